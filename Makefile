@@ -1,0 +1,135 @@
+# natshim: build, tests, installation. Everything that is made lies in build/, but the program: ./natshim.
+#
+#   make                 the program                make check       all tests (closes with a count)
+#   make install         DESTDIR, PREFIX            make fuzz-short  two minutes of fuzzing
+#   make uninstall                                  make bench       the figures of docs/performance.md
+#   make demo            see it work (as root)      make lint        clang-tidy, cppcheck, man pages
+#   make deps            install what is needed     V=1              show the commands
+
+VERSION := $(shell cat tools/version)
+PREFIX ?= /usr/local
+SBINDIR ?= $(PREFIX)/sbin
+MANDIR ?= $(PREFIX)/share/man
+SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
+PYTHON ?= /usr/bin/python3
+CLANG ?= clang
+PKG_CONFIG ?= pkg-config
+B := build
+
+PKGS := libnetfilter_queue libmnl libnftnl libnl-3.0 libnl-xfrm-3.0 libnl-route-3.0 libcrypto libevent_core inih jansson \
+	libpcap libcap-ng libseccomp libsystemd
+PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
+
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual \
+	-Wformat=2 -Wundef -Wvla -Wwrite-strings -Wold-style-definition -Wimplicit-fallthrough
+HARDEN := -fPIE -fstack-protector-strong -fcf-protection -D_FORTIFY_SOURCE=2
+CFLAGS ?= -O2 -g
+BASE_CFLAGS := -std=c11 -D_GNU_SOURCE -DNATSHIM_VERSION='"$(VERSION)"' -I. $(PKG_CFLAGS) $(WARN) -MMD -MP
+SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+LINK_HARDEN := -pie -Wl,-z,relro,-z,now
+
+SRC := $(sort $(wildcard shim/*.c shim/*/*.c nfq/*.c rules/*.c))
+LIB_SRC := $(filter-out shim/main.c,$(SRC))
+UNIT := $(sort $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c)))
+FUZZ := $(sort $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c)))
+BENCH := $(sort $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/bench_*.c)))
+
+ifeq ($(V),1)
+Q :=
+say := @:
+else
+Q := @
+say := @printf '  %-7s %s\n'
+endif
+
+.PHONY: all deps check check-unit check-net check-vm fuzz fuzz-short bench lint demo install uninstall clean
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: natshim
+
+natshim: $(SRC:%.c=$B/rel/%.o)
+	$(say) LINK $@
+	$(Q)$(CC) $(LINK_HARDEN) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+$B/rel/%.o: %.c tools/version
+	$(say) CC $<
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BASE_CFLAGS) $(HARDEN) $(CFLAGS) -c -o $@ $<
+
+# The same sources with ASan and UBSan, as a library for the unit tests and as a program for the others.
+$B/san/%.o: %.c tools/version
+	$(say) CC-SAN $<
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BASE_CFLAGS) -O1 -g $(SAN) -c -o $@ $<
+
+$B/san/libnatshim.a: $(LIB_SRC:%.c=$B/san/%.o)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$B/san/natshim: $B/san/shim/main.o $B/san/libnatshim.a
+	$(say) LINK $@
+	$(Q)$(CC) $(SAN) -o $@ $^ $(PKG_LIBS)
+
+$B/san/test_%: $B/san/tests/unit/test_%.o $B/san/libnatshim.a
+	$(say) LINK $@
+	$(Q)$(CC) $(SAN) -o $@ $^ -lcmocka $(PKG_LIBS)
+
+# libFuzzer: clang only.
+$B/fuzz/%.o: %.c tools/version
+	$(say) CC-FUZZ $<
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BASE_CFLAGS) -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -c -o $@ $<
+
+$B/fuzz/libnatshim.a: $(LIB_SRC:%.c=$B/fuzz/%.o)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$B/fuzz/fuzz_%: $B/fuzz/tests/fuzz/fuzz_%.o $B/fuzz/libnatshim.a
+	$(say) LINK $@
+	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ $(PKG_LIBS)
+
+# Benchmarks: the release flags, the program's own objects.
+$B/rel/libnatshim.a: $(LIB_SRC:%.c=$B/rel/%.o)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$B/rel/bench_%: $B/rel/tests/bench/bench_%.o $B/rel/libnatshim.a
+	$(say) LINK $@
+	$(Q)$(CC) $(LINK_HARDEN) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+deps:
+	tools/install-deps
+
+check: natshim $B/san/natshim $(UNIT:%=$B/san/%)
+	$(Q)PYTHON=$(PYTHON) tests/run
+
+check-unit: $(UNIT:%=$B/san/%)
+	$(Q)PYTHON=$(PYTHON) tests/run unit
+
+check-net check-vm: check-%: natshim $B/san/natshim
+	$(Q)PYTHON=$(PYTHON) tests/run $*
+
+fuzz-short fuzz: $(FUZZ:%=$B/fuzz/%)
+	$(Q)tests/fuzz/run $(if $(filter fuzz,$@),3600,20) $(FUZZ:%=$B/fuzz/%)
+
+bench: natshim $(BENCH:%=$B/rel/%)
+	$(Q)PYTHON=$(PYTHON) tests/bench/run
+
+lint:
+	$(Q)tools/lint
+
+demo: natshim
+	$(Q)PYTHON=$(PYTHON) tools/demo
+
+install: natshim
+	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(MANDIR)/man5
+	install -m 755 natshim $(DESTDIR)$(SBINDIR)/natshim
+	install -m 644 docs/natshim.8 $(DESTDIR)$(MANDIR)/man8/natshim.8
+	install -m 644 docs/natshim.conf.5 $(DESTDIR)$(MANDIR)/man5/natshim.conf.5
+
+uninstall:
+	rm -f $(DESTDIR)$(SBINDIR)/natshim $(DESTDIR)$(MANDIR)/man8/natshim.8 $(DESTDIR)$(MANDIR)/man5/natshim.conf.5
+
+clean:
+	rm -rf $B natshim
+
+-include $(shell find $B -name '*.d' 2>/dev/null)

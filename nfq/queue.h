@@ -1,0 +1,58 @@
+/* The packet queue: libnetfilter_queue over libmnl. Receives what the rules send up, asks one function what to do with
+ * each packet, and gives the verdict. It decides nothing, and drops nothing: the verdict is always "accept", with the
+ * packet as it was or as it was rewritten. Fail-open and ENOBUFS-proof (kernel header linux/netfilter/nfnetlink_queue.h). */
+#ifndef NATSHIM_NFQ_QUEUE_H
+#define NATSHIM_NFQ_QUEUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum nfq_hook { NFQ_PREROUTING, NFQ_INPUT, NFQ_FORWARD, NFQ_OUTPUT, NFQ_POSTROUTING };
+
+struct nfq_packet {
+	uint8_t *data; /* the IP packet; may be changed in place, valid during the call only */
+	size_t length; /* bytes */
+	enum nfq_hook hook;
+	uint32_t in_ifindex, out_ifindex; /* 0: none */
+	bool truncated;			  /* not the whole packet: leave it alone */
+};
+
+enum nfq_verdict {
+	NFQ_AS_IT_WAS, /* accept what the kernel holds */
+	NFQ_CHANGED,   /* accept with data[0..length) as the new packet (length may have changed, <= NFQ_PACKET_MAX) */
+	NFQ_DROP,      /* only where the caller answers the packet itself (absorbed HELLO, bridge mode) */
+};
+#define NFQ_PACKET_MAX 65535
+
+typedef enum nfq_verdict nfq_handler(void *ctx, struct nfq_packet *packet);
+
+struct nfq_options {
+	uint16_t number;
+	uint32_t max_length;  /* packets that may wait in the kernel; 0: 4096 */
+	uint32_t buffer_size; /* socket receive buffer, bytes; 0: 4 MiB */
+};
+
+struct nfq_stats {
+	uint64_t packets, changed, dropped; /* by verdict, packets = all */
+	uint64_t overruns;		    /* ENOBUFS seen on the socket */
+	uint64_t errors;		    /* messages that could not be parsed, verdicts that could not be sent */
+};
+
+struct nfq_queue;
+
+/* 0 or -errno: -EBUSY when the number is taken, -EPERM without CAP_NET_ADMIN. *out is owned by the caller. */
+int nfq_queue_open(struct nfq_queue **out, const struct nfq_options *options, nfq_handler *handler, void *ctx);
+int nfq_queue_fd(const struct nfq_queue *queue); /* readable: call nfq_queue_read */
+/* Handles what is ready, at most max messages (0: no bound), without blocking. Number of packets, or -errno. */
+int nfq_queue_read(struct nfq_queue *queue, unsigned max);
+/* Handles all that still waits, then closes: call it after the rules are gone. At most timeout_ms. */
+void nfq_queue_drain_and_close(struct nfq_queue *queue, unsigned timeout_ms);
+struct nfq_stats nfq_queue_stats(const struct nfq_queue *queue);
+
+/* Who holds a queue number, from /proc/net/netfilter/nfnetlink_queue: the netlink port, which is the process id of its
+ * first netlink socket. 0: nobody, or it cannot be known. */
+pid_t nfq_queue_owner(uint16_t number);
+
+#endif
