@@ -1,5 +1,6 @@
-/* A view of one IP packet with a UDP datagram in it, and the only code that does arithmetic on packet headers. IPv4 (RFC
- * 791) with options, IPv6 (RFC 8200) with extension headers, UDP (RFC 768). Pure. Fragments are not UDP here. */
+/* A view of one IP packet with a UDP datagram in it, and the only code that does arithmetic on packet
+ * headers. IPv4 (RFC 791) with options, IPv6 (RFC 8200) with extension headers, UDP (RFC 768). Pure.
+ * Fragments are not UDP here. */
 #ifndef NATSHIM_NFQ_PACKET_H
 #define NATSHIM_NFQ_PACKET_H
 
@@ -9,34 +10,37 @@ struct packet_udp {
 	struct endpoint src, dst;
 	uint8_t *payload;      /* after the UDP header; inside the packet that was parsed */
 	size_t payload_length; /* bytes, from the UDP header; never past the packet */
-	uint8_t *udp;	       /* the UDP header */
-	uint8_t *ip;	       /* the IP header */
+	uint8_t *udp;          /* the UDP header */
+	uint8_t *ip;           /* the IP header */
 	size_t ip_length;      /* bytes of the whole packet as the IP header states it */
 };
 
 enum packet_kind {
 	PACKET_UDP,
-	PACKET_OTHER,	 /* a good packet that is not UDP */
+	PACKET_OTHER,    /* a good packet that is not UDP */
 	PACKET_FRAGMENT, /* any fragment, the first one included */
-	PACKET_BAD,	 /* malformed or cut short */
+	PACKET_BAD,      /* malformed or cut short */
 };
 
 enum packet_kind packet_parse_udp(uint8_t *data, size_t length, struct packet_udp *out);
 
-/* The non-ESP marker of RFC 3948 section 2.2: true, and *message set after it, when the datagram is on port 4500 (either
- * side) and begins with four zero bytes. On port 500 (either side): true and *message is the payload. Else false. */
+/* The non-ESP marker of RFC 3948 section 2.2: true, and *message set after it, when the datagram is on port
+ * 4500 (either side) and begins with four zero bytes. On port 500 (either side): true and *message is the
+ * payload. Else false. */
 bool packet_ike_message(const struct packet_udp *udp, uint8_t **message, size_t *length);
 
-/* A copy of payload is changed at will by the caller; these keep the checksum true (RFC 1624): a checksum that was right
- * stays right, a packet that was damaged stays damaged, and 0 ("none") stays 0 on IPv4. */
+/* A copy of payload is changed at will by the caller; these keep the checksum true (RFC 1624): a checksum
+ * that was right stays right, a packet that was damaged stays damaged, and 0 ("none") stays 0 on IPv4. */
 struct packet_sum {
 	uint32_t before;
 };
-struct packet_sum packet_sum_before(const struct packet_udp *udp);		    /* call it before the edit */
-void packet_sum_after(const struct packet_udp *udp, struct packet_sum before); /* and this after it; same length */
+struct packet_sum packet_sum_before(const struct packet_udp *udp); /* call it before the edit */
+void packet_sum_after(const struct packet_udp *udp,
+		      struct packet_sum before); /* and this after it; same length */
 
-/* Replaces the payload by another one, of another length too: IP and UDP lengths, IPv4 header checksum, UDP checksum.
- * The packet lies in a buffer of capacity bytes from udp->ip. Returns the packet's new length, 0 when it does not fit. */
+/* Replaces the payload by another one, of another length too: IP and UDP lengths, IPv4 header checksum, UDP
+ * checksum. The packet lies in a buffer of capacity bytes from udp->ip. Returns the packet's new length, 0
+ * when it does not fit. */
 size_t packet_replace_payload(struct packet_udp *udp, size_t capacity, const uint8_t *payload, size_t length);
 
 bool packet_checksum_ok(const struct packet_udp *udp); /* IPv4 header and UDP; "none" is ok on IPv4 */

@@ -1,6 +1,7 @@
-/* The packet queue: libnetfilter_queue over libmnl. Receives what the rules send up, asks one function what to do with
- * each packet, and gives the verdict. It decides nothing, and drops nothing: the verdict is always "accept", with the
- * packet as it was or as it was rewritten. Fail-open and ENOBUFS-proof (kernel header linux/netfilter/nfnetlink_queue.h). */
+/* The packet queue: libnetfilter_queue over libmnl. Receives what the rules send up, asks one function what
+ * to do with each packet, and gives the verdict. It decides nothing, and drops nothing: the verdict is always
+ * "accept", with the packet as it was or as it was rewritten. Fail-open and ENOBUFS-proof (kernel header
+ * linux/netfilter/nfnetlink_queue.h). */
 #ifndef NATSHIM_NFQ_QUEUE_H
 #define NATSHIM_NFQ_QUEUE_H
 
@@ -16,15 +17,16 @@ struct nfq_packet {
 	size_t length; /* bytes */
 	enum nfq_hook hook;
 	uint32_t in_ifindex, out_ifindex; /* 0: none */
-	bool truncated;			  /* not the whole packet: leave it alone */
+	bool truncated;                   /* not the whole packet: leave it alone */
 };
 
 enum nfq_verdict {
 	NFQ_AS_IT_WAS, /* accept what the kernel holds */
-	NFQ_CHANGED,   /* accept with data[0..length) as the new packet (length may have changed, <= NFQ_PACKET_MAX) */
+	NFQ_CHANGED,   /* accept with data[0..length) as the new packet (length may have changed, <=
+			  NFQ_PACKET_MAX) */
 	NFQ_DROP,      /* only where the caller answers the packet itself (absorbed HELLO, bridge mode) */
 };
-#define NFQ_PACKET_MAX 65535
+#define NFQ_PACKET_MAX 65531 /* bytes; what one netlink attribute carries */
 
 typedef enum nfq_verdict nfq_handler(void *ctx, struct nfq_packet *packet);
 
@@ -36,23 +38,25 @@ struct nfq_options {
 
 struct nfq_stats {
 	uint64_t packets, changed, dropped; /* by verdict, packets = all */
-	uint64_t overruns;		    /* ENOBUFS seen on the socket */
-	uint64_t errors;		    /* messages that could not be parsed, verdicts that could not be sent */
+	uint64_t overruns; /* packets that went on unseen because the socket buffer was full */
+	uint64_t errors;   /* messages that could not be parsed, verdicts that could not be sent */
 };
 
 struct nfq_queue;
 
 /* 0 or -errno: -EBUSY when the number is taken, -EPERM without CAP_NET_ADMIN. *out is owned by the caller. */
-int nfq_queue_open(struct nfq_queue **out, const struct nfq_options *options, nfq_handler *handler, void *ctx);
+int nfq_queue_open(struct nfq_queue **out, const struct nfq_options *options, nfq_handler *handler,
+		   void *ctx);
 int nfq_queue_fd(const struct nfq_queue *queue); /* readable: call nfq_queue_read */
-/* Handles what is ready, at most max messages (0: no bound), without blocking. Number of packets, or -errno. */
+/* Handles what is ready, at most max messages (0: no bound), without blocking. Number of packets, or -errno.
+ */
 int nfq_queue_read(struct nfq_queue *queue, unsigned max);
 /* Handles all that still waits, then closes: call it after the rules are gone. At most timeout_ms. */
 void nfq_queue_drain_and_close(struct nfq_queue *queue, unsigned timeout_ms);
 struct nfq_stats nfq_queue_stats(const struct nfq_queue *queue);
 
-/* Who holds a queue number, from /proc/net/netfilter/nfnetlink_queue: the netlink port, which is the process id of its
- * first netlink socket. 0: nobody, or it cannot be known. */
+/* Who holds a queue number, from /proc/net/netfilter/nfnetlink_queue: the netlink port, which is the process
+ * id of its first netlink socket. 0: nobody, or it cannot be known. */
 pid_t nfq_queue_owner(uint16_t number);
 
 #endif
