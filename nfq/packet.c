@@ -22,6 +22,18 @@ enum {
 	NON_ESP_MARKER = 4, /* bytes */
 };
 
+static const char *const kind_names[PACKET_KINDS] = {
+	[PACKET_UDP] = "udp",
+	[PACKET_OTHER] = "other",
+	[PACKET_FRAGMENT] = "fragment",
+	[PACKET_BAD] = "malformed",
+};
+
+const char *packet_kind_name(enum packet_kind kind)
+{
+	return kind_names[kind];
+}
+
 static uint16_t get_be16(const uint8_t *at)
 {
 	return (uint16_t)(at[0] << 8 | at[1]);

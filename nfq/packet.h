@@ -20,7 +20,10 @@ enum packet_kind {
 	PACKET_OTHER,    /* a good packet that is not UDP */
 	PACKET_FRAGMENT, /* any fragment, the first one included */
 	PACKET_BAD,      /* malformed or cut short */
+	PACKET_KINDS
 };
+/* Stable, for JSON and logs: "udp", "other", "fragment", "malformed". */
+const char *packet_kind_name(enum packet_kind kind);
 
 enum packet_kind packet_parse_udp(uint8_t *data, size_t length, struct packet_udp *out);
 
