@@ -1,0 +1,1 @@
+"""A client for tests: IKEv1 with a pre-shared key, in every dialect of NAT-T that natshim knows of."""
