@@ -1,9 +1,10 @@
 /* Phase-1 exchanges of IKEv1, and what is changed in each of their clear messages.
  *
- * One call for each datagram: ike_translate() finds the exchange by its initiator cookie (it survives the float from
- * port 500 to 4500), learns the client's NAT-T dialect from the first message and rewrites this and the later clear
- * messages between that dialect and RFC 3947. It never changes a length, and touches only the bytes that must change.
- * Pure: no system call, no clock, no global; fixed bounds on memory. RFC 2408, 2409, 3947. */
+ * One call for each datagram: ike_translate() finds the exchange by its initiator cookie (it survives the
+ * float from port 500 to 4500), learns the client's NAT-T dialect from the first message and rewrites this
+ * and the later clear messages between that dialect and RFC 3947. It never changes a length, and touches only
+ * the bytes that must change. Pure: no system call, no clock, no global; fixed bounds on memory. RFC 2408,
+ * 2409, 3947. */
 #ifndef NATSHIM_SHIM_IKE_EXCHANGE_H
 #define NATSHIM_SHIM_IKE_EXCHANGE_H
 
@@ -19,33 +20,41 @@ enum ike_direction { IKE_TO_SERVER, IKE_TO_CLIENT };
 
 /* Why a message was left alone, or that it was not. Counted one by one; names through ike_reason_name(). */
 enum ike_reason {
-	IKE_REWRITTEN,	    /* bytes were changed */
-	IKE_ORDINARY,	    /* understood, nothing to do */
-	IKE_UNKNOWN,	    /* not a first message, and of no exchange that is known */
-	IKE_ENCRYPTED,	    /* flag bit 0 set */
+	IKE_REWRITTEN,      /* bytes were changed */
+	IKE_ORDINARY,       /* understood, nothing to do */
+	IKE_UNKNOWN,        /* not a first message, and of no exchange that is known */
+	IKE_ENCRYPTED,      /* flag bit 0 set */
 	IKE_OTHER_EXCHANGE, /* neither Main nor Aggressive Mode */
 	IKE_OTHER_VERSION,  /* major version is not 1 */
-	IKE_SHORT,	    /* shorter than an ISAKMP header */
-	IKE_BAD_LENGTH,	    /* the header's length and the datagram's do not fit */
-	IKE_BAD_PAYLOAD,    /* a payload is shorter than its header, or runs past the end */
-	IKE_BAD_SA,	    /* the SA payload's inside is malformed */
+	IKE_SHORT,          /* shorter than an ISAKMP header */
+	IKE_BAD_LENGTH,     /* the header's length and the datagram's do not fit */
+	IKE_BAD_PAYLOAD, /* a payload is shorter than its header, or runs past the end, or there are more than
+			    64 */
+	IKE_BAD_SA,      /* the SA payload's inside is malformed, or a first message has none */
 	IKE_REASONS
 };
 /* Stable, for JSON and logs: "rewritten", "ordinary", "bad_length", ... */
 const char *ike_reason_name(enum ike_reason reason);
 
 /* What was edited (bits), for the log. */
-enum ike_edit { IKE_EDIT_VENDOR_ID = 1, IKE_EDIT_NATD_TYPE = 2, IKE_EDIT_NATD_ORDER = 4, IKE_EDIT_NATOA_TYPE = 8 };
+enum ike_edit {
+	IKE_EDIT_VENDOR_ID = 1,
+	IKE_EDIT_NATD_TYPE = 2,
+	IKE_EDIT_NATD_ORDER = 4,
+	IKE_EDIT_NATOA_TYPE = 8
+};
 
 /* What the caller should do besides sending the message on (bits). */
 enum ike_action {
-	IKE_ACT_TRACK = 1,	    /* let later clear messages with this initiator cookie come up */
-	IKE_ACT_REMEMBER_PEER = 2,  /* the peer's dialect is proven: let server-initiated exchanges with it come up */
-	IKE_ACT_FORGET_PEER = 4,    /* the peer at this endpoint turned out to speak RFC 3947 by itself */
+	IKE_ACT_TRACK = 1, /* let later clear messages with this initiator cookie come up; said with each
+			    * first message (repeated ones too), not with the later ones */
+	IKE_ACT_REMEMBER_PEER =
+		2, /* the peer's dialect is proven: let server-initiated exchanges with it come up */
+	IKE_ACT_FORGET_PEER = 4, /* the peer at this endpoint turned out to speak RFC 3947 by itself */
 };
 
-/* In the order of shim/ike/dialect.c's table; names through ike_dialect_name(): "rfc3947", "apple", "tiger-late",
- * "leopard", "draft-04" ... "draft-08", "draft-02/03", "none". */
+/* In the order of shim/ike/dialect.c's table; names through ike_dialect_name(): "rfc3947", "apple",
+ * "tiger-late", "leopard", "draft-04" ... "draft-08", "draft-02/03", "none". */
 enum ike_dialect {
 	IKE_DIALECT_NONE,
 	IKE_DIALECT_RFC3947,
@@ -66,28 +75,31 @@ bool ike_dialect_parse(const char *name, enum ike_dialect *out);
 struct ike_datagram {
 	enum ike_direction direction;
 	struct endpoint src, dst; /* as on the wire, ports included */
-	uint8_t *message;	  /* the ISAKMP message (after the non-ESP marker on 4500); rewritten in place */
-	size_t length;		  /* bytes */
+	uint8_t *message; /* the ISAKMP message (after the non-ESP marker on 4500); rewritten in place */
+	size_t length;    /* bytes */
 };
 
 struct ike_result {
 	enum ike_reason reason;
 	enum ike_dialect dialect;
-	unsigned edits;	  /* enum ike_edit */
-	unsigned actions; /* enum ike_action */
-	unsigned exchange_type; /* 2 Main, 4 Aggressive (RFC 2408 section 3.1); 0 unknown */
+	unsigned edits;          /* enum ike_edit */
+	unsigned actions;        /* enum ike_action */
+	unsigned exchange_type;  /* 2 Main, 4 Aggressive (RFC 2408 section 3.1); 0 unknown */
 	unsigned message_number; /* 1.. within the exchange as far as it is known, else 0 */
 	bool server_initiated;
-	struct endpoint peer;		  /* the client's side of the datagram */
-	uint8_t cookie[IKE_COOKIE_LEN];	  /* the initiator's, as in the message */
+	struct endpoint peer;           /* the client's side of the datagram */
+	uint8_t cookie[IKE_COOKIE_LEN]; /* the initiator's, as in the message */
 };
 
 struct ike_config {
-	size_t max_exchanges;	  /* bound of the table; the least recently used one goes first. 0: 4096 */
-	size_t max_peers;	  /* likewise. 0: 4096 */
+	size_t max_exchanges;     /* bound of the table; the least recently used one goes first. 0: 4096 */
+	size_t max_peers;         /* likewise. 0: 4096 */
 	uint64_t exchange_ttl_ms; /* 0: 120000 */
-	uint64_t peer_ttl_ms;	  /* 0: 8 h */
-	struct endpoint public_addr4, public_addr6; /* the server's address as clients see it, when it is behind a NAT itself */
+	uint64_t peer_ttl_ms;     /* 0: 8 h */
+	uint64_t seed; /* secret and random: forged cookies and addresses must not be able to share a hash
+			  bucket */
+	struct endpoint public_addr4,
+		public_addr6; /* the server's address as clients see it, when it is behind a NAT itself */
 };
 
 struct ike_table; /* owned by the caller; not thread-safe */
@@ -95,18 +107,20 @@ struct ike_table; /* owned by the caller; not thread-safe */
 struct ike_table *ike_table_new(const struct ike_config *config); /* NULL: out of memory */
 void ike_table_free(struct ike_table *table);
 
-/* Rewrites d->message in place where it must be. Never fails: what it does not understand is left as it is and
- * explained by result.reason. now_ms: any monotonic clock. */
+/* Rewrites d->message in place where it must be. Never fails: what it does not understand is left as it is
+ * and explained by result.reason. now_ms: any monotonic clock. */
 struct ike_result ike_translate(struct ike_table *table, uint64_t now_ms, struct ike_datagram *d);
 
-/* Peers whose dialect is known (not ordinary ones), for status and for the state file. age_ms: since last seen. */
+/* Peers whose dialect is known (not ordinary ones), for status and for the state file. age_ms: since last
+ * seen. */
 typedef void ike_peer_fn(void *ctx, const struct endpoint *peer, enum ike_dialect dialect, uint64_t age_ms);
 void ike_table_each_peer(const struct ike_table *table, uint64_t now_ms, ike_peer_fn *fn, void *ctx);
 /* Put back one from the state file. False: unknown dialect, or already too old. */
 bool ike_table_restore_peer(struct ike_table *table, uint64_t now_ms, const struct endpoint *peer,
 			    enum ike_dialect dialect, uint64_t age_ms);
 /* The dialect last seen from this endpoint: exact address and port first, else the address alone. */
-enum ike_dialect ike_table_peer_dialect(const struct ike_table *table, uint64_t now_ms, const struct endpoint *peer);
+enum ike_dialect ike_table_peer_dialect(const struct ike_table *table, uint64_t now_ms,
+					const struct endpoint *peer);
 
 struct ike_table_stats {
 	size_t exchanges, peers;

@@ -1,0 +1,297 @@
+/* The table of exchanges: what is remembered from one message to the next, and which translation each one
+ * gets. */
+#include "shim/ike/exchange.h"
+
+#include "shim/ike/dialect.h"
+#include "shim/ike/isakmp.h"
+#include "shim/ike/lru.h"
+#include "shim/ike/natd.h"
+#include "shim/ike/peers.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_EXCHANGES 4096
+#define DEFAULT_PEERS 4096
+#define DEFAULT_EXCHANGE_TTL_MS 120000
+#define DEFAULT_PEER_TTL_MS (8 * 3600 * 1000)
+
+static_assert(2 * IKE_COOKIE_LEN == ISAKMP_COOKIES_LEN, "two cookies in the header");
+
+struct exchange {
+	enum ike_dialect dialect; /* the client's */
+	bool server_initiated;
+	uint8_t type; /* enum isakmp_exchange */
+	uint8_t hash; /* enum isakmp_hash, as agreed */
+	bool answered;
+	uint8_t responder_cookie[IKE_COOKIE_LEN]; /* once answered */
+};
+
+struct ike_table {
+	struct lru *exchanges; /* initiator cookie -> struct exchange */
+	struct peers *peers;
+	struct natd_hasher *hasher;
+	struct endpoint public_addr4, public_addr6;
+	int64_t peer_ttl_ms;
+};
+
+static const char *const reason_names[IKE_REASONS] = {
+	[IKE_REWRITTEN] = "rewritten",
+	[IKE_ORDINARY] = "ordinary",
+	[IKE_UNKNOWN] = "unknown",
+	[IKE_ENCRYPTED] = "encrypted",
+	[IKE_OTHER_EXCHANGE] = "other_exchange",
+	[IKE_OTHER_VERSION] = "other_version",
+	[IKE_SHORT] = "short",
+	[IKE_BAD_LENGTH] = "bad_length",
+	[IKE_BAD_PAYLOAD] = "bad_payload",
+	[IKE_BAD_SA] = "bad_sa",
+};
+
+static const enum ike_reason status_reasons[] = {
+	[ISAKMP_OK] = IKE_ORDINARY,
+	[ISAKMP_SHORT] = IKE_SHORT,
+	[ISAKMP_OTHER_VERSION] = IKE_OTHER_VERSION,
+	[ISAKMP_BAD_LENGTH] = IKE_BAD_LENGTH,
+	[ISAKMP_BAD_PAYLOAD] = IKE_BAD_PAYLOAD,
+};
+
+const char *ike_reason_name(enum ike_reason reason)
+{
+	return reason < IKE_REASONS ? reason_names[reason] : "?";
+}
+
+struct ike_table *ike_table_new(const struct ike_config *config)
+{
+	const size_t exchanges = config->max_exchanges ? config->max_exchanges : DEFAULT_EXCHANGES;
+	const size_t peers = config->max_peers ? config->max_peers : DEFAULT_PEERS;
+	const uint64_t ttl = config->exchange_ttl_ms ? config->exchange_ttl_ms : DEFAULT_EXCHANGE_TTL_MS;
+	struct ike_table *table = calloc(1, sizeof *table);
+
+	if (!table)
+		return NULL;
+	table->peer_ttl_ms = (int64_t)(config->peer_ttl_ms ? config->peer_ttl_ms : DEFAULT_PEER_TTL_MS);
+	table->public_addr4 = config->public_addr4;
+	table->public_addr6 = config->public_addr6;
+	table->exchanges =
+		lru_new(exchanges, IKE_COOKIE_LEN, sizeof(struct exchange), (int64_t)ttl, config->seed);
+	table->peers = peers_new(peers, table->peer_ttl_ms, config->seed);
+	table->hasher = natd_hasher_new();
+	if (!table->exchanges || !table->peers || !table->hasher) {
+		ike_table_free(table);
+		return NULL;
+	}
+	return table;
+}
+
+void ike_table_free(struct ike_table *table)
+{
+	if (!table)
+		return;
+	lru_free(table->exchanges);
+	peers_free(table->peers);
+	natd_hasher_free(table->hasher);
+	free(table);
+}
+
+static struct dialect_context context_of(const struct ike_table *table, const struct exchange *exchange,
+					 const struct ike_datagram *d)
+{
+	struct dialect_context context = {
+		.dialect = exchange->dialect,
+		.direction = d->direction,
+		.hasher = table->hasher,
+		.hash = exchange->hash,
+		.destination = {d->dst},
+	};
+
+	if (d->direction == IKE_TO_SERVER) {
+		context.destination[1] = d->dst.addr_len == 4 ? table->public_addr4 : table->public_addr6;
+		context.destination[1].port = d->dst.port;
+	}
+	return context;
+}
+
+/* A client's first message tells its dialect; one whose dialect needs nothing is not followed. */
+static struct exchange *learn_client(struct ike_table *table, int64_t now,
+				     const struct isakmp_message *message, struct ike_result *result)
+{
+	struct exchange *exchange;
+
+	result->dialect = dialect_classify(message);
+	if (!dialect_facts(result->dialect)->shimmed) {
+		lru_remove(table->exchanges, message->data);
+		if (peers_note_ordinary(table->peers, now, &result->peer))
+			result->actions |= IKE_ACT_FORGET_PEER;
+		return NULL;
+	}
+	exchange = lru_put(table->exchanges, now, message->data);
+	if (exchange->dialect != result->dialect || exchange->server_initiated)
+		*exchange = (struct exchange){.dialect = result->dialect};
+	return exchange;
+}
+
+/* The server starts by itself: what its peer speaks is known from before, or not at all. */
+static struct exchange *learn_server(struct ike_table *table, int64_t now,
+				     const struct isakmp_message *message, struct ike_result *result)
+{
+	struct exchange *exchange = lru_use(table->exchanges, now, message->data);
+	enum ike_dialect dialect;
+
+	if (exchange && exchange->server_initiated) {
+		result->dialect = exchange->dialect;
+		return exchange;
+	}
+	dialect = peers_dialect(table->peers, now, &result->peer);
+	if (dialect == IKE_DIALECT_NONE)
+		return NULL;
+	result->dialect = dialect;
+	exchange = lru_put(table->exchanges, now, message->data);
+	*exchange = (struct exchange){.dialect = dialect, .server_initiated = true};
+	return exchange;
+}
+
+static void first_message(struct ike_table *table, int64_t now, const struct ike_datagram *d,
+			  struct isakmp_message *message, struct ike_result *result)
+{
+	struct exchange *exchange;
+
+	result->server_initiated = d->direction == IKE_TO_CLIENT;
+	result->message_number = 1;
+	exchange = (result->server_initiated ? learn_server : learn_client)(table, now, message, result);
+	if (!exchange)
+		return;
+	exchange->type = message->exchange_type;
+	const struct dialect_context context = context_of(table, exchange, d);
+
+	result->edits = dialect_translate_vendor_id(&context, message);
+	result->actions |= IKE_ACT_TRACK;
+}
+
+/* The responder's SA payload is its choice: it tells the hash algorithm, and comes with its cookie. */
+static void learn_answer(struct exchange *exchange, const struct isakmp_message *message, uint8_t hash)
+{
+	exchange->hash = hash;
+	exchange->answered = true;
+	memcpy(exchange->responder_cookie, message->data + IKE_COOKIE_LEN, IKE_COOKIE_LEN);
+}
+
+static unsigned number_of(const struct exchange *exchange, bool from_responder, bool has_sa)
+{
+	if (!from_responder)
+		return 3;
+	return has_sa || exchange->type == ISAKMP_AGGRESSIVE_MODE ? 2 : 4;
+}
+
+/* Its NAT-D payloads have shown that the client speaks what it said, and it holds the cookie of this
+ * exchange. */
+static bool proves_dialect(const struct exchange *exchange, const struct ike_datagram *d,
+			   const struct isakmp_message *message, unsigned edits)
+{
+	return d->direction == IKE_TO_SERVER && edits & (IKE_EDIT_NATD_TYPE | IKE_EDIT_NATD_ORDER) &&
+	       exchange->answered &&
+	       !memcmp(exchange->responder_cookie, message->data + IKE_COOKIE_LEN, IKE_COOKIE_LEN);
+}
+
+static void later_message(struct ike_table *table, int64_t now, const struct ike_datagram *d,
+			  struct isakmp_message *message, bool has_sa, uint8_t hash,
+			  struct ike_result *result)
+{
+	struct exchange *exchange = lru_use(table->exchanges, now, message->data);
+	bool from_responder;
+
+	if (!exchange || exchange->type != message->exchange_type) {
+		result->reason = IKE_UNKNOWN;
+		return;
+	}
+	result->dialect = exchange->dialect;
+	result->server_initiated = exchange->server_initiated;
+	from_responder = exchange->server_initiated == (d->direction == IKE_TO_SERVER);
+	result->message_number = number_of(exchange, from_responder, has_sa);
+	if (from_responder && has_sa)
+		learn_answer(exchange, message, hash);
+	const struct dialect_context context = context_of(table, exchange, d);
+
+	if (from_responder && has_sa)
+		result->edits |= dialect_translate_vendor_id(&context, message);
+	result->edits |= dialect_translate_natd(&context, message);
+	if (proves_dialect(exchange, d, message, result->edits)) {
+		peers_remember(table->peers, now, &result->peer, exchange->dialect);
+		result->actions |= IKE_ACT_REMEMBER_PEER;
+	}
+}
+
+static enum ike_reason read_message(struct isakmp_message *message, const struct ike_datagram *d,
+				    struct ike_result *result)
+{
+	enum isakmp_status status = isakmp_read_header(d->message, d->length, message);
+
+	if (status == ISAKMP_SHORT)
+		return IKE_SHORT;
+	memcpy(result->cookie, message->data, IKE_COOKIE_LEN);
+	if (status != ISAKMP_OK)
+		return status_reasons[status];
+	if (message->exchange_type != ISAKMP_MAIN_MODE && message->exchange_type != ISAKMP_AGGRESSIVE_MODE)
+		return IKE_OTHER_EXCHANGE;
+	result->exchange_type = message->exchange_type;
+	if (message->encrypted)
+		return IKE_ENCRYPTED;
+	return status_reasons[isakmp_read_payloads(message)];
+}
+
+struct ike_result ike_translate(struct ike_table *table, uint64_t now_ms, struct ike_datagram *d)
+{
+	struct ike_result result = {.peer = d->direction == IKE_TO_SERVER ? d->src : d->dst};
+	const int64_t now = (int64_t)now_ms;
+	struct isakmp_message message;
+	const struct isakmp_payload *sa;
+	uint8_t hash = ISAKMP_HASH_NONE;
+
+	result.reason = read_message(&message, d, &result);
+	if (result.reason != IKE_ORDINARY)
+		return result;
+	sa = isakmp_find(&message, ISAKMP_SA);
+	if (sa ? !isakmp_read_sa(isakmp_body(&message, sa), sa->body_length, &hash) : message.first) {
+		result.reason = IKE_BAD_SA;
+		return result;
+	}
+	lru_expire(table->exchanges, now);
+	peers_expire(table->peers, now);
+	if (message.first)
+		first_message(table, now, d, &message, &result);
+	else
+		later_message(table, now, d, &message, sa, hash, &result);
+	if (result.edits)
+		result.reason = IKE_REWRITTEN;
+	return result;
+}
+
+void ike_table_each_peer(const struct ike_table *table, uint64_t now_ms, ike_peer_fn *fn, void *ctx)
+{
+	peers_each(table->peers, (int64_t)now_ms, fn, ctx);
+}
+
+bool ike_table_restore_peer(struct ike_table *table, uint64_t now_ms, const struct endpoint *peer,
+			    enum ike_dialect dialect, uint64_t age_ms)
+{
+	if (!dialect_facts(dialect)->shimmed || age_ms >= (uint64_t)table->peer_ttl_ms || !peer->addr_len)
+		return false;
+	peers_remember(table->peers, (int64_t)(now_ms - age_ms), peer, dialect);
+	return true;
+}
+
+enum ike_dialect ike_table_peer_dialect(const struct ike_table *table, uint64_t now_ms,
+					const struct endpoint *peer)
+{
+	return peers_dialect(table->peers, (int64_t)now_ms, peer);
+}
+
+struct ike_table_stats ike_table_stats(const struct ike_table *table)
+{
+	return (struct ike_table_stats){
+		.exchanges = lru_count(table->exchanges),
+		.peers = peers_count(table->peers),
+		.evicted = lru_evicted(table->exchanges) + peers_evicted(table->peers),
+	};
+}

@@ -1,0 +1,121 @@
+/* Three bounded tables: proven peers by endpoint, what is spoken at an address where one was seen, and
+ * addresses of ordinary clients (anybody can forge these, so they must not push out the others). */
+#include "shim/ike/peers.h"
+
+#include "shim/ike/lru.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+struct host {
+	enum ike_dialect dialect; /* of the proven peers there */
+	bool mixed;               /* another dialect, or an ordinary client, was seen there too */
+};
+
+struct peers {
+	struct lru *endpoints; /* struct endpoint -> enum ike_dialect */
+	struct lru *hosts;     /* struct endpoint without port -> struct host */
+	struct lru *ordinary;  /* struct endpoint without port -> nothing */
+	int64_t ttl_ms;
+};
+
+static_assert(sizeof(struct endpoint) == 20, "endpoints are hashed as bytes");
+
+struct peers *peers_new(size_t capacity, int64_t ttl_ms, uint64_t seed)
+{
+	struct peers *peers = calloc(1, sizeof *peers);
+
+	if (!peers)
+		return NULL;
+	peers->ttl_ms = ttl_ms;
+	peers->endpoints = lru_new(capacity, sizeof(struct endpoint), sizeof(enum ike_dialect), ttl_ms, seed);
+	peers->hosts = lru_new(capacity, sizeof(struct endpoint), sizeof(struct host), ttl_ms, seed);
+	peers->ordinary = lru_new(capacity, sizeof(struct endpoint), 0, ttl_ms, seed);
+	if (!peers->endpoints || !peers->hosts || !peers->ordinary) {
+		peers_free(peers);
+		return NULL;
+	}
+	return peers;
+}
+
+void peers_free(struct peers *peers)
+{
+	if (!peers)
+		return;
+	lru_free(peers->endpoints);
+	lru_free(peers->hosts);
+	lru_free(peers->ordinary);
+	free(peers);
+}
+
+static struct endpoint address_of(const struct endpoint *peer)
+{
+	struct endpoint address = *peer;
+
+	address.port = 0;
+	return address;
+}
+
+void peers_remember(struct peers *peers, int64_t seen_ms, const struct endpoint *peer,
+		    enum ike_dialect dialect)
+{
+	const struct endpoint address = address_of(peer);
+	enum ike_dialect *known = lru_put(peers->endpoints, seen_ms, peer);
+	struct host *host = lru_put(peers->hosts, seen_ms, &address);
+
+	*known = dialect;
+	if (host->dialect == IKE_DIALECT_NONE)
+		*host = (struct host){dialect, lru_find(peers->ordinary, seen_ms, &address)};
+	else if (host->dialect != dialect)
+		host->mixed = true;
+}
+
+bool peers_note_ordinary(struct peers *peers, int64_t now_ms, const struct endpoint *peer)
+{
+	const struct endpoint address = address_of(peer);
+	struct host *host = lru_find(peers->hosts, now_ms, &address);
+
+	if (host)
+		host->mixed = true;
+	lru_put(peers->ordinary, now_ms, &address);
+	return lru_remove(peers->endpoints, peer);
+}
+
+void peers_expire(struct peers *peers, int64_t now_ms)
+{
+	lru_expire(peers->endpoints, now_ms);
+	lru_expire(peers->hosts, now_ms);
+	lru_expire(peers->ordinary, now_ms);
+}
+
+enum ike_dialect peers_dialect(const struct peers *peers, int64_t now_ms, const struct endpoint *peer)
+{
+	const struct endpoint address = address_of(peer);
+	const enum ike_dialect *known = lru_find(peers->endpoints, now_ms, peer);
+	const struct host *host;
+
+	if (known)
+		return *known;
+	host = lru_find(peers->hosts, now_ms, &address);
+	return host && !host->mixed ? host->dialect : IKE_DIALECT_NONE;
+}
+
+void peers_each(const struct peers *peers, int64_t now_ms, ike_peer_fn *fn, void *ctx)
+{
+	for (const enum ike_dialect *d = lru_oldest(peers->endpoints); d; d = lru_newer(d)) {
+		const int64_t age_ms = now_ms - lru_seen_ms(d);
+
+		if (age_ms < peers->ttl_ms)
+			fn(ctx, lru_key(peers->endpoints, d), *d, age_ms > 0 ? (uint64_t)age_ms : 0);
+	}
+}
+
+size_t peers_count(const struct peers *peers)
+{
+	return lru_count(peers->endpoints);
+}
+
+uint64_t peers_evicted(const struct peers *peers)
+{
+	return lru_evicted(peers->endpoints);
+}
