@@ -5,4 +5,6 @@
 
 enum exit_status { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
+int cmd_rewrite(int argc, char **argv);
+
 #endif

@@ -11,6 +11,7 @@ struct command {
 };
 
 static const struct command commands[] = {
+	{"rewrite", "rewrite a capture as the daemon would", cmd_rewrite},
 	{NULL, NULL, NULL},
 };
 
