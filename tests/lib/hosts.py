@@ -202,19 +202,20 @@ class Net:
             bridge.ip("link", "set", f"p{number}", "master", "br0")
 
 
-def floating_nat(host, iface):
-    """Masquerades what leaves by iface, and gives UDP a new, arbitrary source port, as a crowded NAT does."""
+def masquerade(host, iface, floating=True):
+    """A NAT for what leaves by iface. floating: UDP gets a new, arbitrary source port, as from a crowded NAT."""
     host.sysctl(net__ipv4__ip_forward=1)
+    udp = f'oifname "{iface}" ip protocol udp masquerade to :20000-30000 fully-random' if floating else ""
     host.nft(f"""table ip nat {{
         chain post {{
             type nat hook postrouting priority srcnat;
-            oifname "{iface}" ip protocol udp masquerade to :20000-30000 fully-random
+            {udp}
             oifname "{iface}" masquerade
         }}
     }}""")
 
 
-def topology(clients=1, lns=False, server_nat=False, ipv6=False):
+def topology(clients=1, lns=False, server_nat=False, ipv6=False, floating=True):
     """The hosts of the drawing above. server_nat: srv is 10.77.0.2 behind a router that forwards 203.0.113.1 to it."""
     net = Net()
     try:
@@ -231,7 +232,7 @@ def topology(clients=1, lns=False, server_nat=False, ipv6=False):
                    *((name, "eth0", f"192.168.50.{10 + n}/24") for n, name in enumerate(names, 1)))
         for name in names:
             net[name].ip("route", "add", "default", "via", "192.168.50.1")
-        floating_nat(net["nat"], "wan")
+        masquerade(net["nat"], "wan", floating)
         if server_nat:
             net[front].sysctl(net__ipv4__ip_forward=1)
             net[front].nft(f"""table ip nat {{

@@ -1,0 +1,83 @@
+"""The program under test in a test host: started, asked for its status, stopped.
+
+Which one: $NATSHIM, else the one built with sanitizers if it is there, else ./natshim.
+"""
+import json
+import os
+import re
+import signal
+import subprocess
+
+from . import hosts
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def binary():
+    candidates = [os.environ["NATSHIM"]] if os.environ.get("NATSHIM") else [f"{ROOT}/build/san/natshim", f"{ROOT}/natshim"]
+    return next((os.path.abspath(c) for c in candidates if os.access(c, os.X_OK)), candidates[-1])
+
+
+class Natshim:
+    """Natshim(host, "--public", ADDR, ...): runs from construction to stop(); iface=None leaves --iface to the options."""
+
+    def __init__(self, host, *options, iface="wan", wait=True):
+        self.host = host
+        self.log_file = host.path("natshim.log")
+        self.start_mark = len(self.log())
+        words = ["--iface", iface] if iface else []
+        self.process = host.popen(binary(), *words, "-v", *options, log=self.log_file)
+        if wait and not self.ready():
+            raise RuntimeError("natshim did not start: " + self.log())
+
+    def ready(self, seconds=10):
+        hosts.wait_for(lambda: self.process.poll() is not None or "natshim: ready" in self.log(self.start_mark), seconds)
+        return self.process.poll() is None and "natshim: ready" in self.log(self.start_mark)
+
+    def log(self, since=0):
+        try:
+            with open(self.log_file, encoding="utf-8", errors="replace") as log:
+                return log.read()[since:]
+        except FileNotFoundError:
+            return ""
+
+    def logged(self, pattern, seconds=3.0, since=0):
+        return bool(hosts.wait_for(lambda: re.search(pattern, self.log(since)), seconds))
+
+    def status(self):
+        return json.loads(self.host.run(binary(), "status", "--json").stdout)
+
+    def counters(self):
+        return self.status()["counters"]
+
+    def counted(self, what):
+        """How the counters change over what(), as a dict: packets, rewritten."""
+        before = self.counters()
+        what()
+        after = self.counters()
+        return {key: after[key] - before[key] for key in ("packets", "rewritten")}
+
+    def send(self, signum):
+        self.process.send_signal(signum)
+
+    def stop(self, signum=signal.SIGTERM, seconds=10):
+        """Ends it; its exit status (None if it had to be killed)."""
+        if self.process.poll() is None:
+            self.send(signum)
+            try:
+                self.process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+                return None
+        return self.process.returncode
+
+    def faults(self):
+        """What the sanitizers said, if anything."""
+        return "\n".join(line for line in self.log().splitlines() if "Sanitizer" in line or "runtime error" in line)
+
+
+def tables(host):
+    """The names of the host's nftables tables that are natshim's."""
+    listed = host.run("nft", "list", "tables").stdout
+    return sorted(re.findall(r"\b(natshim\w*)$", listed, re.M))
