@@ -1,0 +1,75 @@
+/* The tunnels that were seen, and the arithmetic that keeps their sequence numbers right; inside of shim/l2tp
+ * only.
+ *
+ * An absorbed HELLO takes a place in the LNS' numbering and none in the client's. So each absorbed Ns is
+ * remembered: LNS -> client: Ns is lowered by the number of absorbed ones before it (a retransmission keeps
+ * its own offset); client -> LNS: Nr is raised over all absorbed ones that the client's Nr has reached: what
+ * the client acknowledged, and the HELLOs right behind, never a message that it did not get. The client's Ns
+ * and the LNS' Nr need no translation, for nothing is added in that direction but acknowledgements, and these
+ * take no number (RFC 2661 section 5.8). All arithmetic is modulo 65536. Positions that can no longer come up
+ * (far behind, or more than L2TP_ABSORBED_MAX back) are kept as a mere count. */
+#ifndef NATSHIM_SHIM_L2TP_TUNNEL_H
+#define NATSHIM_SHIM_L2TP_TUNNEL_H
+
+#include "shim/l2tp/quirks.h"
+
+/* An element that found no memory has hh.tbl == NULL; nothing ends the process. */
+#define HASH_NONFATAL_OOM 1
+/* The default function does not compile with clang's -Wimplicit-fallthrough. */
+#define HASH_FUNCTION(key, length, hash) HASH_FNV(key, length, hash)
+#include <uthash.h>
+
+struct tunnel_key { /* hashed as bytes: no gaps */
+	struct endpoint client;
+	uint16_t tunnel; /* as assigned by the side that receives messages with it */
+	uint16_t pad;    /* always zero */
+};
+
+struct tunnel {
+	struct l2tp_tunnel_state state; /* age_ms unused: seen_ms holds it */
+	uint64_t seen_ms;
+	struct tunnel_key client_key, lns_key;
+	UT_hash_handle hh_client;
+	UT_hash_handle hh_lns;      /* not in the table as long as lns_tunnel is 0 */
+	struct tunnel *prev, *next; /* least recently used first */
+};
+
+struct l2tp_table {
+	struct tunnel *by_client, *by_lns, *lru;
+	size_t max_tunnels;
+	uint64_t idle_ttl_ms, closed_ttl_ms;
+	uint64_t evicted, absorbed;
+	char hostname[L2TP_HOSTNAME_MAX];
+	size_t hostname_length;
+};
+
+/* The tunnel that a message with this tunnel ID in its header belongs to; NULL: not known, or expired. */
+struct tunnel *tunnel_find(struct l2tp_table *table, uint64_t now_ms, enum l2tp_direction direction,
+			   const struct endpoint *client, uint16_t tunnel_id);
+/* A new one, instead of one with the same ID. NULL: out of memory. */
+struct tunnel *tunnel_begin(struct l2tp_table *table, uint64_t now_ms, const struct endpoint *client,
+			    uint16_t client_tunnel);
+void tunnel_forget(struct l2tp_table *table, struct tunnel *t);
+void tunnel_touch(struct l2tp_table *table, uint64_t now_ms, struct tunnel *t);
+/* Learns the LNS' ID for it. False: out of memory. */
+bool tunnel_assign_lns(struct l2tp_table *table, struct tunnel *t, uint16_t lns_tunnel);
+
+/* The LNS counts from zero again: it answered a repeated SCCRQ with another tunnel. */
+void tunnel_restart_lns(struct tunnel *t);
+
+/* What to do with a HELLO of the LNS. */
+enum hello_fate { HELLO_PASS, HELLO_ABSORB };
+enum hello_fate tunnel_hello(struct tunnel *t, uint16_t ns);
+
+bool tunnel_shifted(const struct tunnel *t); /* HELLOs were absorbed */
+uint16_t tunnel_ns_to_client(const struct tunnel *t, uint16_t lns_ns);
+uint16_t tunnel_nr_to_lns(const struct tunnel *t, uint16_t client_nr);
+/* Notes the numbers of a message that passes; zlb: it takes no number. True: something changed. */
+bool tunnel_note_client(struct tunnel *t, uint16_t ns, uint16_t nr, bool zlb);
+bool tunnel_note_lns(struct tunnel *t, uint16_t ns, bool zlb);
+
+/* The sessions in it, by the client's ID. remove says whether it was there. */
+void tunnel_add_session(struct tunnel *t, uint16_t session);
+bool tunnel_remove_session(struct tunnel *t, uint16_t session);
+
+#endif

@@ -1,0 +1,853 @@
+/* shim/l2tp: tunnels, absorbed HELLOs, sessions and the state file.
+ *
+ * The long test puts a strict LNS and a strict client (RFC 2661 section 5.8: sliding window, numbers in
+ * order, no acknowledgement of what was not sent) at the ends of a network that loses, repeats and reorders,
+ * with natshim between them, restarted at random. Whatever it absorbs, each end must see a connection without
+ * a fault. */
+#include "shim/l2tp/quirks.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define CLIENT_TUNNEL 0x0102
+#define LNS_TUNNEL 0x0304
+#define TYPE_WEN 15
+#define AVP_TEST 900 /* carries the sender's count, so that the receiver sees what is missing */
+
+static const struct endpoint client = {.addr = {192, 0, 2, 1}, .addr_len = 4, .port = 51701};
+static const struct endpoint other_client = {.addr = {192, 0, 2, 1}, .addr_len = 4, .port = 51702};
+
+struct packet {
+	uint8_t bytes[128];
+	size_t length;
+};
+
+static void put16(struct packet *p, size_t at, unsigned value)
+{
+	p->bytes[at] = (uint8_t)(value >> 8);
+	p->bytes[at + 1] = (uint8_t)value;
+}
+
+static void add_avp(struct packet *p, unsigned type, const void *value, size_t length)
+{
+	put16(p, p->length, (unsigned)(0x8000 | (length + 6)));
+	put16(p, p->length + 2, 0);
+	put16(p, p->length + 4, type);
+	memcpy(p->bytes + p->length + 6, value, length);
+	p->length += length + 6;
+	put16(p, 2, (unsigned)p->length);
+}
+
+static void add_u16(struct packet *p, unsigned type, unsigned value)
+{
+	add_avp(p, type, (const uint8_t[]){(uint8_t)(value >> 8), (uint8_t)value}, 2);
+}
+
+static struct packet make(unsigned type, unsigned tunnel, unsigned session, unsigned ns, unsigned nr)
+{
+	struct packet p = {.length = 12};
+
+	put16(&p, 0, 0xc802);
+	put16(&p, 2, 12);
+	put16(&p, 4, tunnel);
+	put16(&p, 6, session);
+	put16(&p, 8, ns);
+	put16(&p, 10, nr);
+	if (type)
+		add_u16(&p, 0, type);
+	return p;
+}
+
+static unsigned get16(const struct packet *p, size_t at)
+{
+	return (unsigned)(p->bytes[at] << 8 | p->bytes[at + 1]);
+}
+
+static unsigned ns_of(const struct packet *p)
+{
+	return get16(p, 8);
+}
+
+static unsigned nr_of(const struct packet *p)
+{
+	return get16(p, 10);
+}
+
+static struct l2tp_result pass_from(struct l2tp_table *table, uint64_t now, enum l2tp_direction direction,
+				    const struct endpoint *from, struct packet *p)
+{
+	struct l2tp_datagram d = {.direction = direction,
+				  .client = *from,
+				  .message = p->bytes,
+				  .length = p->length,
+				  .capacity = sizeof(p->bytes),
+				  .absorb_hello = true};
+	struct l2tp_result r = l2tp_translate(table, now, &d);
+
+	p->length = d.length;
+	return r;
+}
+
+static struct l2tp_result pass(struct l2tp_table *table, enum l2tp_direction direction, struct packet *p)
+{
+	return pass_from(table, 1000, direction, &client, p);
+}
+
+static struct l2tp_result send_to_lns(struct l2tp_table *table, struct packet p)
+{
+	return pass(table, L2TP_TO_LNS, &p);
+}
+
+static struct l2tp_result send_to_client(struct l2tp_table *table, struct packet p)
+{
+	return pass(table, L2TP_TO_CLIENT, &p);
+}
+
+static struct packet sccrq(unsigned tunnel)
+{
+	struct packet p = make(L2TP_SCCRQ, 0, 0, 0, 0);
+
+	add_avp(&p, L2TP_AVP_HOST_NAME, "mac", 3);
+	add_u16(&p, L2TP_AVP_ASSIGNED_TUNNEL_ID, tunnel);
+	return p;
+}
+
+static struct packet sccrp(unsigned to, unsigned assigned)
+{
+	struct packet p = make(L2TP_SCCRP, to, 0, 0, 1);
+
+	add_u16(&p, L2TP_AVP_ASSIGNED_TUNNEL_ID, assigned);
+	return p;
+}
+
+/* SCCRQ, SCCRP, SCCCN: then LNS Ns 1, client Ns 2. */
+static struct l2tp_table *established(void)
+{
+	struct l2tp_table *table = l2tp_table_new(NULL);
+
+	assert_int_equal(send_to_lns(table, sccrq(CLIENT_TUNNEL)).event, L2TP_EVENT_TUNNEL_REQUEST);
+	assert_int_equal(send_to_client(table, sccrp(CLIENT_TUNNEL, LNS_TUNNEL)).reason, L2TP_ORDINARY);
+	assert_int_equal(send_to_lns(table, make(L2TP_SCCCN, LNS_TUNNEL, 0, 1, 1)).event,
+			 L2TP_EVENT_TUNNEL_UP);
+	return table;
+}
+
+static struct packet hello(unsigned ns)
+{
+	return make(L2TP_HELLO, CLIENT_TUNNEL, 0, ns, 2);
+}
+
+static void hello_is_answered(void **state)
+{
+	static const uint8_t ack[] = {0xc8, 2, 0, 12, 3, 4, 0, 0, 0, 2, 0, 2};
+	struct l2tp_table *table = established();
+	struct packet p = hello(1);
+	struct l2tp_result r;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) { /* sent again, it is answered again, and alike */
+		r = pass(table, L2TP_TO_CLIENT, &p);
+		assert_int_equal(r.reason, L2TP_ABSORBED);
+		assert_int_equal(r.actions, L2TP_ACT_DROP | L2TP_ACT_REPLY | L2TP_ACT_SAVE);
+		assert_false(r.changed);
+		assert_int_equal(r.reply_length, sizeof(ack));
+		assert_memory_equal(r.reply, ack, sizeof(ack));
+		assert_int_equal(r.client_tunnel, CLIENT_TUNNEL);
+		assert_int_equal(r.lns_tunnel, LNS_TUNNEL);
+	}
+	assert_int_equal(l2tp_table_stats(table).absorbed, 3);
+	/* The LNS' next message is its number 2, the client's number 1; the client's acknowledgement of it is
+	 * raised. */
+	p = make(TYPE_WEN, CLIENT_TUNNEL, 0, 2, 2);
+	r = pass(table, L2TP_TO_CLIENT, &p);
+	assert_int_equal(r.edits, L2TP_EDIT_SEQUENCE);
+	assert_int_equal(ns_of(&p), 1);
+	assert_int_equal(nr_of(&p), 2);
+	p = make(L2TP_ZLB, LNS_TUNNEL, 0, 2, 2);
+	pass(table, L2TP_TO_LNS, &p);
+	assert_int_equal(nr_of(&p), 3);
+	assert_int_equal(ns_of(&p), 2);
+	l2tp_table_free(table);
+}
+
+static void hello_passes_where_it_must(void **state)
+{
+	struct l2tp_table *table = established();
+	struct packet p = hello(1);
+	struct l2tp_datagram d = {.direction = L2TP_TO_CLIENT,
+				  .client = client,
+				  .message = p.bytes,
+				  .length = p.length,
+				  .capacity = p.length};
+
+	(void)state;
+	/* Not wanted for this client. */
+	assert_int_equal(l2tp_translate(table, 1000, &d).reason, L2TP_ORDINARY);
+	/* It has gone to the client once: never absorbed later, or the client would be one ahead. */
+	assert_int_equal(send_to_client(table, hello(1)).reason, L2TP_ORDINARY);
+	/* Overtaken by a later message, which went out counting on it. */
+	assert_int_equal(send_to_client(table, make(TYPE_WEN, CLIENT_TUNNEL, 0, 3, 2)).reason, L2TP_ORDINARY);
+	assert_int_equal(send_to_client(table, hello(2)).reason, L2TP_ORDINARY);
+	/* The client's own, an unknown tunnel's, another client's. */
+	assert_int_equal(send_to_lns(table, make(L2TP_HELLO, LNS_TUNNEL, 0, 2, 1)).reason, L2TP_ORDINARY);
+	assert_int_equal(send_to_client(table, make(L2TP_HELLO, 77, 0, 4, 2)).reason, L2TP_ORDINARY);
+	p = hello(4);
+	assert_int_equal(pass_from(table, 1000, L2TP_TO_CLIENT, &other_client, &p).reason, L2TP_ORDINARY);
+	/* And now it is absorbed. */
+	assert_int_equal(send_to_client(table, hello(4)).reason, L2TP_ABSORBED);
+	l2tp_table_free(table);
+	/* Half open: nobody knows yet how to answer. */
+	table = l2tp_table_new(NULL);
+	send_to_lns(table, sccrq(CLIENT_TUNNEL));
+	assert_int_equal(send_to_client(table, hello(0)).reason, L2TP_ORDINARY);
+	l2tp_table_free(table);
+}
+
+/* The acknowledgement made for the client never covers a message that the client has not acknowledged itself.
+ */
+static void answer_claims_nothing(void **state)
+{
+	struct l2tp_table *table = established();
+	struct packet p = make(TYPE_WEN, CLIENT_TUNNEL, 0, 1, 2);
+	struct l2tp_result r;
+
+	(void)state;
+	pass(table, L2TP_TO_CLIENT, &p); /* lost on its way to the client */
+	r = send_to_client(table, hello(2));
+	assert_int_equal(r.reason, L2TP_ABSORBED);
+	assert_int_equal(r.reply[11], 1);
+	p = make(TYPE_WEN, CLIENT_TUNNEL, 0, 1, 2); /* sent again: its own offset */
+	pass(table, L2TP_TO_CLIENT, &p);
+	assert_int_equal(ns_of(&p), 1);
+	p = make(L2TP_ZLB, LNS_TUNNEL, 0, 2, 2); /* its acknowledgement covers the HELLO behind it */
+	pass(table, L2TP_TO_LNS, &p);
+	assert_int_equal(nr_of(&p), 3);
+	l2tp_table_free(table);
+}
+
+static void malformed_keeps_its_number_right(void **state)
+{
+	struct l2tp_table *table = established();
+	struct packet p = make(TYPE_WEN, CLIENT_TUNNEL, 0, 1, 2);
+	struct l2tp_result r;
+
+	(void)state;
+	p.bytes[13] = 200;
+	r = pass(table, L2TP_TO_CLIENT, &p);
+	assert_int_equal(r.reason, L2TP_BAD_AVP);
+	assert_false(r.changed);
+	assert_int_equal(send_to_client(table, hello(2)).reason, L2TP_ABSORBED);
+	p = make(TYPE_WEN, CLIENT_TUNNEL, 0, 3, 2);
+	p.bytes[13] = 200;
+	r = pass(table, L2TP_TO_CLIENT, &p);
+	assert_int_equal(r.reason, L2TP_BAD_AVP);
+	assert_int_equal(r.edits, L2TP_EDIT_SEQUENCE);
+	assert_int_equal(ns_of(&p), 2);
+	l2tp_table_free(table);
+}
+
+static void reuse_begins_anew(void **state)
+{
+	struct l2tp_table *table = established();
+	struct packet p;
+
+	(void)state;
+	assert_int_equal(send_to_client(table, hello(1)).reason, L2TP_ABSORBED);
+	/* The same client asks for a tunnel with the same ID: it has forgotten the old one. */
+	send_to_lns(table, sccrq(CLIENT_TUNNEL));
+	assert_int_equal(l2tp_table_stats(table).tunnels, 1);
+	send_to_client(table, sccrp(CLIENT_TUNNEL, LNS_TUNNEL));
+	/* A repeated SCCRQ loses nothing. */
+	send_to_lns(table, sccrq(CLIENT_TUNNEL));
+	p = make(L2TP_SCCCN, LNS_TUNNEL, 0, 1, 1);
+	assert_false(pass(table, L2TP_TO_LNS, &p).changed);
+	assert_int_equal(send_to_client(table, hello(1)).reason, L2TP_ABSORBED);
+	/* The LNS gives the same ID to another tunnel of that client: the first is over. */
+	send_to_lns(table, sccrq(99));
+	send_to_client(table, sccrp(99, LNS_TUNNEL));
+	assert_int_equal(l2tp_table_stats(table).tunnels, 1);
+	l2tp_table_free(table);
+}
+
+static void clients_are_told_apart(void **state)
+{
+	struct l2tp_table *table = established();
+	struct packet p = sccrq(CLIENT_TUNNEL);
+
+	(void)state;
+	pass_from(table, 1000, L2TP_TO_LNS, &other_client, &p);
+	p = sccrp(CLIENT_TUNNEL, LNS_TUNNEL);
+	pass_from(table, 1000, L2TP_TO_CLIENT, &other_client, &p);
+	p = make(L2TP_SCCCN, LNS_TUNNEL, 0, 1, 1);
+	pass_from(table, 1000, L2TP_TO_LNS, &other_client, &p);
+	assert_int_equal(l2tp_table_stats(table).tunnels, 2);
+	assert_int_equal(send_to_client(table, hello(1)).reason, L2TP_ABSORBED);
+	p = make(TYPE_WEN, CLIENT_TUNNEL, 0, 1, 2);
+	assert_false(pass_from(table, 1000, L2TP_TO_CLIENT, &other_client, &p).changed);
+	l2tp_table_free(table);
+}
+
+static struct packet with_session(unsigned type, unsigned header_session, unsigned ns, unsigned nr,
+				  unsigned id)
+{
+	struct packet p = make(type, LNS_TUNNEL, header_session, ns, nr);
+
+	if (type == L2TP_CDN)
+		add_avp(&p, L2TP_AVP_RESULT_CODE, "\0\3\0\0", 4);
+	if (type != L2TP_ICCN)
+		add_u16(&p, L2TP_AVP_ASSIGNED_SESSION_ID, id);
+	return p;
+}
+
+static void last_session_closes(void **state)
+{
+	struct l2tp_table *table = established();
+	struct l2tp_result r;
+
+	(void)state;
+	r = send_to_lns(table, with_session(L2TP_ICRQ, 0, 2, 1, 11));
+	assert_int_equal(r.client_session, 11);
+	assert_int_equal(send_to_lns(table, with_session(L2TP_ICCN, 500, 3, 2, 0)).event,
+			 L2TP_EVENT_SESSION_UP);
+	send_to_lns(table, with_session(L2TP_ICRQ, 0, 4, 2, 12));
+	r = send_to_lns(table, with_session(L2TP_CDN, 500, 5, 3, 11));
+	assert_int_equal(r.event, L2TP_EVENT_SESSION_CLOSED);
+	assert_false(r.actions & L2TP_ACT_CLOSED);
+	r = send_to_lns(table, with_session(L2TP_CDN, 501, 6, 3, 12));
+	assert_true(r.actions & L2TP_ACT_CLOSED);
+	r = send_to_lns(table, with_session(L2TP_CDN, 501, 6, 3, 12)); /* sent again */
+	assert_false(r.actions & L2TP_ACT_CLOSED);
+	l2tp_table_free(table);
+}
+
+static void lns_closing_is_not_the_clients(void **state)
+{
+	struct l2tp_table *table = established();
+	struct packet p;
+	struct l2tp_result r;
+
+	(void)state;
+	send_to_lns(table, with_session(L2TP_ICRQ, 0, 2, 1, 11));
+	p = make(L2TP_CDN, CLIENT_TUNNEL, 11, 1, 3);
+	r = pass(table, L2TP_TO_CLIENT, &p);
+	assert_int_equal(r.event, L2TP_EVENT_SESSION_CLOSED);
+	assert_int_equal(r.client_session, 11);
+	assert_false(r.actions & L2TP_ACT_CLOSED);
+	r = send_to_client(table, make(L2TP_STOPCCN, CLIENT_TUNNEL, 0, 2, 3));
+	assert_int_equal(r.event, L2TP_EVENT_TUNNEL_CLOSED);
+	assert_false(r.actions & L2TP_ACT_CLOSED);
+	l2tp_table_free(table);
+}
+
+/* More sessions than are remembered: then no CDN is ever called the last. */
+static void too_many_sessions(void **state)
+{
+	struct l2tp_table *table = established();
+
+	(void)state;
+	for (unsigned i = 0; i <= L2TP_SESSIONS_MAX; i++)
+		send_to_lns(table, with_session(L2TP_ICRQ, 0, 2 + i, 1, 100 + i));
+	for (unsigned i = 0; i <= L2TP_SESSIONS_MAX; i++)
+		assert_false(send_to_lns(table, with_session(L2TP_CDN, 5, 20 + i, 1, 100 + i)).actions &
+			     L2TP_ACT_CLOSED);
+	l2tp_table_free(table);
+}
+
+static void stopccn_closes_and_is_forgotten(void **state)
+{
+	struct l2tp_table *table = established();
+	struct packet p = make(L2TP_STOPCCN, LNS_TUNNEL, 0, 2, 1);
+	struct l2tp_result r = pass(table, L2TP_TO_LNS, &p);
+
+	(void)state;
+	assert_int_equal(r.event, L2TP_EVENT_TUNNEL_CLOSED);
+	assert_true(r.actions & L2TP_ACT_CLOSED);
+	assert_int_equal(r.client_tunnel, CLIENT_TUNNEL);
+	assert_int_equal(send_to_client(table, hello(1)).reason,
+			 L2TP_ORDINARY); /* the client answers for itself now */
+	p = make(L2TP_ZLB, LNS_TUNNEL, 0, 3, 1);
+	assert_int_equal(pass_from(table, 62000, L2TP_TO_LNS, &client, &p).client_tunnel, 0);
+	assert_int_equal(l2tp_table_stats(table).tunnels, 0);
+	l2tp_table_free(table);
+	/* Before the SCCRP came: tunnel ID 0 in the header. */
+	table = l2tp_table_new(NULL);
+	send_to_lns(table, sccrq(CLIENT_TUNNEL));
+	p = make(L2TP_STOPCCN, 0, 0, 1, 0);
+	add_u16(&p, L2TP_AVP_ASSIGNED_TUNNEL_ID, CLIENT_TUNNEL);
+	assert_int_equal(pass(table, L2TP_TO_LNS, &p).client_tunnel, CLIENT_TUNNEL);
+	l2tp_table_free(table);
+}
+
+static void table_is_bounded(void **state)
+{
+	struct l2tp_config config = {.max_tunnels = 10};
+	struct l2tp_table *table = l2tp_table_new(&config);
+	struct packet p;
+
+	(void)state;
+	send_to_lns(table, sccrq(CLIENT_TUNNEL));
+	send_to_client(table, sccrp(CLIENT_TUNNEL, LNS_TUNNEL));
+	send_to_client(table, hello(1));
+	for (unsigned i = 1; i <= 100; i++)
+		send_to_lns(table, sccrq(1000 + i));
+	assert_int_equal(l2tp_table_stats(table).tunnels, 10);
+	assert_int_equal(l2tp_table_stats(table).evicted, 91);
+	/* The one that could not go on without its state is still there. */
+	p = make(TYPE_WEN, CLIENT_TUNNEL, 0, 2, 2);
+	pass(table, L2TP_TO_CLIENT, &p);
+	assert_int_equal(ns_of(&p), 1);
+	l2tp_table_free(table);
+}
+
+static void idle_tunnel_expires(void **state)
+{
+	struct l2tp_table *table = established();
+	struct packet p = make(L2TP_ZLB, LNS_TUNNEL, 0, 2, 1);
+
+	(void)state;
+	assert_int_equal(pass_from(table, 1000 + 24 * 3600 * 1000ull, L2TP_TO_LNS, &client, &p).client_tunnel,
+			 CLIENT_TUNNEL);
+	assert_int_equal(
+		pass_from(table, 1001 + 2 * 24 * 3600 * 1000ull, L2TP_TO_LNS, &client, &p).client_tunnel, 0);
+	l2tp_table_free(table);
+}
+
+struct saved {
+	char text[16][L2TP_STATE_TEXT_MAX];
+	int count;
+};
+
+static void save_one(void *ctx, const struct l2tp_tunnel_state *s)
+{
+	struct saved *saved = ctx;
+
+	l2tp_state_text(s, saved->text[saved->count++]);
+}
+
+/* As a restart does it: out to text, into a new process. */
+static struct l2tp_table *restarted(struct l2tp_table *old, uint64_t now_old, uint64_t now_new)
+{
+	struct l2tp_table *table = l2tp_table_new(NULL);
+	static struct saved saved;
+
+	saved.count = 0;
+	l2tp_table_each(old, now_old, save_one, &saved);
+	l2tp_table_free(old);
+	for (int i = 0; i < saved.count; i++) {
+		struct l2tp_tunnel_state s;
+
+		assert_true(l2tp_state_parse(saved.text[i], &s));
+		assert_true(l2tp_table_restore(table, now_new, &s));
+	}
+	return table;
+}
+
+static void state_survives(void **state)
+{
+	struct l2tp_table *table = established();
+	struct packet p;
+
+	(void)state;
+	send_to_lns(table, with_session(L2TP_ICRQ, 0, 2, 1, 11));
+	for (unsigned i = 1; i <= 40; i++) /* more than are kept one by one */
+		assert_int_equal(send_to_client(table, hello(i)).reason, L2TP_ABSORBED);
+	table = restarted(table, 5000, 3); /* the new clock is younger than the tunnel */
+	assert_int_equal(l2tp_table_stats(table).tunnels, 1);
+	p = hello(40);
+	assert_int_equal(pass_from(table, 4, L2TP_TO_CLIENT, &client, &p).reply[11], 41);
+	p = make(TYPE_WEN, CLIENT_TUNNEL, 0, 41, 2);
+	pass_from(table, 5, L2TP_TO_CLIENT, &client, &p);
+	assert_int_equal(ns_of(&p), 1);
+	p = with_session(L2TP_CDN, 500, 3, 2, 11);
+	assert_true(pass_from(table, 6, L2TP_TO_LNS, &client, &p).actions & L2TP_ACT_CLOSED);
+	assert_int_equal(nr_of(&p), 42);
+	l2tp_table_free(table);
+}
+
+static void state_text(void **state)
+{
+	static const char good[] = "l2tp1 192.0.2.1:51701 client_tunnel=258 lns_tunnel=772 lns_next=3 "
+				   "client_next=2 client_nr=1 forgotten=0 "
+				   "from_start=1 closed=0 heard=1 age_ms=0 absorbed=1,2 sessions=";
+	struct l2tp_table *table = l2tp_table_new(NULL);
+	char text[L2TP_STATE_TEXT_MAX], cut[sizeof(good)];
+	struct l2tp_tunnel_state s, biggest;
+
+	(void)state;
+	assert_true(l2tp_state_parse(good, &s));
+	assert_string_equal(l2tp_state_text(&s, text), good);
+	for (size_t n = 0; n < sizeof(good) - 1; n++) {
+		memcpy(cut, good, n);
+		cut[n] = '\0';
+		assert_false(l2tp_state_parse(cut, &s));
+	}
+	assert_false(l2tp_state_parse("l2tp2 192.0.2.1:1 client_tunnel=1", &s));
+	memset(&biggest, 0xff, sizeof(biggest));
+	biggest.absorbed_count = L2TP_ABSORBED_MAX;
+	biggest.session_count = L2TP_SESSIONS_MAX;
+	biggest.client = (struct endpoint){.addr_len = 16, .port = 65535};
+	memset(biggest.client.addr, 0xfd, 16);
+	biggest.from_start = biggest.closed = biggest.heard = true;
+	l2tp_state_text(&biggest, text);
+	assert_true(strlen(text) < L2TP_STATE_TEXT_MAX - 1);
+	assert_true(l2tp_state_parse(text, &s));
+	assert_int_equal(s.age_ms, UINT64_MAX);
+	assert_false(l2tp_table_restore(table, 0, &s)); /* too old, and absorbed[] is not ascending */
+	s.age_ms = 0;
+	assert_false(l2tp_table_restore(table, 0, &s));
+	l2tp_table_free(table);
+}
+
+/* --- the long test
+ * ----------------------------------------------------------------------------------------------- */
+
+#define WINDOW 4
+#define WIRE 24
+#define STEPS 400000
+
+struct wire { /* what is on its way in one direction of one leg; taken out in any order */
+	struct packet packets[WIRE];
+	int count;
+};
+
+struct sender {               /* numbers are counted without wrap here; the wire has their low 16 bits */
+	uint64_t next, acked; /* next new Ns; everything before acked is acknowledged */
+	struct packet sent[WINDOW]; /* by number modulo WINDOW */
+	bool is_hello[WINDOW];
+	uint64_t expected; /* from the other side: the Nr to send */
+	uint64_t count;    /* of AVP_TEST messages made */
+	uint64_t received; /* of the other's */
+	unsigned tunnel;   /* the other side's ID */
+};
+
+struct world {
+	struct l2tp_table *table;
+	struct sender lns, client;
+	struct wire lns_to_shim, shim_to_client, client_to_shim, shim_to_lns;
+	bool *got;             /* by the LNS' number: the client has it, or it was absorbed */
+	uint64_t got_upto, at; /* both: numbers below are done with */
+	uint64_t hellos_at_client, absorbed, restarts;
+	bool client_queues; /* it keeps a message that came too early (of one place only), or drops it */
+	struct packet early;
+};
+
+static unsigned seed;
+
+static unsigned chance(unsigned n)
+{
+	seed = seed * 1103515245 + 12345;
+	return (seed >> 16) % n;
+}
+
+static void put_on(struct wire *w, const struct packet *p)
+{
+	int copies = chance(100) < 8 ? 0 : chance(100) < 5 ? 2 : 1;
+
+	while (copies-- && w->count < WIRE)
+		w->packets[w->count++] = *p;
+}
+
+static bool take_from(struct wire *w, struct packet *out)
+{
+	unsigned i;
+
+	if (!w->count)
+		return false;
+	i = chance(4) ? 0 : chance((unsigned)w->count);
+	*out = w->packets[i];
+	memmove(w->packets + i, w->packets + i + 1, (size_t)(--w->count - (int)i) * sizeof(*out));
+	return true;
+}
+
+static void send_new(struct sender *s, struct wire *w, unsigned type)
+{
+	struct packet *p = &s->sent[s->next % WINDOW];
+	uint8_t count[8];
+
+	if (s->next - s->acked >= WINDOW)
+		return;
+	*p = make(type, s->tunnel, 0, (uint16_t)s->next, (uint16_t)s->expected);
+	if (type != L2TP_HELLO) {
+		for (int i = 0; i < 8; i++)
+			count[i] = (uint8_t)(s->count >> (56 - 8 * i));
+		add_avp(p, AVP_TEST, count, sizeof(count));
+		s->count++;
+	}
+	s->is_hello[s->next % WINDOW] = type == L2TP_HELLO;
+	s->next++;
+	put_on(w, p);
+}
+
+static void send_again(struct sender *s, struct wire *w)
+{
+	for (uint64_t n = s->acked; n < s->next; n++) {
+		struct packet *p = &s->sent[n % WINDOW];
+
+		put16(p, 10, (uint16_t)s->expected); /* the Nr is of now, RFC 2661 section 5.8 */
+		put_on(w, p);
+	}
+}
+
+static void send_ack(struct sender *s, struct wire *w)
+{
+	struct packet p = make(L2TP_ZLB, s->tunnel, 0, (uint16_t)s->next, (uint16_t)s->expected);
+
+	put_on(w, &p);
+}
+
+/* What was acknowledged must have been sent. Says how far it is acknowledged now. */
+static void take_nr(struct sender *s, const struct packet *p)
+{
+	uint16_t ahead = (uint16_t)(nr_of(p) - (uint16_t)s->acked);
+
+	if (ahead >= 0x8000)
+		return; /* old */
+	if (ahead > s->next - s->acked)
+		fail_msg("Nr %u acknowledges what was never sent (next is %u)", nr_of(p),
+			 (unsigned)(uint16_t)s->next);
+	s->acked += ahead;
+}
+
+static void deliver(struct sender *s, const struct packet *p)
+{
+	uint64_t count = 0;
+
+	if (p->length < 20 + 14)
+		return;
+	for (int i = 0; i < 8; i++)
+		count = count << 8 | p->bytes[26 + i];
+	if (count != s->received)
+		fail_msg("message %llu came instead of %llu", (unsigned long long)count,
+			 (unsigned long long)s->received);
+	s->received++;
+}
+
+static void lns_receives(struct world *w, const struct packet *p)
+{
+	assert_int_equal(get16(p, 4), LNS_TUNNEL);
+	take_nr(&w->lns, p);
+	for (; w->got_upto < w->lns.acked; w->got_upto++)
+		if (!w->got[w->got_upto])
+			fail_msg("%llu was acknowledged, but the client has it not",
+				 (unsigned long long)w->got_upto);
+	if (p->length == 12) {
+		/* The Ns of an acknowledgement is at most the next one. */
+		assert_true((uint16_t)((uint16_t)w->client.next - ns_of(p)) < 0x8000);
+		return;
+	}
+	if (ns_of(p) == (uint16_t)w->lns.expected) {
+		w->lns.expected++;
+		deliver(&w->lns, p);
+	}
+	send_ack(&w->lns, &w->lns_to_shim);
+}
+
+/* In order, so it is the lowest of the LNS' numbers that neither was absorbed nor has come. */
+static void mark_got(struct world *w, const struct packet *p)
+{
+	while (w->got[w->at])
+		w->at++;
+	w->got[w->at] = true;
+	w->hellos_at_client += get16(p, 18) == L2TP_HELLO;
+}
+
+static void client_takes(struct world *w, const struct packet *p)
+{
+	w->client.expected++;
+	mark_got(w, p);
+	deliver(&w->client, p);
+}
+
+static void client_receives(struct world *w, const struct packet *p)
+{
+	uint16_t ahead = (uint16_t)(ns_of(p) - (uint16_t)w->client.expected);
+
+	assert_int_equal(get16(p, 4), CLIENT_TUNNEL);
+	take_nr(&w->client, p);
+	if (p->length == 12)
+		return;
+	if (ahead < 0x8000 && ahead > WINDOW)
+		fail_msg("Ns %u is far ahead of %u", ns_of(p), (unsigned)(uint16_t)w->client.expected);
+	if (ahead == 0) {
+		client_takes(w, p);
+		if (w->early.length && ns_of(&w->early) == (uint16_t)w->client.expected) {
+			struct packet early = w->early;
+
+			w->early.length = 0;
+			client_takes(w, &early);
+		}
+	} else if (w->client_queues && ahead == 1) {
+		w->early = *p;
+	}
+	send_ack(&w->client, &w->client_to_shim);
+}
+
+static void shim_to_client(struct world *w, struct packet *p)
+{
+	/* The number without wrap, for the model: within half a circle of the LNS' next. */
+	uint64_t n = w->lns.next - (uint16_t)((uint16_t)w->lns.next - ns_of(p));
+	struct l2tp_result r = pass(w->table, L2TP_TO_CLIENT, p);
+	struct packet reply = {.length = r.reply_length};
+
+	if (r.reason != L2TP_ABSORBED) {
+		put_on(&w->shim_to_client, p);
+		return;
+	}
+	w->got[n] = true;
+	w->absorbed++;
+	memcpy(reply.bytes, r.reply, sizeof(r.reply));
+	put_on(&w->shim_to_lns, &reply);
+}
+
+static void step(struct world *w)
+{
+	struct packet p;
+
+	switch (chance(12)) {
+	case 0:
+		send_new(&w->lns, &w->lns_to_shim, L2TP_HELLO);
+		break;
+	case 1:
+		send_new(&w->lns, &w->lns_to_shim, TYPE_WEN);
+		break;
+	case 2:
+		send_new(&w->client, &w->client_to_shim, TYPE_WEN);
+		break;
+	case 3:
+		if (!chance(4))
+			send_again(&w->lns, &w->lns_to_shim);
+		break;
+	case 4:
+		if (!chance(4))
+			send_again(&w->client, &w->client_to_shim);
+		break;
+	case 5:
+	case 6:
+		if (take_from(&w->lns_to_shim, &p))
+			shim_to_client(w, &p);
+		break;
+	case 7:
+	case 8:
+		if (take_from(&w->client_to_shim, &p)) {
+			pass(w->table, L2TP_TO_LNS, &p);
+			put_on(&w->shim_to_lns, &p);
+		}
+		break;
+	case 9:
+	case 10:
+		if (take_from(&w->shim_to_client, &p))
+			client_receives(w, &p);
+		if (take_from(&w->shim_to_lns, &p))
+			lns_receives(w, &p);
+		break;
+	default:
+		if (!chance(500)) {
+			w->table = restarted(w->table, 1000, 1000);
+			w->restarts++;
+		}
+		break;
+	}
+}
+
+/* Right after SCCCN, or when both count towards the end of the circle and 300 HELLOs have been absorbed. */
+static void begin_world(struct world *w, unsigned run)
+{
+	uint64_t lns = run & 2 ? 65000 : 1, at_client = run & 2 ? 64000 : 2, absorbed = run & 2 ? 300 : 0;
+	struct l2tp_tunnel_state s = {.client = client,
+				      .client_tunnel = CLIENT_TUNNEL,
+				      .lns_tunnel = LNS_TUNNEL,
+				      .lns_next = (uint16_t)lns,
+				      .client_next = (uint16_t)at_client,
+				      .client_nr = (uint16_t)(lns - absorbed),
+				      .forgotten = (uint16_t)absorbed,
+				      .heard = true};
+
+	seed = 1 + run;
+	*w = (struct world){
+		.table = l2tp_table_new(NULL), .client_queues = run & 1, .got_upto = lns, .at = lns};
+	assert_true(l2tp_table_restore(w->table, 1000, &s));
+	w->lns = (struct sender){.next = lns, .acked = lns, .expected = at_client, .tunnel = CLIENT_TUNNEL};
+	w->client = (struct sender){
+		.next = at_client, .acked = at_client, .expected = lns - absorbed, .tunnel = LNS_TUNNEL};
+	w->got = calloc(lns + STEPS, sizeof(*w->got));
+}
+
+static void both_ends_are_content(void **state)
+{
+	(void)state;
+	for (unsigned run = 0; run < 4; run++) {
+		static struct world w;
+
+		begin_world(&w, run);
+		for (unsigned i = 0; i < STEPS; i++)
+			step(&w);
+		print_message("# run %u: LNS sent %llu, of them %llu HELLOs absorbed (copies too), %llu "
+			      "passed; client sent "
+			      "%llu; %llu restarts\n",
+			      run, (unsigned long long)w.lns.next, (unsigned long long)w.absorbed,
+			      (unsigned long long)w.hellos_at_client, (unsigned long long)w.client.next,
+			      (unsigned long long)w.restarts);
+		assert_true(w.absorbed > 1000 && w.client.received > 1000 && w.lns.received > 1000);
+		assert_true(w.client.received + WINDOW >= w.lns.count &&
+			    w.lns.received + WINDOW >= w.client.count);
+		assert_true(w.hellos_at_client < w.absorbed / 4);
+		l2tp_table_free(w.table);
+		free(w.got);
+	}
+}
+
+/* Round the whole circle of numbers, several times, without a lossy network: quick, and exact. */
+static void numbers_wrap(void **state)
+{
+	struct l2tp_table *table = established();
+	uint16_t lns = 1, seen = 1;
+
+	(void)state;
+	for (unsigned i = 0; i < 300000; i++) {
+		struct packet p = i % 3 ? hello(lns) : make(TYPE_WEN, CLIENT_TUNNEL, 0, lns, 2);
+		struct l2tp_result r = pass(table, L2TP_TO_CLIENT, &p);
+
+		lns++;
+		if (i % 3) {
+			assert_int_equal(r.reason, L2TP_ABSORBED);
+			assert_int_equal(r.reply[10] << 8 | r.reply[11], lns);
+		} else {
+			assert_int_equal(ns_of(&p), seen++);
+			p = make(L2TP_ZLB, LNS_TUNNEL, 0, 2, seen);
+			pass(table, L2TP_TO_LNS, &p);
+			assert_int_equal(nr_of(&p), lns);
+		}
+	}
+	/* And many messages after a single HELLO, until its place would look like one to come. */
+	pass(table, L2TP_TO_CLIENT, &(struct packet){.length = 0});
+	for (unsigned i = 0; i < 200000; i++) {
+		struct packet p = make(TYPE_WEN, CLIENT_TUNNEL, 0, lns++, 2);
+
+		pass(table, L2TP_TO_CLIENT, &p);
+		assert_int_equal(ns_of(&p), seen++);
+		p = make(L2TP_ZLB, LNS_TUNNEL, 0, 2, seen);
+		pass(table, L2TP_TO_LNS, &p);
+		assert_int_equal(nr_of(&p), lns);
+	}
+	l2tp_table_free(table);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(hello_is_answered),     cmocka_unit_test(hello_passes_where_it_must),
+		cmocka_unit_test(answer_claims_nothing), cmocka_unit_test(malformed_keeps_its_number_right),
+		cmocka_unit_test(reuse_begins_anew),     cmocka_unit_test(clients_are_told_apart),
+		cmocka_unit_test(last_session_closes),   cmocka_unit_test(lns_closing_is_not_the_clients),
+		cmocka_unit_test(too_many_sessions),     cmocka_unit_test(stopccn_closes_and_is_forgotten),
+		cmocka_unit_test(table_is_bounded),      cmocka_unit_test(idle_tunnel_expires),
+		cmocka_unit_test(state_survives),        cmocka_unit_test(state_text),
+		cmocka_unit_test(both_ends_are_content), cmocka_unit_test(numbers_wrap),
+	};
+
+	return cmocka_run_group_tests_name("l2tp_tunnel", tests, NULL, NULL);
+}
