@@ -1,5 +1,8 @@
-/* The ruleset in the kernel: libnftnl over libmnl, one batch (all or nothing), one socket that owns natshim_queue. Every
- * function returns 0 or -errno and writes why into error. Kernel header: linux/netfilter/nf_tables.h. */
+/* The ruleset in the kernel: libnftnl over libmnl, one batch (all or nothing), one socket that owns
+ * natshim_queue. Every function returns 0 or -errno; those with an error buffer write why, as one line
+ * without a full stop that names the thing, the reason and the mend ("another natshim owns table
+ * natshim_queue ..."), to be printed behind "natshim: rules: ". Nothing here waits: the kernel answers
+ * nf_tables messages inside sendmsg(). One thread only. Kernel header: linux/netfilter/nf_tables.h. */
 #ifndef NATSHIM_RULES_NFT_H
 #define NATSHIM_RULES_NFT_H
 
@@ -10,36 +13,52 @@
 struct rules_nft;
 
 struct rules_features {
-	bool owner, native_queue, xt_queue, secpath, tables /* nf_tables at all */;
+	bool tables;       /* nf_tables at all */
+	bool owner;        /* tables with an owner (Linux 5.12) */
+	bool native_queue; /* the queue expression */
+	bool xt_queue;     /* NFQUEUE of x_tables through nft_compat */
+	bool secpath;      /* meta secpath, that is IPsec */
+	bool fib;          /* fib daddr type */
 };
 
 int rules_nft_open(struct rules_nft **out, char error[static RULES_ERROR_MAX]);
-void rules_nft_close(struct rules_nft *nft); /* the kernel removes an owned natshim_queue with it; natshim stays */
+void rules_nft_close(
+	struct rules_nft *nft); /* the kernel removes an owned natshim_queue with it; natshim stays */
 
-/* What this kernel can do, found by trying in tables of its own name that are removed again. */
+/* What this kernel can do, found by trying: in one batch with its own removal, so that nobody ever sees it.
+ */
 int rules_nft_probe(struct rules_nft *nft, struct rules_features *out, char error[static RULES_ERROR_MAX]);
 
-/* Replaces natshim and natshim_queue as a whole, atomically; elements of the sets that are kept between two rulesets are
- * the caller's to put back. */
-int rules_nft_install(struct rules_nft *nft, const struct ruleset *ruleset, char error[static RULES_ERROR_MAX]);
+/* Replaces natshim and natshim_queue as a whole, atomically; elements of the sets that are kept between two
+ * rulesets are the caller's to put back. */
+int rules_nft_install(struct rules_nft *nft, const struct ruleset *ruleset,
+		      char error[static RULES_ERROR_MAX]);
 /* Only the table "natshim", after somebody's flush. */
-int rules_nft_install_base(struct rules_nft *nft, const struct ruleset *ruleset, char error[static RULES_ERROR_MAX]);
-/* Both tables; none there is no error. */
+int rules_nft_install_base(struct rules_nft *nft, const struct ruleset *ruleset,
+			   char error[static RULES_ERROR_MAX]);
+/* Both tables, or none: a natshim_queue that another natshim owns is an error. None there is no error. */
 int rules_nft_remove(struct rules_nft *nft, char error[static RULES_ERROR_MAX]);
 
-/* Adds or refreshes one element; committed when it returns (the packet path relies on that). Cheap: one send, no wait. */
-int rules_nft_set_add(struct rules_nft *nft, enum rules_set set, const void *key, size_t key_length, unsigned timeout_s);
-/* The elements of a kernel-filled set, with the time in ms until each expires. */
+/* Adds one element, or begins its time-out anew; committed when it returns (the packet path relies on that).
+ * Cheap: one send, no wait, about 30 us. timeout_s 0: the set's own (2 min for exchanges, 8 h for peers).
+ * -ENFILE when the set is full (then for a second without asking the kernel, whose refusals are slow),
+ * -ENOENT when the table is not there: count it and go on. */
+int rules_nft_set_add(struct rules_nft *nft, enum rules_set set, const void *key, size_t key_length,
+		      unsigned timeout_s);
+/* No error when it is not in the set (any more). */
+int rules_nft_set_delete(struct rules_nft *nft, enum rules_set set, const void *key, size_t key_length);
+/* The elements of a set, with the time in ms until each expires (0: never). One may be told twice, or missed,
+ * when the set changes meanwhile. */
 typedef void rules_element_fn(void *ctx, const void *key, size_t key_length, uint64_t expires_ms);
 int rules_nft_set_dump(struct rules_nft *nft, enum rules_set set, rules_element_fn *fn, void *ctx);
-/* Packets counted by the rule with this comment (rules carry comments as names: "clear-l2tp-dropped"). */
+/* Packets counted by each rule that has a name (its comment, see rules/ruleset.h): "clear-l2tp". */
 typedef void rules_counter_fn(void *ctx, const char *rule, uint64_t packets, uint64_t bytes);
 int rules_nft_counters(struct rules_nft *nft, rules_counter_fn *fn, void *ctx);
 
 /* Events of nf_tables on a second socket: tells that one of our tables was taken away by somebody else. */
 int rules_nft_watch_fd(const struct rules_nft *nft);
-/* True in *base_gone / *queue_gone when that table is no longer there. Reads all that is ready; an overrun counts as
- * "look yourself". */
+/* True in *base_gone / *queue_gone when somebody else removed that table, or a chain, rule or set of it:
+ * install it again. Reads all that is ready; after an overrun it looks for the tables itself. */
 int rules_nft_watch_read(struct rules_nft *nft, bool *base_gone, bool *queue_gone);
 
 #endif

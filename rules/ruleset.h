@@ -1,11 +1,17 @@
-/* The nftables ruleset as data: what natshim installs, built once from the options, put into the kernel by rules/nft.c and
- * printed by rules/text.c, which therefore always say the same. Pure: no system call. Knows nftables, not the daemon. */
+/* The nftables ruleset as data: what natshim installs, built once from the options, put into the kernel by
+ * rules/nft.c and printed by rules/text.c, which therefore always say the same. Pure: no system call. Knows
+ * nftables, not the daemon.
+ *
+ * natshim: protection of udp/1701, DNAT to the LNS, liveness. It stays after a crash, so that sessions go on.
+ * natshim_queue: what goes up to userspace, and the sets that decide it. Gone with the process.
+ *
+ * Every rule that decides something has a counter and a comment, which is its name (RULES_NAMES below). */
 #ifndef NATSHIM_RULES_RULESET_H
 #define NATSHIM_RULES_RULESET_H
 
 #include "nfq/endpoint.h"
 
-#define RULES_TABLE "natshim"	      /* stays after a crash: DNAT, protection of udp/1701, liveness */
+#define RULES_TABLE "natshim"             /* stays after a crash: DNAT, protection of udp/1701, liveness */
 #define RULES_QUEUE_TABLE "natshim_queue" /* flags owner: gone with the process */
 
 /* The sets that the daemon fills or reads. Keys are in network order. */
@@ -13,32 +19,57 @@ enum rules_set {
 	RULES_SET_EXCHANGES, /* initiator cookie, 8 bytes: clear messages that must come up. Minutes. */
 	RULES_SET_PEERS4,    /* IPv4 address, 4 bytes: server-initiated exchanges come up. Hours. */
 	RULES_SET_PEERS6,    /* IPv6 address, 16 bytes */
-	RULES_SET_ALIVE4,    /* kernel-filled: address . UDP source port (4 + 4 bytes): seen on 500/4500 within the time-out */
-	RULES_SET_ALIVE6,    /* likewise (16 + 4 bytes) */
+	RULES_SET_ALIVE4, /* kernel-filled: address . UDP source port (4 + 4 bytes, the port in the first two
+			     of its four): seen on 500/4500 within the time-out. Anybody can forge an entry;
+			     full at 65535 */
+	RULES_SET_ALIVE6, /* likewise (16 + 4 bytes) */
 	RULES_SETS
 };
 
+/* Names of the rules that count (their nft comments), for status and tests.
+ *   natshim_queue  in:  first-500 first-4500 exchange-500 exchange-4500 l2tp-in
+ *                  out: out-exchange-500 out-exchange-4500 out-first-500-ip out-first-500-ip6
+ * out-first-4500-ip out-first-4500-ip6 l2tp-out natshim        clear-l2tp clear-l2tp-out (dropped),
+ * checksum-ip (cleared), to-lns-ip to-lns-ip6 (connections) */
+#define RULES_NAME_CLEAR_L2TP "clear-l2tp"
+#define RULES_NAME_CLEAR_L2TP_OUT "clear-l2tp-out"
+
+/* Where the chains hook in; the offsets of struct rules_options are added. Conntrack is at -200 and must stay
+ * between guard and DNAT; the encryption lookup after source NAT is at 100 and must stay before the outgoing
+ * queue chains. */
+enum rules_priority {
+	RULES_PRIORITY_QUEUE_IN = -300,
+	RULES_PRIORITY_QUEUE_OUT = 300,
+	RULES_PRIORITY_GUARD = -300,
+	RULES_PRIORITY_GUARD_OUT = 300,
+	RULES_PRIORITY_DNAT = -100,
+};
+
 struct rules_options {
-	const char *const *interfaces; /* names, at least one */
+	const char *const *interfaces; /* names, at least one, each shorter than IFNAMSIZ */
 	size_t interface_count;
 	uint16_t queue_number;
-	bool dnat4, dnat6;	    /* send decrypted udp/1701 to lns4 / lns6 */
+	bool dnat4, dnat6;          /* send decrypted udp/1701 to lns4 / lns6 */
 	struct endpoint lns4, lns6; /* port 0: 1701 */
-	bool protect;		    /* drop clear udp/1701 (false: --allow-clear) */
-	bool l2tp_control;	    /* client's L2TP control messages come up */
-	bool l2tp_from_lns;	    /* the LNS' too */
-	bool liveness;		    /* fill the alive sets */
+	bool protect;               /* drop clear udp/1701 (false: --allow-clear) */
+	bool l2tp_control;          /* client's L2TP control messages come up */
+	bool l2tp_from_lns;         /* the LNS' too */
+	bool liveness;              /* fill the alive sets */
 	unsigned alive_timeout_s;   /* 0: 600 */
-	int priority_dnat;	    /* offsets from the defaults of docs/natshim.8; 0: the default itself */
+	int priority_dnat;          /* offsets from the defaults of docs/natshim.8; 0: the default itself */
 	int priority_queue;
 	int priority_guard;
-	bool owner;		    /* the kernel knows "flags owner" */
-	bool native_queue;	    /* the kernel has the queue expression; false: x_tables NFQUEUE through nft_compat */
+	bool owner;        /* the kernel knows "flags owner" */
+	bool native_queue; /* the kernel has the queue expression; false: x_tables NFQUEUE through nft_compat
+			    */
+	bool no_secpath; /* the kernel has no IPsec at all: no DNAT, no L2TP; all udp/1701 counts as clear */
+	bool no_fib; /* the kernel has no fib expression: DNAT also of what is not addressed to this host */
 };
 
 struct ruleset; /* tables, sets, chains, rules; owned by the caller */
 
-struct ruleset *ruleset_build(const struct rules_options *options); /* NULL: out of memory or no interface */
+/* NULL: out of memory, no interface, a name too long, or an LNS address of the wrong family. */
+struct ruleset *ruleset_build(const struct rules_options *options);
 void ruleset_free(struct ruleset *ruleset);
 
 #endif

@@ -1,0 +1,376 @@
+/* Items of the ruleset as nf_tables expressions, in the same shape as nft(8) makes them, so that nft lists
+ * them in its own words. One function for each kind of item, in a table. Kernel header:
+ * linux/netfilter/nf_tables.h. */
+#include "rules/nft_impl.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <libnftnl/expr.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_nat.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/xt_NFQUEUE.h>
+#include <linux/rtnetlink.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	UDP_SOURCE = 0, /* bytes */
+	UDP_DESTINATION = 2,
+	UDP_CHECKSUM = 6,
+	IPV4_SOURCE = 12,
+	IPV4_DESTINATION = 16,
+	IPV6_SOURCE = 8,
+	IPV6_DESTINATION = 24,
+};
+
+struct builder {
+	struct nftnl_rule *rule;
+	bool native_queue;
+	bool failed; /* out of memory */
+};
+
+/* NULL when out of memory; the setters below take that. */
+static struct nftnl_expr *put(struct builder *b, const char *name)
+{
+	struct nftnl_expr *expr = nftnl_expr_alloc(name);
+
+	if (expr)
+		nftnl_rule_add_expr(b->rule, expr);
+	else
+		b->failed = true;
+	return expr;
+}
+
+static void set_u32(struct nftnl_expr *expr, uint16_t attribute, uint32_t value)
+{
+	if (expr)
+		nftnl_expr_set_u32(expr, attribute, value);
+}
+
+static void set_u16(struct nftnl_expr *expr, uint16_t attribute, uint16_t value)
+{
+	if (expr)
+		nftnl_expr_set_u16(expr, attribute, value);
+}
+
+static void set_data(struct builder *b, struct nftnl_expr *expr, uint16_t attribute, const void *data,
+		     size_t length)
+{
+	if (expr && nftnl_expr_set(expr, attribute, data, (uint32_t)length) < 0)
+		b->failed = true;
+}
+
+static void put_compare(struct builder *b, const void *data, size_t length)
+{
+	struct nftnl_expr *expr = put(b, "cmp");
+
+	set_u32(expr, NFTNL_EXPR_CMP_SREG, NFT_REG_1);
+	set_u32(expr, NFTNL_EXPR_CMP_OP, NFT_CMP_EQ);
+	set_data(b, expr, NFTNL_EXPR_CMP_DATA, data, length);
+}
+
+static void put_compare_byte(struct builder *b, uint8_t value)
+{
+	put_compare(b, &value, sizeof(value));
+}
+
+static void put_lookup(struct builder *b, const char *set)
+{
+	struct nftnl_expr *expr = put(b, "lookup");
+
+	set_u32(expr, NFTNL_EXPR_LOOKUP_SREG, NFT_REG_1);
+	set_data(b, expr, NFTNL_EXPR_LOOKUP_SET, set, strlen(set) + 1);
+}
+
+static void put_meta(struct builder *b, enum nft_meta_keys key)
+{
+	struct nftnl_expr *expr = put(b, "meta");
+
+	set_u32(expr, NFTNL_EXPR_META_KEY, key);
+	set_u32(expr, NFTNL_EXPR_META_DREG, NFT_REG_1);
+}
+
+static void put_payload(struct builder *b, enum nft_payload_bases base, uint32_t offset, uint32_t length,
+			enum nft_registers into)
+{
+	struct nftnl_expr *expr = put(b, "payload");
+
+	set_u32(expr, NFTNL_EXPR_PAYLOAD_DREG, into);
+	set_u32(expr, NFTNL_EXPR_PAYLOAD_BASE, base);
+	set_u32(expr, NFTNL_EXPR_PAYLOAD_OFFSET, offset);
+	set_u32(expr, NFTNL_EXPR_PAYLOAD_LEN, length);
+}
+
+static void put_mask(struct builder *b, uint8_t mask)
+{
+	struct nftnl_expr *expr = put(b, "bitwise");
+	const uint8_t zero = 0;
+
+	set_u32(expr, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
+	set_u32(expr, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
+	set_u32(expr, NFTNL_EXPR_BITWISE_LEN, 1);
+	set_data(b, expr, NFTNL_EXPR_BITWISE_MASK, &mask, sizeof(mask));
+	set_data(b, expr, NFTNL_EXPR_BITWISE_XOR, &zero, sizeof(zero));
+}
+
+static void put_immediate(struct builder *b, enum nft_registers into, const void *data, size_t length)
+{
+	struct nftnl_expr *expr = put(b, "immediate");
+
+	set_u32(expr, NFTNL_EXPR_IMM_DREG, into);
+	set_data(b, expr, NFTNL_EXPR_IMM_DATA, data, length);
+}
+
+static struct nftnl_expr *put_verdict(struct builder *b, int verdict)
+{
+	struct nftnl_expr *expr = put(b, "immediate");
+
+	set_u32(expr, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
+	set_u32(expr, NFTNL_EXPR_IMM_VERDICT, (uint32_t)verdict);
+	return expr;
+}
+
+static void put_family(struct builder *b, uint8_t nfproto)
+{
+	put_meta(b, NFT_META_NFPROTO);
+	put_compare_byte(b, nfproto);
+}
+
+static void put_udp(struct builder *b)
+{
+	put_meta(b, NFT_META_L4PROTO);
+	put_compare_byte(b, IPPROTO_UDP);
+}
+
+static void put_iif(struct builder *b, const struct rules_item *item)
+{
+	put_meta(b, NFT_META_IIFNAME);
+	put_lookup(b, item->name);
+}
+
+static void put_oif(struct builder *b, const struct rules_item *item)
+{
+	put_meta(b, NFT_META_OIFNAME);
+	put_lookup(b, item->name);
+}
+
+static void put_port(struct builder *b, const struct rules_item *item)
+{
+	const uint16_t be = htons((uint16_t)item->value);
+
+	put_udp(b);
+	put_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER,
+		    item->kind == ITEM_UDP_SPORT ? UDP_SOURCE : UDP_DESTINATION, sizeof(be), NFT_REG_1);
+	put_compare(b, &be, sizeof(be));
+}
+
+static void put_raw(struct builder *b, const struct rules_item *item)
+{
+	const uint32_t first = item->offset / 8, length = (item->bits + 7U) / 8;
+	uint8_t value[8];
+
+	put_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, first, length, NFT_REG_1);
+	if (item->bits % 8) {
+		const unsigned shift = 8 - item->offset % 8U - item->bits;
+		put_mask(b, (uint8_t)(((1U << item->bits) - 1) << shift));
+		put_compare_byte(b, (uint8_t)(item->value << shift));
+		return;
+	}
+	for (uint32_t i = 0; i < length; i++)
+		value[i] = (uint8_t)(item->value >> 8 * (length - 1 - i));
+	put_compare(b, value, length);
+}
+
+static void put_raw_in(struct builder *b, const struct rules_item *item)
+{
+	put_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, item->offset / 8U, item->bits / 8U, NFT_REG_1);
+	put_lookup(b, item->name);
+}
+
+static void put_ip_family(struct builder *b, const struct rules_item *item)
+{
+	put_family(b, item->kind == ITEM_IPV4 ? NFPROTO_IPV4 : NFPROTO_IPV6);
+}
+
+static void put_daddr_in(struct builder *b, const struct rules_item *item)
+{
+	const bool v4 = item->kind == ITEM_DADDR4_IN;
+
+	put_family(b, v4 ? NFPROTO_IPV4 : NFPROTO_IPV6);
+	put_payload(b, NFT_PAYLOAD_NETWORK_HEADER, v4 ? IPV4_DESTINATION : IPV6_DESTINATION, v4 ? 4 : 16,
+		    NFT_REG_1);
+	put_lookup(b, item->name);
+}
+
+static void put_secpath(struct builder *b, const struct rules_item *item)
+{
+	put_meta(b, NFT_META_SECPATH);
+	put_compare_byte(b, (uint8_t)item->value);
+}
+
+static void put_rt_ipsec(struct builder *b, const struct rules_item *item)
+{
+	struct nftnl_expr *expr = put(b, "rt");
+
+	set_u32(expr, NFTNL_EXPR_RT_KEY, NFT_RT_XFRM);
+	set_u32(expr, NFTNL_EXPR_RT_DREG, NFT_REG_1);
+	put_compare_byte(b, (uint8_t)item->value);
+}
+
+static void put_daddr_local(struct builder *b, const struct rules_item *item)
+{
+	struct nftnl_expr *expr = put(b, "fib");
+	const uint32_t local = RTN_LOCAL;
+
+	(void)item;
+	set_u32(expr, NFTNL_EXPR_FIB_DREG, NFT_REG_1);
+	set_u32(expr, NFTNL_EXPR_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
+	set_u32(expr, NFTNL_EXPR_FIB_FLAGS, NFTA_FIB_F_DADDR);
+	put_compare(b, &local, sizeof(local));
+}
+
+/* The key is made of two parts side by side: the address, and the port in a register of its own. */
+static void put_seen(struct builder *b, const struct rules_item *item)
+{
+	const bool v4 = item->kind == ITEM_SEEN4;
+	struct nftnl_expr *expr;
+
+	put_family(b, v4 ? NFPROTO_IPV4 : NFPROTO_IPV6);
+	put_udp(b);
+	put_payload(b, NFT_PAYLOAD_NETWORK_HEADER, v4 ? IPV4_SOURCE : IPV6_SOURCE, v4 ? 4 : 16, NFT_REG_1);
+	put_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, UDP_SOURCE, 2, v4 ? NFT_REG32_01 : NFT_REG_2);
+	expr = put(b, "dynset");
+	set_u32(expr, NFTNL_EXPR_DYNSET_SREG_KEY, NFT_REG_1);
+	set_u32(expr, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_UPDATE);
+	set_data(b, expr, NFTNL_EXPR_DYNSET_SET_NAME, item->name, strlen(item->name) + 1);
+}
+
+static void put_no_checksum(struct builder *b, const struct rules_item *item)
+{
+	const uint16_t zero = 0;
+	struct nftnl_expr *expr;
+
+	(void)item;
+	put_immediate(b, NFT_REG_1, &zero, sizeof(zero));
+	expr = put(b, "payload");
+	set_u32(expr, NFTNL_EXPR_PAYLOAD_SREG, NFT_REG_1);
+	set_u32(expr, NFTNL_EXPR_PAYLOAD_BASE, NFT_PAYLOAD_TRANSPORT_HEADER);
+	set_u32(expr, NFTNL_EXPR_PAYLOAD_OFFSET, UDP_CHECKSUM);
+	set_u32(expr, NFTNL_EXPR_PAYLOAD_LEN, sizeof(zero));
+	set_u32(expr, NFTNL_EXPR_PAYLOAD_CSUM_TYPE, NFT_PAYLOAD_CSUM_INET);
+	set_u32(expr, NFTNL_EXPR_PAYLOAD_CSUM_OFFSET, UDP_CHECKSUM);
+	set_u32(expr, NFTNL_EXPR_PAYLOAD_FLAGS, 0);
+}
+
+static void put_counter(struct builder *b, const struct rules_item *item)
+{
+	(void)item;
+	put(b, "counter");
+}
+
+/* struct xt_NFQ_info_v3, aligned as x_tables wants it; libnftnl frees what it is given. */
+static void put_xt_queue(struct builder *b, uint16_t number)
+{
+	const size_t length = (sizeof(struct xt_NFQ_info_v3) + 7) / 8 * 8;
+	struct nftnl_expr *expr = put(b, "target");
+	struct xt_NFQ_info_v3 *info = calloc(1, length);
+
+	if (!expr || !info) {
+		b->failed = true;
+		free(info);
+		return;
+	}
+	info->queuenum = number;
+	info->queues_total = 1;
+	info->flags = NFQ_FLAG_BYPASS;
+	set_data(b, expr, NFTNL_EXPR_TG_NAME, "NFQUEUE", sizeof("NFQUEUE"));
+	set_u32(expr, NFTNL_EXPR_TG_REV, 3);
+	set_data(b, expr, NFTNL_EXPR_TG_INFO, info, length);
+}
+
+static void put_queue(struct builder *b, const struct rules_item *item)
+{
+	struct nftnl_expr *expr;
+
+	if (!b->native_queue) {
+		put_xt_queue(b, (uint16_t)item->value);
+		return;
+	}
+	expr = put(b, "queue");
+	set_u16(expr, NFTNL_EXPR_QUEUE_NUM, (uint16_t)item->value);
+	set_u16(expr, NFTNL_EXPR_QUEUE_TOTAL, 1);
+	set_u16(expr, NFTNL_EXPR_QUEUE_FLAGS, NFT_QUEUE_FLAG_BYPASS);
+}
+
+static void put_drop(struct builder *b, const struct rules_item *item)
+{
+	(void)item;
+	put_verdict(b, NF_DROP);
+}
+
+static void put_jump(struct builder *b, const struct rules_item *item)
+{
+	struct nftnl_expr *expr = put_verdict(b, NFT_JUMP);
+
+	set_data(b, expr, NFTNL_EXPR_IMM_CHAIN, item->name, strlen(item->name) + 1);
+}
+
+static void put_dnat(struct builder *b, const struct rules_item *item)
+{
+	const uint16_t port = htons(item->to.port);
+	struct nftnl_expr *expr;
+
+	put_immediate(b, NFT_REG_1, item->to.addr, item->to.addr_len);
+	if (port)
+		put_immediate(b, NFT_REG_2, &port, sizeof(port));
+	expr = put(b, "nat");
+	set_u32(expr, NFTNL_EXPR_NAT_TYPE, NFT_NAT_DNAT);
+	set_u32(expr, NFTNL_EXPR_NAT_FAMILY, item->to.addr_len == 4 ? NFPROTO_IPV4 : NFPROTO_IPV6);
+	set_u32(expr, NFTNL_EXPR_NAT_REG_ADDR_MIN, NFT_REG_1);
+	if (port) {
+		set_u32(expr, NFTNL_EXPR_NAT_REG_PROTO_MIN, NFT_REG_2);
+		set_u32(expr, NFTNL_EXPR_NAT_FLAGS, NF_NAT_RANGE_PROTO_SPECIFIED);
+	}
+}
+
+static const struct {
+	void (*put)(struct builder *b, const struct rules_item *item);
+	const char *needs;
+} kinds[ITEM_KINDS] = {
+	[ITEM_IIF] = {put_iif, NULL},
+	[ITEM_OIF] = {put_oif, NULL},
+	[ITEM_UDP_SPORT] = {put_port, NULL},
+	[ITEM_UDP_DPORT] = {put_port, NULL},
+	[ITEM_RAW] = {put_raw, NULL},
+	[ITEM_RAW_IN] = {put_raw_in, NULL},
+	[ITEM_IPV4] = {put_ip_family, NULL},
+	[ITEM_IPV6] = {put_ip_family, NULL},
+	[ITEM_DADDR4_IN] = {put_daddr_in, NULL},
+	[ITEM_DADDR6_IN] = {put_daddr_in, NULL},
+	[ITEM_SECPATH] = {put_secpath, "XFRM (IPsec)"},
+	[ITEM_RT_IPSEC] = {put_rt_ipsec, "XFRM (IPsec)"},
+	[ITEM_DADDR_LOCAL] = {put_daddr_local, "nft_fib_inet"},
+	[ITEM_SEEN4] = {put_seen, NULL},
+	[ITEM_SEEN6] = {put_seen, NULL},
+	[ITEM_NO_CHECKSUM] = {put_no_checksum, NULL},
+	[ITEM_COUNTER] = {put_counter, NULL},
+	[ITEM_QUEUE] = {put_queue, "nft_queue"},
+	[ITEM_DROP] = {put_drop, NULL},
+	[ITEM_JUMP] = {put_jump, NULL},
+	[ITEM_DNAT] = {put_dnat, "nft_nat"},
+};
+
+int rules_nft_put_item(struct nftnl_rule *rule, const struct rules_item *item, bool native_queue)
+{
+	struct builder b = {.rule = rule, .native_queue = native_queue};
+
+	kinds[item->kind].put(&b, item);
+	return b.failed ? -ENOMEM : 0;
+}
+
+const char *rules_nft_item_needs(enum rules_item_kind kind, bool native_queue)
+{
+	return kind == ITEM_QUEUE && !native_queue ? "nft_compat and xt_NFQUEUE" : kinds[kind].needs;
+}

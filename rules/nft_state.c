@@ -1,0 +1,265 @@
+/* What changes while natshim runs: elements of the sets, counters of the rules, and the news that somebody
+ * took one of our tables away. */
+#include "rules/nft_impl.h"
+
+#include <errno.h>
+#include <libnftnl/common.h>
+#include <libnftnl/expr.h>
+#include <libnftnl/set.h>
+#include <libnftnl/udata.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+	EVENTS_MAX = 32768,
+	BATCH_SIZE = 16 * 1024,
+	FULL_PAUSE_MS = 1000,
+};
+
+/* A message with one element of a set, at the end of the batch. */
+static void add_element(struct rules_nft *nft, struct rules_batch *batch, uint16_t type,
+			const struct rules_set_place *place, const void *key, unsigned timeout_s)
+{
+	struct nftnl_set *set = nftnl_set_alloc();
+	struct nftnl_set_elem *elem = nftnl_set_elem_alloc();
+	struct nlmsghdr *m;
+
+	if (!set || !elem) {
+		batch->overflow = true;
+		if (elem)
+			nftnl_set_elem_free(elem);
+		goto out;
+	}
+	nftnl_set_set_str(set, NFTNL_SET_TABLE, place->table);
+	nftnl_set_set_str(set, NFTNL_SET_NAME, place->name);
+	nftnl_set_elem_set(elem, NFTNL_SET_ELEM_KEY, key, (uint32_t)ruleset_key_length(place->key));
+	if (timeout_s)
+		nftnl_set_elem_set_u64(elem, NFTNL_SET_ELEM_TIMEOUT, (uint64_t)timeout_s * 1000);
+	nftnl_set_elem_add(set, elem);
+	m = rules_batch_open(nft, batch, type, type == NFT_MSG_NEWSETELEM ? NLM_F_CREATE : 0,
+			     (struct rules_message){.what = "element of set", .name = place->name});
+	if (m) {
+		nftnl_set_elems_nlmsg_build_payload(m, set);
+		rules_batch_close(batch, m);
+	}
+out:
+	if (set)
+		nftnl_set_free(set);
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Put in, taken out, and put in again, in one step: kernels before 6.12 can't change a time-out, and to take
+ * out what is not there would be an error. Errors must be rare: the kernel takes 20 ms to undo a batch, so a
+ * full set is left alone for a while. */
+static int change_element(struct rules_nft *nft, enum rules_set set, const void *key, size_t key_length,
+			  unsigned timeout_s, bool keep)
+{
+	const struct rules_set_place *place = ruleset_set_place(set);
+	const struct rules_message *failed;
+	struct rules_batch batch;
+	char buffer[BATCH_SIZE];
+	int result;
+
+	if (!place || key_length != ruleset_key_length(place->key))
+		return -EINVAL;
+	if (keep && nft->full_until_ms[set] && now_ms() < nft->full_until_ms[set])
+		return -ENFILE;
+	rules_batch_begin(nft, &batch, buffer, sizeof(buffer));
+	add_element(nft, &batch, NFT_MSG_NEWSETELEM, place, key, timeout_s);
+	add_element(nft, &batch, NFT_MSG_DELSETELEM, place, key, 0);
+	if (keep)
+		add_element(nft, &batch, NFT_MSG_NEWSETELEM, place, key, timeout_s);
+	result = rules_batch_send(nft, &batch, &failed);
+	nft->full_until_ms[set] = result == -ENFILE ? now_ms() + FULL_PAUSE_MS : 0;
+	return result;
+}
+
+int rules_nft_set_add(struct rules_nft *nft, enum rules_set set, const void *key, size_t key_length,
+		      unsigned timeout_s)
+{
+	return change_element(nft, set, key, key_length, timeout_s, true);
+}
+
+int rules_nft_set_delete(struct rules_nft *nft, enum rules_set set, const void *key, size_t key_length)
+{
+	return change_element(nft, set, key, key_length, 0, false);
+}
+
+struct element_dump {
+	rules_element_fn *fn;
+	void *ctx;
+};
+
+static int tell_element(struct nftnl_set_elem *elem, void *ctx)
+{
+	const struct element_dump *dump = ctx;
+	uint32_t length = 0;
+	const void *key = nftnl_set_elem_get(elem, NFTNL_SET_ELEM_KEY, &length);
+	uint64_t expires = 0;
+
+	if (nftnl_set_elem_is_set(elem, NFTNL_SET_ELEM_EXPIRATION))
+		expires = nftnl_set_elem_get_u64(elem, NFTNL_SET_ELEM_EXPIRATION);
+	if (key)
+		dump->fn(dump->ctx, key, length, expires);
+	return 0;
+}
+
+static void tell_elements(void *ctx, const struct nlmsghdr *answer)
+{
+	struct nftnl_set *set = nftnl_set_alloc();
+
+	if (set && nftnl_set_elems_nlmsg_parse(answer, set) == 0)
+		nftnl_set_elem_foreach(set, tell_element, ctx);
+	if (set)
+		nftnl_set_free(set);
+}
+
+int rules_nft_set_dump(struct rules_nft *nft, enum rules_set set, rules_element_fn *fn, void *ctx)
+{
+	const struct rules_set_place *place = ruleset_set_place(set);
+	struct element_dump dump = {fn, ctx};
+	struct nlmsghdr *request;
+	char buffer[512];
+
+	if (!place)
+		return -EINVAL;
+	request =
+		nftnl_nlmsg_build_hdr(buffer, NFT_MSG_GETSETELEM, NFPROTO_INET, NLM_F_DUMP, nft->sequence++);
+	mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_TABLE, place->table);
+	mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_SET, place->name);
+	return rules_nft_get(nft, request, tell_elements, &dump);
+}
+
+struct counter_dump {
+	rules_counter_fn *fn;
+	void *ctx;
+	const char *comment;
+};
+
+static int note_comment(const struct nftnl_udata *attribute, void *ctx)
+{
+	const char *text = nftnl_udata_get(attribute);
+	const uint8_t length = nftnl_udata_len(attribute);
+
+	if (nftnl_udata_type(attribute) == NFTNL_UDATA_RULE_COMMENT && length && text[length - 1] == '\0')
+		((struct counter_dump *)ctx)->comment = text;
+	return 0;
+}
+
+static int tell_counter(struct nftnl_expr *expr, void *ctx)
+{
+	const struct counter_dump *dump = ctx;
+
+	if (strcmp(nftnl_expr_get_str(expr, NFTNL_EXPR_NAME), "counter") == 0)
+		dump->fn(dump->ctx, dump->comment, nftnl_expr_get_u64(expr, NFTNL_EXPR_CTR_PACKETS),
+			 nftnl_expr_get_u64(expr, NFTNL_EXPR_CTR_BYTES));
+	return 0;
+}
+
+static void tell_rule(void *ctx, const struct nlmsghdr *answer)
+{
+	struct counter_dump *dump = ctx;
+	struct nftnl_rule *rule = nftnl_rule_alloc();
+	const void *udata;
+	uint32_t length = 0;
+
+	dump->comment = NULL;
+	if (rule && nftnl_rule_nlmsg_parse(answer, rule) == 0) {
+		udata = nftnl_rule_get_data(rule, NFTNL_RULE_USERDATA, &length);
+		if (udata && nftnl_udata_parse(udata, length, note_comment, dump) >= 0 && dump->comment)
+			nftnl_expr_foreach(rule, tell_counter, dump);
+	}
+	if (rule)
+		nftnl_rule_free(rule);
+}
+
+int rules_nft_counters(struct rules_nft *nft, rules_counter_fn *fn, void *ctx)
+{
+	static const char *const tables[] = {RULES_TABLE, RULES_QUEUE_TABLE};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct counter_dump dump = {.fn = fn, .ctx = ctx};
+		char buffer[512];
+		struct nlmsghdr *request = nftnl_nlmsg_build_hdr(buffer, NFT_MSG_GETRULE, NFPROTO_INET,
+								 NLM_F_DUMP, nft->sequence++);
+		int result;
+
+		mnl_attr_put_strz(request, NFTA_RULE_TABLE, tables[i]);
+		result = rules_nft_get(nft, request, tell_rule, &dump);
+		if (result < 0 && result != -ENOENT)
+			return result;
+	}
+	return 0;
+}
+
+int rules_nft_watch_fd(const struct rules_nft *nft)
+{
+	return mnl_socket_get_fd(nft->events);
+}
+
+/* Something of ours was removed by somebody else: the table, or a chain, rule or set of it. Elements come and
+ * go. */
+static void judge_event(const struct rules_nft *nft, const struct nlmsghdr *event, bool *base_gone,
+			bool *queue_gone)
+{
+	const struct nlattr *attribute;
+	const char *table = NULL;
+
+	if (event->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES || event->nlmsg_pid == nft->portid)
+		return;
+	switch (event->nlmsg_type & 0xff) {
+	case NFT_MSG_DELTABLE:
+	case NFT_MSG_DELCHAIN:
+	case NFT_MSG_DELRULE:
+	case NFT_MSG_DELSET:
+		break;
+	default:
+		return;
+	}
+	mnl_attr_for_each(attribute, event, sizeof(struct nfgenmsg))
+	{
+		/* The table's name has the number 1 in every kind of message. */
+		if (mnl_attr_get_type(attribute) == NFTA_TABLE_NAME &&
+		    mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) == 0)
+			table = mnl_attr_get_str(attribute);
+	}
+	if (table && strcmp(table, RULES_TABLE) == 0)
+		*base_gone = true;
+	if (table && strcmp(table, RULES_QUEUE_TABLE) == 0)
+		*queue_gone = true;
+}
+
+int rules_nft_watch_read(struct rules_nft *nft, bool *base_gone, bool *queue_gone)
+{
+	char buffer[EVENTS_MAX];
+
+	*base_gone = *queue_gone = false;
+	for (;;) {
+		ssize_t got = mnl_socket_recvfrom(nft->events, buffer, sizeof(buffer));
+		int left = (int)got;
+		if (got < 0 && errno == EAGAIN)
+			return 0;
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0 && errno != ENOBUFS)
+			return -errno;
+		if (got < 0) { /* events were lost */
+			*base_gone |= rules_nft_table_exists(nft, RULES_TABLE, NULL) == -ENOENT;
+			*queue_gone |= rules_nft_table_exists(nft, RULES_QUEUE_TABLE, NULL) == -ENOENT;
+			continue;
+		}
+		for (const struct nlmsghdr *n = (void *)buffer; mnl_nlmsg_ok(n, left);
+		     n = mnl_nlmsg_next(n, &left))
+			judge_event(nft, n, base_gone, queue_gone);
+	}
+}

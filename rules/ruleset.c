@@ -1,0 +1,401 @@
+/* Which tables, sets, chains and rules natshim wants, from its options: the one place where that is decided.
+ * The offsets are those of the ISAKMP header (RFC 2408 section 3.1) and the L2TP header (RFC 2661
+ * section 3.1) behind a UDP header; on port 4500 the non-ESP marker (RFC 3948 section 2.2) comes first. */
+#include "rules/ruleset_impl.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	UDP_HEADER_BITS = 64,
+	MARKER_BITS = 32,
+	L2TP_PORT = 1701,
+	ISAKMP_INITIATOR_COOKIE = 0, /* bits from the start of the ISAKMP header */
+	ISAKMP_RESPONDER_COOKIE = 64,
+	ISAKMP_MAJOR_VERSION = 136,
+	ISAKMP_EXCHANGE_TYPE = 144,
+	ISAKMP_FLAG_ENCRYPTED = 159,
+	L2TP_T_BIT = 0, /* from the start of the L2TP header */
+	ALIVE_TIMEOUT_S = 600,
+	EXCHANGE_TIMEOUT_S = 120,
+	PEER_TIMEOUT_S = 8 * 3600,
+	SET_SIZE = 65535,
+};
+
+/* Main Mode (Identity Protection) and Aggressive Mode: RFC 2408 section 3.1. */
+static const uint8_t phase1_modes[] = {2, 4};
+
+/* The two ports of IKE, with the chains that look at a clear phase-1 message there. */
+static const struct ike_port {
+	uint16_t port, isakmp; /* isakmp: where its header starts, in bits from the UDP header */
+	const char *in, *out;
+} ike_ports[] = {
+	{500, UDP_HEADER_BITS, "clear_in_500", "clear_out_500"},
+	{4500, UDP_HEADER_BITS + MARKER_BITS, "clear_in_4500", "clear_out_4500"},
+};
+#define EACH_IKE_PORT(p) for (const struct ike_port *p = ike_ports; p < ike_ports + 2; p++)
+
+static const struct rules_set_place set_places[RULES_SETS] = {
+	[RULES_SET_EXCHANGES] = {RULES_QUEUE_TABLE, "exchanges", RULES_KEY_COOKIE},
+	[RULES_SET_PEERS4] = {RULES_QUEUE_TABLE, "peers4", RULES_KEY_IPV4},
+	[RULES_SET_PEERS6] = {RULES_QUEUE_TABLE, "peers6", RULES_KEY_IPV6},
+	[RULES_SET_ALIVE4] = {RULES_TABLE, "alive4", RULES_KEY_IPV4_PORT},
+	[RULES_SET_ALIVE6] = {RULES_TABLE, "alive6", RULES_KEY_IPV6_PORT},
+};
+
+const struct rules_set_place *ruleset_set_place(enum rules_set set)
+{
+	return set < RULES_SETS ? &set_places[set] : NULL;
+}
+
+size_t ruleset_key_length(enum rules_key key)
+{
+	static const size_t lengths[] = {
+		[RULES_KEY_IFNAME] = IFNAMSIZ, [RULES_KEY_IPV4] = 4,      [RULES_KEY_IPV6] = 16,
+		[RULES_KEY_COOKIE] = 8,        [RULES_KEY_IPV4_PORT] = 8, [RULES_KEY_IPV6_PORT] = 20,
+	};
+	return lengths[key];
+}
+
+static void add_set(struct rules_table *table, struct rules_set_def set)
+{
+	assert(table->set_count < RULES_SETS_MAX);
+	table->sets[table->set_count++] = set;
+}
+
+static struct rules_chain *add_chain(struct rules_table *table, const char *name)
+{
+	assert(table->chain_count < RULES_CHAINS_MAX);
+	struct rules_chain *chain = &table->chains[table->chain_count++];
+	chain->name = name;
+	return chain;
+}
+
+static struct rules_chain *add_base_chain(struct rules_table *table, const char *name, enum rules_hook hook,
+					  int priority)
+{
+	struct rules_chain *chain = add_chain(table, name);
+	chain->hook = hook;
+	chain->priority = priority;
+	return chain;
+}
+
+static struct rules_rule *add_rule(struct rules_chain *chain)
+{
+	assert(chain->rule_count < RULES_RULES_MAX);
+	return &chain->rules[chain->rule_count++];
+}
+
+static void add_item(struct rules_rule *rule, struct rules_item item)
+{
+	assert(rule->item_count < RULES_ITEMS_MAX);
+	rule->items[rule->item_count++] = item;
+}
+
+static void add(struct rules_rule *rule, enum rules_item_kind kind)
+{
+	add_item(rule, (struct rules_item){.kind = kind});
+}
+
+static void add_value(struct rules_rule *rule, enum rules_item_kind kind, uint64_t value)
+{
+	add_item(rule, (struct rules_item){.kind = kind, .value = value});
+}
+
+static void add_name(struct rules_rule *rule, enum rules_item_kind kind, const char *name)
+{
+	add_item(rule, (struct rules_item){.kind = kind, .name = name});
+}
+
+static void add_raw(struct rules_rule *rule, unsigned offset, unsigned bits, uint64_t value)
+{
+	add_item(rule, (struct rules_item){.kind = ITEM_RAW,
+					   .offset = (uint16_t)offset,
+					   .bits = (uint16_t)bits,
+					   .value = value});
+}
+
+static void add_cookie_in(struct rules_rule *rule, unsigned offset, const char *set)
+{
+	add_item(rule, (struct rules_item){
+			       .kind = ITEM_RAW_IN, .offset = (uint16_t)offset, .bits = 64, .name = set});
+}
+
+__attribute__((format(printf, 2, 3))) static void name_rule(struct rules_rule *rule, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(rule->name, sizeof(rule->name), format, args);
+	va_end(args);
+	add(rule, ITEM_COUNTER);
+}
+
+/* udp dport|sport PORT iifname|oifname @interfaces: how every rule on the interfaces begins. */
+static struct rules_rule *add_udp_rule(struct rules_chain *chain, uint16_t port)
+{
+	struct rules_rule *rule = add_rule(chain);
+	bool in = chain->hook == RULES_HOOK_PREROUTING;
+
+	add_value(rule, in ? ITEM_UDP_DPORT : ITEM_UDP_SPORT, port);
+	add_name(rule, in ? ITEM_IIF : ITEM_OIF, RULES_INTERFACES);
+	return rule;
+}
+
+/* Clear phase-1 messages of IKEv1 on this port, from the base chain to the chain that looks closer. */
+static void add_ike_dispatch(struct rules_chain *chain, const struct ike_port *p)
+{
+	for (size_t i = 0; i < sizeof(phase1_modes); i++) {
+		struct rules_rule *rule = add_udp_rule(chain, p->port);
+		if (p->isakmp > UDP_HEADER_BITS)
+			add_raw(rule, UDP_HEADER_BITS, MARKER_BITS, 0);
+		add_raw(rule, p->isakmp + ISAKMP_MAJOR_VERSION, 4, 1);
+		add_raw(rule, p->isakmp + ISAKMP_EXCHANGE_TYPE, 8, phase1_modes[i]);
+		add_raw(rule, p->isakmp + ISAKMP_FLAG_ENCRYPTED, 1, 0);
+		add_name(rule, ITEM_JUMP, chain->hook == RULES_HOOK_PREROUTING ? p->in : p->out);
+	}
+}
+
+static void add_known_exchange(struct rules_chain *chain, const struct ike_port *p, uint16_t queue,
+			       const char *prefix)
+{
+	struct rules_rule *rule = add_rule(chain);
+
+	add_cookie_in(rule, p->isakmp + ISAKMP_INITIATOR_COOKIE, set_places[RULES_SET_EXCHANGES].name);
+	name_rule(rule, "%sexchange-%u", prefix, p->port);
+	add_value(rule, ITEM_QUEUE, queue);
+}
+
+/* From clients: first messages of anybody, later ones of known exchanges. */
+static void add_clear_in(struct rules_table *table, const struct ike_port *p, uint16_t queue)
+{
+	struct rules_chain *chain = add_chain(table, p->in);
+	struct rules_rule *first =
+		add_rule(chain); /* a limit for each address belongs in front of its counter */
+
+	add_raw(first, p->isakmp + ISAKMP_RESPONDER_COOKIE, 64, 0);
+	name_rule(first, "first-%u", p->port);
+	add_value(first, ITEM_QUEUE, queue);
+	add_known_exchange(chain, p, queue, "");
+}
+
+/* To clients: known exchanges, and first messages to peers whose dialect is known. */
+static void add_clear_out(struct rules_table *table, const struct ike_port *p, uint16_t queue)
+{
+	static const struct {
+		enum rules_item_kind daddr;
+		enum rules_set set;
+		const char *suffix;
+	} families[] = {{ITEM_DADDR4_IN, RULES_SET_PEERS4, "ip"}, {ITEM_DADDR6_IN, RULES_SET_PEERS6, "ip6"}};
+	struct rules_chain *chain = add_chain(table, p->out);
+
+	add_known_exchange(chain, p, queue, "out-");
+	for (size_t i = 0; i < 2; i++) {
+		struct rules_rule *rule = add_rule(chain);
+		add_raw(rule, p->isakmp + ISAKMP_RESPONDER_COOKIE, 64, 0);
+		add_name(rule, families[i].daddr, set_places[families[i].set].name);
+		name_rule(rule, "out-first-%u-%s", p->port, families[i].suffix);
+		add_value(rule, ITEM_QUEUE, queue);
+	}
+}
+
+/* L2TP control messages inside IPsec: after decryption, and before encryption but after NAT. */
+static void add_l2tp_queue(struct rules_table *table, const char *chain_name, enum rules_hook hook,
+			   int priority, uint16_t queue)
+{
+	struct rules_chain *chain = add_base_chain(table, chain_name, hook, priority);
+	struct rules_rule *rule = add_udp_rule(chain, L2TP_PORT);
+	bool in = hook == RULES_HOOK_PREROUTING;
+
+	add_value(rule, in ? ITEM_SECPATH : ITEM_RT_IPSEC, 1);
+	add_raw(rule, UDP_HEADER_BITS + L2TP_T_BIT, 1, 1);
+	name_rule(rule, "l2tp-%s", in ? "in" : "out");
+	add_value(rule, ITEM_QUEUE, queue);
+}
+
+static void build_queue_table(struct rules_table *table, const struct rules_options *o)
+{
+	int in = RULES_PRIORITY_QUEUE_IN + o->priority_queue,
+	    out = RULES_PRIORITY_QUEUE_OUT + o->priority_queue;
+	struct rules_chain *chain;
+
+	table->name = RULES_QUEUE_TABLE;
+	table->owner = o->owner;
+	add_set(table, (struct rules_set_def){.name = RULES_INTERFACES, .key = RULES_KEY_IFNAME});
+	for (enum rules_set s = RULES_SET_EXCHANGES; s <= RULES_SET_PEERS6; s++)
+		add_set(table,
+			(struct rules_set_def){
+				.name = set_places[s].name,
+				.key = set_places[s].key,
+				.timed = true,
+				.timeout_s = s == RULES_SET_EXCHANGES ? EXCHANGE_TIMEOUT_S : PEER_TIMEOUT_S,
+				.size = SET_SIZE,
+			});
+	EACH_IKE_PORT(p)
+	{
+		add_clear_in(table, p, o->queue_number);
+		add_clear_out(table, p, o->queue_number);
+	}
+	chain = add_base_chain(table, "ike_in", RULES_HOOK_PREROUTING, in);
+	EACH_IKE_PORT(p)
+	add_ike_dispatch(chain, p);
+	chain = add_base_chain(table, "ike_out", RULES_HOOK_POSTROUTING, out);
+	EACH_IKE_PORT(p)
+	add_ike_dispatch(chain, p);
+	if (o->l2tp_control && !o->no_secpath)
+		add_l2tp_queue(table, "l2tp_in", RULES_HOOK_PREROUTING, in, o->queue_number);
+	if (o->l2tp_from_lns && !o->no_secpath)
+		add_l2tp_queue(table, "l2tp_out", RULES_HOOK_POSTROUTING, out, o->queue_number);
+}
+
+/* Clear udp/1701: dropped before conntrack sees it, so that no "established" lets it in; and the LNS' own,
+ * which goes on sending a user's data in the clear when the SAs are gone, is kept inside. */
+static void add_guard(struct rules_table *table, const struct rules_options *o)
+{
+	static const struct {
+		const char *chain, *rule;
+		enum rules_hook hook;
+		int priority;
+		enum rules_item_kind ipsec;
+	} guards[] = {
+		{"guard", RULES_NAME_CLEAR_L2TP, RULES_HOOK_PREROUTING, RULES_PRIORITY_GUARD, ITEM_SECPATH},
+		{"guard_out", RULES_NAME_CLEAR_L2TP_OUT, RULES_HOOK_POSTROUTING, RULES_PRIORITY_GUARD_OUT,
+		 ITEM_RT_IPSEC},
+	};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct rules_chain *chain = add_base_chain(table, guards[i].chain, guards[i].hook,
+							   guards[i].priority + o->priority_guard);
+		struct rules_rule *rule = add_udp_rule(chain, L2TP_PORT);
+		if (!o->no_secpath)
+			add_value(rule, guards[i].ipsec, 0);
+		name_rule(rule, "%s", guards[i].rule);
+		add(rule, ITEM_DROP);
+	}
+}
+
+/* Decrypted udp/1701 for this host: the start of every rule that serves the way to the LNS. */
+static struct rules_rule *add_decrypted_rule(struct rules_chain *chain, const struct rules_options *o,
+					     bool ipv6)
+{
+	struct rules_rule *rule = add_udp_rule(chain, L2TP_PORT);
+
+	add_value(rule, ITEM_SECPATH, 1);
+	add(rule, ipv6 ? ITEM_IPV6 : ITEM_IPV4);
+	if (!o->no_fib)
+		add(rule, ITEM_DADDR_LOCAL);
+	return rule;
+}
+
+/* In transport mode through a NAT the inner checksum is wrong (RFC 3948 section 3.1.2), and an LNS on another
+ * host would see that. IPv4 may do without one. IPv6 may not (RFC 8200 section 8.1), and nftables can't
+ * compute one anew. */
+static void add_checksum(struct rules_table *table, const struct rules_options *o)
+{
+	struct rules_chain *chain = add_base_chain(table, "checksum", RULES_HOOK_PREROUTING,
+						   RULES_PRIORITY_GUARD + o->priority_guard);
+	struct rules_rule *rule = add_decrypted_rule(chain, o, false);
+
+	name_rule(rule, "checksum-ip");
+	add(rule, ITEM_NO_CHECKSUM);
+}
+
+static void add_dnat(struct rules_table *table, const struct rules_options *o)
+{
+	struct rules_chain *chain = add_base_chain(table, "to_lns", RULES_HOOK_PREROUTING,
+						   RULES_PRIORITY_DNAT + o->priority_dnat);
+	const struct endpoint *lns[] = {o->dnat4 ? &o->lns4 : NULL, o->dnat6 ? &o->lns6 : NULL};
+
+	chain->nat = true;
+	for (size_t i = 0; i < 2; i++) {
+		struct rules_rule *rule;
+		if (!lns[i])
+			continue;
+		rule = add_decrypted_rule(chain, o, i == 1);
+		name_rule(rule, "to-lns-%s", i == 1 ? "ip6" : "ip");
+		add_item(rule, (struct rules_item){.kind = ITEM_DNAT, .to = *lns[i]});
+	}
+}
+
+/* Whoever sends anything to 500 or 4500: IKE, ESP in UDP, NAT keep-alives. (Plain ESP needs no set: it moves
+ * its SA's own counters.) */
+static void add_alive(struct rules_table *table, const struct rules_options *o)
+{
+	struct rules_chain *seen = add_chain(table, "seen");
+	struct rules_chain *chain = add_base_chain(table, "alive", RULES_HOOK_PREROUTING,
+						   RULES_PRIORITY_GUARD + o->priority_guard);
+
+	for (enum rules_set s = RULES_SET_ALIVE4; s <= RULES_SET_ALIVE6; s++) {
+		add_set(table, (struct rules_set_def){
+				       .name = set_places[s].name,
+				       .key = set_places[s].key,
+				       .timed = true,
+				       .kernel_filled = true,
+				       .timeout_s = o->alive_timeout_s ? o->alive_timeout_s : ALIVE_TIMEOUT_S,
+				       .size = SET_SIZE,
+			       });
+		add_name(add_rule(seen), s == RULES_SET_ALIVE4 ? ITEM_SEEN4 : ITEM_SEEN6, set_places[s].name);
+	}
+	EACH_IKE_PORT(p)
+	add_name(add_udp_rule(chain, p->port), ITEM_JUMP, seen->name);
+}
+
+static void build_base_table(struct rules_table *table, const struct rules_options *o)
+{
+	table->name = RULES_TABLE;
+	add_set(table, (struct rules_set_def){.name = RULES_INTERFACES, .key = RULES_KEY_IFNAME});
+	if (o->protect)
+		add_guard(table, o);
+	if (o->dnat4 && !o->no_secpath)
+		add_checksum(table, o);
+	if ((o->dnat4 || o->dnat6) && !o->no_secpath)
+		add_dnat(table, o);
+	if (o->liveness)
+		add_alive(table, o);
+}
+
+static bool options_valid(const struct rules_options *o)
+{
+	if (o->interface_count == 0)
+		return false;
+	for (size_t i = 0; i < o->interface_count; i++) {
+		size_t length = strlen(o->interfaces[i]);
+		if (length == 0 || length >= IFNAMSIZ || strpbrk(o->interfaces[i], "\" \t\n\\*"))
+			return false;
+	}
+	return (!o->dnat4 || o->lns4.addr_len == 4) && (!o->dnat6 || o->lns6.addr_len == 16);
+}
+
+struct ruleset *ruleset_build(const struct rules_options *options)
+{
+	struct ruleset *ruleset;
+
+	if (!options_valid(options))
+		return NULL;
+	ruleset = calloc(1, sizeof(*ruleset));
+	if (!ruleset)
+		return NULL;
+	ruleset->interfaces = calloc(options->interface_count, IFNAMSIZ);
+	if (!ruleset->interfaces) {
+		free(ruleset);
+		return NULL;
+	}
+	for (size_t i = 0; i < options->interface_count; i++)
+		snprintf(ruleset->interfaces[i], IFNAMSIZ, "%s", options->interfaces[i]);
+	ruleset->interface_count = options->interface_count;
+	ruleset->native_queue = options->native_queue;
+	build_base_table(&ruleset->tables[RULES_TABLE_BASE], options);
+	build_queue_table(&ruleset->tables[RULES_TABLE_QUEUE], options);
+	return ruleset;
+}
+
+void ruleset_free(struct ruleset *ruleset)
+{
+	if (!ruleset)
+		return;
+	free(ruleset->interfaces);
+	free(ruleset);
+}

@@ -1,0 +1,110 @@
+/* The inside of struct ruleset, for rules/ only: tables > sets, chains > rules > items. An item is one phrase
+ * of the nft language ("udp dport 500", "counter"); rules/nft_expr.c turns it into kernel expressions,
+ * rules/text.c into words. */
+#ifndef NATSHIM_RULES_RULESET_IMPL_H
+#define NATSHIM_RULES_RULESET_IMPL_H
+
+#include "rules/ruleset.h"
+
+#include <net/if.h>
+
+#define RULES_NAME_MAX 24
+#define RULES_INTERFACES "interfaces" /* each table's own set of interface names */
+
+enum rules_key {
+	RULES_KEY_IFNAME,
+	RULES_KEY_IPV4,
+	RULES_KEY_IPV6,
+	RULES_KEY_COOKIE,
+	RULES_KEY_IPV4_PORT,
+	RULES_KEY_IPV6_PORT
+};
+
+enum rules_item_kind {
+	ITEM_IIF,       /* iifname @interfaces */
+	ITEM_OIF,       /* oifname @interfaces */
+	ITEM_UDP_SPORT, /* udp sport VALUE */
+	ITEM_UDP_DPORT, /* udp dport VALUE */
+	ITEM_RAW,       /* @th,OFFSET,BITS VALUE: inside one 8-byte word, whole bytes or a part of one byte */
+	ITEM_RAW_IN,    /* @th,OFFSET,BITS @NAME */
+	ITEM_IPV4,      /* meta nfproto ipv4 */
+	ITEM_IPV6,      /* meta nfproto ipv6 */
+	ITEM_DADDR4_IN, /* ip daddr @NAME */
+	ITEM_DADDR6_IN, /* ip6 daddr @NAME */
+	ITEM_SECPATH,   /* meta secpath exists (VALUE 1) or missing (VALUE 0): came in through IPsec */
+	ITEM_RT_IPSEC,  /* rt ipsec exists or missing: will go out through IPsec */
+	ITEM_DADDR_LOCAL, /* fib daddr type local */
+	ITEM_SEEN4,       /* update @NAME { ip saddr . udp sport } */
+	ITEM_SEEN6,       /* update @NAME { ip6 saddr . udp sport } */
+	ITEM_NO_CHECKSUM, /* udp checksum set 0 */
+	ITEM_COUNTER,     /* counter */
+	ITEM_QUEUE,       /* queue num VALUE bypass */
+	ITEM_DROP,        /* drop */
+	ITEM_JUMP,        /* jump NAME */
+	ITEM_DNAT,        /* dnat ip|ip6 to ENDPOINT */
+	ITEM_KINDS
+};
+
+struct rules_item {
+	enum rules_item_kind kind;
+	uint16_t offset, bits; /* bits from the start of the UDP header */
+	uint64_t value;        /* host order */
+	const char *name;      /* of a set or a chain; static text */
+	struct endpoint to;
+};
+
+#define RULES_ITEMS_MAX 10
+struct rules_rule {
+	char name[RULES_NAME_MAX]; /* its nft comment; may be empty */
+	size_t item_count;
+	struct rules_item items[RULES_ITEMS_MAX];
+};
+
+enum rules_hook { RULES_HOOK_NONE, RULES_HOOK_PREROUTING, RULES_HOOK_POSTROUTING };
+
+#define RULES_RULES_MAX 8
+struct rules_chain {
+	const char *name;
+	enum rules_hook hook; /* NONE: only jumped to */
+	bool nat;             /* type nat, else filter */
+	int priority;
+	size_t rule_count;
+	struct rules_rule rules[RULES_RULES_MAX];
+};
+
+struct rules_set_def {
+	const char *name;
+	enum rules_key key;
+	bool timed;         /* elements have time-outs */
+	bool kernel_filled; /* flags dynamic */
+	unsigned timeout_s; /* default of its elements; 0: none */
+	unsigned size;      /* bound; 0: none */
+};
+
+#define RULES_SETS_MAX 4
+#define RULES_CHAINS_MAX 8
+struct rules_table {
+	const char *name;
+	bool owner;
+	size_t set_count, chain_count;
+	struct rules_set_def sets[RULES_SETS_MAX];
+	struct rules_chain chains[RULES_CHAINS_MAX]; /* those that are jumped to before those that jump */
+};
+
+enum { RULES_TABLE_BASE, RULES_TABLE_QUEUE, RULES_TABLES };
+struct ruleset {
+	bool native_queue;
+	size_t interface_count;
+	char (*interfaces)[IFNAMSIZ]; /* zero-padded: the elements of every RULES_INTERFACES set */
+	struct rules_table tables[RULES_TABLES];
+};
+
+/* Where a set of the contract lives, and the length of its keys in bytes. */
+struct rules_set_place {
+	const char *table, *name;
+	enum rules_key key;
+};
+const struct rules_set_place *ruleset_set_place(enum rules_set set);
+size_t ruleset_key_length(enum rules_key key);
+
+#endif

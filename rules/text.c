@@ -1,0 +1,155 @@
+/* The ruleset in the words of nft(8): one phrase for each kind of item, in a table. Decides nothing. */
+#include "rules/text.h"
+
+#include "rules/ruleset_impl.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+/* Placeholders: %n name, %v value, %o offset, %b bits, %e exists or missing, %f family, %t address and port.
+ */
+static const char *const phrases[ITEM_KINDS] = {
+	[ITEM_IIF] = "iifname @%n",
+	[ITEM_OIF] = "oifname @%n",
+	[ITEM_UDP_SPORT] = "udp sport %v",
+	[ITEM_UDP_DPORT] = "udp dport %v",
+	[ITEM_RAW] = "@th,%o,%b %v",
+	[ITEM_RAW_IN] = "@th,%o,%b @%n",
+	[ITEM_IPV4] = "meta nfproto ipv4",
+	[ITEM_IPV6] = "meta nfproto ipv6",
+	[ITEM_DADDR4_IN] = "ip daddr @%n",
+	[ITEM_DADDR6_IN] = "ip6 daddr @%n",
+	[ITEM_SECPATH] = "meta secpath %e",
+	[ITEM_RT_IPSEC] = "rt ipsec %e",
+	[ITEM_DADDR_LOCAL] = "fib daddr type local",
+	[ITEM_SEEN4] = "update @%n { ip saddr . udp sport }",
+	[ITEM_SEEN6] = "update @%n { ip6 saddr . udp sport }",
+	[ITEM_NO_CHECKSUM] = "udp checksum set 0",
+	[ITEM_COUNTER] = "counter",
+	[ITEM_QUEUE] = "queue num %v bypass",
+	[ITEM_DROP] = "drop",
+	[ITEM_JUMP] = "jump %n",
+	[ITEM_DNAT] = "dnat %f to %t",
+};
+
+static void print_placeholder(FILE *out, char placeholder, const struct rules_item *item)
+{
+	char text[ENDPOINT_TEXT_MAX];
+
+	switch (placeholder) {
+	case 'n':
+		fputs(item->name, out);
+		break;
+	case 'v':
+		fprintf(out, "%" PRIu64, item->value);
+		break;
+	case 'o':
+		fprintf(out, "%u", item->offset);
+		break;
+	case 'b':
+		fprintf(out, "%u", item->bits);
+		break;
+	case 'e':
+		fputs(item->value ? "exists" : "missing", out);
+		break;
+	case 'f':
+		fputs(item->to.addr_len == 4 ? "ip" : "ip6", out);
+		break;
+	case 't':
+		fputs(endpoint_text(&item->to, text), out);
+		break;
+	}
+}
+
+static void print_item(FILE *out, const struct rules_item *item)
+{
+	for (const char *c = phrases[item->kind]; *c; c++) {
+		if (*c == '%')
+			print_placeholder(out, *++c, item);
+		else
+			fputc(*c, out);
+	}
+}
+
+static const char *const key_types[] = {
+	[RULES_KEY_IFNAME] = "type ifname",
+	[RULES_KEY_IPV4] = "type ipv4_addr",
+	[RULES_KEY_IPV6] = "type ipv6_addr",
+	[RULES_KEY_COOKIE] = "typeof @th,64,64",
+	[RULES_KEY_IPV4_PORT] = "type ipv4_addr . inet_service",
+	[RULES_KEY_IPV6_PORT] = "type ipv6_addr . inet_service",
+};
+
+static void print_set(FILE *out, const struct ruleset *ruleset, const struct rules_set_def *set)
+{
+	fprintf(out, "\tset %s {\n\t\t%s\n", set->name, key_types[set->key]);
+	if (set->size)
+		fprintf(out, "\t\tsize %u\n", set->size);
+	if (set->timed)
+		fprintf(out, "\t\tflags %stimeout\n", set->kernel_filled ? "dynamic," : "");
+	if (set->timeout_s)
+		fprintf(out, "\t\ttimeout %us\n", set->timeout_s);
+	if (set->key == RULES_KEY_IFNAME) {
+		fputs("\t\telements = { ", out);
+		for (size_t i = 0; i < ruleset->interface_count; i++)
+			fprintf(out, "%s\"%s\"", i ? ", " : "", ruleset->interfaces[i]);
+		fputs(" }\n", out);
+	}
+	fputs("\t}\n", out);
+}
+
+static void print_rule(FILE *out, const struct rules_rule *rule)
+{
+	fputc('\t', out);
+	for (size_t i = 0; i < rule->item_count; i++) {
+		fputc(i ? ' ' : '\t', out);
+		print_item(out, &rule->items[i]);
+	}
+	if (rule->name[0])
+		fprintf(out, " comment \"%s\"", rule->name);
+	fputc('\n', out);
+}
+
+static void print_chain(FILE *out, const struct rules_chain *chain)
+{
+	static const char *const hooks[] = {
+		[RULES_HOOK_PREROUTING] = "prerouting",
+		[RULES_HOOK_POSTROUTING] = "postrouting",
+	};
+
+	fprintf(out, "\tchain %s {\n", chain->name);
+	if (chain->hook != RULES_HOOK_NONE)
+		fprintf(out, "\t\ttype %s hook %s priority %d; policy accept;\n",
+			chain->nat ? "nat" : "filter", hooks[chain->hook], chain->priority);
+	for (size_t i = 0; i < chain->rule_count; i++)
+		print_rule(out, &chain->rules[i]);
+	fputs("\t}\n", out);
+}
+
+static void print_table(FILE *out, const struct ruleset *ruleset, const struct rules_table *table)
+{
+	fprintf(out, "\nadd table inet %s\ndelete table inet %s\n", table->name, table->name);
+	if (table->owner)
+		fputs("# natshim itself adds \"flags owner\" here: the kernel removes this table when "
+		      "natshim ends\n",
+		      out);
+	fprintf(out, "table inet %s {\n", table->name);
+	for (size_t i = 0; i < table->set_count; i++)
+		print_set(out, ruleset, &table->sets[i]);
+	for (size_t i = 0; i < table->chain_count; i++)
+		print_chain(out, &table->chains[i]);
+	fputs("}\n", out);
+}
+
+int rules_text(FILE *out, const struct ruleset *ruleset)
+{
+	fputs("# The ruleset of natshim, for nft -f. A second load replaces the first.\n", out);
+	if (!ruleset->native_queue)
+		fputs("# This kernel has no \"queue\" expression: in its place natshim installs the x_tables "
+		      "target NFQUEUE,\n"
+		      "# which nft can't load from text.\n",
+		      out);
+	for (size_t i = 0; i < RULES_TABLES; i++)
+		print_table(out, ruleset, &ruleset->tables[i]);
+	return ferror(out) || fflush(out) != 0 ? -EIO : 0;
+}
