@@ -1,4 +1,4 @@
-/* The table of subcommands, and the choice between them. Without a subcommand: run. */
+/* The table of subcommands, and the choice between them. Without a subcommand, but with options: run. */
 #include "shim/commands.h"
 
 #include <stdio.h>
@@ -6,20 +6,75 @@
 
 struct command {
 	const char *name;
-	const char *summary;
 	int (*run)(int argc, char **argv);
+	const char *synopsis;
+	const char *summary;
 };
 
+static int cmd_help(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	command_print_help();
+	return EXIT_DONE;
+}
+
 static const struct command commands[] = {
-	{"rewrite", "rewrite a capture as the daemon would", cmd_rewrite},
-	{NULL, NULL, NULL},
+	{"run", cmd_run, "[run] --iface NAME [OPTION]...", "serve the clients, in the foreground"},
+	{"rules", cmd_rules, "rules --iface NAME [OPTION]...", "print the ruleset for nft -f, touch nothing"},
+	{"status", cmd_status, "status [--json] [--watch]", "what the running natshim sees"},
+	{"rewrite", cmd_rewrite, "rewrite [OPTION]... IN OUT", "the same rewriting, offline: a capture file"},
+	{"stop", cmd_stop, "stop", "stop the running natshim, or remove what a killed one left"},
+	{"help", cmd_help, "help", "this text"},
 };
+#define COMMAND_COUNT (sizeof commands / sizeof *commands)
+
+void command_print_help(void)
+{
+	printf("natshim lets old and odd L2TP/IPsec clients use an unmodified Linux VPN server.\n\nUsage:\n");
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		printf("  natshim %-44s %s\n", commands[i].synopsis, commands[i].summary);
+	printf("\nOptions of run and rules (the same names stand in natshim.conf):\n");
+	config_print_options(stdout);
+	printf("  %-34s  %s\n  %-34s  %s\n", "-h, --help", "this text", "    --version", "the version");
+	printf("\nExit status: 0 done, 1 failed, 2 usage. See natshim(8) and natshim.conf(5).\n");
+}
+
+void command_print_version(void)
+{
+	printf("natshim %s\n", NATSHIM_VERSION);
+}
+
+int command_config_outcome(enum config_outcome outcome, const char *command, const char *error)
+{
+	switch (outcome) {
+	case CONFIG_HELP:
+		command_print_help();
+		return EXIT_DONE;
+	case CONFIG_VERSION:
+		command_print_version();
+		return EXIT_DONE;
+	case CONFIG_BAD_FILE:
+		fprintf(stderr, "natshim: %s\n", error);
+		return EXIT_FAILED;
+	default:
+		fprintf(stderr, "natshim: %s%s%s\n", command, *command ? ": " : "", error);
+		return EXIT_USAGE;
+	}
+}
 
 int main(int argc, char **argv)
 {
-	for (const struct command *c = commands; argc > 1 && c->name; c++)
-		if (!strcmp(argv[1], c->name))
-			return c->run(argc - 1, argv + 1);
-	fprintf(stderr, "natshim: no command yet\n");
+	if (argc < 2) {
+		fprintf(stderr, "natshim: --iface is missing: name the interface that the clients come in on; natshim --help "
+				"tells more\n");
+		return EXIT_USAGE;
+	}
+	if (*argv[1] == '-')
+		return cmd_run(argc, argv);
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		if (!strcmp(argv[1], commands[i].name))
+			return commands[i].run(argc - 1, argv + 1);
+	fprintf(stderr, "natshim: %s: no such command; natshim --help lists them\n", argv[1]);
 	return EXIT_USAGE;
 }

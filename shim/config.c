@@ -1,0 +1,567 @@
+/* The table of options, and the two ways in which they arrive: getopt_long and natshim.conf (inih). Both end in the same
+ * setters, so that a value is understood, bounded and refused in one place. No other I/O than reading the file. */
+#include "shim/config.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <ini.h>
+#include <net/if.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum kind {
+	KIND_FLAG,     /* bool */
+	KIND_TEXT,     /* char *, owned */
+	KIND_NUMBER,   /* unsigned, between low and high */
+	KIND_INTEGER,  /* int, between low and high */
+	KIND_DURATION, /* unsigned, seconds: 30, 30s, 10m, 2h, off */
+	KIND_CHOICE,   /* unsigned: the place of the word in choices */
+	KIND_CUSTOM,   /* set() */
+};
+
+struct option_spec {
+	const char *name;
+	enum kind kind;
+	size_t offset; /* in struct config; for session keys in struct config_session */
+	const char *argument;
+	const char *help;
+	const char *expected; /* for the error line */
+	long low, high;
+	const char *const *choices;
+	bool (*set)(struct config *config, const char *value);
+	void (*reset)(struct config *config); /* before the command line's first value replaces the file's */
+	bool session;			      /* allowed in a [dialect] section too */
+	bool command_line_only;
+	char letter;
+};
+
+static bool set_interface(struct config *c, const char *value)
+{
+	if (!*value || strlen(value) >= IF_NAMESIZE || strpbrk(value, " \t/\"") || c->interface_count == CONFIG_MAX_INTERFACES)
+		return false;
+	for (size_t i = 0; i < c->interface_count; i++)
+		if (!strcmp(c->interfaces[i], value))
+			return true;
+	c->interfaces[c->interface_count] = strdup(value);
+	return c->interfaces[c->interface_count++] != NULL;
+}
+
+static void reset_interfaces(struct config *c)
+{
+	while (c->interface_count)
+		free(c->interfaces[--c->interface_count]);
+}
+
+static bool set_by_family(const char *value, struct endpoint *v4, struct endpoint *v6)
+{
+	struct endpoint e;
+
+	if (!endpoint_parse(value, &e))
+		return false;
+	*(e.addr_len == 4 ? v4 : v6) = e;
+	return true;
+}
+
+static bool set_lns(struct config *c, const char *value)
+{
+	if (!strcmp(value, "auto")) {
+		c->lns_auto = true;
+		return true;
+	}
+	return set_by_family(value, &c->lns4, &c->lns6);
+}
+
+static void reset_lns(struct config *c)
+{
+	c->lns_auto = false;
+	c->lns4 = c->lns6 = (struct endpoint){.addr_len = 0};
+}
+
+static bool set_public(struct config *c, const char *value)
+{
+	struct endpoint e;
+
+	return endpoint_parse(value, &e) && !e.port && set_by_family(value, &c->public4, &c->public6);
+}
+
+static void reset_public(struct config *c)
+{
+	c->public4 = c->public6 = (struct endpoint){.addr_len = 0};
+}
+
+/* RFC 2661 section 4.4.3: at least one octet; kept to what a host name may hold. */
+static bool set_l2tp_hostname(struct config *c, const char *value)
+{
+	const size_t length = strlen(value);
+
+	if (!length || length > 63)
+		return false;
+	for (const char *p = value; *p; p++)
+		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_", *p))
+			return false;
+	free(c->l2tp_hostname);
+	c->l2tp_hostname = strdup(value);
+	return c->l2tp_hostname != NULL;
+}
+
+static const char *const rules_choices[] = {"install", "external", NULL};
+static const char *const hello_choices[] = {"pass", "absorb", NULL};
+static const char *const stack_choices[] = {"auto", "libreswan", "strongswan", "xfrm", "none", NULL};
+
+#define AT(member) offsetof(struct config, member)
+#define AT_SESSION(member) offsetof(struct config_session, member)
+#define SECONDS_EXPECTED "a time such as 30, 30s, 10m or 2h, or off"
+
+static const struct option_spec options[] = {
+	{.name = "iface", .kind = KIND_CUSTOM, .argument = "NAME", .set = set_interface, .reset = reset_interfaces,
+	 .expected = "the name of a network interface (at most 16 of them)",
+	 .help = "the interface that the clients come in on; may be given several times"},
+	{.name = "lns", .kind = KIND_CUSTOM, .argument = "ADDR[:PORT]|auto", .set = set_lns, .reset = reset_lns,
+	 .expected = "an IPv4 or IPv6 address, ADDR:PORT, [ADDR6]:PORT, or auto",
+	 .help = "send decrypted L2TP there; once for each address family; auto: xl2tpd's listen-addr"},
+	{.name = "public", .kind = KIND_CUSTOM, .argument = "ADDR", .set = set_public, .reset = reset_public,
+	 .expected = "an IPv4 or IPv6 address without a port",
+	 .help = "the server's address as its clients see it, where it stands behind a NAT itself"},
+	{.name = "allow-clear", .kind = KIND_FLAG, .offset = AT(allow_clear),
+	 .help = "do not drop unencrypted L2TP (udp/1701) on the interfaces"},
+	{.name = "l2tp-hostname", .kind = KIND_CUSTOM, .argument = "NAME", .set = set_l2tp_hostname,
+	 .expected = "1 to 63 letters, digits, dots, hyphens or underscores",
+	 .help = "the Host Name for a client that sends none (anonymous)"},
+	{.name = "hello", .kind = KIND_CHOICE, .offset = AT(hello), .argument = "pass|absorb", .choices = hello_choices,
+	 .help = "what becomes of the LNS' HELLO to a Mac (pass)"},
+	{.name = "stack", .kind = KIND_CHOICE, .offset = AT(stack), .argument = "auto|libreswan|strongswan|xfrm|none",
+	 .choices = stack_choices, .help = "who is told when a session ends (auto: by what runs); none: sessions are left alone"},
+	{.name = "dead-after", .kind = KIND_DURATION, .offset = AT_SESSION(dead_after), .argument = "TIME", .session = true,
+	 .expected = SECONDS_EXPECTED, .high = 86400,
+	 .help = "end a session that is sent packets and gives nothing back for that long (30s)"},
+	{.name = "idle-timeout", .kind = KIND_DURATION, .offset = AT_SESSION(idle_timeout), .argument = "TIME", .session = true,
+	 .expected = SECONDS_EXPECTED, .high = 604800, .help = "end a session without any sign of life for that long (10m)"},
+	{.name = "supersede-after", .kind = KIND_DURATION, .offset = AT_SESSION(supersede_after), .argument = "TIME",
+	 .session = true, .expected = SECONDS_EXPECTED, .high = 86400,
+	 .help = "end a session silent for that long when its client connects anew (20s)"},
+	{.name = "end-closed", .kind = KIND_CHOICE, .offset = AT_SESSION(end_closed), .argument = "yes|no", .session = true,
+	 .help = "end a session when its client closes the L2TP tunnel (yes)"},
+	{.name = "close-grace", .kind = KIND_NUMBER, .offset = AT_SESSION(close_grace_ms), .argument = "MS", .session = true,
+	 .expected = "milliseconds from 0 to 60000", .high = 60000,
+	 .help = "wait that long after the tunnel's close, for a client that deletes its SAs itself (300)"},
+	{.name = "keep-warm", .kind = KIND_DURATION, .offset = AT_SESSION(keep_warm), .argument = "TIME", .session = true,
+	 .expected = SECONDS_EXPECTED, .high = 3600,
+	 .help = "send an ICMP echo through a tunnel that carried no payload for that long (off)"},
+	{.name = "queue-num", .kind = KIND_NUMBER, .offset = AT(queue_number), .argument = "N", .high = 65535,
+	 .expected = "a number from 0 to 65535", .help = "the NFQUEUE number (1701)"},
+	{.name = "rules", .kind = KIND_CHOICE, .offset = AT(rules), .argument = "install|external", .choices = rules_choices,
+	 .help = "external: install nothing; the admin's own firewall holds what `natshim rules' prints"},
+	{.name = "priority-queue", .kind = KIND_INTEGER, .offset = AT(priority_queue), .argument = "N", .low = -100, .high = 100,
+	 .expected = "a number from -100 to 100", .help = "move the hook priority of the queue rules by N (0)"},
+	{.name = "priority-guard", .kind = KIND_INTEGER, .offset = AT(priority_guard), .argument = "N", .low = -100, .high = 100,
+	 .expected = "a number from -100 to 100", .help = "move that of the rules that drop unencrypted L2TP by N (0)"},
+	{.name = "priority-dnat", .kind = KIND_INTEGER, .offset = AT(priority_dnat), .argument = "N", .low = -49, .high = 49,
+	 .expected = "a number from -49 to 49", .help = "move that of the DNAT rules by N (0)"},
+	{.name = "state-dir", .kind = KIND_TEXT, .offset = AT(state_dir), .argument = "DIR",
+	 .expected = "a directory", .help = "what a restart needs is kept there (" CONFIG_DEFAULT_STATE_DIR ")"},
+	{.name = "socket", .kind = KIND_TEXT, .offset = AT(socket_path), .argument = "PATH",
+	 .expected = "a path", .help = "the control socket (control.sock in the state directory)"},
+	{.name = "socket-group", .kind = KIND_TEXT, .offset = AT(socket_group), .argument = "GROUP",
+	 .expected = "the name of a group", .help = "who may use the control socket besides root"},
+	{.name = "verbose", .letter = 'v', .kind = KIND_FLAG, .offset = AT(verbose), .help = "log each rewritten message too"},
+	{.name = "config", .kind = KIND_TEXT, .offset = AT(file), .argument = "FILE", .command_line_only = true,
+	 .expected = "a file", .help = "read this file (" CONFIG_DEFAULT_FILE " where it exists)"},
+	{.name = "dry-run", .kind = KIND_FLAG, .offset = AT(dry_run), .command_line_only = true,
+	 .help = "check everything, print the rules, touch nothing"},
+};
+#define OPTION_COUNT (sizeof options / sizeof *options)
+
+static const char *const yes_no[] = {"no", "yes", NULL};
+
+static bool parse_long(const char *text, long low, long high, long *out)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtol(text, &end, 10);
+	return *text && !*end && !errno && *out >= low && *out <= high;
+}
+
+static bool parse_duration(const char *text, long high, unsigned *out)
+{
+	static const struct {
+		char letter;
+		unsigned seconds;
+	} units[] = {{'s', 1}, {'m', 60}, {'h', 3600}};
+	unsigned long value;
+	unsigned unit = 1;
+	char *end;
+
+	if (!strcmp(text, "off")) {
+		*out = 0;
+		return true;
+	}
+	if (*text < '0' || *text > '9')
+		return false;
+	errno = 0;
+	value = strtoul(text, &end, 10);
+	for (size_t i = 0; *end && i < sizeof units / sizeof *units; i++) {
+		if (*end != units[i].letter)
+			continue;
+		unit = units[i].seconds;
+		end++;
+		break;
+	}
+	if (*end || errno || !value || value > (unsigned long)high / unit)
+		return false;
+	*out = (unsigned)value * unit;
+	return true;
+}
+
+static bool choose(const char *const *choices, const char *value, unsigned *out)
+{
+	for (unsigned i = 0; choices[i]; i++) {
+		if (strcmp(choices[i], value))
+			continue;
+		*out = i;
+		return true;
+	}
+	return false;
+}
+
+/* One value into the place at base + offset. */
+static bool assign(const struct option_spec *o, struct config *config, char *base, const char *value)
+{
+	void *place = base + o->offset;
+	unsigned word;
+	long number;
+
+	switch (o->kind) {
+	case KIND_CUSTOM:
+		return o->set(config, value);
+	case KIND_FLAG:
+		if (!choose(yes_no, value, &word))
+			return false;
+		*(bool *)place = word;
+		return true;
+	case KIND_TEXT:
+		if (!*value)
+			return false;
+		free(*(char **)place);
+		return (*(char **)place = strdup(value)) != NULL;
+	case KIND_NUMBER:
+	case KIND_INTEGER:
+		if (!parse_long(value, o->low, o->high, &number))
+			return false;
+		if (o->kind == KIND_NUMBER)
+			*(unsigned *)place = (unsigned)number;
+		else
+			*(int *)place = (int)number;
+		return true;
+	case KIND_DURATION:
+		return parse_duration(value, o->high, place);
+	case KIND_CHOICE:
+		if (!o->choices) { /* yes|no into a bool */
+			if (!choose(yes_no, value, &word))
+				return false;
+			*(bool *)place = word;
+			return true;
+		}
+		return choose(o->choices, value, place);
+	}
+	return false;
+}
+
+static const char *expected_text(const struct option_spec *o)
+{
+	if (o->expected)
+		return o->expected;
+	return o->kind == KIND_FLAG ? "yes or no" : o->argument;
+}
+
+static char *base_of(const struct option_spec *o, struct config *config, struct config_session *session)
+{
+	return o->session ? (char *)session : (char *)config;
+}
+
+static const struct option_spec *find_option(const char *name)
+{
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		if (!strcmp(options[i].name, name))
+			return &options[i];
+	return NULL;
+}
+
+/* Reading the file. Session keys in a [dialect] section are noted and applied after the defaults are final. */
+
+#define MAX_OVERRIDES 128
+
+struct file_reader {
+	struct config *config;
+	FILE *stream;
+	const char *path;
+	unsigned line;
+	char *error;
+	bool failed;
+	bool seen[OPTION_COUNT];
+	struct override {
+		enum ike_dialect dialect;
+		const struct option_spec *option;
+		struct config_session value; /* only the option's member counts */
+	} overrides[MAX_OVERRIDES];
+	size_t override_count;
+};
+
+/* inih joins an indented line to the one before it; here a line is a line. */
+static char *read_line(char *buffer, int size, void *stream)
+{
+	struct file_reader *r = stream;
+	char *line;
+
+	if (r->failed || !fgets(buffer, size, r->stream))
+		return NULL;
+	r->line++;
+	line = buffer + strspn(buffer, " \t");
+	memmove(buffer, line, strlen(line) + 1);
+	return buffer;
+}
+
+static int refuse(struct file_reader *r, const char *key, const char *why, const char *expected)
+{
+	if (!r->failed)
+		snprintf(r->error, CONFIG_ERROR_MAX, "%s:%u: %s: %s%s%s", r->path, r->line, key, why,
+			 expected ? "; expected " : "", expected ? expected : "");
+	r->failed = true;
+	return 0;
+}
+
+static int profile_entry(struct file_reader *r, const char *section, const struct option_spec *o, const char *value)
+{
+	enum ike_dialect dialect;
+	struct override *v;
+
+	if (!ike_dialect_parse(section, &dialect))
+		return refuse(r, section, "no such dialect", "a section such as [apple] or [leopard]");
+	if (!o->session)
+		return refuse(r, o->name, "not allowed in a section", "dead-after, idle-timeout and the like");
+	if (r->override_count == MAX_OVERRIDES)
+		return refuse(r, o->name, "too many lines in sections", NULL);
+	v = &r->overrides[r->override_count++];
+	v->dialect = dialect;
+	v->option = o;
+	if (!assign(o, r->config, (char *)&v->value, value))
+		return refuse(r, o->name, "bad value", expected_text(o));
+	return 1;
+}
+
+static int file_entry(void *user, const char *section, const char *name, const char *value)
+{
+	struct file_reader *r = user;
+	const struct option_spec *o = find_option(name);
+	char bad[96];
+
+	if (!o || o->command_line_only)
+		return refuse(r, name, "unknown key", "a long option's name; see natshim.conf(5)");
+	snprintf(bad, sizeof bad, "'%.60s' is not right", value);
+	if (*section)
+		return profile_entry(r, section, o, value);
+	if (r->seen[o - options] && !o->reset)
+		return refuse(r, name, "stands here for the second time", NULL);
+	r->seen[o - options] = true;
+	if (!assign(o, r->config, base_of(o, r->config, &r->config->session), value))
+		return refuse(r, name, bad, expected_text(o));
+	return 1;
+}
+
+static bool read_file(struct file_reader *r, bool must_exist)
+{
+	int rc;
+
+	r->stream = fopen(r->path, "re");
+	if (!r->stream) {
+		if (errno == ENOENT && !must_exist)
+			return true;
+		snprintf(r->error, CONFIG_ERROR_MAX, "%s: cannot be read: %s", r->path, strerror(errno));
+		return false;
+	}
+	rc = ini_parse_stream(read_line, r, file_entry, r);
+	if (!r->failed && ferror(r->stream)) {
+		r->failed = true;
+		snprintf(r->error, CONFIG_ERROR_MAX, "%s: cannot be read: %s", r->path, strerror(errno));
+	}
+	fclose(r->stream);
+	if (!r->failed && rc) {
+		r->failed = true;
+		snprintf(r->error, CONFIG_ERROR_MAX, "%s:%d: not understood; expected key = value", r->path, rc);
+	}
+	return !r->failed;
+}
+
+static void apply_profiles(const struct file_reader *r)
+{
+	struct config *c = r->config;
+
+	for (size_t i = 0; i < IKE_DIALECTS; i++)
+		c->profile[i] = c->session;
+	for (size_t i = 0; i < r->override_count; i++) {
+		const struct override *v = &r->overrides[i];
+		const size_t size = v->option->kind == KIND_CHOICE ? sizeof(bool) : sizeof(unsigned);
+
+		memcpy((char *)&c->profile[v->dialect] + v->option->offset, (const char *)&v->value + v->option->offset,
+		       size);
+	}
+}
+
+/* The command line. */
+
+enum { VALUE_HELP = 1000, VALUE_VERSION };
+
+static void build_getopt(struct option *table, char *letters)
+{
+	size_t n = 0;
+
+	*letters++ = '+'; /* stop at the first word that is no option */
+	*letters++ = ':'; /* and tell a missing argument from an unknown option */
+	for (; n < OPTION_COUNT; n++) {
+		table[n] = (struct option){.name = options[n].name,
+					   .has_arg = options[n].argument ? required_argument : no_argument,
+					   .val = (int)n + 256};
+		if (options[n].letter)
+			*letters++ = options[n].letter;
+	}
+	table[n++] = (struct option){.name = "help", .val = VALUE_HELP};
+	table[n++] = (struct option){.name = "version", .val = VALUE_VERSION};
+	table[n] = (struct option){.name = NULL};
+	*letters++ = 'h';
+	*letters = '\0';
+}
+
+static const struct option_spec *option_of(int value)
+{
+	if (value >= 256)
+		return &options[value - 256];
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		if (options[i].letter == value)
+			return &options[i];
+	return NULL;
+}
+
+static enum config_outcome read_command_line(struct config *config, int argc, char *const argv[], bool only_config,
+					     char *error)
+{
+	struct option table[OPTION_COUNT + 3];
+	char letters[OPTION_COUNT + 4];
+	bool seen[OPTION_COUNT] = {false};
+	int value;
+
+	build_getopt(table, letters);
+	optind = 0;
+	opterr = 0;
+	while ((value = getopt_long(argc, argv, letters, table, NULL)) != -1) {
+		const struct option_spec *o;
+
+		if (value == VALUE_HELP || value == 'h')
+			return CONFIG_HELP;
+		if (value == VALUE_VERSION)
+			return CONFIG_VERSION;
+		if (value == ':' || value == '?') {
+			snprintf(error, CONFIG_ERROR_MAX, "%s: %s; natshim --help lists the options", argv[optind - 1],
+				 value == ':' ? "needs a value" : "unknown or ambiguous option, or a value it does not take");
+			return CONFIG_BAD_USAGE;
+		}
+		o = option_of(value);
+		if (only_config != !strcmp(o->name, "config"))
+			continue;
+		if (o->reset && !seen[o - options])
+			o->reset(config);
+		seen[o - options] = true;
+		if (!assign(o, config, base_of(o, config, &config->session), o->argument ? optarg : "yes")) {
+			snprintf(error, CONFIG_ERROR_MAX, "--%s %.80s: not right; expected %s", o->name,
+				 o->argument ? optarg : "", expected_text(o));
+			return CONFIG_BAD_USAGE;
+		}
+	}
+	if (optind < argc) {
+		snprintf(error, CONFIG_ERROR_MAX, "%.80s: unexpected word; natshim --help lists the options", argv[optind]);
+		return CONFIG_BAD_USAGE;
+	}
+	return CONFIG_OK;
+}
+
+static bool set_defaults(struct config *c)
+{
+	*c = (struct config){
+		.queue_number = 1701,
+		.session = {.dead_after = 30,
+			    .idle_timeout = 600,
+			    .close_grace_ms = 300,
+			    .end_closed = true,
+			    .supersede_after = 20},
+	};
+	c->l2tp_hostname = strdup("anonymous");
+	c->state_dir = strdup(CONFIG_DEFAULT_STATE_DIR);
+	return c->l2tp_hostname && c->state_dir;
+}
+
+static bool complete(struct config *c, char *error)
+{
+	if (!c->interface_count) {
+		snprintf(error, CONFIG_ERROR_MAX, "--iface is missing: name the interface that the clients come in on");
+		return false;
+	}
+	if (!c->socket_path && asprintf(&c->socket_path, "%s/control.sock", c->state_dir) < 0) {
+		c->socket_path = NULL;
+		snprintf(error, CONFIG_ERROR_MAX, "out of memory");
+		return false;
+	}
+	return true;
+}
+
+enum config_outcome config_load(struct config *out, int argc, char *const argv[], char error[static CONFIG_ERROR_MAX])
+{
+	struct file_reader *reader = calloc(1, sizeof *reader);
+	enum config_outcome outcome = CONFIG_BAD_USAGE;
+
+	snprintf(error, CONFIG_ERROR_MAX, "out of memory");
+	if (!set_defaults(out) || !reader)
+		goto done;
+	outcome = read_command_line(out, argc, argv, true, error);
+	if (outcome != CONFIG_OK)
+		goto done;
+	outcome = CONFIG_BAD_FILE;
+	reader->config = out;
+	reader->error = error;
+	reader->path = out->file ? out->file : CONFIG_DEFAULT_FILE;
+	if (!read_file(reader, out->file != NULL))
+		goto done;
+	outcome = read_command_line(out, argc, argv, false, error);
+	if (outcome != CONFIG_OK)
+		goto done;
+	apply_profiles(reader);
+	outcome = complete(out, error) ? CONFIG_OK : CONFIG_BAD_USAGE;
+done:
+	free(reader);
+	return outcome;
+}
+
+void config_free(struct config *config)
+{
+	reset_interfaces(config);
+	free(config->l2tp_hostname);
+	free(config->state_dir);
+	free(config->socket_path);
+	free(config->socket_group);
+	free(config->file);
+	*config = (struct config){.interface_count = 0};
+}
+
+void config_print_options(FILE *out)
+{
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		const struct option_spec *o = &options[i];
+		char left[64];
+
+		snprintf(left, sizeof left, "%c%c%s --%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
+			 o->letter ? "," : " ", o->name, o->argument ? " " : "", o->argument ? o->argument : "");
+		if (strlen(left) > 34)
+			fprintf(out, "  %s\n  %-34s  %s\n", left, "", o->help);
+		else
+			fprintf(out, "  %-34s  %s\n", left, o->help);
+	}
+}

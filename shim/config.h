@@ -1,0 +1,61 @@
+/* Command line and natshim.conf -> one struct, constant until the next SIGHUP. Each option is one row of the table in
+ * config.c: its name is the long option and the key in the file, its help line is what --help prints. */
+#ifndef NATSHIM_SHIM_CONFIG_H
+#define NATSHIM_SHIM_CONFIG_H
+
+#include "nfq/endpoint.h"
+#include "shim/ike/exchange.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#define CONFIG_MAX_INTERFACES 16
+#define CONFIG_ERROR_MAX 256
+#define CONFIG_DEFAULT_FILE "/etc/natshim.conf"
+#define CONFIG_DEFAULT_STATE_DIR "/run/natshim"
+
+enum config_rules { CONFIG_RULES_INSTALL, CONFIG_RULES_EXTERNAL };
+enum config_hello { CONFIG_HELLO_PASS, CONFIG_HELLO_ABSORB };
+enum config_stack { CONFIG_STACK_AUTO, CONFIG_STACK_LIBRESWAN, CONFIG_STACK_STRONGSWAN, CONFIG_STACK_XFRM, CONFIG_STACK_NONE };
+
+/* When a session ends, in seconds; 0: never for that reason. */
+struct config_session {
+	unsigned dead_after;
+	unsigned idle_timeout;
+	unsigned close_grace_ms;
+	bool end_closed;
+	unsigned supersede_after;
+	unsigned keep_warm;
+};
+
+struct config {
+	char *interfaces[CONFIG_MAX_INTERFACES];
+	size_t interface_count;
+	struct endpoint lns4, lns6; /* addr_len 0: none */
+	bool lns_auto;		    /* take the address from xl2tpd's listen-addr */
+	struct endpoint public4, public6;
+	unsigned queue_number;
+	unsigned rules; /* enum config_rules */
+	int priority_dnat, priority_queue, priority_guard;
+	bool allow_clear;
+	char *l2tp_hostname;
+	unsigned hello; /* enum config_hello */
+	unsigned stack; /* enum config_stack */
+	struct config_session session;			     /* the defaults */
+	struct config_session profile[IKE_DIALECTS];	     /* by dialect: the defaults with the file's [dialect] sections */
+	char *state_dir, *socket_path, *socket_group;	     /* socket_group NULL: root's only */
+	char *file;					     /* what was read; NULL: none */
+	bool dry_run, verbose;
+};
+
+enum config_outcome { CONFIG_OK, CONFIG_BAD_USAGE, CONFIG_BAD_FILE, CONFIG_HELP, CONFIG_VERSION };
+
+/* Reads the file (--config, else CONFIG_DEFAULT_FILE where it exists), then the command line over it. On CONFIG_BAD_*
+ * error holds one line without the leading "natshim: ". The caller frees *out with config_free in every case. */
+enum config_outcome config_load(struct config *out, int argc, char *const argv[], char error[static CONFIG_ERROR_MAX]);
+void config_free(struct config *config);
+
+/* The option lines of --help. */
+void config_print_options(FILE *out);
+
+#endif

@@ -1,0 +1,48 @@
+/* Options -> ruleset. */
+#include "shim/firewall.h"
+
+#include <net/if.h>
+
+struct ruleset *firewall_ruleset(const struct config *config, const struct rules_features *features)
+{
+	const char *names[CONFIG_MAX_INTERFACES];
+	const struct rules_options options = {
+		.interfaces = names,
+		.interface_count = config->interface_count,
+		.queue_number = (uint16_t)config->queue_number,
+		.dnat4 = config->lns4.addr_len,
+		.dnat6 = config->lns6.addr_len,
+		.lns4 = config->lns4,
+		.lns6 = config->lns6,
+		.protect = !config->allow_clear,
+		.l2tp_control = true,
+		.l2tp_from_lns = config->hello == CONFIG_HELLO_ABSORB,
+		.liveness = config->stack != CONFIG_STACK_NONE,
+		.priority_dnat = config->priority_dnat,
+		.priority_queue = config->priority_queue,
+		.priority_guard = config->priority_guard,
+		.owner = features->owner && config->rules == CONFIG_RULES_INSTALL,
+		.native_queue = features->native_queue,
+	};
+
+	for (size_t i = 0; i < config->interface_count; i++)
+		names[i] = config->interfaces[i];
+	return ruleset_build(&options);
+}
+
+struct rules_features firewall_current_kernel(void)
+{
+	return (struct rules_features){.owner = true, .native_queue = true, .secpath = true, .tables = true};
+}
+
+bool firewall_check_interfaces(const struct config *config, char error[static CONFIG_ERROR_MAX])
+{
+	for (size_t i = 0; i < config->interface_count; i++) {
+		if (if_nametoindex(config->interfaces[i]))
+			continue;
+		snprintf(error, CONFIG_ERROR_MAX, "--iface %s: there is no such interface; `ip -br link' lists them",
+			 config->interfaces[i]);
+		return false;
+	}
+	return true;
+}

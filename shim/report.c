@@ -1,0 +1,108 @@
+/* JSON by jansson. */
+#include "shim/report.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+
+static json_t *number(uint64_t value)
+{
+	return json_integer((json_int_t)value);
+}
+
+static json_t *interfaces(const struct config *config)
+{
+	size_t length = 1;
+	json_t *text;
+	char *joined;
+
+	for (size_t i = 0; i < config->interface_count; i++)
+		length += strlen(config->interfaces[i]) + 1;
+	joined = calloc(1, length);
+	for (size_t i = 0; joined && i < config->interface_count; i++) {
+		if (i)
+			strcat(joined, ",");
+		strcat(joined, config->interfaces[i]);
+	}
+	text = json_string(joined ? joined : "");
+	free(joined);
+	return text;
+}
+
+struct peer_list {
+	json_t *array;
+};
+
+static void add_peer(void *ctx, const struct endpoint *peer, enum ike_dialect dialect, uint64_t age_ms)
+{
+	struct peer_list *list = ctx;
+	char text[ENDPOINT_TEXT_MAX];
+
+	json_array_append_new(list->array, json_pack("{s:s, s:s, s:o}", "peer", endpoint_text(peer, text), "dialect",
+						     ike_dialect_name(dialect), "age_s", number(age_ms / 1000)));
+}
+
+static json_t *peers(const struct report *r)
+{
+	struct peer_list list = {.array = json_array()};
+
+	ike_table_each_peer(filter_ike(r->filter), r->now_ms, add_peer, &list);
+	return list.array;
+}
+
+static void add_rule(void *ctx, const char *rule, uint64_t packets, uint64_t bytes)
+{
+	(void)bytes;
+	json_object_set_new(ctx, rule, number(packets));
+}
+
+static json_t *rule_counters(const struct report *r)
+{
+	json_t *object = json_object();
+
+	rules_nft_counters(r->nft, add_rule, object);
+	return object;
+}
+
+static json_t *reasons(const struct filter_counters *c)
+{
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < IKE_REASONS; i++)
+		json_object_set_new(object, ike_reason_name((enum ike_reason)i), number(c->by_reason[i]));
+	return object;
+}
+
+static json_t *counters(const struct report *r)
+{
+	const struct filter_counters *c = filter_counters(r->filter);
+	const struct nfq_stats q = nfq_queue_stats(r->queue);
+	const struct ike_table_stats t = ike_table_stats(filter_ike(r->filter));
+
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+			 "packets", number(q.packets),
+			 "rewritten", number(c->by_reason[IKE_REWRITTEN]),
+			 "fragments", number(c->fragments),
+			 "not_udp", number(c->other),
+			 "bad_packets", number(c->bad),
+			 "not_ike", number(c->not_ike),
+			 "by_reason", reasons(c),
+			 "exchanges", number(t.exchanges),
+			 "peers", number(t.peers),
+			 "evicted", number(t.evicted),
+			 "queue_overruns", number(q.overruns),
+			 "queue_errors", number(q.errors),
+			 "rules_repaired", number(r->events.rules_repaired),
+			 "set_errors", number(r->events.set_errors),
+			 "rules", rule_counters(r));
+}
+
+char *report_json(const struct report *r)
+{
+	json_t *root = json_pack("{s:s, s:o, s:o, s:s, s:[], s:o, s:o}", "version", NATSHIM_VERSION, "uptime_s",
+				 number((r->now_ms - r->started_ms) / 1000), "iface", interfaces(r->config), "stack", "none",
+				 "sessions", "peers", peers(r), "counters", counters(r));
+	char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
+
+	json_decref(root);
+	return text;
+}

@@ -1,0 +1,16 @@
+/* What a restart needs, as small text files in the state directory (under /run: gone with a reboot, as it should be).
+ * Times are CLOCK_BOOTTIME in ms, so that a jump of the wall clock changes nothing. Written whole, then renamed. */
+#ifndef NATSHIM_SHIM_STATE_H
+#define NATSHIM_SHIM_STATE_H
+
+#include "shim/ike/exchange.h"
+
+/* Makes the directory (0755) if it is not there. 0 or -errno. */
+int state_prepare(const char *dir);
+
+/* The peers whose dialect is known: "peers", one "ENDPOINT DIALECT LAST-SEEN" a line. 0 or -errno; a missing file is 0
+ * peers. A line that makes no sense is passed over and counted in *bad. */
+int state_save_peers(const char *dir, const struct ike_table *table, uint64_t now_ms);
+int state_load_peers(const char *dir, struct ike_table *table, uint64_t now_ms, unsigned *restored, unsigned *bad);
+
+#endif
