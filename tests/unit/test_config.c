@@ -1,0 +1,213 @@
+/* Command line and configuration file: what is understood, and how what is not is refused. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "shim/config.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ARGS_MAX 12
+
+static char error[CONFIG_ERROR_MAX];
+
+static enum config_outcome load(struct config *c, const char *const *words)
+{
+	char *argv[ARGS_MAX] = {strdup("natshim")};
+	enum config_outcome outcome;
+	int argc = 1;
+
+	while (words[argc - 1]) {
+		argv[argc] = strdup(words[argc - 1]);
+		argc++;
+	}
+	error[0] = '\0';
+	outcome = config_load(c, argc, argv, error);
+	while (argc)
+		free(argv[--argc]);
+	return outcome;
+}
+
+static void write_file(char *path, const char *text)
+{
+	const int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+}
+
+static enum config_outcome load_file(struct config *c, const char *text)
+{
+	char path[] = "/tmp/natshim-test-XXXXXX";
+	enum config_outcome outcome;
+
+	write_file(path, text);
+	outcome = load(c, (const char *const[]){"--config", path, NULL});
+	unlink(path);
+	return outcome;
+}
+
+static void test_defaults(void **state)
+{
+	struct config c;
+
+	(void)state;
+	assert_int_equal(load(&c, (const char *const[]){"--iface", "eth0", NULL}), CONFIG_OK);
+	assert_int_equal(c.interface_count, 1);
+	assert_string_equal(c.interfaces[0], "eth0");
+	assert_int_equal(c.queue_number, 1701);
+	assert_int_equal(c.session.dead_after, 30);
+	assert_int_equal(c.profile[IKE_DIALECT_APPLE].idle_timeout, 600);
+	assert_true(c.session.end_closed);
+	assert_false(c.allow_clear);
+	assert_string_equal(c.socket_path, "/run/natshim/control.sock");
+	config_free(&c);
+}
+
+static void test_every_kind_of_value(void **state)
+{
+	struct config c;
+
+	(void)state;
+	assert_int_equal(load(&c, (const char *const[]){"--iface=eth0", "--iface=eth1", "--lns=192.168.1.98",
+							"--lns=[fd00::1]:1702", "--dead-after=2m", "--priority-dnat=-5",
+							"--hello=absorb", "-v", "--idle-timeout=off", NULL}),
+			 CONFIG_OK);
+	assert_int_equal(c.interface_count, 2);
+	assert_int_equal(c.lns4.addr_len, 4);
+	assert_int_equal(c.lns6.port, 1702);
+	assert_int_equal(c.session.dead_after, 120);
+	assert_int_equal(c.session.idle_timeout, 0);
+	assert_int_equal(c.priority_dnat, -5);
+	assert_int_equal(c.hello, CONFIG_HELLO_ABSORB);
+	assert_true(c.verbose);
+	config_free(&c);
+}
+
+static void test_file_and_command_line(void **state)
+{
+	char path[] = "/tmp/natshim-test-XXXXXX";
+	struct config c;
+
+	(void)state;
+	write_file(path, "# comment\niface = eth0\n  iface = eth1\nlns = auto\nqueue-num = 7\nallow-clear = yes\n\n"
+			 "[leopard]\nidle-timeout = 75s\nend-closed = no\n");
+	assert_int_equal(load(&c, (const char *const[]){"--config", path, "--iface", "ppp0", "--idle-timeout", "5m", NULL}),
+			 CONFIG_OK);
+	unlink(path);
+	assert_int_equal(c.interface_count, 1);
+	assert_string_equal(c.interfaces[0], "ppp0");
+	assert_true(c.lns_auto);
+	assert_true(c.allow_clear);
+	assert_int_equal(c.queue_number, 7);
+	assert_int_equal(c.profile[IKE_DIALECT_LEOPARD].idle_timeout, 75);
+	assert_false(c.profile[IKE_DIALECT_LEOPARD].end_closed);
+	assert_int_equal(c.profile[IKE_DIALECT_LEOPARD].dead_after, 30);
+	assert_int_equal(c.profile[IKE_DIALECT_APPLE].idle_timeout, 300);
+	assert_true(c.profile[IKE_DIALECT_APPLE].end_closed);
+	config_free(&c);
+}
+
+static void test_bad_command_lines(void **state)
+{
+	static const struct {
+		const char *words[4];
+		const char *says; /* must stand in the error */
+	} cases[] = {
+		{{NULL}, "--iface is missing"},
+		{{"--iface", NULL}, "--iface: needs a value"},
+		{{"--no-such-option", NULL}, "--no-such-option: unknown"},
+		{{"--verbose=3", NULL}, "--verbose=3"},
+		{{"--iface", "a-name-that-is-too-long", NULL}, "the name of a network interface"},
+		{{"--iface", "", NULL}, "the name of a network interface"},
+		{{"--lns", "192.168.1.300", NULL}, "--lns 192.168.1.300"},
+		{{"--lns", "192.168.1.3:0", NULL}, "--lns 192.168.1.3:0"},
+		{{"--public", "192.0.2.1:500", NULL}, "without a port"},
+		{{"--queue-num", "65536", NULL}, "from 0 to 65535"},
+		{{"--queue-num", "-1", NULL}, "from 0 to 65535"},
+		{{"--queue-num", "7x", NULL}, "from 0 to 65535"},
+		{{"--dead-after", "10d", NULL}, "a time such as"},
+		{{"--dead-after", "0", NULL}, "a time such as"},
+		{{"--dead-after", "99999999999999999999", NULL}, "a time such as"},
+		{{"--hello", "maybe", NULL}, "pass|absorb"},
+		{{"--l2tp-hostname", "", NULL}, "1 to 63"},
+		{{"--l2tp-hostname", "a b", NULL}, "1 to 63"},
+		{{"--iface", "eth0", "eth1"}, "eth1: unexpected word"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		const char *words[] = {cases[i].words[0], cases[i].words[1], cases[i].words[2], NULL};
+		struct config c;
+
+		assert_int_equal(load(&c, words), CONFIG_BAD_USAGE);
+		if (!strstr(error, cases[i].says))
+			fail_msg("case %zu: '%s' does not say '%s'", i, error, cases[i].says);
+		config_free(&c);
+	}
+}
+
+static void test_bad_files(void **state)
+{
+	static const struct {
+		const char *text, *says;
+	} cases[] = {
+		{"iface = eth0\nno-such-key = 1\n", ":2: no-such-key: unknown key"},
+		{"iface = eth0\n\n# c\nqueue-num = many\n", ":4: queue-num: 'many' is not right; expected a number"},
+		{"iface = eth0\nhello = pass\nhello = absorb\n", ":3: hello: stands here for the second time"},
+		{"iface = eth0\nallow-clear = maybe\n", ":2: allow-clear: 'maybe' is not right; expected yes or no"},
+		{"iface = eth0\nthis is no line\n", ":2: not understood; expected key = value"},
+		{"config = x\n", ":1: config: unknown key"},
+		{"[no-dialect]\ndead-after = 3\n", ":2: no-dialect: no such dialect"},
+		{"[apple]\nqueue-num = 3\n", ":2: queue-num: not allowed in a section"},
+		{"[apple]\nidle-timeout = never\n", ":2: idle-timeout: bad value; expected a time"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct config c;
+
+		assert_int_equal(load_file(&c, cases[i].text), CONFIG_BAD_FILE);
+		if (!strstr(error, cases[i].says))
+			fail_msg("case %zu: '%s' does not say '%s'", i, error, cases[i].says);
+		config_free(&c);
+	}
+}
+
+static void test_missing_file(void **state)
+{
+	struct config c;
+
+	(void)state;
+	assert_int_equal(load(&c, (const char *const[]){"--config", "/nonexistent/natshim.conf", NULL}), CONFIG_BAD_FILE);
+	assert_non_null(strstr(error, "/nonexistent/natshim.conf: cannot be read: No such file"));
+	config_free(&c);
+}
+
+static void test_help_and_version(void **state)
+{
+	struct config c;
+
+	(void)state;
+	assert_int_equal(load(&c, (const char *const[]){"--help", NULL}), CONFIG_HELP);
+	config_free(&c);
+	assert_int_equal(load(&c, (const char *const[]){"--version", NULL}), CONFIG_VERSION);
+	config_free(&c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_defaults),	  cmocka_unit_test(test_every_kind_of_value),
+		cmocka_unit_test(test_file_and_command_line), cmocka_unit_test(test_bad_command_lines),
+		cmocka_unit_test(test_bad_files),	  cmocka_unit_test(test_missing_file),
+		cmocka_unit_test(test_help_and_version),
+	};
+
+	return cmocka_run_group_tests_name("config", tests, NULL, NULL);
+}
