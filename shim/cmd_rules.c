@@ -30,12 +30,14 @@ int cmd_rules(int argc, char **argv)
 	struct config config;
 	char error[CONFIG_ERROR_MAX];
 	const enum config_outcome outcome = config_load(&config, argc, argv, error);
-	int status;
+	int status = EXIT_FAILED;
 
-	if (outcome == CONFIG_OK)
+	if (outcome != CONFIG_OK)
+		status = command_config_outcome(outcome, "rules", error);
+	else if (firewall_find_lns(&config, error))
 		status = command_print_rules(&config);
 	else
-		status = command_config_outcome(outcome, "rules", error);
+		fprintf(stderr, "natshim: rules: --lns auto: %s\n", error);
 	config_free(&config);
 	return status;
 }

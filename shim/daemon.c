@@ -324,7 +324,8 @@ static void reload(struct daemon *d)
 	const enum config_outcome outcome = config_load(&fresh, d->argc, d->argv, error);
 
 	sd_notify(0, "RELOADING=1");
-	if (outcome == CONFIG_OK && firewall_check_interfaces(&fresh, error)) {
+	if (outcome == CONFIG_OK && firewall_check_interfaces(&fresh, error) &&
+	    firewall_find_lns(&fresh, error)) {
 		keep_fixed(d, &fresh);
 		if (adopt(d, &fresh, error)) {
 			log_line(&d->log, LOG_LEVEL_NOTICE, "reload: done");

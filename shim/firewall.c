@@ -1,5 +1,6 @@
 /* Options -> ruleset. */
 #include "shim/firewall.h"
+#include "shim/stack/xl2tpd.h"
 
 #include <net/if.h>
 
@@ -33,6 +34,18 @@ struct ruleset *firewall_ruleset(const struct config *config, const struct rules
 struct rules_features firewall_current_kernel(void)
 {
 	return (struct rules_features){.owner = true, .native_queue = true, .secpath = true, .tables = true};
+}
+
+bool firewall_find_lns(struct config *config, char error[static CONFIG_ERROR_MAX])
+{
+	struct endpoint lns;
+
+	if (!config->lns_auto)
+		return true;
+	if (!xl2tpd_listen_address(XL2TPD_CONFIG, &lns, error))
+		return false;
+	*(lns.addr_len == 4 ? &config->lns4 : &config->lns6) = lns;
+	return true;
 }
 
 bool firewall_check_interfaces(const struct config *config, char error[static CONFIG_ERROR_MAX])

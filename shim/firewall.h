@@ -13,6 +13,9 @@ struct ruleset *firewall_ruleset(const struct config *config, const struct rules
 /* For text: what a current kernel has. */
 struct rules_features firewall_current_kernel(void);
 
+/* Replaces `--lns auto' by what xl2tpd's configuration says. */
+bool firewall_find_lns(struct config *config, char error[static CONFIG_ERROR_MAX]);
+
 /* Refuses an interface that does not exist. */
 bool firewall_check_interfaces(const struct config *config, char error[static CONFIG_ERROR_MAX]);
 
