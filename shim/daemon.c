@@ -41,7 +41,8 @@ struct daemon {
 	struct event *queue_event, *watch_event, *tick, *signals[3];
 	struct control_server *control;
 
-	struct filter *filter;
+	struct ike_table *ike;
+	struct filter filter;
 	struct nfq_queue *queue;
 	struct rules_nft *nft;
 	struct rules_features features;
@@ -88,7 +89,7 @@ static const char *cookie_text(const uint8_t cookie[IKE_COOKIE_LEN], char out[st
 
 static void log_message(struct daemon *d, const struct ike_result *r, bool new_peer)
 {
-	char peer[ENDPOINT_TEXT_MAX], cookie[2 * IKE_COOKIE_LEN + 1];
+	char peer[ENDPOINT_TEXT_MAX], cookie[2 * IKE_COOKIE_LEN + 1], text[FILTER_TEXT_MAX];
 	const char *mode = r->exchange_type == 4 ? "aggressive" : "main";
 
 	if (!r->edits && !r->actions)
@@ -102,11 +103,7 @@ static void log_message(struct daemon *d, const struct ike_result *r, bool new_p
 		log_line(&d->log, LOG_LEVEL_NOTICE, "%s: %s NAT-T agreed, cookie %s", peer, ike_dialect_name(r->dialect),
 			 cookie);
 	if (r->edits)
-		log_line(&d->log, LOG_LEVEL_DEBUG, "%s: %s %s mode message %u, cookie %s: rewritten%s%s%s%s", peer,
-			 ike_dialect_name(r->dialect), mode, r->message_number, cookie,
-			 r->edits & IKE_EDIT_VENDOR_ID ? ", vendor ID" : "", r->edits & IKE_EDIT_NATD_TYPE ? ", NAT-D type" : "",
-			 r->edits & IKE_EDIT_NATD_ORDER ? ", NAT-D order" : "",
-			 r->edits & IKE_EDIT_NATOA_TYPE ? ", NAT-OA type" : "");
+		log_line(&d->log, LOG_LEVEL_DEBUG, "%s", filter_rewrite_text(r, text));
 }
 
 static void follow_actions(struct daemon *d, const struct ike_result *r)
@@ -127,11 +124,11 @@ static enum nfq_verdict on_packet(void *ctx, struct nfq_packet *packet)
 {
 	struct daemon *d = ctx;
 	const bool inbound = packet->hook == NFQ_PREROUTING || packet->hook == NFQ_INPUT;
-	struct filter_result r;
+	struct filter_outcome r;
 
 	if (packet->truncated)
 		return NFQ_AS_IT_WAS;
-	r = filter_packet(d->filter, now_ms(), inbound ? IKE_TO_SERVER : IKE_TO_CLIENT, packet->data, packet->length);
+	r = filter_packet(&d->filter, now_ms(), inbound ? IKE_TO_SERVER : IKE_TO_CLIENT, packet->data, packet->length);
 	if (r.is_ike)
 		follow_actions(d, &r.ike);
 	return r.changed ? NFQ_CHANGED : NFQ_AS_IT_WAS;
@@ -166,7 +163,7 @@ static int install_rules(struct daemon *d, char error[static RULES_ERROR_MAX])
 	if (rc)
 		return rc;
 	d->base_missing = d->queue_missing = false;
-	ike_table_each_peer(filter_ike(d->filter), now_ms(), restore_peer_element, d);
+	ike_table_each_peer(d->ike, now_ms(), restore_peer_element, d);
 	return 0;
 }
 
@@ -223,7 +220,7 @@ static void save_state(struct daemon *d)
 
 	if (!d->peers_changed)
 		return;
-	rc = state_save_peers(d->config.state_dir, filter_ike(d->filter), now_ms());
+	rc = state_save_peers(d->config.state_dir, d->ike, now_ms());
 	if (rc && !d->state_complained)
 		log_line(&d->log, LOG_LEVEL_WARNING,
 			 "%s/peers: cannot be written: %s; a restart would forget the known peers", d->config.state_dir,
@@ -238,7 +235,7 @@ static char *status_json(struct daemon *d)
 		.config = &d->config,
 		.now_ms = now_ms(),
 		.started_ms = d->started_ms,
-		.filter = d->filter,
+		.filter = &d->filter,
 		.queue = d->queue,
 		.nft = d->nft,
 		.events = d->events,
@@ -400,10 +397,11 @@ static bool open_tables(struct daemon *d)
 
 	if (rc)
 		return fail(d, d->config.state_dir, strerror(-rc));
-	d->filter = filter_new(&ike);
-	if (!d->filter)
+	d->ike = ike_table_new(&ike);
+	d->filter.ike = d->ike;
+	if (!d->ike)
 		return fail(d, "start", "out of memory");
-	rc = state_load_peers(d->config.state_dir, filter_ike(d->filter), now_ms(), &restored, &bad);
+	rc = state_load_peers(d->config.state_dir, d->ike, now_ms(), &restored, &bad);
 	if (rc || bad)
 		log_line(&d->log, LOG_LEVEL_WARNING, "%s/peers: %s", d->config.state_dir,
 			 rc ? strerror(-rc) : "has lines that make no sense; passed over");
@@ -470,7 +468,7 @@ static void stop(struct daemon *d)
 		log_line(&d->log, LOG_LEVEL_WARNING, "rules: %s", error);
 	if (d->queue)
 		nfq_queue_drain_and_close(d->queue, DRAIN_MS);
-	if (d->filter)
+	if (d->ike)
 		save_state(d);
 }
 
@@ -487,7 +485,7 @@ static void release(struct daemon *d)
 	if (d->nft)
 		rules_nft_close(d->nft);
 	ruleset_free(d->ruleset);
-	filter_free(d->filter);
+	ike_table_free(d->ike);
 	config_free(&d->config);
 }
 

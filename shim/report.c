@@ -45,7 +45,7 @@ static json_t *peers(const struct report *r)
 {
 	struct peer_list list = {.array = json_array()};
 
-	ike_table_each_peer(filter_ike(r->filter), r->now_ms, add_peer, &list);
+	ike_table_each_peer(r->filter->ike, r->now_ms, add_peer, &list);
 	return list.array;
 }
 
@@ -68,22 +68,22 @@ static json_t *reasons(const struct filter_counters *c)
 	json_t *object = json_object();
 
 	for (size_t i = 0; i < IKE_REASONS; i++)
-		json_object_set_new(object, ike_reason_name((enum ike_reason)i), number(c->by_reason[i]));
+		json_object_set_new(object, ike_reason_name((enum ike_reason)i), number(c->reasons[i]));
 	return object;
 }
 
 static json_t *counters(const struct report *r)
 {
-	const struct filter_counters *c = filter_counters(r->filter);
+	const struct filter_counters *c = &r->filter->counters;
 	const struct nfq_stats q = nfq_queue_stats(r->queue);
-	const struct ike_table_stats t = ike_table_stats(filter_ike(r->filter));
+	const struct ike_table_stats t = ike_table_stats(r->filter->ike);
 
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 			 "packets", number(q.packets),
-			 "rewritten", number(c->by_reason[IKE_REWRITTEN]),
-			 "fragments", number(c->fragments),
-			 "not_udp", number(c->other),
-			 "bad_packets", number(c->bad),
+			 "rewritten", number(c->reasons[IKE_REWRITTEN]),
+			 "fragments", number(c->kinds[PACKET_FRAGMENT]),
+			 "not_udp", number(c->kinds[PACKET_OTHER]),
+			 "bad_packets", number(c->kinds[PACKET_BAD]),
 			 "not_ike", number(c->not_ike),
 			 "by_reason", reasons(c),
 			 "exchanges", number(t.exchanges),
