@@ -10,8 +10,8 @@
 struct endpoint {
 	uint8_t addr[16]; /* network order; an IPv4 address stands in the first 4 bytes, the rest is zero */
 	uint8_t addr_len; /* bytes: 4 or 16; 0 means "none" */
-	uint8_t pad;	  /* always zero, so that endpoints can be hashed as bytes */
-	uint16_t port;	  /* host order; 0 where no port is meant */
+	uint8_t pad;      /* always zero, so that endpoints can be hashed as bytes */
+	uint16_t port;    /* host order; 0 where no port is meant */
 };
 
 /* "[" address "]:" port for IPv6, address ":" port for IPv4; without a port where it is 0. */

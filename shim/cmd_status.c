@@ -28,7 +28,8 @@ static const char *span(json_int_t seconds, char out[static 24])
 	else if (seconds < 7200)
 		snprintf(out, 24, "%" JSON_INTEGER_FORMAT "m", seconds / 60);
 	else
-		snprintf(out, 24, "%" JSON_INTEGER_FORMAT "h%02" JSON_INTEGER_FORMAT "m", seconds / 3600, seconds / 60 % 60);
+		snprintf(out, 24, "%" JSON_INTEGER_FORMAT "h%02" JSON_INTEGER_FORMAT "m", seconds / 3600,
+			 seconds / 60 % 60);
 	return out;
 }
 
@@ -37,12 +38,14 @@ static void print_counters(const json_t *counters, const char *indent)
 	const char *key;
 	json_t *value;
 
-	json_object_foreach((json_t *)(uintptr_t)counters, key, value) {
+	json_object_foreach((json_t *)(uintptr_t)counters, key, value)
+	{
 		if (json_is_object(value)) {
 			printf("%s%s\n", indent, key);
 			print_counters(value, "    ");
 		} else if (json_integer_value(value)) {
-			printf("%s%-28s %12" JSON_INTEGER_FORMAT "\n", indent, key, json_integer_value(value));
+			printf("%s%-28s %12" JSON_INTEGER_FORMAT "\n", indent, key,
+			       json_integer_value(value));
 		}
 	}
 }
@@ -57,14 +60,16 @@ static void print_sessions(const json_t *sessions)
 		printf("sessions: none\n");
 		return;
 	}
-	printf("%-28s %-11s %-3s %5s %-9s %6s %11s %11s  %s\n", "PEER", "DIALECT", "NAT", "L2TP", "STATE", "IDLE", "IN", "OUT",
-	       "ENDS");
-	json_array_foreach(sessions, i, s) {
+	printf("%-28s %-11s %-3s %5s %-9s %6s %11s %11s  %s\n", "PEER", "DIALECT", "NAT", "L2TP", "STATE",
+	       "IDLE", "IN", "OUT", "ENDS");
+	json_array_foreach(sessions, i, s)
+	{
 		char peer[80];
 
-		snprintf(peer, sizeof peer, "%s:%" JSON_INTEGER_FORMAT, text_of(s, "peer"), number_of(s, "port"));
-		printf("%-28s %-11s %-3s %5" JSON_INTEGER_FORMAT " %-9s %6s %11" JSON_INTEGER_FORMAT " %11" JSON_INTEGER_FORMAT
-		       "  %s\n",
+		snprintf(peer, sizeof peer, "%s:%" JSON_INTEGER_FORMAT, text_of(s, "peer"),
+			 number_of(s, "port"));
+		printf("%-28s %-11s %-3s %5" JSON_INTEGER_FORMAT " %-9s %6s %11" JSON_INTEGER_FORMAT
+		       " %11" JSON_INTEGER_FORMAT "  %s\n",
 		       peer, text_of(s, "dialect"), json_is_true(json_object_get(s, "nat")) ? "yes" : "no",
 		       number_of(s, "l2tp_port"), text_of(s, "state"), span(number_of(s, "idle_s"), idle),
 		       number_of(s, "bytes_in"), number_of(s, "bytes_out"), text_of(s, "ends"));
@@ -79,8 +84,8 @@ static void print_peers(const json_t *peers)
 
 	if (json_array_size(peers))
 		printf("%-48s %-11s %s\n", "KNOWN PEER", "DIALECT", "SEEN");
-	json_array_foreach(peers, i, p)
-		printf("%-48s %-11s %s ago\n", text_of(p, "peer"), text_of(p, "dialect"), span(number_of(p, "age_s"), age));
+	json_array_foreach(peers, i, p) printf("%-48s %-11s %s ago\n", text_of(p, "peer"),
+					       text_of(p, "dialect"), span(number_of(p, "age_s"), age));
 }
 
 static void print_table(const json_t *status)
@@ -148,7 +153,9 @@ int cmd_status(int argc, char **argv)
 			puts("Usage: natshim status [--json] [--watch] [--socket PATH]");
 			return EXIT_DONE;
 		default:
-			fprintf(stderr, "natshim: status: %s: not understood; expected --json, --watch or --socket PATH\n",
+			fprintf(stderr,
+				"natshim: status: %s: not understood; expected --json, --watch or --socket "
+				"PATH\n",
 				argv[optind - 1]);
 			return EXIT_USAGE;
 		}

@@ -24,8 +24,9 @@ static int remove_tables(void)
 
 int cmd_stop(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"socket", required_argument, NULL, 's'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+	static const struct option options[] = {{"socket", required_argument, NULL, 's'},
+						{"help", no_argument, NULL, 'h'},
+						{NULL, 0, NULL, 0}};
 	const char *path = CONFIG_DEFAULT_STATE_DIR "/control.sock";
 	char error[CONTROL_ERROR_MAX];
 	char *text;
@@ -41,7 +42,8 @@ int cmd_stop(int argc, char **argv)
 			puts("Usage: natshim stop [--socket PATH]");
 			return EXIT_DONE;
 		}
-		fprintf(stderr, "natshim: stop: %s: not understood; expected --socket PATH\n", argv[optind - 1]);
+		fprintf(stderr, "natshim: stop: %s: not understood; expected --socket PATH\n",
+			argv[optind - 1]);
 		return EXIT_USAGE;
 	}
 	if (optind < argc) {

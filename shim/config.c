@@ -31,14 +31,15 @@ struct option_spec {
 	const char *const *choices;
 	bool (*set)(struct config *config, const char *value);
 	void (*reset)(struct config *config); /* before the command line's first value replaces the file's */
-	bool session;			      /* allowed in a [dialect] section too */
+	bool session;                         /* allowed in a [dialect] section too */
 	bool command_line_only;
 	char letter;
 };
 
 static bool set_interface(struct config *c, const char *value)
 {
-	if (!*value || strlen(value) >= IF_NAMESIZE || strpbrk(value, " \t/\"") || c->interface_count == CONFIG_MAX_INTERFACES)
+	if (!*value || strlen(value) >= IF_NAMESIZE || strpbrk(value, " \t/\"") ||
+	    c->interface_count == CONFIG_MAX_INTERFACES)
 		return false;
 	for (size_t i = 0; i < c->interface_count; i++)
 		if (!strcmp(c->interfaces[i], value))
@@ -114,60 +115,166 @@ static const char *const stack_choices[] = {"auto", "libreswan", "strongswan", "
 #define SECONDS_EXPECTED "a time such as 30, 30s, 10m or 2h, or off"
 
 static const struct option_spec options[] = {
-	{.name = "iface", .kind = KIND_CUSTOM, .argument = "NAME", .set = set_interface, .reset = reset_interfaces,
+	{.name = "iface",
+	 .kind = KIND_CUSTOM,
+	 .argument = "NAME",
+	 .set = set_interface,
+	 .reset = reset_interfaces,
 	 .expected = "the name of a network interface (at most 16 of them)",
 	 .help = "the interface that the clients come in on; may be given several times"},
-	{.name = "lns", .kind = KIND_CUSTOM, .argument = "ADDR[:PORT]|auto", .set = set_lns, .reset = reset_lns,
+	{.name = "lns",
+	 .kind = KIND_CUSTOM,
+	 .argument = "ADDR[:PORT]|auto",
+	 .set = set_lns,
+	 .reset = reset_lns,
 	 .expected = "an IPv4 or IPv6 address, ADDR:PORT, [ADDR6]:PORT, or auto",
 	 .help = "send decrypted L2TP there; once for each address family; auto: xl2tpd's listen-addr"},
-	{.name = "public", .kind = KIND_CUSTOM, .argument = "ADDR", .set = set_public, .reset = reset_public,
+	{.name = "public",
+	 .kind = KIND_CUSTOM,
+	 .argument = "ADDR",
+	 .set = set_public,
+	 .reset = reset_public,
 	 .expected = "an IPv4 or IPv6 address without a port",
 	 .help = "the server's address as its clients see it, where it stands behind a NAT itself"},
-	{.name = "allow-clear", .kind = KIND_FLAG, .offset = AT(allow_clear),
+	{.name = "allow-clear",
+	 .kind = KIND_FLAG,
+	 .offset = AT(allow_clear),
 	 .help = "do not drop unencrypted L2TP (udp/1701) on the interfaces"},
-	{.name = "l2tp-hostname", .kind = KIND_CUSTOM, .argument = "NAME", .set = set_l2tp_hostname,
+	{.name = "l2tp-hostname",
+	 .kind = KIND_CUSTOM,
+	 .argument = "NAME",
+	 .set = set_l2tp_hostname,
 	 .expected = "1 to 63 letters, digits, dots, hyphens or underscores",
 	 .help = "the Host Name for a client that sends none (anonymous)"},
-	{.name = "hello", .kind = KIND_CHOICE, .offset = AT(hello), .argument = "pass|absorb", .choices = hello_choices,
+	{.name = "hello",
+	 .kind = KIND_CHOICE,
+	 .offset = AT(hello),
+	 .argument = "pass|absorb",
+	 .choices = hello_choices,
 	 .help = "what becomes of the LNS' HELLO to a Mac (pass)"},
-	{.name = "stack", .kind = KIND_CHOICE, .offset = AT(stack), .argument = "auto|libreswan|strongswan|xfrm|none",
-	 .choices = stack_choices, .help = "who is told when a session ends (auto: by what runs); none: sessions are left alone"},
-	{.name = "dead-after", .kind = KIND_DURATION, .offset = AT_SESSION(dead_after), .argument = "TIME", .session = true,
-	 .expected = SECONDS_EXPECTED, .high = 86400,
+	{.name = "stack",
+	 .kind = KIND_CHOICE,
+	 .offset = AT(stack),
+	 .argument = "auto|libreswan|strongswan|xfrm|none",
+	 .choices = stack_choices,
+	 .help = "who is told when a session ends (auto: by what runs); none: sessions are left alone"},
+	{.name = "dead-after",
+	 .kind = KIND_DURATION,
+	 .offset = AT_SESSION(dead_after),
+	 .argument = "TIME",
+	 .session = true,
+	 .expected = SECONDS_EXPECTED,
+	 .high = 86400,
 	 .help = "end a session that is sent packets and gives nothing back for that long (30s)"},
-	{.name = "idle-timeout", .kind = KIND_DURATION, .offset = AT_SESSION(idle_timeout), .argument = "TIME", .session = true,
-	 .expected = SECONDS_EXPECTED, .high = 604800, .help = "end a session without any sign of life for that long (10m)"},
-	{.name = "supersede-after", .kind = KIND_DURATION, .offset = AT_SESSION(supersede_after), .argument = "TIME",
-	 .session = true, .expected = SECONDS_EXPECTED, .high = 86400,
+	{.name = "idle-timeout",
+	 .kind = KIND_DURATION,
+	 .offset = AT_SESSION(idle_timeout),
+	 .argument = "TIME",
+	 .session = true,
+	 .expected = SECONDS_EXPECTED,
+	 .high = 604800,
+	 .help = "end a session without any sign of life for that long (10m)"},
+	{.name = "supersede-after",
+	 .kind = KIND_DURATION,
+	 .offset = AT_SESSION(supersede_after),
+	 .argument = "TIME",
+	 .session = true,
+	 .expected = SECONDS_EXPECTED,
+	 .high = 86400,
 	 .help = "end a session silent for that long when its client connects anew (20s)"},
-	{.name = "end-closed", .kind = KIND_CHOICE, .offset = AT_SESSION(end_closed), .argument = "yes|no", .session = true,
+	{.name = "end-closed",
+	 .kind = KIND_CHOICE,
+	 .offset = AT_SESSION(end_closed),
+	 .argument = "yes|no",
+	 .session = true,
 	 .help = "end a session when its client closes the L2TP tunnel (yes)"},
-	{.name = "close-grace", .kind = KIND_NUMBER, .offset = AT_SESSION(close_grace_ms), .argument = "MS", .session = true,
-	 .expected = "milliseconds from 0 to 60000", .high = 60000,
+	{.name = "close-grace",
+	 .kind = KIND_NUMBER,
+	 .offset = AT_SESSION(close_grace_ms),
+	 .argument = "MS",
+	 .session = true,
+	 .expected = "milliseconds from 0 to 60000",
+	 .high = 60000,
 	 .help = "wait that long after the tunnel's close, for a client that deletes its SAs itself (300)"},
-	{.name = "keep-warm", .kind = KIND_DURATION, .offset = AT_SESSION(keep_warm), .argument = "TIME", .session = true,
-	 .expected = SECONDS_EXPECTED, .high = 3600,
+	{.name = "keep-warm",
+	 .kind = KIND_DURATION,
+	 .offset = AT_SESSION(keep_warm),
+	 .argument = "TIME",
+	 .session = true,
+	 .expected = SECONDS_EXPECTED,
+	 .high = 3600,
 	 .help = "send an ICMP echo through a tunnel that carried no payload for that long (off)"},
-	{.name = "queue-num", .kind = KIND_NUMBER, .offset = AT(queue_number), .argument = "N", .high = 65535,
-	 .expected = "a number from 0 to 65535", .help = "the NFQUEUE number (1701)"},
-	{.name = "rules", .kind = KIND_CHOICE, .offset = AT(rules), .argument = "install|external", .choices = rules_choices,
+	{.name = "queue-num",
+	 .kind = KIND_NUMBER,
+	 .offset = AT(queue_number),
+	 .argument = "N",
+	 .high = 65535,
+	 .expected = "a number from 0 to 65535",
+	 .help = "the NFQUEUE number (1701)"},
+	{.name = "rules",
+	 .kind = KIND_CHOICE,
+	 .offset = AT(rules),
+	 .argument = "install|external",
+	 .choices = rules_choices,
 	 .help = "external: install nothing; the admin's own firewall holds what `natshim rules' prints"},
-	{.name = "priority-queue", .kind = KIND_INTEGER, .offset = AT(priority_queue), .argument = "N", .low = -100, .high = 100,
-	 .expected = "a number from -100 to 100", .help = "move the hook priority of the queue rules by N (0)"},
-	{.name = "priority-guard", .kind = KIND_INTEGER, .offset = AT(priority_guard), .argument = "N", .low = -100, .high = 100,
-	 .expected = "a number from -100 to 100", .help = "move that of the rules that drop unencrypted L2TP by N (0)"},
-	{.name = "priority-dnat", .kind = KIND_INTEGER, .offset = AT(priority_dnat), .argument = "N", .low = -49, .high = 49,
-	 .expected = "a number from -49 to 49", .help = "move that of the DNAT rules by N (0)"},
-	{.name = "state-dir", .kind = KIND_TEXT, .offset = AT(state_dir), .argument = "DIR",
-	 .expected = "a directory", .help = "what a restart needs is kept there (" CONFIG_DEFAULT_STATE_DIR ")"},
-	{.name = "socket", .kind = KIND_TEXT, .offset = AT(socket_path), .argument = "PATH",
-	 .expected = "a path", .help = "the control socket (control.sock in the state directory)"},
-	{.name = "socket-group", .kind = KIND_TEXT, .offset = AT(socket_group), .argument = "GROUP",
-	 .expected = "the name of a group", .help = "who may use the control socket besides root"},
-	{.name = "verbose", .letter = 'v', .kind = KIND_FLAG, .offset = AT(verbose), .help = "log each rewritten message too"},
-	{.name = "config", .kind = KIND_TEXT, .offset = AT(file), .argument = "FILE", .command_line_only = true,
-	 .expected = "a file", .help = "read this file (" CONFIG_DEFAULT_FILE " where it exists)"},
-	{.name = "dry-run", .kind = KIND_FLAG, .offset = AT(dry_run), .command_line_only = true,
+	{.name = "priority-queue",
+	 .kind = KIND_INTEGER,
+	 .offset = AT(priority_queue),
+	 .argument = "N",
+	 .low = -100,
+	 .high = 100,
+	 .expected = "a number from -100 to 100",
+	 .help = "move the hook priority of the queue rules by N (0)"},
+	{.name = "priority-guard",
+	 .kind = KIND_INTEGER,
+	 .offset = AT(priority_guard),
+	 .argument = "N",
+	 .low = -100,
+	 .high = 100,
+	 .expected = "a number from -100 to 100",
+	 .help = "move that of the rules that drop unencrypted L2TP by N (0)"},
+	{.name = "priority-dnat",
+	 .kind = KIND_INTEGER,
+	 .offset = AT(priority_dnat),
+	 .argument = "N",
+	 .low = -49,
+	 .high = 49,
+	 .expected = "a number from -49 to 49",
+	 .help = "move that of the DNAT rules by N (0)"},
+	{.name = "state-dir",
+	 .kind = KIND_TEXT,
+	 .offset = AT(state_dir),
+	 .argument = "DIR",
+	 .expected = "a directory",
+	 .help = "what a restart needs is kept there (" CONFIG_DEFAULT_STATE_DIR ")"},
+	{.name = "socket",
+	 .kind = KIND_TEXT,
+	 .offset = AT(socket_path),
+	 .argument = "PATH",
+	 .expected = "a path",
+	 .help = "the control socket (control.sock in the state directory)"},
+	{.name = "socket-group",
+	 .kind = KIND_TEXT,
+	 .offset = AT(socket_group),
+	 .argument = "GROUP",
+	 .expected = "the name of a group",
+	 .help = "who may use the control socket besides root"},
+	{.name = "verbose",
+	 .letter = 'v',
+	 .kind = KIND_FLAG,
+	 .offset = AT(verbose),
+	 .help = "log each rewritten message too"},
+	{.name = "config",
+	 .kind = KIND_TEXT,
+	 .offset = AT(file),
+	 .argument = "FILE",
+	 .command_line_only = true,
+	 .expected = "a file",
+	 .help = "read this file (" CONFIG_DEFAULT_FILE " where it exists)"},
+	{.name = "dry-run",
+	 .kind = KIND_FLAG,
+	 .offset = AT(dry_run),
+	 .command_line_only = true,
 	 .help = "check everything, print the rules, touch nothing"},
 };
 #define OPTION_COUNT (sizeof options / sizeof *options)
@@ -331,7 +438,8 @@ static int refuse(struct file_reader *r, const char *key, const char *why, const
 	return 0;
 }
 
-static int profile_entry(struct file_reader *r, const char *section, const struct option_spec *o, const char *value)
+static int profile_entry(struct file_reader *r, const char *section, const struct option_spec *o,
+			 const char *value)
 {
 	enum ike_dialect dialect;
 	struct override *v;
@@ -339,7 +447,8 @@ static int profile_entry(struct file_reader *r, const char *section, const struc
 	if (!ike_dialect_parse(section, &dialect))
 		return refuse(r, section, "no such dialect", "a section such as [apple] or [leopard]");
 	if (!o->session)
-		return refuse(r, o->name, "not allowed in a section", "dead-after, idle-timeout and the like");
+		return refuse(r, o->name, "not allowed in a section",
+			      "dead-after, idle-timeout and the like");
 	if (r->override_count == MAX_OVERRIDES)
 		return refuse(r, o->name, "too many lines in sections", NULL);
 	v = &r->overrides[r->override_count++];
@@ -388,7 +497,8 @@ static bool read_file(struct file_reader *r, bool must_exist)
 	fclose(r->stream);
 	if (!r->failed && rc) {
 		r->failed = true;
-		snprintf(r->error, CONFIG_ERROR_MAX, "%s:%d: not understood; expected key = value", r->path, rc);
+		snprintf(r->error, CONFIG_ERROR_MAX, "%s:%d: not understood; expected key = value", r->path,
+			 rc);
 	}
 	return !r->failed;
 }
@@ -403,8 +513,8 @@ static void apply_profiles(const struct file_reader *r)
 		const struct override *v = &r->overrides[i];
 		const size_t size = v->option->kind == KIND_CHOICE ? sizeof(bool) : sizeof(unsigned);
 
-		memcpy((char *)&c->profile[v->dialect] + v->option->offset, (const char *)&v->value + v->option->offset,
-		       size);
+		memcpy((char *)&c->profile[v->dialect] + v->option->offset,
+		       (const char *)&v->value + v->option->offset, size);
 	}
 }
 
@@ -442,8 +552,8 @@ static const struct option_spec *option_of(int value)
 	return NULL;
 }
 
-static enum config_outcome read_command_line(struct config *config, int argc, char *const argv[], bool only_config,
-					     char *error)
+static enum config_outcome read_command_line(struct config *config, int argc, char *const argv[],
+					     bool only_config, char *error)
 {
 	struct option table[OPTION_COUNT + 3];
 	char letters[OPTION_COUNT + 4];
@@ -461,8 +571,10 @@ static enum config_outcome read_command_line(struct config *config, int argc, ch
 		if (value == VALUE_VERSION)
 			return CONFIG_VERSION;
 		if (value == ':' || value == '?') {
-			snprintf(error, CONFIG_ERROR_MAX, "%s: %s; natshim --help lists the options", argv[optind - 1],
-				 value == ':' ? "needs a value" : "unknown or ambiguous option, or a value it does not take");
+			snprintf(error, CONFIG_ERROR_MAX, "%s: %s; natshim --help lists the options",
+				 argv[optind - 1],
+				 value == ':' ? "needs a value"
+					      : "unknown or ambiguous option, or a value it does not take");
 			return CONFIG_BAD_USAGE;
 		}
 		o = option_of(value);
@@ -478,7 +590,8 @@ static enum config_outcome read_command_line(struct config *config, int argc, ch
 		}
 	}
 	if (optind < argc) {
-		snprintf(error, CONFIG_ERROR_MAX, "%.80s: unexpected word; natshim --help lists the options", argv[optind]);
+		snprintf(error, CONFIG_ERROR_MAX, "%.80s: unexpected word; natshim --help lists the options",
+			 argv[optind]);
 		return CONFIG_BAD_USAGE;
 	}
 	return CONFIG_OK;
@@ -502,7 +615,8 @@ static bool set_defaults(struct config *c)
 static bool complete(struct config *c, char *error)
 {
 	if (!c->interface_count) {
-		snprintf(error, CONFIG_ERROR_MAX, "--iface is missing: name the interface that the clients come in on");
+		snprintf(error, CONFIG_ERROR_MAX,
+			 "--iface is missing: name the interface that the clients come in on");
 		return false;
 	}
 	if (!c->socket_path && asprintf(&c->socket_path, "%s/control.sock", c->state_dir) < 0) {
@@ -513,7 +627,8 @@ static bool complete(struct config *c, char *error)
 	return true;
 }
 
-enum config_outcome config_load(struct config *out, int argc, char *const argv[], char error[static CONFIG_ERROR_MAX])
+enum config_outcome config_load(struct config *out, int argc, char *const argv[],
+				char error[static CONFIG_ERROR_MAX])
 {
 	struct file_reader *reader = calloc(1, sizeof *reader);
 	enum config_outcome outcome = CONFIG_BAD_USAGE;
@@ -557,8 +672,9 @@ void config_print_options(FILE *out)
 		const struct option_spec *o = &options[i];
 		char left[64];
 
-		snprintf(left, sizeof left, "%c%c%s --%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
-			 o->letter ? "," : " ", o->name, o->argument ? " " : "", o->argument ? o->argument : "");
+		snprintf(left, sizeof left, "%c%c%s --%s%s%s", o->letter ? '-' : ' ',
+			 o->letter ? o->letter : ' ', o->letter ? "," : " ", o->name, o->argument ? " " : "",
+			 o->argument ? o->argument : "");
 		if (strlen(left) > 34)
 			fprintf(out, "  %s\n  %-34s  %s\n", left, "", o->help);
 		else

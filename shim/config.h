@@ -16,7 +16,13 @@
 
 enum config_rules { CONFIG_RULES_INSTALL, CONFIG_RULES_EXTERNAL };
 enum config_hello { CONFIG_HELLO_PASS, CONFIG_HELLO_ABSORB };
-enum config_stack { CONFIG_STACK_AUTO, CONFIG_STACK_LIBRESWAN, CONFIG_STACK_STRONGSWAN, CONFIG_STACK_XFRM, CONFIG_STACK_NONE };
+enum config_stack {
+	CONFIG_STACK_AUTO,
+	CONFIG_STACK_LIBRESWAN,
+	CONFIG_STACK_STRONGSWAN,
+	CONFIG_STACK_XFRM,
+	CONFIG_STACK_NONE
+};
 
 /* When a session ends, in seconds; 0: never for that reason. */
 struct config_session {
@@ -32,19 +38,20 @@ struct config {
 	char *interfaces[CONFIG_MAX_INTERFACES];
 	size_t interface_count;
 	struct endpoint lns4, lns6; /* addr_len 0: none */
-	bool lns_auto;		    /* take the address from xl2tpd's listen-addr */
+	bool lns_auto;              /* take the address from xl2tpd's listen-addr */
 	struct endpoint public4, public6;
 	unsigned queue_number;
 	unsigned rules; /* enum config_rules */
 	int priority_dnat, priority_queue, priority_guard;
 	bool allow_clear;
 	char *l2tp_hostname;
-	unsigned hello; /* enum config_hello */
-	unsigned stack; /* enum config_stack */
-	struct config_session session;			     /* the defaults */
-	struct config_session profile[IKE_DIALECTS];	     /* by dialect: the defaults with the file's [dialect] sections */
-	char *state_dir, *socket_path, *socket_group;	     /* socket_group NULL: root's only */
-	char *file;					     /* what was read; NULL: none */
+	unsigned hello;                /* enum config_hello */
+	unsigned stack;                /* enum config_stack */
+	struct config_session session; /* the defaults */
+	struct config_session
+		profile[IKE_DIALECTS]; /* by dialect: the defaults with the file's [dialect] sections */
+	char *state_dir, *socket_path, *socket_group; /* socket_group NULL: root's only */
+	char *file;                                   /* what was read; NULL: none */
 	bool dry_run, verbose;
 };
 
@@ -52,7 +59,8 @@ enum config_outcome { CONFIG_OK, CONFIG_BAD_USAGE, CONFIG_BAD_FILE, CONFIG_HELP,
 
 /* Reads the file (--config, else CONFIG_DEFAULT_FILE where it exists), then the command line over it. On CONFIG_BAD_*
  * error holds one line without the leading "natshim: ". The caller frees *out with config_free in every case. */
-enum config_outcome config_load(struct config *out, int argc, char *const argv[], char error[static CONFIG_ERROR_MAX]);
+enum config_outcome config_load(struct config *out, int argc, char *const argv[],
+				char error[static CONFIG_ERROR_MAX]);
 void config_free(struct config *config);
 
 /* The option lines of --help. */

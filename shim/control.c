@@ -38,7 +38,8 @@ static bool make_address(const char *path, struct sockaddr_un *out, char *error)
 {
 	*out = (struct sockaddr_un){.sun_family = AF_UNIX};
 	if (strlen(path) >= sizeof out->sun_path) {
-		snprintf(error, CONTROL_ERROR_MAX, "%s: the path is longer than %zu bytes; choose another --socket", path,
+		snprintf(error, CONTROL_ERROR_MAX,
+			 "%s: the path is longer than %zu bytes; choose another --socket", path,
 			 sizeof out->sun_path - 1);
 		return false;
 	}
@@ -88,7 +89,8 @@ static void on_readable(struct bufferevent *stream, void *ctx)
 	if (c->answered || evbuffer_copyout(in, header, sizeof header) < REQUEST_HEADER)
 		return;
 	length = (size_t)header[2] << 8 | header[3];
-	if (header[0] != VERSION || !header[1] || header[1] >= CONTROL_OPERATIONS || length > CONTROL_ARGUMENT_MAX) {
+	if (header[0] != VERSION || !header[1] || header[1] >= CONTROL_OPERATIONS ||
+	    length > CONTROL_ARGUMENT_MAX) {
 		answer(c, false, "not a request of this version of natshim");
 		return;
 	}
@@ -117,8 +119,8 @@ static void on_end(struct bufferevent *stream, short what, void *ctx)
 	drop_client(ctx);
 }
 
-static void on_connection(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address, int length,
-			  void *ctx)
+static void on_connection(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address,
+			  int length, void *ctx)
 {
 	static const struct timeval timeout = {.tv_sec = CONTROL_TIMEOUT_S};
 	struct control_server *s = ctx;
@@ -169,7 +171,8 @@ static int set_group(const char *path, const char *group, char *error)
 	if (chown(path, (uid_t)-1, g->gr_gid)) {
 		const int rc = -errno;
 
-		snprintf(error, CONTROL_ERROR_MAX, "%s: cannot be given to group %s: %s", path, group, strerror(-rc));
+		snprintf(error, CONTROL_ERROR_MAX, "%s: cannot be given to group %s: %s", path, group,
+			 strerror(-rc));
 		return rc;
 	}
 	return 0;
@@ -184,8 +187,10 @@ static int bind_socket(const char *path, char *error)
 	if (!make_address(path, &address, error))
 		return -ENAMETOOLONG;
 	if (somebody_answers(&address)) {
-		snprintf(error, CONTROL_ERROR_MAX, "%s: another natshim runs and answers there; stop it, or choose another "
-						   "--state-dir and --queue-num", path);
+		snprintf(error, CONTROL_ERROR_MAX,
+			 "%s: another natshim runs and answers there; stop it, or choose another "
+			 "--state-dir and --queue-num",
+			 path);
 		return -EADDRINUSE;
 	}
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -224,7 +229,8 @@ int control_listen(struct control_server **out, struct event_base *base, const c
 	s->handler = handler;
 	s->ctx = ctx;
 	s->path = strdup(path);
-	s->listener = evconnlistener_new(base, on_connection, s, LEV_OPT_CLOSE_ON_FREE, CONTROL_CLIENTS_MAX, fd);
+	s->listener =
+		evconnlistener_new(base, on_connection, s, LEV_OPT_CLOSE_ON_FREE, CONTROL_CLIENTS_MAX, fd);
 	if (!s->path || !s->listener) {
 		free(s->path);
 		free(s);
@@ -286,8 +292,8 @@ static int receive_all(int fd, void *data, size_t length)
 static int exchange(int fd, enum control_operation operation, const char *argument, char **text, bool *ok)
 {
 	const size_t length = strlen(argument);
-	uint8_t request[REQUEST_HEADER + CONTROL_ARGUMENT_MAX] = {VERSION, (uint8_t)operation, (uint8_t)(length >> 8),
-								  (uint8_t)length};
+	uint8_t request[REQUEST_HEADER + CONTROL_ARGUMENT_MAX] = {VERSION, (uint8_t)operation,
+								  (uint8_t)(length >> 8), (uint8_t)length};
 	uint8_t header[ANSWER_HEADER];
 	size_t size;
 	int rc;

@@ -12,8 +12,8 @@
 #include <stddef.h>
 
 #define CONTROL_ARGUMENT_MAX 128 /* bytes */
-#define CONTROL_CLIENTS_MAX 16	 /* more wait in the kernel's backlog */
-#define CONTROL_TIMEOUT_S 5	 /* for a whole request, and for taking an answer */
+#define CONTROL_CLIENTS_MAX 16   /* more wait in the kernel's backlog */
+#define CONTROL_TIMEOUT_S 5      /* for a whole request, and for taking an answer */
 #define CONTROL_ERROR_MAX 256
 
 enum control_operation { CONTROL_STATUS = 1, CONTROL_DROP, CONTROL_STOP, CONTROL_OPERATIONS };

@@ -20,15 +20,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
-#define EXCHANGE_TIMEOUT_S 180	     /* of a cookie in the kernel's set */
-#define PEER_TIMEOUT_S (9 * 3600)    /* of a known peer's address in the kernel's set; a little more than the table's own */
-#define PACKETS_PER_TURN 256	     /* then the other events get their chance */
-#define DRAIN_MS 200		     /* for what still waits in the queue at the end */
+#define EXCHANGE_TIMEOUT_S 180 /* of a cookie in the kernel's set */
+#define PEER_TIMEOUT_S                                                                                       \
+	(9 * 3600) /* of a known peer's address in the kernel's set; a little more than the table's own */
+#define PACKETS_PER_TURN 256 /* then the other events get their chance */
+#define DRAIN_MS 200         /* for what still waits in the queue at the end */
 #define TICK_MS 1000
-#define REPAIR_RETRY_MAX 60	     /* ticks between two attempts to put the rules back */
+#define REPAIR_RETRY_MAX 60 /* ticks between two attempts to put the rules back */
 
 struct daemon {
 	struct config config;
@@ -48,11 +50,11 @@ struct daemon {
 	struct rules_features features;
 	struct ruleset *ruleset;
 
-	bool peers_changed;   /* since the state file was written */
-	bool state_complained; /* about a state file that can't be written */
+	bool peers_changed;               /* since the state file was written */
+	bool state_complained;            /* about a state file that can't be written */
 	bool base_missing, queue_missing; /* tables that somebody took away, not back yet */
-	unsigned repair_wait;  /* ticks until the next attempt */
-	unsigned repair_step;  /* ticks to wait after it, if it fails */
+	unsigned repair_wait;             /* ticks until the next attempt */
+	unsigned repair_step;             /* ticks to wait after it, if it fails */
 	struct report_events events;
 };
 
@@ -97,11 +99,13 @@ static void log_message(struct daemon *d, const struct ike_result *r, bool new_p
 	endpoint_text(&r->peer, peer);
 	cookie_text(r->cookie, cookie);
 	if (r->message_number == 1 && (r->actions & IKE_ACT_TRACK))
-		log_line(&d->log, LOG_LEVEL_NOTICE, "%s: %s %s mode begins, cookie %s: translated to RFC 3947%s", peer,
-			 ike_dialect_name(r->dialect), mode, cookie, r->server_initiated ? ", server-initiated" : "");
+		log_line(&d->log, LOG_LEVEL_NOTICE,
+			 "%s: %s %s mode begins, cookie %s: translated to RFC 3947%s", peer,
+			 ike_dialect_name(r->dialect), mode, cookie,
+			 r->server_initiated ? ", server-initiated" : "");
 	if (new_peer)
-		log_line(&d->log, LOG_LEVEL_NOTICE, "%s: %s NAT-T agreed, cookie %s", peer, ike_dialect_name(r->dialect),
-			 cookie);
+		log_line(&d->log, LOG_LEVEL_NOTICE, "%s: %s NAT-T agreed, cookie %s", peer,
+			 ike_dialect_name(r->dialect), cookie);
 	if (r->edits)
 		log_line(&d->log, LOG_LEVEL_DEBUG, "%s", filter_rewrite_text(r, text));
 }
@@ -128,7 +132,8 @@ static enum nfq_verdict on_packet(void *ctx, struct nfq_packet *packet)
 
 	if (packet->truncated)
 		return NFQ_AS_IT_WAS;
-	r = filter_packet(&d->filter, now_ms(), inbound ? IKE_TO_SERVER : IKE_TO_CLIENT, packet->data, packet->length);
+	r = filter_packet(&d->filter, now_ms(), inbound ? IKE_TO_SERVER : IKE_TO_CLIENT, packet->data,
+			  packet->length);
 	if (r.is_ike)
 		follow_actions(d, &r.ike);
 	return r.changed ? NFQ_CHANGED : NFQ_AS_IT_WAS;
@@ -147,7 +152,8 @@ static void on_queue(evutil_socket_t fd, short what, void *ctx)
 
 /* Rules */
 
-static void restore_peer_element(void *ctx, const struct endpoint *peer, enum ike_dialect dialect, uint64_t age_ms)
+static void restore_peer_element(void *ctx, const struct endpoint *peer, enum ike_dialect dialect,
+				 uint64_t age_ms)
 {
 	(void)dialect;
 	let_peer_up(ctx, peer, age_ms);
@@ -192,8 +198,9 @@ static void repair_rules(struct daemon *d)
 	if (d->repair_step > REPAIR_RETRY_MAX)
 		d->repair_step = REPAIR_RETRY_MAX;
 	d->repair_wait = d->repair_step;
-	log_line(&d->log, LOG_LEVEL_ERROR, "rules: taken away by another program, and not put back: %s; next attempt in %u s",
-		 error, d->repair_step);
+	log_line(&d->log, LOG_LEVEL_ERROR,
+		 "rules: taken away by another program, and not put back: %s; next attempt in %u s", error,
+		 d->repair_step);
 }
 
 static void on_watch(evutil_socket_t fd, short what, void *ctx)
@@ -223,8 +230,8 @@ static void save_state(struct daemon *d)
 	rc = state_save_peers(d->config.state_dir, d->ike, now_ms());
 	if (rc && !d->state_complained)
 		log_line(&d->log, LOG_LEVEL_WARNING,
-			 "%s/peers: cannot be written: %s; a restart would forget the known peers", d->config.state_dir,
-			 strerror(-rc));
+			 "%s/peers: cannot be written: %s; a restart would forget the known peers",
+			 d->config.state_dir, strerror(-rc));
 	d->state_complained = rc != 0;
 	d->peers_changed = rc != 0;
 }
@@ -244,7 +251,8 @@ static char *status_json(struct daemon *d)
 	return report_json(&report);
 }
 
-static void on_control(void *ctx, enum control_operation operation, const char *argument, struct control_reply *reply)
+static void on_control(void *ctx, enum control_operation operation, const char *argument,
+		       struct control_reply *reply)
 {
 	static const struct timeval soon = {.tv_usec = 50000}; /* lets the answer out first */
 	struct daemon *d = ctx;
@@ -366,8 +374,10 @@ static bool open_queue(struct daemon *d)
 	if (rc == -EBUSY) {
 		const pid_t owner = nfq_queue_owner(options.number);
 
-		snprintf(why, sizeof why, owner ? "taken by process %d; stop it, or choose another number" :
-						  "taken by another program; choose another number", (int)owner);
+		snprintf(why, sizeof why,
+			 owner ? "taken by process %d; stop it, or choose another number"
+			       : "taken by another program; choose another number",
+			 (int)owner);
 	} else if (rc == -EPERM) {
 		snprintf(why, sizeof why, "not permitted; natshim needs CAP_NET_ADMIN: run it as root");
 	} else {
@@ -383,18 +393,22 @@ static bool open_rules(struct daemon *d)
 	if (rules_nft_open(&d->nft, error) || rules_nft_probe(d->nft, &d->features, error))
 		return fail(d, "rules", error);
 	if (d->config.rules == CONFIG_RULES_INSTALL && !d->features.native_queue && !d->features.xt_queue)
-		return fail(d, "rules", "this kernel has neither nftables' queue nor the x_tables NFQUEUE target; load the "
-					"module nft_queue");
+		return fail(
+			d, "rules",
+			"this kernel has neither nftables' queue nor the x_tables NFQUEUE target; load the "
+			"module nft_queue");
 	d->ruleset = firewall_ruleset(&d->config, &d->features);
 	return d->ruleset ? true : fail(d, "rules", "out of memory");
 }
 
 static bool open_tables(struct daemon *d)
 {
-	const struct ike_config ike = {.public_addr4 = d->config.public4, .public_addr6 = d->config.public6};
+	struct ike_config ike = {.public_addr4 = d->config.public4, .public_addr6 = d->config.public6};
 	unsigned restored, bad;
 	int rc = state_prepare(d->config.state_dir);
 
+	if (getrandom(&ike.seed, sizeof ike.seed, 0) != sizeof ike.seed)
+		return fail(d, "random numbers", strerror(errno));
 	if (rc)
 		return fail(d, d->config.state_dir, strerror(-rc));
 	d->ike = ike_table_new(&ike);
@@ -420,7 +434,8 @@ static bool open_loop(struct daemon *d)
 	d->loop = event_base_new();
 	if (!d->loop)
 		return fail(d, "event loop", "cannot be made");
-	if (control_listen(&d->control, d->loop, d->config.socket_path, d->config.socket_group, on_control, d, error))
+	if (control_listen(&d->control, d->loop, d->config.socket_path, d->config.socket_group, on_control, d,
+			   error))
 		return fail(d, "control socket", error);
 	d->queue_event = event_new(d->loop, nfq_queue_fd(d->queue), EV_READ | EV_PERSIST, on_queue, d);
 	d->watch_event = event_new(d->loop, rules_nft_watch_fd(d->nft), EV_READ | EV_PERSIST, on_watch, d);
@@ -444,7 +459,8 @@ static void drop_privileges(struct daemon *d)
 	capng_clear(CAPNG_SELECT_BOTH);
 	capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_ADMIN);
 	if (capng_apply(CAPNG_SELECT_BOTH) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		log_line(&d->log, LOG_LEVEL_WARNING, "privileges: could not all be dropped: %s", strerror(errno));
+		log_line(&d->log, LOG_LEVEL_WARNING, "privileges: could not all be dropped: %s",
+			 strerror(errno));
 }
 
 static bool start(struct daemon *d)
@@ -474,7 +490,8 @@ static void stop(struct daemon *d)
 
 static void release(struct daemon *d)
 {
-	struct event *events[] = {d->queue_event, d->watch_event, d->tick, d->signals[0], d->signals[1], d->signals[2]};
+	struct event *events[] = {d->queue_event, d->watch_event, d->tick,
+				  d->signals[0],  d->signals[1],  d->signals[2]};
 
 	for (size_t i = 0; i < sizeof events / sizeof *events; i++)
 		if (events[i])
@@ -500,7 +517,8 @@ int daemon_run(struct config *config, int argc, char *const argv[])
 		log_line(&d.log, LOG_LEVEL_NOTICE, "ready: %s%s, queue %u%s, %s", d.config.interfaces[0],
 			 d.config.interface_count > 1 ? " and others" : "", d.config.queue_number,
 			 d.features.native_queue ? "" : " (x_tables)",
-			 d.config.rules == CONFIG_RULES_INSTALL ? "rules installed" : "rules left to the admin");
+			 d.config.rules == CONFIG_RULES_INSTALL ? "rules installed"
+								: "rules left to the admin");
 		sd_notify(0, "READY=1");
 		event_base_dispatch(d.loop);
 		log_line(&d.log, LOG_LEVEL_NOTICE, "stopping");

@@ -24,6 +24,8 @@ struct ruleset *firewall_ruleset(const struct config *config, const struct rules
 		.priority_guard = config->priority_guard,
 		.owner = features->owner && config->rules == CONFIG_RULES_INSTALL,
 		.native_queue = features->native_queue,
+		.no_secpath = !features->secpath,
+		.no_fib = !features->fib,
 	};
 
 	for (size_t i = 0; i < config->interface_count; i++)
@@ -33,7 +35,8 @@ struct ruleset *firewall_ruleset(const struct config *config, const struct rules
 
 struct rules_features firewall_current_kernel(void)
 {
-	return (struct rules_features){.owner = true, .native_queue = true, .secpath = true, .tables = true};
+	return (struct rules_features){
+		.tables = true, .owner = true, .native_queue = true, .secpath = true, .fib = true};
 }
 
 bool firewall_find_lns(struct config *config, char error[static CONFIG_ERROR_MAX])
@@ -53,7 +56,8 @@ bool firewall_check_interfaces(const struct config *config, char error[static CO
 	for (size_t i = 0; i < config->interface_count; i++) {
 		if (if_nametoindex(config->interfaces[i]))
 			continue;
-		snprintf(error, CONFIG_ERROR_MAX, "--iface %s: there is no such interface; `ip -br link' lists them",
+		snprintf(error, CONFIG_ERROR_MAX,
+			 "--iface %s: there is no such interface; `ip -br link' lists them",
 			 config->interfaces[i]);
 		return false;
 	}

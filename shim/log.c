@@ -37,7 +37,8 @@ static bool may_write(struct log *log, enum log_level level)
 		log->lines = 0;
 		log->suppressed = 0;
 	}
-	if (log->lines++ < LOG_LINES_PER_SECOND || (level == LOG_LEVEL_ERROR && log->lines < 2 * LOG_LINES_PER_SECOND))
+	if (log->lines++ < LOG_LINES_PER_SECOND ||
+	    (level == LOG_LEVEL_ERROR && log->lines < 2 * LOG_LINES_PER_SECOND))
 		return true;
 	log->suppressed++;
 	return false;

@@ -9,16 +9,17 @@
 enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING = 4, LOG_LEVEL_NOTICE = 5, LOG_LEVEL_DEBUG = 7 };
 
 struct log {
-	bool verbose;	/* debug lines too */
-	bool journal;	/* "<5>" in front of each line */
+	bool verbose;    /* debug lines too */
+	bool journal;    /* "<5>" in front of each line */
 	uint64_t second; /* of the present burst, CLOCK_MONOTONIC */
-	unsigned lines;	/* in it */
+	unsigned lines;  /* in it */
 	unsigned suppressed;
 };
 
 #define LOG_LINES_PER_SECOND 50
 
 void log_open(struct log *log, bool verbose);
-void log_line(struct log *log, enum log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void log_line(struct log *log, enum log_level level, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 #endif

@@ -66,7 +66,8 @@ int command_config_outcome(enum config_outcome outcome, const char *command, con
 int main(int argc, char **argv)
 {
 	if (argc < 2) {
-		fprintf(stderr, "natshim: --iface is missing: name the interface that the clients come in on; natshim --help "
+		fprintf(stderr, "natshim: --iface is missing: name the interface that the clients come in "
+				"on; natshim --help "
 				"tells more\n");
 		return EXIT_USAGE;
 	}

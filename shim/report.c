@@ -3,6 +3,7 @@
 
 #include <jansson.h>
 #include <stdlib.h>
+#include <string.h>
 
 static json_t *number(uint64_t value)
 {
@@ -37,8 +38,9 @@ static void add_peer(void *ctx, const struct endpoint *peer, enum ike_dialect di
 	struct peer_list *list = ctx;
 	char text[ENDPOINT_TEXT_MAX];
 
-	json_array_append_new(list->array, json_pack("{s:s, s:s, s:o}", "peer", endpoint_text(peer, text), "dialect",
-						     ike_dialect_name(dialect), "age_s", number(age_ms / 1000)));
+	json_array_append_new(list->array,
+			      json_pack("{s:s, s:s, s:o}", "peer", endpoint_text(peer, text), "dialect",
+					ike_dialect_name(dialect), "age_s", number(age_ms / 1000)));
 }
 
 static json_t *peers(const struct report *r)
@@ -79,28 +81,22 @@ static json_t *counters(const struct report *r)
 	const struct ike_table_stats t = ike_table_stats(r->filter->ike);
 
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-			 "packets", number(q.packets),
-			 "rewritten", number(c->reasons[IKE_REWRITTEN]),
-			 "fragments", number(c->kinds[PACKET_FRAGMENT]),
-			 "not_udp", number(c->kinds[PACKET_OTHER]),
-			 "bad_packets", number(c->kinds[PACKET_BAD]),
-			 "not_ike", number(c->not_ike),
-			 "by_reason", reasons(c),
-			 "exchanges", number(t.exchanges),
-			 "peers", number(t.peers),
-			 "evicted", number(t.evicted),
-			 "queue_overruns", number(q.overruns),
-			 "queue_errors", number(q.errors),
-			 "rules_repaired", number(r->events.rules_repaired),
-			 "set_errors", number(r->events.set_errors),
-			 "rules", rule_counters(r));
+			 "packets", number(q.packets), "rewritten", number(c->reasons[IKE_REWRITTEN]),
+			 "fragments", number(c->kinds[PACKET_FRAGMENT]), "not_udp",
+			 number(c->kinds[PACKET_OTHER]), "bad_packets", number(c->kinds[PACKET_BAD]),
+			 "not_ike", number(c->not_ike), "by_reason", reasons(c), "exchanges",
+			 number(t.exchanges), "peers", number(t.peers), "evicted", number(t.evicted),
+			 "queue_overruns", number(q.overruns), "queue_errors", number(q.errors),
+			 "rules_repaired", number(r->events.rules_repaired), "set_errors",
+			 number(r->events.set_errors), "rules", rule_counters(r));
 }
 
 char *report_json(const struct report *r)
 {
-	json_t *root = json_pack("{s:s, s:o, s:o, s:s, s:[], s:o, s:o}", "version", NATSHIM_VERSION, "uptime_s",
-				 number((r->now_ms - r->started_ms) / 1000), "iface", interfaces(r->config), "stack", "none",
-				 "sessions", "peers", peers(r), "counters", counters(r));
+	json_t *root =
+		json_pack("{s:s, s:o, s:o, s:s, s:[], s:o, s:o}", "version", NATSHIM_VERSION, "uptime_s",
+			  number((r->now_ms - r->started_ms) / 1000), "iface", interfaces(r->config), "stack",
+			  "none", "sessions", "peers", peers(r), "counters", counters(r));
 	char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
 
 	json_decref(root);

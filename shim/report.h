@@ -10,7 +10,7 @@
 /* What the daemon itself counts. */
 struct report_events {
 	uint64_t rules_repaired; /* times that somebody took our tables away and they were put back */
-	uint64_t set_errors;	 /* elements that the kernel did not take */
+	uint64_t set_errors;     /* elements that the kernel did not take */
 };
 
 struct report {

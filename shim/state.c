@@ -30,7 +30,8 @@ static void write_peer(void *ctx, const struct endpoint *peer, enum ike_dialect 
 	const struct writer *w = ctx;
 	char text[ENDPOINT_TEXT_MAX];
 
-	fprintf(w->out, "%s %s %" PRIu64 "\n", endpoint_text(peer, text), ike_dialect_name(dialect), w->now_ms - age_ms);
+	fprintf(w->out, "%s %s %" PRIu64 "\n", endpoint_text(peer, text), ike_dialect_name(dialect),
+		w->now_ms - age_ms);
 }
 
 int state_save_peers(const char *dir, const struct ike_table *table, uint64_t now_ms)
@@ -70,7 +71,8 @@ static bool restore_line(const char *line, struct ike_table *table, uint64_t now
 	       ike_table_restore_peer(table, now_ms, &peer, dialect, now_ms - seen_ms);
 }
 
-int state_load_peers(const char *dir, struct ike_table *table, uint64_t now_ms, unsigned *restored, unsigned *bad)
+int state_load_peers(const char *dir, struct ike_table *table, uint64_t now_ms, unsigned *restored,
+		     unsigned *bad)
 {
 	char path[PATH_MAX], line[LINE_MAX_LENGTH];
 	FILE *in;

@@ -11,6 +11,7 @@ int state_prepare(const char *dir);
 /* The peers whose dialect is known: "peers", one "ENDPOINT DIALECT LAST-SEEN" a line. 0 or -errno; a missing file is 0
  * peers. A line that makes no sense is passed over and counted in *bad. */
 int state_save_peers(const char *dir, const struct ike_table *table, uint64_t now_ms);
-int state_load_peers(const char *dir, struct ike_table *table, uint64_t now_ms, unsigned *restored, unsigned *bad);
+int state_load_peers(const char *dir, struct ike_table *table, uint64_t now_ms, unsigned *restored,
+		     unsigned *bad);
 
 #endif

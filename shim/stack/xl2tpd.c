@@ -31,7 +31,8 @@ bool xl2tpd_listen_address(const char *path, struct endpoint *out, char error[st
 	FILE *in = fopen(path, "re");
 
 	if (!in) {
-		snprintf(error, XL2TPD_ERROR_MAX, "%s: cannot be read: %s; give the LNS' address instead of auto", path,
+		snprintf(error, XL2TPD_ERROR_MAX,
+			 "%s: cannot be read: %s; give the LNS' address instead of auto", path,
 			 strerror(errno));
 		return false;
 	}
@@ -39,12 +40,14 @@ bool xl2tpd_listen_address(const char *path, struct endpoint *out, char error[st
 	fclose(in);
 	if (!*g.address) {
 		snprintf(error, XL2TPD_ERROR_MAX,
-			 "%s: has no listen-addr in [global]; set it, or give the LNS' address instead of auto", path);
+			 "%s: has no listen-addr in [global]; set it, or give the LNS' address instead of "
+			 "auto",
+			 path);
 		return false;
 	}
 	if (!endpoint_parse(g.address, out) || out->port || g.port > UINT16_MAX) {
-		snprintf(error, XL2TPD_ERROR_MAX, "%s: listen-addr %s, port %lu: not an address and a port", path, g.address,
-			 g.port);
+		snprintf(error, XL2TPD_ERROR_MAX, "%s: listen-addr %s, port %lu: not an address and a port",
+			 path, g.address, g.port);
 		return false;
 	}
 	if (g.port != 1701)

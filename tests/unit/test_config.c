@@ -75,8 +75,9 @@ static void test_every_kind_of_value(void **state)
 
 	(void)state;
 	assert_int_equal(load(&c, (const char *const[]){"--iface=eth0", "--iface=eth1", "--lns=192.168.1.98",
-							"--lns=[fd00::1]:1702", "--dead-after=2m", "--priority-dnat=-5",
-							"--hello=absorb", "-v", "--idle-timeout=off", NULL}),
+							"--lns=[fd00::1]:1702", "--dead-after=2m",
+							"--priority-dnat=-5", "--hello=absorb", "-v",
+							"--idle-timeout=off", NULL}),
 			 CONFIG_OK);
 	assert_int_equal(c.interface_count, 2);
 	assert_int_equal(c.lns4.addr_len, 4);
@@ -95,9 +96,11 @@ static void test_file_and_command_line(void **state)
 	struct config c;
 
 	(void)state;
-	write_file(path, "# comment\niface = eth0\n  iface = eth1\nlns = auto\nqueue-num = 7\nallow-clear = yes\n\n"
-			 "[leopard]\nidle-timeout = 75s\nend-closed = no\n");
-	assert_int_equal(load(&c, (const char *const[]){"--config", path, "--iface", "ppp0", "--idle-timeout", "5m", NULL}),
+	write_file(path,
+		   "# comment\niface = eth0\n  iface = eth1\nlns = auto\nqueue-num = 7\nallow-clear = yes\n\n"
+		   "[leopard]\nidle-timeout = 75s\nend-closed = no\n");
+	assert_int_equal(load(&c, (const char *const[]){"--config", path, "--iface", "ppp0", "--idle-timeout",
+							"5m", NULL}),
 			 CONFIG_OK);
 	unlink(path);
 	assert_int_equal(c.interface_count, 1);
@@ -158,9 +161,12 @@ static void test_bad_files(void **state)
 		const char *text, *says;
 	} cases[] = {
 		{"iface = eth0\nno-such-key = 1\n", ":2: no-such-key: unknown key"},
-		{"iface = eth0\n\n# c\nqueue-num = many\n", ":4: queue-num: 'many' is not right; expected a number"},
-		{"iface = eth0\nhello = pass\nhello = absorb\n", ":3: hello: stands here for the second time"},
-		{"iface = eth0\nallow-clear = maybe\n", ":2: allow-clear: 'maybe' is not right; expected yes or no"},
+		{"iface = eth0\n\n# c\nqueue-num = many\n",
+		 ":4: queue-num: 'many' is not right; expected a number"},
+		{"iface = eth0\nhello = pass\nhello = absorb\n",
+		 ":3: hello: stands here for the second time"},
+		{"iface = eth0\nallow-clear = maybe\n",
+		 ":2: allow-clear: 'maybe' is not right; expected yes or no"},
 		{"iface = eth0\nthis is no line\n", ":2: not understood; expected key = value"},
 		{"config = x\n", ":1: config: unknown key"},
 		{"[no-dialect]\ndead-after = 3\n", ":2: no-dialect: no such dialect"},
@@ -184,7 +190,8 @@ static void test_missing_file(void **state)
 	struct config c;
 
 	(void)state;
-	assert_int_equal(load(&c, (const char *const[]){"--config", "/nonexistent/natshim.conf", NULL}), CONFIG_BAD_FILE);
+	assert_int_equal(load(&c, (const char *const[]){"--config", "/nonexistent/natshim.conf", NULL}),
+			 CONFIG_BAD_FILE);
 	assert_non_null(strstr(error, "/nonexistent/natshim.conf: cannot be read: No such file"));
 	config_free(&c);
 }
@@ -203,9 +210,12 @@ static void test_help_and_version(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),	  cmocka_unit_test(test_every_kind_of_value),
-		cmocka_unit_test(test_file_and_command_line), cmocka_unit_test(test_bad_command_lines),
-		cmocka_unit_test(test_bad_files),	  cmocka_unit_test(test_missing_file),
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_every_kind_of_value),
+		cmocka_unit_test(test_file_and_command_line),
+		cmocka_unit_test(test_bad_command_lines),
+		cmocka_unit_test(test_bad_files),
+		cmocka_unit_test(test_missing_file),
 		cmocka_unit_test(test_help_and_version),
 	};
 

@@ -11,8 +11,9 @@
 
 static void test_there_and_back(void **state)
 {
-	static const char *const texts[] = {"192.0.2.1",     "192.0.2.1:500", "2001:db8::1", "[2001:db8::1]:4500",
-					    "0.0.0.0:65535", "::",	      "[::]:1"};
+	static const char *const texts[] = {
+		"192.0.2.1", "192.0.2.1:500", "2001:db8::1", "[2001:db8::1]:4500", "0.0.0.0:65535",
+		"::",        "[::]:1"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
@@ -26,10 +27,23 @@ static void test_there_and_back(void **state)
 
 static void test_refused(void **state)
 {
-	static const char *const texts[] = {"",		   "192.0.2",	   "192.0.2.1:",   "192.0.2.1:0",    "192.0.2.1:65536",
-					    "192.0.2.1:5x", "[192.0.2.1",   "[::1]500",	   "[::1]:",	     "::1:99999x",
-					    "host",	   ":500",	   "[]:500",	   "192.0.2.1:-5",   "192.0.2.1 ",
-					    "1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb:cccc:dddd:eeee"};
+	static const char *const texts[] = {
+		"",
+		"192.0.2",
+		"192.0.2.1:",
+		"192.0.2.1:0",
+		"192.0.2.1:65536",
+		"192.0.2.1:5x",
+		"[192.0.2.1",
+		"[::1]500",
+		"[::1]:",
+		"::1:99999x",
+		"host",
+		":500",
+		"[]:500",
+		"192.0.2.1:-5",
+		"192.0.2.1 ",
+		"1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb:cccc:dddd:eeee"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {

@@ -34,7 +34,8 @@ static void test_found(void **state)
 
 	(void)state;
 	assert_true(read_text("; comment\n[global]\nport = 1701\nlisten-addr = 192.168.1.98\n[lns default]\n"
-			      "ip range = 10.0.0.2-10.0.0.9\nlocal ip = 10.0.0.1\n", &e));
+			      "ip range = 10.0.0.2-10.0.0.9\nlocal ip = 10.0.0.1\n",
+			      &e));
 	assert_string_equal(endpoint_text(&e, text), "192.168.1.98");
 	assert_true(read_text("[global]\nlisten-addr = 192.168.1.98\nport = 1702\n", &e));
 	assert_string_equal(endpoint_text(&e, text), "192.168.1.98:1702");
