@@ -17,13 +17,13 @@ enum view { VIEW_WIRE, VIEW_SERVER };
 struct rewrite {
 	const char *in, *out;
 	enum view view;
-	bool verbose, help;
+	bool verbose, help, servers_named;
 	struct ike_config ike;
 	struct roles *roles;
 	struct filter filter;
 	struct natd_hasher *hasher; /* for VIEW_SERVER */
 	uint64_t now_ms;            /* of the capture; never goes back */
-	uint64_t packets, not_ip;
+	uint64_t packets, not_ip, no_server;
 };
 
 /* Options */
@@ -61,6 +61,7 @@ static bool parse_option(struct rewrite *r, int option, const char *value, const
 
 	switch (option) {
 	case 's':
+		r->servers_named = true;
 		return parse_address(value, &addr) && roles_name_server(r->roles, &addr);
 	case 'p':
 		if (!parse_address(value, &addr))
@@ -116,19 +117,21 @@ static bool is_first_message(const uint8_t *message, size_t length)
 	return length >= 2 * IKE_COOKIE_LEN && !memcmp(message + IKE_COOKIE_LEN, none, sizeof none);
 }
 
-static enum ike_direction find_direction(struct rewrite *r, uint8_t *ip, size_t length)
+/* False: the packet belongs to hosts of which none is a server. */
+static bool find_direction(struct rewrite *r, uint8_t *ip, size_t length, enum ike_direction *direction)
 {
-	enum ike_direction direction =
-		IKE_TO_SERVER; /* an exchange that is not known: left alone either way */
 	struct packet_udp udp;
 	uint8_t *message;
 	size_t message_length;
 
-	if (packet_parse_udp(ip, length, &udp) == PACKET_UDP &&
-	    packet_ike_message(&udp, &message, &message_length))
-		roles_direction(r->roles, &udp.src, &udp.dst, is_first_message(message, message_length),
-				&direction);
-	return direction;
+	*direction =
+		IKE_TO_SERVER; /* an exchange whose beginning is not in the file: left alone either way */
+	if (packet_parse_udp(ip, length, &udp) != PACKET_UDP ||
+	    !packet_ike_message(&udp, &message, &message_length))
+		return true;
+	return roles_direction(r->roles, &udp.src, &udp.dst, is_first_message(message, message_length),
+			       direction) ||
+	       !r->servers_named;
 }
 
 /* The hash algorithm of phase 1, by the length of a NAT-D payload. */
@@ -200,9 +203,9 @@ static void show_servers_side(struct rewrite *r, const struct capture_packet *pa
 	r->filter.counters.reasons[outcome->ike.reason]++;
 }
 
-static struct filter_outcome filter_in_view(struct rewrite *r, const struct capture_packet *packet)
+static struct filter_outcome filter_in_view(struct rewrite *r, const struct capture_packet *packet,
+					    enum ike_direction direction)
 {
-	const enum ike_direction direction = find_direction(r, packet->ip, packet->ip_length);
 	uint8_t *original = NULL;
 	struct filter_outcome outcome;
 
@@ -220,6 +223,7 @@ static struct filter_outcome filter_in_view(struct rewrite *r, const struct capt
 static void rewrite_packet(struct rewrite *r, const struct capture_packet *packet)
 {
 	struct filter_outcome outcome;
+	enum ike_direction direction;
 	char text[FILTER_TEXT_MAX];
 
 	r->packets++;
@@ -227,9 +231,13 @@ static void rewrite_packet(struct rewrite *r, const struct capture_packet *packe
 		r->not_ip++;
 		return;
 	}
+	if (!find_direction(r, packet->ip, packet->ip_length, &direction)) {
+		r->no_server++;
+		return;
+	}
 	if (packet->time_ms > r->now_ms)
 		r->now_ms = packet->time_ms;
-	outcome = filter_in_view(r, packet);
+	outcome = filter_in_view(r, packet, direction);
 	if (outcome.changed && r->verbose)
 		fprintf(stderr, "natshim: packet %" PRIu64 ": %s\n", packet->number,
 			filter_rewrite_text(&outcome.ike, text));
@@ -252,6 +260,7 @@ static void print_counts(const struct rewrite *r)
 		c->reasons[IKE_REWRITTEN]);
 	for (int reason = 0; reason < IKE_REASONS; reason++)
 		print_count(c->reasons[reason], ike_reason_name((enum ike_reason)reason), &separator);
+	print_count(r->no_server, "without a named server", &separator);
 	separator = "; not ike: ";
 	print_count(c->not_ike, packet_kind_name(PACKET_UDP), &separator);
 	for (int kind = PACKET_UDP + 1; kind < PACKET_KINDS; kind++)
