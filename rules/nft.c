@@ -22,6 +22,7 @@ enum {
 	UDATA_MAX = 128,
 };
 #define PROBE_TABLE "natshim_probe"
+#define NO_PRIVILEGE "may not change nf_tables: needs CAP_NET_ADMIN; run as root"
 
 /* nft's own numbers for the types of set keys: what it stores in a set, to list it in words. */
 enum {
@@ -47,38 +48,44 @@ __attribute__((format(printf, 2, 3))) static void explain(char error[static RULE
 	va_end(args);
 }
 
-static struct mnl_socket *open_socket(unsigned groups, char error[static RULES_ERROR_MAX])
+/* A group to listen to needs privileges of its own; without one the kernel objects at the first batch. */
+static int open_socket(struct mnl_socket **out, unsigned groups, char error[static RULES_ERROR_MAX])
 {
-	struct mnl_socket *socket = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	int one = 1;
+	const int one = 1;
+	int reason;
 
-	if (socket && mnl_socket_bind(socket, groups, MNL_SOCKET_AUTOPID) == 0) {
-		/* Errors need not carry our own message back; kernels before 4.3 do it anyway. */
-		mnl_socket_setsockopt(socket, NETLINK_CAP_ACK, &one, sizeof(one));
-		return socket;
+	*out = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (*out && mnl_socket_bind(*out, groups, MNL_SOCKET_AUTOPID) == 0) {
+		/* Errors need not carry our own message back; where the kernel does not know this, they do.
+		 */
+		setsockopt(mnl_socket_get_fd(*out), SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof(one));
+		return 0;
 	}
-	explain(error, "the kernel gives no netfilter socket: %s; load the module nfnetlink",
-		strerror(errno));
-	if (socket)
-		mnl_socket_close(socket);
-	return NULL;
+	reason = errno;
+	if (reason == EPERM)
+		explain(error, NO_PRIVILEGE);
+	else
+		explain(error, "the kernel gives no netfilter socket: %s; load the module nfnetlink",
+			strerror(reason));
+	return -reason;
 }
 
 int rules_nft_open(struct rules_nft **out, char error[static RULES_ERROR_MAX])
 {
 	struct rules_nft *nft = calloc(1, sizeof(*nft));
+	int result;
 
 	if (!nft) {
 		explain(error, "out of memory");
 		return -ENOMEM;
 	}
 	nft->sequence = 1;
-	nft->socket = open_socket(0, error);
-	nft->events = nft->socket ? open_socket(1U << (NFNLGRP_NFTABLES - 1), error) : NULL;
-	if (!nft->events) {
-		int saved = errno ? errno : EPROTONOSUPPORT;
+	result = open_socket(&nft->socket, 0, error);
+	if (result == 0)
+		result = open_socket(&nft->events, 1U << (NFNLGRP_NFTABLES - 1), error);
+	if (result < 0) {
 		rules_nft_close(nft);
-		return -saved;
+		return result;
 	}
 	nft->portid = mnl_socket_get_portid(nft->socket);
 	*out = nft;
@@ -351,7 +358,7 @@ static void explain_failure(struct rules_nft *nft, const struct rules_message *f
 			    bool native_queue, char error[static RULES_ERROR_MAX])
 {
 	if (!failed && reason == -EPERM)
-		explain(error, "may not change nf_tables: needs CAP_NET_ADMIN; run as root");
+		explain(error, NO_PRIVILEGE);
 	else if (!failed && reason == -EOPNOTSUPP)
 		explain(error, "the kernel has no nf_tables: load the module nf_tables");
 	else if (!failed)

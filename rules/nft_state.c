@@ -207,12 +207,20 @@ int rules_nft_watch_fd(const struct rules_nft *nft)
 	return mnl_socket_get_fd(nft->events);
 }
 
+/* The table's name has the number 1 in every kind of message. */
+static int note_table(const struct nlattr *attribute, void *ctx)
+{
+	if (mnl_attr_get_type(attribute) == NFTA_TABLE_NAME &&
+	    mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) == 0)
+		*(const char **)ctx = mnl_attr_get_str(attribute);
+	return MNL_CB_OK;
+}
+
 /* Something of ours was removed by somebody else: the table, or a chain, rule or set of it. Elements come and
  * go. */
 static void judge_event(const struct rules_nft *nft, const struct nlmsghdr *event, bool *base_gone,
 			bool *queue_gone)
 {
-	const struct nlattr *attribute;
 	const char *table = NULL;
 
 	if (event->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES || event->nlmsg_pid == nft->portid)
@@ -226,13 +234,7 @@ static void judge_event(const struct rules_nft *nft, const struct nlmsghdr *even
 	default:
 		return;
 	}
-	mnl_attr_for_each(attribute, event, sizeof(struct nfgenmsg))
-	{
-		/* The table's name has the number 1 in every kind of message. */
-		if (mnl_attr_get_type(attribute) == NFTA_TABLE_NAME &&
-		    mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) == 0)
-			table = mnl_attr_get_str(attribute);
-	}
+	mnl_attr_parse(event, sizeof(struct nfgenmsg), note_table, &table);
 	if (table && strcmp(table, RULES_TABLE) == 0)
 		*base_gone = true;
 	if (table && strcmp(table, RULES_QUEUE_TABLE) == 0)

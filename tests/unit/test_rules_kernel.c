@@ -1,0 +1,415 @@
+/* The ruleset in a real kernel, in network namespaces of the test's own: the same rules as the text, whose
+ * tables they are, what is noticed, what the sets do. Needs root and nft(8); skipped without. */
+#include "tests/unit/rules_netns.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+static const char *const interfaces[] = {"eth0", "wan1"};
+
+static struct rules_options full_options(const struct rules_features *features)
+{
+	struct rules_options options = {
+		.interfaces = interfaces,
+		.interface_count = 2,
+		.queue_number = 5,
+		.protect = true,
+		.liveness = true,
+		.l2tp_control = true,
+		.l2tp_from_lns = true,
+		.dnat4 = true,
+		.dnat6 = true,
+		.owner = features->owner,
+		.native_queue = features->native_queue,
+		.no_secpath = !features->secpath,
+		.no_fib = !features->fib,
+	};
+
+	assert_true(endpoint_parse("192.168.1.98", &options.lns4));
+	assert_true(endpoint_parse("[fd00::5]:1702", &options.lns6));
+	return options;
+}
+
+/* Everything in nft's words. The x_tables queue target can't be loaded as text, so it is left out where it
+ * stands for the native one; and so is the owner, who would take the table with him when nft ends. */
+static char *list_rules(void)
+{
+	return output_of(
+		"nft list ruleset 2>/dev/null | sed -E '/^#/d; s/ # progname.*//; /^\\tflags owner$/,+1d; "
+		"s/ ?queue num [0-9]+ bypass//'");
+}
+
+static void load_text(const struct rules_options *options, bool native_queue)
+{
+	struct ruleset *ruleset = ruleset_build(options);
+	char *text = NULL;
+	size_t length = 0;
+	FILE *out = open_memstream(&text, &length), *nft;
+
+	assert_non_null(ruleset);
+	assert_int_equal(rules_text(out, ruleset), 0);
+	fclose(out);
+	nft = popen(native_queue ? "nft -f -" : "sed 's/ queue num [0-9]* bypass//' | nft -f -", "w");
+	assert_non_null(nft);
+	fputs(text, nft);
+	assert_int_equal(pclose(nft), 0);
+	free(text);
+	ruleset_free(ruleset);
+}
+
+static void compare_with_text(const struct rules_options *options, const struct rules_features *features)
+{
+	struct rules_features again;
+	struct rules_nft *nft;
+	char *installed, *loaded;
+
+	enter_new_netns();
+	nft = open_nft(&again);
+	install(nft, options);
+	installed = list_rules();
+	rules_nft_close(nft);
+	enter_new_netns();
+	load_text(options, features->native_queue);
+	load_text(options, features->native_queue); /* the second load replaces the first */
+	loaded = list_rules();
+	assert_true(strlen(loaded) > 500);
+	assert_string_equal(installed, loaded);
+	free(installed);
+	free(loaded);
+}
+
+static void installed_rules_are_the_printed_ones(void **state)
+{
+	struct rules_features features;
+	struct rules_options options, all;
+
+	(void)state;
+	enter_new_netns();
+	rules_nft_close(open_nft(&features));
+	all = full_options(&features);
+	compare_with_text(&all, &features);
+	options = all;
+	options.dnat6 = options.liveness = options.l2tp_from_lns = false;
+	options.interface_count = 1;
+	options.lns4.port = 1702;
+	compare_with_text(&options, &features);
+	options.dnat4 = options.protect = options.l2tp_control = false;
+	options.priority_queue = -7;
+	compare_with_text(&options, &features);
+	options = all;
+	options.no_fib = true;
+	options.priority_dnat = 3;
+	options.priority_guard = -40;
+	options.alive_timeout_s = 75;
+	compare_with_text(&options, &features);
+	options.no_secpath = true;
+	compare_with_text(&options, &features);
+}
+
+static bool has_table(const char *name)
+{
+	char *text = output_of("nft list tables");
+	char *line = format_text("table inet %s\n", name);
+	bool found = strstr(text, line) != NULL;
+
+	free(line);
+	free(text);
+	return found;
+}
+
+static void probing_leaves_nothing(void **state)
+{
+	struct rules_features features;
+	struct rules_nft *nft;
+	char *text;
+
+	(void)state;
+	enter_new_netns();
+	nft = open_nft(&features);
+	assert_true(features.tables);
+	assert_true(features.native_queue || features.xt_queue);
+	text = output_of("nft list ruleset");
+	assert_string_equal(text, "");
+	free(text);
+	rules_nft_close(nft);
+}
+
+/* The child is a natshim that is killed. */
+static void a_killed_owner_leaves_only_the_base(void **state)
+{
+	struct rules_features features;
+	struct rules_nft *nft;
+	int ready[2];
+	pid_t child;
+	char byte;
+
+	(void)state;
+	enter_new_netns();
+	rules_nft_close(open_nft(&features));
+	if (!features.owner)
+		skip();
+	assert_int_equal(pipe(ready), 0);
+	child = fork();
+	if (child == 0) {
+		struct rules_options options = full_options(&features);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		nft = open_nft(&features);
+		install(nft, &options);
+		if (write(ready[1], "x", 1) != 1)
+			_exit(1);
+		pause();
+		_exit(0);
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	assert_true(has_table("natshim") && has_table("natshim_queue"));
+	run(strdup("nft flush ruleset"));
+	assert_false(has_table("natshim"));
+	assert_true(has_table("natshim_queue"));
+	run(strdup("nft add table inet natshim"));
+	kill(child, SIGKILL);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	assert_true(has_table("natshim"));
+	assert_false(has_table("natshim_queue"));
+	close(ready[0]);
+	close(ready[1]);
+}
+
+static void a_second_natshim_is_told_and_harms_nothing(void **state)
+{
+	struct rules_features features;
+	struct rules_options options;
+	struct rules_nft *first, *second;
+	struct ruleset *ruleset;
+	char error[RULES_ERROR_MAX] = "", *before, *after;
+
+	(void)state;
+	enter_new_netns();
+	first = open_nft(&features);
+	if (!features.owner)
+		skip();
+	options = full_options(&features);
+	install(first, &options);
+	before = list_rules();
+	second = open_nft(&features);
+	ruleset = ruleset_build(&options);
+	assert_int_equal(rules_nft_install(second, ruleset, error), -EPERM);
+	assert_non_null(strstr(error, "another natshim owns table natshim_queue"));
+	assert_int_equal(rules_nft_remove(second, error), -EPERM);
+	after = list_rules();
+	assert_string_equal(before, after);
+	assert_int_equal(rules_nft_remove(first, error), 0);
+	assert_int_equal(rules_nft_remove(first, error), 0); /* nothing there is no error */
+	assert_false(has_table("natshim") || has_table("natshim_queue"));
+	assert_int_equal(rules_nft_install(second, ruleset, error), 0);
+	rules_nft_close(first);
+	assert_true(has_table("natshim_queue"));
+	rules_nft_close(second);
+	assert_true(has_table("natshim"));
+	assert_false(has_table("natshim_queue"));
+	ruleset_free(ruleset);
+	free(before);
+	free(after);
+}
+
+static void what_others_remove_is_noticed(void **state)
+{
+	struct rules_features features;
+	struct rules_options options;
+	struct rules_nft *nft;
+	struct ruleset *ruleset;
+	char error[RULES_ERROR_MAX] = "";
+	bool base, queue;
+	const int tiny = 1;
+
+	(void)state;
+	enter_new_netns();
+	nft = open_nft(&features);
+	options = full_options(&features);
+	options.owner = false; /* so that others can take natshim_queue too */
+	ruleset = ruleset_build(&options);
+	install(nft, &options);
+	install(nft, &options);
+	assert_int_equal(rules_nft_watch_read(nft, &base, &queue), 0);
+	assert_false(base || queue); /* our own doing */
+	run(strdup("nft add table inet other; nft delete table inet other; nft add table ip natshim; "
+		   "nft delete table ip natshim_queue 2>/dev/null; nft add chain inet natshim theirs"));
+	rules_nft_watch_read(nft, &base, &queue);
+	assert_false(base || queue);
+	run(strdup("nft flush ruleset"));
+	rules_nft_watch_read(nft, &base, &queue);
+	assert_true(base && queue);
+	install(nft, &options);
+	run(strdup("nft delete table inet natshim_queue"));
+	rules_nft_watch_read(nft, &base, &queue);
+	assert_true(!base && queue);
+	install(nft, &options);
+	run(strdup("nft flush chain inet natshim guard"));
+	rules_nft_watch_read(nft, &base, &queue);
+	assert_true(base && !queue);
+	/* The reader is late and events were lost. */
+	install(nft, &options);
+	rules_nft_watch_read(nft, &base, &queue);
+	assert_int_equal(setsockopt(rules_nft_watch_fd(nft), SOL_SOCKET, SO_RCVBUF, &tiny, sizeof(tiny)), 0);
+	for (int i = 0; i < 3; i++)
+		install(nft, &options);
+	run(strdup("nft delete table inet natshim"));
+	rules_nft_watch_read(nft, &base, &queue);
+	assert_true(base && !queue);
+	assert_int_equal(rules_nft_install_base(nft, ruleset, error), 0);
+	assert_true(has_table("natshim"));
+	ruleset_free(ruleset);
+	rules_nft_close(nft);
+}
+
+struct seen {
+	size_t count;
+	uint8_t key[20];
+	size_t key_length;
+	uint64_t expires_ms;
+};
+
+static void note_element(void *ctx, const void *key, size_t key_length, uint64_t expires_ms)
+{
+	struct seen *seen = ctx;
+
+	seen->count++;
+	assert_true(key_length <= sizeof(seen->key));
+	memcpy(seen->key, key, key_length);
+	seen->key_length = key_length;
+	seen->expires_ms = expires_ms;
+}
+
+static struct seen dump(struct rules_nft *nft, enum rules_set set)
+{
+	struct seen seen = {.count = 0};
+
+	assert_int_equal(rules_nft_set_dump(nft, set, note_element, &seen), 0);
+	return seen;
+}
+
+static void elements_come_and_go(void **state)
+{
+	static const size_t lengths[] = {8, 4, 16};
+	static const uint8_t key[20] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+	struct rules_features features;
+	struct rules_options options;
+	struct rules_nft *nft;
+
+	(void)state;
+	enter_new_netns();
+	nft = open_nft(&features);
+	options = full_options(&features);
+	assert_int_equal(rules_nft_set_add(nft, RULES_SET_EXCHANGES, key, 8, 5), -ENOENT);
+	install(nft, &options);
+	for (enum rules_set set = RULES_SET_EXCHANGES; set <= RULES_SET_PEERS6; set++) {
+		struct seen seen;
+		assert_int_equal(rules_nft_set_add(nft, set, key, lengths[set] + 1, 5), -EINVAL);
+		assert_int_equal(rules_nft_set_add(nft, set, key, lengths[set], 5), 0);
+		seen = dump(nft, set);
+		assert_int_equal(seen.count, 1);
+		assert_int_equal(seen.key_length, lengths[set]);
+		assert_memory_equal(seen.key, key, lengths[set]);
+		assert_in_range(seen.expires_ms, 1, 5000);
+		assert_int_equal(rules_nft_set_add(nft, set, key, lengths[set], 50), 0);
+		assert_in_range(dump(nft, set).expires_ms, 40000, 50000);
+		assert_int_equal(rules_nft_set_delete(nft, set, key, lengths[set]), 0);
+		assert_int_equal(rules_nft_set_delete(nft, set, key, lengths[set]), 0);
+		assert_int_equal(dump(nft, set).count, 0);
+	}
+	assert_int_equal(rules_nft_set_add(nft, RULES_SETS, key, 8, 5), -EINVAL);
+	assert_int_equal(rules_nft_set_add(nft, RULES_SET_EXCHANGES, key, 8, 0), 0);
+	assert_in_range(dump(nft, RULES_SET_EXCHANGES).expires_ms, 110000, 120000);
+	rules_nft_close(nft);
+}
+
+static void a_full_set_is_an_error_that_costs_nothing(void **state)
+{
+	struct rules_features features;
+	struct rules_options options;
+	struct rules_nft *nft;
+	const uint8_t key[4] = {192, 0, 2, 1};
+
+	(void)state;
+	enter_new_netns();
+	nft = open_nft(&features);
+	options = full_options(&features);
+	options.owner = false;
+	install(nft, &options);
+	run(strdup("seq 0 65534 | awk '{ printf \"add element inet natshim_queue peers4 { 10.0.%d.%d }\\n\", "
+		   "$1 / 256, $1 "
+		   "% 256 }' | nft -f -"));
+	assert_int_equal(dump(nft, RULES_SET_PEERS4).count, 65535);
+	for (int i = 0; i < 10000; i++) /* each would take 20 ms if the kernel were asked */
+		assert_int_equal(rules_nft_set_add(nft, RULES_SET_PEERS4, key, 4, 60), -ENFILE);
+	assert_int_equal(rules_nft_set_add(nft, RULES_SET_EXCHANGES, "01234567", 8, 60), 0);
+	run(strdup("nft delete element inet natshim_queue peers4 { 10.0.0.0 }"));
+	usleep(1100 * 1000);
+	assert_int_equal(rules_nft_set_add(nft, RULES_SET_PEERS4, key, 4, 60), 0);
+	rules_nft_close(nft);
+}
+
+/* A child without privileges says by its exit status that the error is the expected one. */
+static void without_privilege_the_error_says_so(void **state)
+{
+	int status = 0;
+	pid_t child;
+
+	(void)state;
+	enter_new_netns();
+	child = fork();
+	if (child == 0) {
+		struct rules_nft *nft;
+		char error[RULES_ERROR_MAX] = "";
+		if (setgid(65534) < 0 || setuid(65534) < 0)
+			_exit(1);
+		if (rules_nft_open(&nft, error) != -EPERM)
+			_exit(2);
+		_exit(strstr(error, "CAP_NET_ADMIN") ? 0 : 3);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
+static void a_refused_rule_is_named(void **state)
+{
+	struct rules_features features;
+	struct rules_options options;
+	struct rules_nft *nft;
+	struct ruleset *ruleset;
+	char error[RULES_ERROR_MAX] = "";
+
+	(void)state;
+	enter_new_netns();
+	nft = open_nft(&features);
+	if (features.native_queue)
+		skip();
+	options = full_options(&features);
+	options.native_queue = true;
+	ruleset = ruleset_build(&options);
+	assert_int_equal(rules_nft_install(nft, ruleset, error), -ENOENT);
+	assert_non_null(strstr(error, "first-500"));
+	assert_non_null(strstr(error, "nft_queue"));
+	assert_false(has_table("natshim"));
+	ruleset_free(ruleset);
+	rules_nft_close(nft);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(probing_leaves_nothing),
+		cmocka_unit_test(installed_rules_are_the_printed_ones),
+		cmocka_unit_test(a_killed_owner_leaves_only_the_base),
+		cmocka_unit_test(a_second_natshim_is_told_and_harms_nothing),
+		cmocka_unit_test(what_others_remove_is_noticed),
+		cmocka_unit_test(elements_come_and_go),
+		cmocka_unit_test(a_full_set_is_an_error_that_costs_nothing),
+		cmocka_unit_test(without_privilege_the_error_says_so),
+		cmocka_unit_test(a_refused_rule_is_named),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
