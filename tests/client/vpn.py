@@ -112,6 +112,14 @@ class Vpn:
         serve([self], seconds, lambda: self.ppp.answered() - before >= count)
         return self.ppp.answered() - before
 
+    def settle(self, seconds=10.0):
+        """Waits until the server's end of the PPP link is up too, which comes later than ours; whether it is."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if self.ping(1, 0.3):
+                return True
+        return False
+
     def bulk(self, count, size, port=7, to=None, window=8, seconds=30.0):
         """UDP datagrams to an echo service, at most window under way; (how many came back, seconds it took)."""
         back = []

@@ -59,8 +59,11 @@ class Host:
 
     def run(self, *command, check=True, timeout=30, **more):
         """Runs a command in the host to its end; its CompletedProcess, text in stdout and stderr."""
+        return self._finish(self._enter(command), check, timeout=timeout, **more)
+
+    def _finish(self, command, check=True, **more):
         more = {"stdin": subprocess.DEVNULL} | more if "input" not in more else more
-        done = subprocess.run(self._enter(command), text=True, capture_output=True, timeout=timeout, **more)
+        done = subprocess.run(command, text=True, capture_output=True, **more)
         if check and done.returncode:
             raise RuntimeError(f"{self.name}: {' '.join(map(str, command))}: {done.stderr or done.stdout}")
         return done
@@ -121,13 +124,22 @@ class Host:
         return own
 
     def sysctl(self, **values):
-        self.run("sysctl", "-qw", *(f"{key.replace('__', '.')}={value}" for key, value in values.items()))
+        with self.network():
+            for key, value in values.items():
+                with open(f"/proc/sys/{key.replace('__', '/')}", "w") as file:
+                    file.write(str(value))
 
     def nft(self, text):
         self.run("nft", "-f", "-", input=text)
 
     def ip(self, *words):
-        return self.run("ip", *words).stdout
+        with self.network():
+            return self._finish(["ip", *map(str, words)]).stdout
+
+    def ip_batch(self, *lines):
+        """Several ip commands by one process: starting one is what costs time in an emulated machine."""
+        with self.network():
+            self._finish(["ip", "-batch", "-"], input="\n".join(lines) + "\n")
 
     def processes(self):
         """The pids of all that runs in the host, the holder excepted."""
@@ -186,20 +198,25 @@ class Net:
     def link(self, one, if1, addr1, two, if2, addr2):
         """A cable between two hosts (names); addr with prefix length, or None."""
         a, b = self[one], self[two]
-        a.ip("link", "add", if1, "type", "veth", "peer", "name", if2, "netns", b.holder.pid)
-        for host, iface, addr in ((a, if1, addr1), (b, if2, addr2)):
-            if addr:
-                host.ip("addr", "add", addr, "dev", iface, *(["nodad"] if ":" in addr else []))
-            host.ip("link", "set", iface, "up")
+        a.ip_batch(f"link add {if1} type veth peer name {if2} netns {b.holder.pid}", *self._ready(if1, addr1))
+        b.ip_batch(*self._ready(if2, addr2))
+
+    @staticmethod
+    def _ready(iface, addr):
+        """ip commands for an interface that is there."""
+        address = [f"addr add {addr} dev {iface}{' nodad' if ':' in addr else ''}"] if addr else []
+        return address + [f"link set {iface} up"]
 
     def switch(self, name, *ports):
         """A host that is only a bridge; ports: (host, interface, addr)."""
         bridge = self.add(name)
-        bridge.ip("link", "add", "br0", "type", "bridge")
-        bridge.ip("link", "set", "br0", "up")
-        for number, (host, iface, addr) in enumerate(ports):
-            self.link(host, iface, addr, name, f"p{number}", None)
-            bridge.ip("link", "set", f"p{number}", "master", "br0")
+        names = [f"p{number}" for number in range(len(ports))]
+        bridge.ip_batch("link add br0 type bridge", "link set br0 up",
+                        *(f"link add {port} type veth peer name {iface} netns {self[host].holder.pid}"
+                          for port, (host, iface, _) in zip(names, ports)),
+                        *(f"link set {port} master br0 up" for port in names))
+        for host, iface, addr in ports:
+            self[host].ip_batch(*self._ready(iface, addr))
 
 
 def masquerade(host, iface, floating=True):

@@ -1,0 +1,154 @@
+"""Stock L2TP for the tests in a whole kernel: xl2tpd with pppd as LNS and as client, and libreswan as an ordinary client.
+
+Every daemon gets a configuration of its own, runs in the foreground and logs into the host's directory. The server's pluto
+is pluto.py's. Nothing here knows of natshim.
+"""
+import os
+import re
+
+from . import pluto
+from .hosts import LNS, SRV, wait_for
+
+PSK = "secret"
+USERS = ("alice", "bob", "carol")
+PASSWORD = "pw"
+POOL, POOL_SERVER = "10.99.0.10-10.99.0.50", "10.99.0.1"
+
+
+ORDINARY = """
+    authby=secret
+    ikev2=no
+    type=transport
+    left={left}
+    leftid={left}
+    leftprotoport=17/1701
+    right=%s
+    rightprotoport=17/1701
+    pfs=no
+    rekey=no
+    auto=add
+""" % SRV
+
+
+def ordinary_pluto(host, address):
+    """The client side: libreswan as a stock Linux client has it."""
+    return pluto.Pluto(host, pluto.conn(body=ORDINARY, left=address), PSK)
+
+
+def pluto_up(client, timeout=30):
+    """A client's pluto starts its connection; whether it was agreed."""
+    done = client.host.run(f"{pluto.LIBEXEC}/whack", "--initiate", "--name", "l2tp", check=False, timeout=timeout)
+    return "IPsec SA established" in done.stdout
+
+
+def sa_count(host):
+    return len(re.findall(r"^src ", host.ip("xfrm", "state"), re.M))
+
+
+def sa_packets(host):
+    """Packets of all ESP SAs of the host together."""
+    return sum(int(n) for n in re.findall(r"lifetime current:\s+\d+\(bytes\), (\d+)\(packets\)", host.ip("-s", "xfrm", "state")))
+
+
+class Xl2tpd:
+    """xl2tpd with pppd: an LNS (server()) or an ordinary client (client())."""
+
+    def __init__(self, host, conf, ppp_options):
+        self.host, self.log, self.ppp_log = host, host.path("xl2tpd.log"), host.path("pppd.log")
+        self.control = host.path("l2tp-control")
+        own_ppp = host.private("/etc/ppp")  # no scripts of the host's
+        options = host.write("ppp-options", f"{ppp_options}\nnoccp\nmtu 1280\nmru 1280\nnodefaultroute\ndebug\n"
+                                            f"logfile {self.ppp_log}\n")
+        for name in ("chap-secrets", "pap-secrets"):
+            with open(os.path.join(own_ppp, name), "w", encoding="ascii") as secrets:
+                secrets.writelines(f"{user} * {PASSWORD} *\n" for user in USERS)
+        self.conf = host.write("xl2tpd.conf", f"{conf}pppoptfile = {options}\n")
+
+    @classmethod
+    def server(cls, host, listen, auth="require-mschap-v2"):
+        return cls(host, f"""[global]
+port = 1701
+listen-addr = {listen}
+debug tunnel = yes
+debug state = yes
+[lns default]
+ip range = {POOL}
+local ip = {POOL_SERVER}
+require authentication = yes
+name = srv
+length bit = yes
+""", f"{auth}\nauth")
+
+    @classmethod
+    def client(cls, host, user, lns=SRV):
+        return cls(host, f"""[global]
+port = 1701
+[lac vpn]
+lns = {lns}
+name = {user}
+""", f"user {user}\npassword {PASSWORD}\nnoauth\nrefuse-pap\nrefuse-eap")
+
+    def start(self):
+        self.process = self.host.popen("xl2tpd", "-D", "-c", self.conf, "-p", self.host.path("xl2tpd.pid"),
+                        "-C", self.control, log=self.log)
+        if not wait_for(lambda: os.path.exists(self.control), 10):
+            raise RuntimeError("xl2tpd did not start")
+        return self
+
+    def call(self):
+        """The client's session comes up; its PPP address, or None."""
+        with open(self.control, "w", encoding="ascii") as control:
+            control.write("c vpn")
+        return wait_for(self.address, 30, 0.2)
+
+    def address(self):
+        found = re.search(rf"inet (\S+) peer {re.escape(POOL_SERVER)}", self.host.ip("addr", "show"))
+        return found and found.group(1)
+
+    def logged(self):
+        text = ""
+        for path in (self.log, self.ppp_log):
+            if os.path.exists(path):
+                with open(path, encoding="utf-8", errors="replace") as log:
+                    text += log.read()
+        return text
+
+
+class Capture:
+    """tcpdump on one interface of a host, into a file."""
+
+    def __init__(self, host, iface, *expression):
+        self.path = host.path(f"{iface}-{len(host.started)}.pcap")
+        self.process = host.popen("tcpdump", "-i", iface, "-U", "-p", "-n", "-w", self.path, *expression, log=host.path("tcpdump.log"))
+        wait_for(lambda: os.path.exists(self.path) and os.path.getsize(self.path) >= 24, 5)
+
+    def stop(self):
+        """The captured Ethernet frames' IPv4 packets."""
+        self.process.terminate()
+        self.process.wait()
+        with open(self.path, "rb") as file:
+            data = file.read()
+        packets, at = [], 24
+        while at + 16 <= len(data):
+            length = int.from_bytes(data[at + 8:at + 12], "little")
+            frame = data[at + 16:at + 16 + length]
+            if frame[12:14] == b"\x08\x00":
+                packets.append(frame[14:])
+            at += 16 + length
+        return packets
+
+
+CLEAR_CLOSED = """table inet clear_closed {
+	chain pre { type filter hook prerouting priority raw; iifname "wan" udp dport 1701 meta secpath missing counter drop; }
+}
+"""
+
+
+def to_lns(address=LNS, checksum=False):
+    """By hand what natshim does for decrypted L2TP: to prove the client and the servers without it."""
+    mend = "udp checksum set 0" if checksum else ""
+    return CLEAR_CLOSED + f"""table ip by_hand {{
+	chain mend {{ type filter hook prerouting priority raw; udp dport 1701 meta secpath exists {mend} counter; }}
+	chain pre {{ type nat hook prerouting priority dstnat; udp dport 1701 meta secpath exists dnat to {address}; }}
+}}
+"""
