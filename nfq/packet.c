@@ -238,19 +238,36 @@ void packet_sum_after(const struct packet_udp *udp, struct packet_sum before)
 	adjust_udp_checksum(udp, (uint16_t)before.before, fold(sum_bytes(udp->payload, udp->payload_length)));
 }
 
-bool packet_checksum_ok(const struct packet_udp *udp)
+/* Over the pseudo header and the datagram; 0xffff, folded, when the checksum in it is right. */
+static uint64_t sum_datagram(const struct packet_udp *udp)
 {
 	const bool v6 = is_ipv6(udp);
 	const size_t udp_length = udp->payload_length + UDP_HEADER;
-	uint64_t sum = (uint64_t)as_summand(PROTOCOL_UDP) + as_summand(udp_length);
+
+	return (uint64_t)as_summand(PROTOCOL_UDP) + as_summand(udp_length) +
+	       sum_bytes(udp->ip + (v6 ? 8 : 12), v6 ? 32 : 8) + sum_bytes(udp->udp, udp_length);
+}
+
+void packet_compute_checksum(const struct packet_udp *udp)
+{
+	uint16_t checksum = 0;
+
+	memcpy(udp->udp + UDP_CHECKSUM, &checksum, sizeof checksum);
+	checksum = (uint16_t)~fold(sum_datagram(udp));
+	if (checksum == 0)
+		checksum = 0xffff;
+	memcpy(udp->udp + UDP_CHECKSUM, &checksum, sizeof checksum);
+}
+
+bool packet_checksum_ok(const struct packet_udp *udp)
+{
+	const bool v6 = is_ipv6(udp);
 
 	if (!v6 && fold(sum_bytes(udp->ip, (size_t)(udp->ip[0] & 15) * 4)) != 0xffff)
 		return false;
 	if (load16(udp->udp + UDP_CHECKSUM) == 0)
 		return !v6;
-	sum += sum_bytes(udp->ip + (v6 ? 8 : 12), v6 ? 32 : 8);
-	sum += sum_bytes(udp->udp, udp_length);
-	return fold(sum) == 0xffff;
+	return fold(sum_datagram(udp)) == 0xffff;
 }
 
 /* Another length */
@@ -287,4 +304,49 @@ size_t packet_replace_payload(struct packet_udp *udp, size_t capacity, const uin
 	else
 		set_ipv4_length(udp, udp->ip_length);
 	return udp->ip_length;
+}
+
+/* From nothing */
+
+#define TIME_TO_LIVE 64
+
+size_t packet_build_udp(uint8_t *out, size_t capacity, const struct endpoint *src, const struct endpoint *dst,
+			const uint8_t *payload, size_t length)
+{
+	const bool v6 = src->addr_len == 16;
+	const size_t ip_header = v6 ? IPV6_HEADER : IPV4_HEADER, headers = ip_header + UDP_HEADER;
+	struct packet_udp udp = {.src = *src,
+				 .dst = *dst,
+				 .ip = out,
+				 .udp = out + ip_header,
+				 .payload = out + headers,
+				 .payload_length = length,
+				 .ip_length = headers + length};
+
+	if (src->addr_len != dst->addr_len || length > UINT16_MAX - headers || headers + length > capacity)
+		return 0;
+	memset(out, 0, headers);
+	out[0] = v6 ? 0x60 : 0x45;
+	if (v6) {
+		put_be16(out + 4, UDP_HEADER + length);
+		out[6] = PROTOCOL_UDP;
+		out[7] = TIME_TO_LIVE;
+	} else {
+		put_be16(out + 2, headers + length);
+		out[8] = TIME_TO_LIVE;
+		out[9] = PROTOCOL_UDP;
+	}
+	memcpy(out + (v6 ? 8 : 12), src->addr, src->addr_len);
+	memcpy(out + (v6 ? 24 : 16), dst->addr, dst->addr_len);
+	if (!v6) {
+		const uint16_t checksum = (uint16_t)~fold(sum_bytes(out, IPV4_HEADER));
+
+		memcpy(out + 10, &checksum, sizeof checksum);
+	}
+	put_be16(udp.udp, src->port);
+	put_be16(udp.udp + 2, dst->port);
+	put_be16(udp.udp + UDP_LENGTH, UDP_HEADER + length);
+	memcpy(udp.payload, payload, length);
+	packet_compute_checksum(&udp);
+	return udp.ip_length;
 }

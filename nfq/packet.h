@@ -46,6 +46,15 @@ void packet_sum_after(const struct packet_udp *udp,
  * when it does not fit. */
 size_t packet_replace_payload(struct packet_udp *udp, size_t capacity, const uint8_t *payload, size_t length);
 
+/* The checksum computed anew, for a packet that something better has vouched for: ESP in transport mode through a
+ * NAT leaves the inner checksum wrong (RFC 3948 section 3.1.2). */
+void packet_compute_checksum(const struct packet_udp *udp);
+
+/* A datagram from nothing: IP and UDP header, payload. Returns its length, 0 when it does not fit into capacity, or
+ * the two endpoints are not of one family. */
+size_t packet_build_udp(uint8_t *out, size_t capacity, const struct endpoint *src, const struct endpoint *dst,
+			const uint8_t *payload, size_t length);
+
 bool packet_checksum_ok(const struct packet_udp *udp); /* IPv4 header and UDP; "none" is ok on IPv4 */
 
 #endif

@@ -188,7 +188,7 @@ static void show_servers_side(struct rewrite *r, const struct capture_packet *pa
 	if (outcome->changed) {
 		memcpy(packet->ip, original, packet->ip_length);
 		outcome->ike.edits = 0;
-	} else if (outcome->is_ike && outcome->ike.reason == IKE_ORDINARY &&
+	} else if (outcome->protocol == FILTER_IKE && outcome->ike.reason == IKE_ORDINARY &&
 		   packet_parse_udp(packet->ip, packet->ip_length, &udp) == PACKET_UDP) {
 		const struct packet_sum sum = packet_sum_before(&udp);
 
@@ -213,7 +213,8 @@ static struct filter_outcome filter_in_view(struct rewrite *r, const struct capt
 		original = malloc(packet->ip_length);
 	if (original)
 		memcpy(original, packet->ip, packet->ip_length);
-	outcome = filter_packet(&r->filter, r->now_ms, direction, packet->ip, packet->ip_length);
+	outcome = filter_packet(&r->filter, r->now_ms, direction, packet->ip, packet->ip_length,
+				packet->ip_length);
 	if (original)
 		show_servers_side(r, packet, original, &outcome);
 	free(original);

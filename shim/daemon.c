@@ -2,6 +2,7 @@
  * sessions: the pure rooms do; this file asks them and does what they say. */
 #include "shim/daemon.h"
 
+#include "nfq/inject.h"
 #include "nfq/queue.h"
 #include "rules/nft.h"
 #include "shim/commands.h"
@@ -44,7 +45,9 @@ struct daemon {
 	struct control_server *control;
 
 	struct ike_table *ike;
+	struct l2tp_table *l2tp;
 	struct filter filter;
+	struct nfq_injector *injector; /* NULL: HELLOs cannot be answered, so they are not absorbed */
 	struct nfq_queue *queue;
 	struct rules_nft *nft;
 	struct rules_features features;
@@ -64,6 +67,16 @@ static uint64_t now_ms(void)
 
 	clock_gettime(CLOCK_BOOTTIME, &t);
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* Once, not at every attempt. */
+static void complain_about_state(struct daemon *d, const char *file, int rc)
+{
+	if (rc && !d->state_complained)
+		log_line(&d->log, LOG_LEVEL_WARNING,
+			 "%s/%s: cannot be written: %s; a restart would not know what stands in it",
+			 d->config.state_dir, file, strerror(-rc));
+	d->state_complained = rc != 0;
 }
 
 /* Packets */
@@ -124,6 +137,42 @@ static void follow_actions(struct daemon *d, const struct ike_result *r)
 	log_message(d, r, new_peer);
 }
 
+static void save_tunnels(struct daemon *d)
+{
+	const int rc = state_save_tunnels(d->config.state_dir, d->l2tp, now_ms());
+
+	complain_about_state(d, "tunnels", rc);
+}
+
+/* The acknowledgement of an absorbed HELLO, as from the client to the address that it knows the LNS by. */
+static bool answer_lns(struct daemon *d, const struct filter_outcome *r)
+{
+	uint8_t packet[128];
+	const size_t length = packet_build_udp(packet, sizeof packet, &r->dst, &r->src, r->l2tp.reply,
+					       r->l2tp.reply_length);
+
+	return length && !nfq_inject(d->injector, packet, length);
+}
+
+static enum nfq_verdict on_l2tp(struct daemon *d, const struct filter_outcome *r, bool to_lns)
+{
+	char client[ENDPOINT_TEXT_MAX];
+
+	if (r->l2tp.edits)
+		log_line(&d->log, LOG_LEVEL_DEBUG, "%s: L2TP message %u: repaired%s%s%s",
+			 endpoint_text(to_lns ? &r->src : &r->dst, client), r->l2tp.message_type,
+			 r->l2tp.edits & L2TP_EDIT_HOST_NAME ? ", Host Name" : "",
+			 r->l2tp.edits & L2TP_EDIT_RESULT_CODE ? ", Result Code" : "",
+			 r->l2tp.edits & L2TP_EDIT_SEQUENCE ? ", sequence numbers" : "");
+	if (r->l2tp.actions & L2TP_ACT_SAVE)
+		save_tunnels(d);
+	if ((r->l2tp.actions & L2TP_ACT_REPLY) && !answer_lns(d, r))
+		d->events.unanswered_hellos++;
+	if (r->l2tp.actions & L2TP_ACT_DROP)
+		return NFQ_DROP;
+	return r->changed ? NFQ_CHANGED : NFQ_AS_IT_WAS;
+}
+
 static enum nfq_verdict on_packet(void *ctx, struct nfq_packet *packet)
 {
 	struct daemon *d = ctx;
@@ -133,9 +182,12 @@ static enum nfq_verdict on_packet(void *ctx, struct nfq_packet *packet)
 	if (packet->truncated)
 		return NFQ_AS_IT_WAS;
 	r = filter_packet(&d->filter, now_ms(), inbound ? IKE_TO_SERVER : IKE_TO_CLIENT, packet->data,
-			  packet->length);
-	if (r.is_ike)
+			  packet->length, NFQ_PACKET_MAX);
+	packet->length = r.length;
+	if (r.protocol == FILTER_IKE)
 		follow_actions(d, &r.ike);
+	else if (r.protocol == FILTER_L2TP)
+		return on_l2tp(d, &r, inbound);
 	return r.changed ? NFQ_CHANGED : NFQ_AS_IT_WAS;
 }
 
@@ -228,11 +280,7 @@ static void save_state(struct daemon *d)
 	if (!d->peers_changed)
 		return;
 	rc = state_save_peers(d->config.state_dir, d->ike, now_ms());
-	if (rc && !d->state_complained)
-		log_line(&d->log, LOG_LEVEL_WARNING,
-			 "%s/peers: cannot be written: %s; a restart would forget the known peers",
-			 d->config.state_dir, strerror(-rc));
-	d->state_complained = rc != 0;
+	complain_about_state(d, "peers", rc);
 	d->peers_changed = rc != 0;
 }
 
@@ -243,6 +291,7 @@ static char *status_json(struct daemon *d)
 		.now_ms = now_ms(),
 		.started_ms = d->started_ms,
 		.filter = &d->filter,
+		.l2tp = d->l2tp,
 		.queue = d->queue,
 		.nft = d->nft,
 		.events = d->events,
@@ -291,9 +340,11 @@ static void keep_fixed(struct daemon *d, struct config *fresh)
 	const struct config *old = &d->config;
 
 	if (fresh->queue_number != old->queue_number || strcmp(fresh->state_dir, old->state_dir) ||
-	    strcmp(fresh->socket_path, old->socket_path) || fresh->rules != old->rules)
+	    strcmp(fresh->socket_path, old->socket_path) || fresh->rules != old->rules ||
+	    strcmp(fresh->l2tp_hostname, old->l2tp_hostname))
 		log_line(&d->log, LOG_LEVEL_WARNING,
-			 "reload: queue-num, rules, state-dir and socket change with a restart only");
+			 "reload: queue-num, rules, l2tp-hostname, state-dir and socket change with a "
+			 "restart only");
 	fresh->queue_number = old->queue_number;
 	fresh->rules = old->rules;
 }
@@ -319,6 +370,7 @@ static bool adopt(struct daemon *d, struct config *fresh, char error[static CONF
 	config_free(&d->config);
 	d->config = *fresh;
 	d->log.verbose = d->config.verbose;
+	d->filter.absorb_hello = d->injector && d->config.hello == CONFIG_HELLO_ABSORB;
 	return true;
 }
 
@@ -401,8 +453,28 @@ static bool open_rules(struct daemon *d)
 	return d->ruleset ? true : fail(d, "rules", "out of memory");
 }
 
+static void tell_restored(struct daemon *d, const char *file, int rc, unsigned restored, unsigned bad)
+{
+	if (rc || bad)
+		log_line(&d->log, LOG_LEVEL_WARNING, "%s/%s: %s", d->config.state_dir, file,
+			 rc ? strerror(-rc) : "has lines that are not understood or too old; passed over");
+	if (restored)
+		log_line(&d->log, LOG_LEVEL_NOTICE, "%u known %s from before the restart", restored, file);
+}
+
+static void open_injector(struct daemon *d)
+{
+	const int rc = nfq_inject_open(&d->injector);
+
+	d->filter.absorb_hello = !rc && d->config.hello == CONFIG_HELLO_ABSORB;
+	if (rc && d->config.hello == CONFIG_HELLO_ABSORB)
+		log_line(&d->log, LOG_LEVEL_WARNING, "--hello absorb: no raw socket: %s; HELLOs pass",
+			 strerror(-rc));
+}
+
 static bool open_tables(struct daemon *d)
 {
+	const struct l2tp_config l2tp = {.hostname = d->config.l2tp_hostname};
 	struct ike_config ike = {.public_addr4 = d->config.public4, .public_addr6 = d->config.public6};
 	unsigned restored, bad;
 	int rc = state_prepare(d->config.state_dir);
@@ -411,16 +483,15 @@ static bool open_tables(struct daemon *d)
 		return fail(d, "random numbers", strerror(errno));
 	if (rc)
 		return fail(d, d->config.state_dir, strerror(-rc));
-	d->ike = ike_table_new(&ike);
-	d->filter.ike = d->ike;
-	if (!d->ike)
+	d->ike = d->filter.ike = ike_table_new(&ike);
+	d->l2tp = d->filter.l2tp = l2tp_table_new(&l2tp);
+	if (!d->ike || !d->l2tp)
 		return fail(d, "start", "out of memory");
 	rc = state_load_peers(d->config.state_dir, d->ike, now_ms(), &restored, &bad);
-	if (rc || bad)
-		log_line(&d->log, LOG_LEVEL_WARNING, "%s/peers: %s", d->config.state_dir,
-			 rc ? strerror(-rc) : "has lines that make no sense; passed over");
-	if (restored)
-		log_line(&d->log, LOG_LEVEL_NOTICE, "%u known peers from before the restart", restored);
+	tell_restored(d, "peers", rc, restored, bad);
+	rc = state_load_tunnels(d->config.state_dir, d->l2tp, now_ms(), &restored, &bad);
+	tell_restored(d, "tunnels", rc, restored, bad);
+	open_injector(d);
 	return true;
 }
 
@@ -486,6 +557,8 @@ static void stop(struct daemon *d)
 		nfq_queue_drain_and_close(d->queue, DRAIN_MS);
 	if (d->ike)
 		save_state(d);
+	if (d->l2tp)
+		save_tunnels(d);
 }
 
 static void release(struct daemon *d)
@@ -503,6 +576,8 @@ static void release(struct daemon *d)
 		rules_nft_close(d->nft);
 	ruleset_free(d->ruleset);
 	ike_table_free(d->ike);
+	l2tp_table_free(d->l2tp);
+	nfq_inject_close(d->injector);
 	config_free(&d->config);
 }
 

@@ -2,12 +2,82 @@
 #include "shim/filter.h"
 
 #include <stdio.h>
+#include <string.h>
+
+#define PORT_L2TP 1701
+#define L2TP_CONTROL_MAX 2048 /* bytes; a longer control message is nothing that we know how to mend */
+
+static void filter_ike(struct filter *filter, uint64_t now_ms, enum ike_direction direction,
+		       const struct packet_udp *udp, struct filter_outcome *outcome)
+{
+	const struct packet_sum sum = packet_sum_before(udp);
+	struct ike_datagram datagram = {.direction = direction, .src = udp->src, .dst = udp->dst};
+
+	packet_ike_message(udp, &datagram.message, &datagram.length);
+	outcome->ike = ike_translate(filter->ike, now_ms, &datagram);
+	filter->counters.reasons[outcome->ike.reason]++;
+	outcome->changed = outcome->ike.reason == IKE_REWRITTEN;
+	if (outcome->changed)
+		packet_sum_after(udp, sum);
+}
+
+/* Which clients are Macs (or iPhones) shows in the NAT-T that they offered. */
+static bool is_mac(enum ike_dialect dialect)
+{
+	return dialect == IKE_DIALECT_APPLE || dialect == IKE_DIALECT_TIGER_LATE ||
+	       dialect == IKE_DIALECT_LEOPARD;
+}
+
+static void filter_l2tp(struct filter *filter, uint64_t now_ms, bool to_lns, struct packet_udp *udp,
+			size_t capacity, struct filter_outcome *outcome)
+{
+	uint8_t message[L2TP_CONTROL_MAX + L2TP_GROWTH_MAX];
+	struct l2tp_datagram datagram = {.direction = to_lns ? L2TP_TO_LNS : L2TP_TO_CLIENT,
+					 .client = to_lns ? udp->src : udp->dst,
+					 .lns = to_lns ? udp->dst : udp->src,
+					 .message = message,
+					 .length = udp->payload_length,
+					 .capacity = sizeof message};
+	size_t length;
+
+	if (udp->payload_length > L2TP_CONTROL_MAX) {
+		outcome->l2tp.reason = L2TP_NO_ROOM;
+		filter->counters.l2tp_reasons[L2TP_NO_ROOM]++;
+		return;
+	}
+	memcpy(message, udp->payload, udp->payload_length);
+	datagram.absorb_hello =
+		filter->absorb_hello && is_mac(ike_table_seen_dialect(filter->ike, now_ms, &datagram.client));
+	outcome->l2tp = l2tp_translate(filter->l2tp, now_ms, &datagram);
+	filter->counters.l2tp_reasons[outcome->l2tp.reason]++;
+	if (!outcome->l2tp.changed)
+		return;
+	length = packet_replace_payload(udp, capacity, message, outcome->l2tp.length);
+	if (!length)
+		return;
+	outcome->changed = true;
+	outcome->length = length;
+	/* Out of ESP, its inner checksum may be wrong for good reason, and after this edit the kernel would look at it. */
+	if (to_lns)
+		packet_compute_checksum(udp);
+}
+
+static enum filter_protocol protocol_of(const struct filter *filter, const struct packet_udp *udp)
+{
+	uint8_t *message;
+	size_t length;
+
+	if (packet_ike_message(udp, &message, &length))
+		return FILTER_IKE;
+	if (filter->l2tp && (udp->src.port == PORT_L2TP || udp->dst.port == PORT_L2TP))
+		return FILTER_L2TP;
+	return FILTER_NEITHER;
+}
 
 struct filter_outcome filter_packet(struct filter *filter, uint64_t now_ms, enum ike_direction direction,
-				    uint8_t *data, size_t length)
+				    uint8_t *data, size_t length, size_t capacity)
 {
-	struct filter_outcome outcome = {.changed = false};
-	struct ike_datagram datagram = {.direction = direction};
+	struct filter_outcome outcome = {.length = length};
 	struct packet_udp udp;
 
 	outcome.kind = packet_parse_udp(data, length, &udp);
@@ -15,20 +85,15 @@ struct filter_outcome filter_packet(struct filter *filter, uint64_t now_ms, enum
 	filter->counters.kinds[outcome.kind]++;
 	if (outcome.kind != PACKET_UDP)
 		return outcome;
-	outcome.is_ike = packet_ike_message(&udp, &datagram.message, &datagram.length);
-	if (!outcome.is_ike) {
+	outcome.src = udp.src;
+	outcome.dst = udp.dst;
+	outcome.protocol = protocol_of(filter, &udp);
+	if (outcome.protocol == FILTER_IKE)
+		filter_ike(filter, now_ms, direction, &udp, &outcome);
+	else if (outcome.protocol == FILTER_L2TP)
+		filter_l2tp(filter, now_ms, direction == IKE_TO_SERVER, &udp, capacity, &outcome);
+	else
 		filter->counters.not_ike++;
-		return outcome;
-	}
-	const struct packet_sum sum = packet_sum_before(&udp);
-
-	datagram.src = udp.src;
-	datagram.dst = udp.dst;
-	outcome.ike = ike_translate(filter->ike, now_ms, &datagram);
-	filter->counters.reasons[outcome.ike.reason]++;
-	outcome.changed = outcome.ike.reason == IKE_REWRITTEN;
-	if (outcome.changed)
-		packet_sum_after(&udp, sum);
 	return outcome;
 }
 

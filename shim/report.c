@@ -65,7 +65,7 @@ static json_t *rule_counters(const struct report *r)
 	return object;
 }
 
-static json_t *reasons(const struct filter_counters *c)
+static json_t *ike_reasons(const struct filter_counters *c)
 {
 	json_t *object = json_object();
 
@@ -74,21 +74,51 @@ static json_t *reasons(const struct filter_counters *c)
 	return object;
 }
 
+static json_t *l2tp_reasons(const struct filter_counters *c)
+{
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < L2TP_REASONS; i++)
+		json_object_set_new(object, l2tp_reason_name((enum l2tp_reason)i),
+				    number(c->l2tp_reasons[i]));
+	return object;
+}
+
 static json_t *counters(const struct report *r)
 {
 	const struct filter_counters *c = &r->filter->counters;
-	const struct nfq_stats q = nfq_queue_stats(r->queue);
-	const struct ike_table_stats t = ike_table_stats(r->filter->ike);
+	const struct nfq_stats queue = nfq_queue_stats(r->queue);
+	const struct ike_table_stats ike = ike_table_stats(r->filter->ike);
+	const struct l2tp_table_stats l2tp = l2tp_table_stats(r->l2tp);
+	const struct {
+		const char *name;
+		uint64_t value;
+	} numbers[] = {
+		{"packets", queue.packets},
+		{"rewritten", c->reasons[IKE_REWRITTEN]},
+		{"fragments", c->kinds[PACKET_FRAGMENT]},
+		{"not_udp", c->kinds[PACKET_OTHER]},
+		{"bad_packets", c->kinds[PACKET_BAD]},
+		{"not_ike", c->not_ike},
+		{"exchanges", ike.exchanges},
+		{"peers", ike.peers},
+		{"evicted", ike.evicted + l2tp.evicted},
+		{"tunnels", l2tp.tunnels},
+		{"absorbed_hellos", l2tp.absorbed},
+		{"unanswered_hellos", r->events.unanswered_hellos},
+		{"queue_overruns", queue.overruns},
+		{"queue_errors", queue.errors},
+		{"rules_repaired", r->events.rules_repaired},
+		{"set_errors", r->events.set_errors},
+	};
+	json_t *object = json_object();
 
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-			 "packets", number(q.packets), "rewritten", number(c->reasons[IKE_REWRITTEN]),
-			 "fragments", number(c->kinds[PACKET_FRAGMENT]), "not_udp",
-			 number(c->kinds[PACKET_OTHER]), "bad_packets", number(c->kinds[PACKET_BAD]),
-			 "not_ike", number(c->not_ike), "by_reason", reasons(c), "exchanges",
-			 number(t.exchanges), "peers", number(t.peers), "evicted", number(t.evicted),
-			 "queue_overruns", number(q.overruns), "queue_errors", number(q.errors),
-			 "rules_repaired", number(r->events.rules_repaired), "set_errors",
-			 number(r->events.set_errors), "rules", rule_counters(r));
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+		json_object_set_new(object, numbers[i].name, number(numbers[i].value));
+	json_object_set_new(object, "by_reason", ike_reasons(c));
+	json_object_set_new(object, "l2tp_by_reason", l2tp_reasons(c));
+	json_object_set_new(object, "rules", rule_counters(r));
+	return object;
 }
 
 char *report_json(const struct report *r)

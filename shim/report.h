@@ -9,14 +9,16 @@
 
 /* What the daemon itself counts. */
 struct report_events {
-	uint64_t rules_repaired; /* times that somebody took our tables away and they were put back */
-	uint64_t set_errors;     /* elements that the kernel did not take */
+	uint64_t rules_repaired;    /* times that somebody took our tables away and they were put back */
+	uint64_t unanswered_hellos; /* absorbed, and the acknowledgement could not be sent */
+	uint64_t set_errors;        /* elements that the kernel did not take */
 };
 
 struct report {
 	const struct config *config;
 	uint64_t now_ms, started_ms;
 	const struct filter *filter;
+	const struct l2tp_table *l2tp;
 	const struct nfq_queue *queue;
 	struct rules_nft *nft;
 	struct report_events events;

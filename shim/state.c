@@ -1,4 +1,4 @@
-/* The peers file. */
+/* The files of the state directory. */
 #include "shim/state.h"
 
 #include <errno.h>
@@ -20,6 +20,34 @@ int state_prepare(const char *dir)
 	return 0;
 }
 
+/* A new file beside the old one ... */
+static FILE *begin_file(const char *dir, const char *name)
+{
+	char fresh[PATH_MAX];
+
+	snprintf(fresh, sizeof fresh, "%s/%s.new", dir, name);
+	return fopen(fresh, "we");
+}
+
+/* ... which takes its place when it is whole. 0 or -errno. */
+static int finish_file(FILE *out, const char *dir, const char *name)
+{
+	char path[PATH_MAX], fresh[PATH_MAX];
+	int rc = 0;
+
+	snprintf(path, sizeof path, "%s/%s", dir, name);
+	snprintf(fresh, sizeof fresh, "%s/%s.new", dir, name);
+	if (ferror(out) || fflush(out))
+		rc = -(errno ? errno : EIO);
+	if (fclose(out) && !rc)
+		rc = -errno;
+	if (!rc && rename(fresh, path))
+		rc = -errno;
+	if (rc)
+		unlink(fresh);
+	return rc;
+}
+
 struct writer {
 	FILE *out;
 	uint64_t now_ms;
@@ -36,26 +64,13 @@ static void write_peer(void *ctx, const struct endpoint *peer, enum ike_dialect 
 
 int state_save_peers(const char *dir, const struct ike_table *table, uint64_t now_ms)
 {
-	char path[PATH_MAX], fresh[PATH_MAX];
-	struct writer w = {.now_ms = now_ms};
-	int rc = 0;
+	struct writer w = {.now_ms = now_ms, .out = begin_file(dir, "peers")};
 
-	snprintf(path, sizeof path, "%s/peers", dir);
-	snprintf(fresh, sizeof fresh, "%s/peers.new", dir);
-	w.out = fopen(fresh, "we");
 	if (!w.out)
 		return -errno;
 	fputs(PEERS_HEADER, w.out);
 	ike_table_each_peer(table, now_ms, write_peer, &w);
-	if (ferror(w.out) || fflush(w.out))
-		rc = -(errno ? errno : EIO);
-	if (fclose(w.out) && !rc)
-		rc = -errno;
-	if (!rc && rename(fresh, path))
-		rc = -errno;
-	if (rc)
-		unlink(fresh);
-	return rc;
+	return finish_file(w.out, dir, "peers");
 }
 
 static bool restore_line(const char *line, struct ike_table *table, uint64_t now_ms)
@@ -88,6 +103,62 @@ int state_load_peers(const char *dir, struct ike_table *table, uint64_t now_ms, 
 	}
 	while (fgets(line, sizeof line, in))
 		++*(restore_line(line, table, now_ms) ? restored : bad);
+out:
+	fclose(in);
+	return 0;
+}
+
+#define TUNNELS_HEADER "natshim tunnels 1 %" PRIu64 "\n"
+
+static void write_tunnel(void *ctx, const struct l2tp_tunnel_state *tunnel)
+{
+	const struct writer *w = ctx;
+	char text[L2TP_STATE_TEXT_MAX];
+
+	fprintf(w->out, "%s\n", l2tp_state_text(tunnel, text));
+}
+
+int state_save_tunnels(const char *dir, const struct l2tp_table *table, uint64_t now_ms)
+{
+	struct writer w = {.now_ms = now_ms, .out = begin_file(dir, "tunnels")};
+
+	if (!w.out)
+		return -errno;
+	fprintf(w.out, TUNNELS_HEADER, now_ms);
+	l2tp_table_each(table, now_ms, write_tunnel, &w);
+	return finish_file(w.out, dir, "tunnels");
+}
+
+static bool restore_tunnel(char *line, struct l2tp_table *table, uint64_t now_ms, uint64_t age_ms)
+{
+	struct l2tp_tunnel_state tunnel;
+
+	line[strcspn(line, "\n")] = '\0';
+	if (!l2tp_state_parse(line, &tunnel))
+		return false;
+	tunnel.age_ms += age_ms;
+	return l2tp_table_restore(table, now_ms, &tunnel);
+}
+
+int state_load_tunnels(const char *dir, struct l2tp_table *table, uint64_t now_ms, unsigned *restored,
+		       unsigned *bad)
+{
+	char path[PATH_MAX], line[L2TP_STATE_TEXT_MAX + 2];
+	uint64_t written_ms;
+	FILE *in;
+
+	*restored = *bad = 0;
+	snprintf(path, sizeof path, "%s/tunnels", dir);
+	in = fopen(path, "re");
+	if (!in)
+		return errno == ENOENT ? 0 : -errno;
+	if (!fgets(line, sizeof line, in) || sscanf(line, "natshim tunnels 1 %" SCNu64, &written_ms) != 1 ||
+	    written_ms > now_ms) {
+		*bad = 1;
+		goto out;
+	}
+	while (fgets(line, sizeof line, in))
+		++*(restore_tunnel(line, table, now_ms, now_ms - written_ms) ? restored : bad);
 out:
 	fclose(in);
 	return 0;

@@ -4,6 +4,7 @@
 #define NATSHIM_SHIM_STATE_H
 
 #include "shim/ike/exchange.h"
+#include "shim/l2tp/quirks.h"
 
 /* Makes the directory (0755) if it is not there. 0 or -errno. */
 int state_prepare(const char *dir);
@@ -13,5 +14,10 @@ int state_prepare(const char *dir);
 int state_save_peers(const char *dir, const struct ike_table *table, uint64_t now_ms);
 int state_load_peers(const char *dir, struct ike_table *table, uint64_t now_ms, unsigned *restored,
 		     unsigned *bad);
+
+/* The L2TP tunnels: "tunnels", one l2tp_state_text() a line, age included, with the time of writing in the header. */
+int state_save_tunnels(const char *dir, const struct l2tp_table *table, uint64_t now_ms);
+int state_load_tunnels(const char *dir, struct l2tp_table *table, uint64_t now_ms, unsigned *restored,
+		       unsigned *bad);
 
 #endif

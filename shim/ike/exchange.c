@@ -122,7 +122,7 @@ static struct exchange *learn_client(struct ike_table *table, int64_t now,
 	result->dialect = dialect_classify(message);
 	if (!dialect_facts(result->dialect)->shimmed) {
 		lru_remove(table->exchanges, message->data);
-		if (peers_note_ordinary(table->peers, now, &result->peer))
+		if (peers_note_ordinary(table->peers, now, &result->peer, result->dialect))
 			result->actions |= IKE_ACT_FORGET_PEER;
 		return NULL;
 	}
@@ -285,6 +285,12 @@ enum ike_dialect ike_table_peer_dialect(const struct ike_table *table, uint64_t 
 					const struct endpoint *peer)
 {
 	return peers_dialect(table->peers, (int64_t)now_ms, peer);
+}
+
+enum ike_dialect ike_table_seen_dialect(const struct ike_table *table, uint64_t now_ms,
+					const struct endpoint *peer)
+{
+	return peers_seen(table->peers, (int64_t)now_ms, peer);
 }
 
 struct ike_table_stats ike_table_stats(const struct ike_table *table)

@@ -122,6 +122,11 @@ bool ike_table_restore_peer(struct ike_table *table, uint64_t now_ms, const stru
 enum ike_dialect ike_table_peer_dialect(const struct ike_table *table, uint64_t now_ms,
 					const struct endpoint *peer);
 
+/* For status, profiles and quirks: as above, or else the dialect that was last offered from that address, ordinary ones
+ * included. A hint, not a proof: anybody can forge a first message. */
+enum ike_dialect ike_table_seen_dialect(const struct ike_table *table, uint64_t now_ms,
+					const struct endpoint *peer);
+
 struct ike_table_stats {
 	size_t exchanges, peers;
 	uint64_t evicted; /* entries that had to go before their time */

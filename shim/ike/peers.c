@@ -15,7 +15,7 @@ struct host {
 struct peers {
 	struct lru *endpoints; /* struct endpoint -> enum ike_dialect */
 	struct lru *hosts;     /* struct endpoint without port -> struct host */
-	struct lru *ordinary;  /* struct endpoint without port -> nothing */
+	struct lru *ordinary;  /* struct endpoint without port -> enum ike_dialect, as last offered */
 	int64_t ttl_ms;
 };
 
@@ -30,7 +30,7 @@ struct peers *peers_new(size_t capacity, int64_t ttl_ms, uint64_t seed)
 	peers->ttl_ms = ttl_ms;
 	peers->endpoints = lru_new(capacity, sizeof(struct endpoint), sizeof(enum ike_dialect), ttl_ms, seed);
 	peers->hosts = lru_new(capacity, sizeof(struct endpoint), sizeof(struct host), ttl_ms, seed);
-	peers->ordinary = lru_new(capacity, sizeof(struct endpoint), 0, ttl_ms, seed);
+	peers->ordinary = lru_new(capacity, sizeof(struct endpoint), sizeof(enum ike_dialect), ttl_ms, seed);
 	if (!peers->endpoints || !peers->hosts || !peers->ordinary) {
 		peers_free(peers);
 		return NULL;
@@ -70,14 +70,15 @@ void peers_remember(struct peers *peers, int64_t seen_ms, const struct endpoint 
 		host->mixed = true;
 }
 
-bool peers_note_ordinary(struct peers *peers, int64_t now_ms, const struct endpoint *peer)
+bool peers_note_ordinary(struct peers *peers, int64_t now_ms, const struct endpoint *peer,
+			 enum ike_dialect dialect)
 {
 	const struct endpoint address = address_of(peer);
 	struct host *host = lru_find(peers->hosts, now_ms, &address);
 
 	if (host)
 		host->mixed = true;
-	lru_put(peers->ordinary, now_ms, &address);
+	*(enum ike_dialect *)lru_put(peers->ordinary, now_ms, &address) = dialect;
 	return lru_remove(peers->endpoints, peer);
 }
 
@@ -98,6 +99,17 @@ enum ike_dialect peers_dialect(const struct peers *peers, int64_t now_ms, const 
 		return *known;
 	host = lru_find(peers->hosts, now_ms, &address);
 	return host && !host->mixed ? host->dialect : IKE_DIALECT_NONE;
+}
+
+enum ike_dialect peers_seen(const struct peers *peers, int64_t now_ms, const struct endpoint *peer)
+{
+	const struct endpoint address = address_of(peer);
+	const enum ike_dialect proven = peers_dialect(peers, now_ms, peer);
+	const enum ike_dialect *offered = lru_find(peers->ordinary, now_ms, &address);
+
+	if (proven != IKE_DIALECT_NONE)
+		return proven;
+	return offered ? *offered : IKE_DIALECT_NONE;
 }
 
 void peers_each(const struct peers *peers, int64_t now_ms, ike_peer_fn *fn, void *ctx)

@@ -16,10 +16,13 @@ void peers_free(struct peers *peers);
 void peers_remember(struct peers *peers, int64_t seen_ms, const struct endpoint *peer,
 		    enum ike_dialect dialect);
 /* A client that needs no translation is at this endpoint now. True: it was known as one that does. */
-bool peers_note_ordinary(struct peers *peers, int64_t now_ms, const struct endpoint *peer);
+bool peers_note_ordinary(struct peers *peers, int64_t now_ms, const struct endpoint *peer,
+			 enum ike_dialect dialect);
 void peers_expire(struct peers *peers, int64_t now_ms);
 
 enum ike_dialect peers_dialect(const struct peers *peers, int64_t now_ms, const struct endpoint *peer);
+/* What the peer speaks: proven, or else what was last offered from its address. */
+enum ike_dialect peers_seen(const struct peers *peers, int64_t now_ms, const struct endpoint *peer);
 void peers_each(const struct peers *peers, int64_t now_ms, ike_peer_fn *fn, void *ctx);
 size_t peers_count(const struct peers *peers);
 uint64_t peers_evicted(const struct peers *peers);

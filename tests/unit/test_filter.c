@@ -70,10 +70,10 @@ static void rewrites_and_keeps_the_checksum(void **state)
 
 	fresh(packet);
 	memcpy(before, packet, LENGTH);
-	const struct filter_outcome outcome = filter_packet(filter, 1, IKE_TO_SERVER, packet, LENGTH);
+	const struct filter_outcome outcome = filter_packet(filter, 1, IKE_TO_SERVER, packet, LENGTH, LENGTH);
 
 	assert_true(outcome.changed);
-	assert_true(outcome.is_ike);
+	assert_true(outcome.protocol == FILTER_IKE);
 	assert_int_equal(outcome.kind, PACKET_UDP);
 	assert_int_equal(outcome.ike.dialect, IKE_DIALECT_APPLE);
 	assert_int_equal(outcome.ike.actions, IKE_ACT_TRACK);
@@ -96,7 +96,7 @@ static void leaves_padding_alone(void **state)
 
 	fresh(packet);
 	memset(packet + LENGTH, 0x5a, 6);
-	assert_true(filter_packet(*state, 1, IKE_TO_SERVER, packet, sizeof packet).changed);
+	assert_true(filter_packet(*state, 1, IKE_TO_SERVER, packet, sizeof packet, sizeof packet).changed);
 	assert_memory_equal(packet + LENGTH, "ZZZZZZ", 6);
 }
 
@@ -123,11 +123,11 @@ static void counts_what_it_leaves_alone(void **state)
 			packet[21] = 0xf5; /* ... on both sides */
 		packet[cases[i].at] = cases[i].value;
 		memcpy(before, packet, LENGTH);
-		const struct filter_outcome outcome = filter_packet(filter, 1, IKE_TO_SERVER, packet, LENGTH);
+		const struct filter_outcome outcome = filter_packet(filter, 1, IKE_TO_SERVER, packet, LENGTH, LENGTH);
 
 		assert_false(outcome.changed);
 		assert_int_equal(outcome.kind, cases[i].kind);
-		assert_int_equal(outcome.is_ike, cases[i].is_ike);
+		assert_int_equal(outcome.protocol == FILTER_IKE, cases[i].is_ike);
 		assert_memory_equal(packet, before, LENGTH);
 	}
 	assert_int_equal(filter->counters.packets, 5);
@@ -149,7 +149,7 @@ static void every_truncation(void **state)
 		uint8_t *copy = malloc(cut ? cut : 1);
 
 		memcpy(copy, packet, cut);
-		assert_false(filter_packet(filter, 1, IKE_TO_SERVER, copy, cut).changed);
+		assert_false(filter_packet(filter, 1, IKE_TO_SERVER, copy, cut, cut).changed);
 		assert_memory_equal(copy, packet, cut);
 		free(copy);
 	}
