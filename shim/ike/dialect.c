@@ -124,25 +124,30 @@ static bool translate_type(struct isakmp_message *message, uint8_t from, uint8_t
 	return changed;
 }
 
-/* Which of the NAT-D payloads hashes the destination of the message; count when none does, or it cannot be
- * told. */
+/* Which of the NAT-D payloads is the hash of this address; count when none is, or it cannot be told. */
+static unsigned find_address(const struct dialect_context *context, const struct isakmp_message *message,
+			     const struct endpoint *address, struct isakmp_payload *const *natd,
+			     unsigned count)
+{
+	uint8_t hash[NATD_HASH_MAX];
+	const size_t length = natd_hash(context->hasher, context->hash, message->data, address,
+					context->destination->port, hash);
+
+	for (unsigned i = 0; length && i < count; i++)
+		if (natd[i]->body_length == length && !memcmp(isakmp_body(message, natd[i]), hash, length))
+			return i;
+	return count;
+}
+
 static unsigned find_destination(const struct dialect_context *context, const struct isakmp_message *message,
 				 struct isakmp_payload *const *natd, unsigned count)
 {
-	for (unsigned d = 0; d < sizeof context->destination / sizeof *context->destination; d++) {
-		uint8_t hash[NATD_HASH_MAX];
-		size_t length;
+	const struct endpoint *seen = context->destination_seen;
+	const unsigned found = find_address(context, message, context->destination, natd, count);
 
-		if (!context->destination[d].addr_len)
-			continue;
-		length = natd_hash(context->hasher, context->hash, message->data, &context->destination[d],
-				   hash);
-		for (unsigned i = 0; length && i < count; i++)
-			if (natd[i]->body_length == length &&
-			    !memcmp(isakmp_body(message, natd[i]), hash, length))
-				return i;
-	}
-	return count;
+	if (found < count || !seen || !seen->addr_len)
+		return found;
+	return find_address(context, message, seen, natd, count);
 }
 
 /* Towards the server the destination's hash must come first: by proof, or else where the vendor ID tells that

@@ -34,8 +34,9 @@ struct dialect_context {
 	enum ike_direction direction;
 	struct natd_hasher *hasher;
 	uint8_t hash; /* as agreed: enum isakmp_hash; ISAKMP_HASH_NONE when it is not known */
-	struct endpoint
-		destination[2]; /* the message's, as its sender may have hashed it; addr_len 0: none */
+	/* Where the message goes: as it stands on the packet, and the address by which its sender may know it
+	 * (NULL, or addr_len 0: no other). Both are borrowed, and have the port of the first. */
+	const struct endpoint *destination, *destination_seen;
 };
 
 /* Both edit the message in place and tell what they did (enum ike_edit). The first is for messages with an SA

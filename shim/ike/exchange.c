@@ -98,19 +98,17 @@ void ike_table_free(struct ike_table *table)
 static struct dialect_context context_of(const struct ike_table *table, const struct exchange *exchange,
 					 const struct ike_datagram *d)
 {
-	struct dialect_context context = {
+	const struct endpoint *public_addr =
+		d->dst.addr_len == 4 ? &table->public_addr4 : &table->public_addr6;
+
+	return (struct dialect_context){
 		.dialect = exchange->dialect,
 		.direction = d->direction,
 		.hasher = table->hasher,
 		.hash = exchange->hash,
-		.destination = {d->dst},
+		.destination = &d->dst,
+		.destination_seen = d->direction == IKE_TO_SERVER ? public_addr : NULL,
 	};
-
-	if (d->direction == IKE_TO_SERVER) {
-		context.destination[1] = d->dst.addr_len == 4 ? table->public_addr4 : table->public_addr6;
-		context.destination[1].port = d->dst.port;
-	}
-	return context;
 }
 
 /* A client's first message tells its dialect; one whose dialect needs nothing is not followed. */

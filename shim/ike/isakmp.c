@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { GENERIC_HEADER_LEN = 4, PROPOSAL = 2, TRANSFORM = 3, FLAG_ENCRYPTION = 1 };
+enum { GENERIC_HEADER_LEN = 4, PROPOSAL = 2, TRANSFORM = 3, FLAG_ENCRYPTION = 1, SWAP_PART = 64 };
 enum { DOI_IPSEC = 1, SIT_IDENTITY_ONLY = 1, ATTRIBUTE_HASH = 2 };
 #define ATTRIBUTE_FORMAT_TV 0x8000U
 
@@ -14,19 +14,19 @@ struct cursor {
 	bool failed;
 };
 
-static bool has(struct cursor *c, size_t bytes)
+static inline bool has(struct cursor *c, size_t bytes)
 {
 	if (c->end - c->at < bytes)
 		c->failed = true;
 	return !c->failed;
 }
 
-static uint8_t take8(struct cursor *c)
+static inline uint8_t take8(struct cursor *c)
 {
 	return has(c, 1) ? c->data[c->at++] : 0;
 }
 
-static uint16_t take16(struct cursor *c)
+static inline uint16_t take16(struct cursor *c)
 {
 	if (!has(c, 2))
 		return 0;
@@ -34,7 +34,7 @@ static uint16_t take16(struct cursor *c)
 	return (uint16_t)(c->data[c->at - 2] << 8 | c->data[c->at - 1]);
 }
 
-static uint32_t take32(struct cursor *c)
+static inline uint32_t take32(struct cursor *c)
 {
 	const uint32_t high = take16(c);
 
@@ -42,7 +42,7 @@ static uint32_t take32(struct cursor *c)
 }
 
 /* The next bytes as a cursor of their own. */
-static struct cursor take(struct cursor *c, size_t bytes)
+static inline struct cursor take(struct cursor *c, size_t bytes)
 {
 	struct cursor part = {.data = c->data, .at = c->at, .end = c->at};
 
@@ -56,7 +56,7 @@ static struct cursor take(struct cursor *c, size_t bytes)
 }
 
 /* A payload, proposal or transform after its generic header (next payload, reserved, length). */
-static struct cursor take_payload(struct cursor *c, uint8_t *next)
+static inline struct cursor take_payload(struct cursor *c, uint8_t *next)
 {
 	*next = take8(c);
 	take8(c);
@@ -229,11 +229,13 @@ bool isakmp_swap_bodies(struct isakmp_message *message, const struct isakmp_payl
 
 	if (a->body_length != b->body_length)
 		return false;
-	for (uint32_t i = 0; i < a->body_length; i++) {
-		const uint8_t kept = x[i];
+	for (size_t at = 0, part; at < a->body_length; at += part) {
+		uint8_t kept[SWAP_PART];
 
-		x[i] = y[i];
-		y[i] = kept;
+		part = a->body_length - at < sizeof kept ? a->body_length - at : sizeof kept;
+		memcpy(kept, x + at, part);
+		memcpy(x + at, y + at, part);
+		memcpy(y + at, kept, part);
 	}
 	return true;
 }

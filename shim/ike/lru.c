@@ -45,11 +45,14 @@ static uint64_t next_random(uint64_t *state)
 static size_t bucket_of(const struct lru *lru, const void *key)
 {
 	uint64_t sum = lru->hash_key[LRU_KEY_WORDS_MAX];
-	uint32_t word[LRU_KEY_WORDS_MAX] = {0};
+	const uint8_t *bytes = key;
 
-	memcpy(word, key, lru->key_size);
-	for (size_t i = 0; i < lru->key_size / sizeof *word; i++)
-		sum += lru->hash_key[i] * word[i];
+	for (size_t i = 0; i < lru->key_size / sizeof(uint32_t); i++) {
+		uint32_t word;
+
+		memcpy(&word, bytes + i * sizeof word, sizeof word);
+		sum += lru->hash_key[i] * word;
+	}
 	return (size_t)(sum >> 32) & lru->bucket_mask;
 }
 

@@ -47,19 +47,19 @@ void natd_hasher_free(struct natd_hasher *hasher)
 }
 
 size_t natd_hash(struct natd_hasher *hasher, uint8_t algorithm, const uint8_t *cookies,
-		 const struct endpoint *endpoint, uint8_t out[static NATD_HASH_MAX])
+		 const struct endpoint *address, uint16_t port, uint8_t out[static NATD_HASH_MAX])
 {
-	uint8_t input[ISAKMP_COOKIES_LEN + sizeof endpoint->addr + sizeof endpoint->port];
+	uint8_t input[ISAKMP_COOKIES_LEN + sizeof address->addr + sizeof port];
 	size_t length = ISAKMP_COOKIES_LEN;
 	unsigned written = 0;
 
 	if (algorithm >= ALGORITHMS || !hasher->digest[algorithm])
 		return 0;
 	memcpy(input, cookies, ISAKMP_COOKIES_LEN);
-	memcpy(input + length, endpoint->addr, endpoint->addr_len);
-	length += endpoint->addr_len;
-	input[length++] = (uint8_t)(endpoint->port >> 8);
-	input[length++] = (uint8_t)endpoint->port;
+	memcpy(input + length, address->addr, address->addr_len);
+	length += address->addr_len;
+	input[length++] = (uint8_t)(port >> 8);
+	input[length++] = (uint8_t)port;
 	if (!EVP_DigestInit_ex2(hasher->context, hasher->digest[algorithm], NULL) ||
 	    !EVP_DigestUpdate(hasher->context, input, length) ||
 	    !EVP_DigestFinal_ex(hasher->context, out, &written))

@@ -13,9 +13,10 @@ struct natd_hasher; /* owned by the caller; not thread-safe */
 struct natd_hasher *natd_hasher_new(void); /* NULL: out of memory */
 void natd_hasher_free(struct natd_hasher *hasher);
 
-/* Returns the hash's length in bytes; 0 when the algorithm (enum isakmp_hash) is unknown, or OpenSSL has not
- * got it. cookies: both, as they stand in the message, ISAKMP_COOKIES_LEN bytes. */
+/* Of this address and port; address->port is not looked at. Returns the hash's length in bytes; 0 when the
+ * algorithm (enum isakmp_hash) is unknown, or OpenSSL has not got it. cookies: both, as they stand in the
+ * message. */
 size_t natd_hash(struct natd_hasher *hasher, uint8_t algorithm, const uint8_t *cookies,
-		 const struct endpoint *endpoint, uint8_t out[static NATD_HASH_MAX]);
+		 const struct endpoint *address, uint16_t port, uint8_t out[static NATD_HASH_MAX]);
 
 #endif

@@ -1,6 +1,7 @@
 /* The table of NAT-T vendor IDs. */
 #include "shim/ike/vendor.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 const struct vendor_id vendor_ids[VENDORS] = {
@@ -36,13 +37,18 @@ const struct vendor_id vendor_ids[VENDORS] = {
 			      0xc1, 0x1d, 0xe8}},
 };
 
+static bool is_vendor(const uint8_t *body, const struct vendor_id *id)
+{
+	return *body == *id->md5 && !memcmp(body, id->md5, VENDOR_ID_LEN); /* most differ in the first byte */
+}
+
 enum vendor vendor_find(const uint8_t *body, size_t length)
 {
 	unsigned v = 0;
 
 	if (length != VENDOR_ID_LEN)
 		return VENDOR_UNKNOWN;
-	while (v < VENDORS && memcmp(body, vendor_ids[v].md5, VENDOR_ID_LEN))
+	while (v < VENDORS && !is_vendor(body, &vendor_ids[v]))
 		v++;
 	return (enum vendor)v;
 }
