@@ -1,0 +1,628 @@
+/* What the table of exchanges remembers and forgets: other content under a known cookie, forged and lost
+ * messages, addresses that move, peers and who else is at their address, bounds and times. The translation
+ * itself: test_ike_vectors.c. */
+#include "shim/ike/exchange.h"
+#include "shim/ike/vendor.h"
+
+#include <openssl/evp.h>
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+enum { SA = 1, KE = 4, VENDOR = 13, MAIN = 2, AGGRESSIVE = 4, MD5_LEN = 16, SHA1_LEN = 20 };
+enum { HOUR_MS = 3600 * 1000 };
+static const char client_text[] = "198.51.100.7:500", server_text[] = "203.0.113.5:500";
+
+struct message {
+	uint8_t data[1024];
+	size_t length, type_at;
+};
+
+static struct endpoint at(const char *text)
+{
+	struct endpoint e;
+
+	assert_true(endpoint_parse(text, &e));
+	return e;
+}
+
+static struct message start(uint32_t cookie, uint8_t responder, uint8_t exchange_type)
+{
+	struct message m = {.length = 28, .type_at = 16};
+
+	memcpy(m.data, &cookie, sizeof cookie);
+	m.data[8] = responder;
+	m.data[17] = 0x10;
+	m.data[18] = exchange_type;
+	m.data[27] = 28;
+	return m;
+}
+
+static void add(struct message *m, uint8_t type, const void *body, size_t length)
+{
+	m->data[m->type_at] = type;
+	m->type_at = m->length;
+	m->data[m->length + 2] = (uint8_t)((length + 4) >> 8);
+	m->data[m->length + 3] = (uint8_t)(length + 4);
+	memcpy(m->data + m->length + 4, body, length);
+	m->length += length + 4;
+	m->data[26] = (uint8_t)(m->length >> 8);
+	m->data[27] = (uint8_t)m->length;
+}
+
+static void add_sa(struct message *m, uint8_t hash)
+{
+	const uint8_t sa[] = {0, 0, 0, 1, 0, 0,  0, 1, 0, 0, 0,   20, 1, 1,
+			      0, 1, 0, 0, 0, 12, 1, 1, 0, 0, 128, 2,  0, hash};
+
+	add(m, SA, sa, sizeof sa);
+}
+
+static void add_vendor(struct message *m, enum vendor vendor)
+{
+	add(m, VENDOR, vendor_ids[vendor].md5, VENDOR_ID_LEN);
+}
+
+/* A NAT-D payload of this type with the SHA1 of this endpoint. */
+static void add_natd(struct message *m, uint8_t type, const char *where)
+{
+	const struct endpoint e = at(where);
+	const uint8_t port[] = {(uint8_t)(e.port >> 8), (uint8_t)e.port};
+	uint8_t input[16 + 16 + 2], hash[EVP_MAX_MD_SIZE];
+
+	memcpy(input, m->data, 16);
+	memcpy(input + 16, e.addr, e.addr_len);
+	memcpy(input + 16 + e.addr_len, port, sizeof port);
+	assert_true(EVP_Digest(input, 18U + e.addr_len, hash, NULL, EVP_sha1(), NULL));
+	add(m, type, hash, SHA1_LEN);
+}
+
+/* The message ends flush with its allocation; what came out replaces it. */
+static struct ike_result send_between(struct ike_table *table, uint64_t now, enum ike_direction direction,
+				      const char *client, const char *server, struct message *m)
+{
+	struct ike_datagram d = {.direction = direction, .message = malloc(m->length), .length = m->length};
+	struct ike_result r;
+
+	d.src = at(direction == IKE_TO_SERVER ? client : server);
+	d.dst = at(direction == IKE_TO_SERVER ? server : client);
+	memcpy(d.message, m->data, m->length);
+	r = ike_translate(table, now, &d);
+	memcpy(m->data, d.message, m->length);
+	free(d.message);
+	return r;
+}
+
+static struct ike_result to_server(struct ike_table *table, uint64_t now, const char *client,
+				   struct message *m)
+{
+	return send_between(table, now, IKE_TO_SERVER, client, server_text, m);
+}
+
+static struct ike_result to_client(struct ike_table *table, uint64_t now, const char *client,
+				   struct message *m)
+{
+	return send_between(table, now, IKE_TO_CLIENT, client, server_text, m);
+}
+
+static struct message first(uint32_t cookie, enum vendor vendor)
+{
+	struct message m = start(cookie, 0, MAIN);
+
+	add_sa(&m, 2);
+	if (vendor != VENDOR_UNKNOWN)
+		add_vendor(&m, vendor);
+	return m;
+}
+
+static struct message answer(uint32_t cookie, uint8_t responder)
+{
+	struct message m = start(cookie, responder, MAIN);
+
+	add_sa(&m, 2);
+	add_vendor(&m, VENDOR_RFC_3947);
+	return m;
+}
+
+/* Message 3 as the Apple client sends it: its own address first. */
+static struct message third(uint32_t cookie, uint8_t responder)
+{
+	struct message m = start(cookie, responder, MAIN);
+
+	add(&m, KE, "0123456789abcdef", 16);
+	add_natd(&m, 15, "192.168.1.2:500");
+	add_natd(&m, 15, server_text);
+	return m;
+}
+
+static struct ike_table *new_table(void)
+{
+	struct ike_table *table = ike_table_new(&(struct ike_config){.seed = 99});
+
+	assert_non_null(table);
+	return table;
+}
+
+/* A whole exchange of a client, up to its message 3. */
+static struct ike_result meet(struct ike_table *table, uint64_t now, const char *client, enum vendor vendor,
+			      uint32_t cookie)
+{
+	struct message m1 = first(cookie, vendor), m2 = answer(cookie, 5), m3 = third(cookie, 5);
+
+	to_server(table, now, client, &m1);
+	to_client(table, now, client, &m2);
+	return to_server(table, now, client, &m3);
+}
+
+static bool has_vendor(const struct message *m, enum vendor vendor)
+{
+	for (size_t i = 28; i + VENDOR_ID_LEN <= m->length; i++)
+		if (!memcmp(m->data + i, vendor_ids[vendor].md5, VENDOR_ID_LEN))
+			return true;
+	return false;
+}
+
+/* What the server's own first message to this peer becomes: the vendor ID it carries afterwards. */
+static bool server_offers(struct ike_table *table, uint64_t now, const char *client, uint32_t cookie,
+			  enum vendor vendor)
+{
+	struct message m = first(cookie, VENDOR_RFC_3947);
+	const struct ike_result r = to_client(table, now, client, &m);
+
+	assert_true(r.server_initiated);
+	assert_int_equal(r.reason, vendor == VENDOR_RFC_3947 ? IKE_ORDINARY : IKE_REWRITTEN);
+	assert_int_equal(r.actions, vendor == VENDOR_RFC_3947 ? 0 : IKE_ACT_TRACK);
+	return has_vendor(&m, vendor);
+}
+
+/* Exchanges. */
+
+static void other_content_under_a_known_cookie(void **state)
+{
+	struct ike_table *table = new_table();
+	struct message m = first(1, VENDOR_APPLE);
+
+	(void)state;
+	assert_int_equal(to_server(table, 0, client_text, &m).reason, IKE_REWRITTEN);
+	assert_int_equal(ike_table_stats(table).exchanges, 1);
+	m = first(1, VENDOR_DRAFT_07);
+	assert_int_equal(to_server(table, 0, client_text, &m).dialect, IKE_DIALECT_DRAFT_07);
+	m = answer(1, 5);
+	to_client(table, 0, client_text, &m);
+	assert_true(has_vendor(&m, VENDOR_DRAFT_07));
+	m = first(1, VENDOR_RFC_3947);
+	assert_int_equal(to_server(table, 0, client_text, &m).reason, IKE_ORDINARY);
+	assert_int_equal(ike_table_stats(table).exchanges, 0);
+	m = answer(1, 5);
+	assert_int_equal(to_client(table, 0, client_text, &m).reason, IKE_UNKNOWN);
+	assert_true(has_vendor(&m, VENDOR_RFC_3947));
+	ike_table_free(table);
+}
+
+static void a_reply_in_the_dialect_is_left(void **state)
+{
+	struct ike_table *table = new_table();
+	struct message m1 = first(1, VENDOR_APPLE), m2 = answer(1, 5), before;
+
+	(void)state;
+	add_vendor(&m2, VENDOR_APPLE);
+	before = m2;
+	to_server(table, 0, client_text, &m1);
+	assert_int_equal(to_client(table, 0, client_text, &m2).reason, IKE_ORDINARY);
+	assert_memory_equal(m2.data, before.data, m2.length);
+	ike_table_free(table);
+}
+
+static void an_exchange_does_not_change_its_type(void **state)
+{
+	struct ike_table *table = new_table();
+	struct message m1 = first(1, VENDOR_APPLE), m3 = third(1, 5);
+
+	(void)state;
+	to_server(table, 0, client_text, &m1);
+	m3.data[18] = AGGRESSIVE;
+	assert_int_equal(to_server(table, 0, client_text, &m3).reason, IKE_UNKNOWN);
+	ike_table_free(table);
+}
+
+static void first_message_without_sa(void **state)
+{
+	struct ike_table *table = new_table();
+	struct message m = start(1, 0, MAIN);
+	struct ike_result r;
+
+	(void)state;
+	add_vendor(&m, VENDOR_APPLE);
+	r = to_server(table, 0, client_text, &m);
+	assert_int_equal(r.reason, IKE_BAD_SA);
+	assert_int_equal(r.actions, 0);
+	assert_true(has_vendor(&m, VENDOR_APPLE));
+	add(&m, SA, "\0\0\0\1\0\0\0\1\0\0\0\7", 12);
+	assert_int_equal(to_server(table, 0, client_text, &m).reason, IKE_BAD_SA);
+	assert_int_equal(ike_table_stats(table).exchanges, 0);
+	ike_table_free(table);
+}
+
+/* The answer was missed: no hash algorithm, no proof. What the vendor ID tells about the order still holds,
+ * and no more. */
+static void answer_not_seen(void **state)
+{
+	struct ike_table *table = new_table();
+	struct message m1 = first(1, VENDOR_APPLE), m3 = third(1, 5), right = start(1, 5, MAIN);
+	struct ike_result r;
+
+	(void)state;
+	to_server(table, 0, client_text, &m1);
+	r = to_server(table, 0, client_text, &m3);
+	assert_int_equal(r.edits, IKE_EDIT_NATD_TYPE | IKE_EDIT_NATD_ORDER);
+	assert_int_equal(r.actions, 0); /* nor is the responder's cookie known */
+	m1 = first(2, VENDOR_RFC_3947);
+	add_vendor(&m1, VENDOR_APPLE);
+	assert_int_equal(to_server(table, 0, client_text, &m1).dialect, IKE_DIALECT_TIGER_LATE);
+	memcpy(right.data, (uint32_t[]){2}, 4);
+	add_natd(&right, 20, "192.168.1.2:500");
+	add_natd(&right, 20, server_text);
+	assert_int_equal(to_server(table, 0, client_text, &right).reason, IKE_ORDINARY);
+	ike_table_free(table);
+}
+
+static void the_exchange_survives_new_ports_and_addresses(void **state)
+{
+	struct ike_table *table = new_table();
+	struct message m1 = first(1, VENDOR_APPLE), m2 = answer(1, 5), m3 = third(1, 5);
+	struct ike_result r;
+
+	(void)state;
+	to_server(table, 0, client_text, &m1);
+	to_client(table, 0, client_text, &m2);
+	r = send_between(table, 0, IKE_TO_SERVER, "198.51.100.99:61234", "203.0.113.5:4500", &m3);
+	assert_int_equal(r.edits, IKE_EDIT_NATD_TYPE | IKE_EDIT_NATD_ORDER);
+	assert_int_equal(r.actions, IKE_ACT_REMEMBER_PEER);
+	assert_int_equal(ike_table_peer_dialect(table, 0, &r.peer), IKE_DIALECT_APPLE);
+	ike_table_free(table);
+}
+
+static void exchanges_expire(void **state)
+{
+	struct ike_table *table = ike_table_new(&(struct ike_config){.exchange_ttl_ms = 5000});
+	struct message m;
+
+	(void)state;
+	m = first(1, VENDOR_APPLE);
+	to_server(table, 1000, client_text, &m);
+	m = answer(1, 5);
+	assert_int_equal(to_client(table, 5999, client_text, &m).reason,
+			 IKE_REWRITTEN); /* and is used again */
+	m = third(1, 5);
+	assert_int_equal(to_server(table, 10998, client_text, &m).reason, IKE_REWRITTEN);
+	m = third(1, 5);
+	assert_int_equal(to_server(table, 15998, client_text, &m).reason, IKE_UNKNOWN);
+	assert_int_equal(ike_table_stats(table).exchanges, 0);
+	assert_int_equal(ike_table_stats(table).evicted, 0);
+	ike_table_free(table);
+}
+
+static void a_flood_of_first_messages_is_bounded(void **state)
+{
+	enum { BOUND = 100, FLOOD = 1000 };
+	struct ike_table *table =
+		ike_table_new(&(struct ike_config){.max_exchanges = BOUND, .max_peers = BOUND});
+	struct message m;
+
+	(void)state;
+	meet(table, 0, client_text, VENDOR_APPLE, 1);
+	for (uint32_t i = 0; i < FLOOD; i++) {
+		char forged[ENDPOINT_TEXT_MAX];
+
+		snprintf(forged, sizeof forged, "10.%u.%u.1:500", i / 256, i % 256);
+		m = first(1000 + 2 * i, VENDOR_APPLE);
+		assert_int_equal(to_server(table, i, forged, &m).reason, IKE_REWRITTEN);
+		m = first(1001 + 2 * i, VENDOR_RFC_3947);
+		assert_int_equal(to_server(table, i, forged, &m).reason, IKE_ORDINARY);
+		assert_true(ike_table_stats(table).exchanges <= BOUND);
+	}
+	assert_int_equal(ike_table_stats(table).exchanges, BOUND);
+	assert_int_equal(ike_table_stats(table).evicted, FLOOD + 1 - BOUND);
+	m = answer(1, 5);
+	assert_int_equal(to_client(table, FLOOD, client_text, &m).reason, IKE_UNKNOWN);
+	m = answer(1000 + 2 * (FLOOD - 1), 5);
+	assert_int_equal(to_client(table, FLOOD, client_text, &m).reason, IKE_REWRITTEN);
+	/* The proven peer is still known, since first messages prove nothing. */
+	assert_int_equal(ike_table_stats(table).peers, 1);
+	assert_true(server_offers(table, FLOOD, "198.51.100.7:4500", 2, VENDOR_APPLE));
+	ike_table_free(table);
+}
+
+/* The order of NAT-D payloads. */
+
+static struct ike_result order_of(struct message *m, enum vendor vendor)
+{
+	struct ike_table *table = new_table();
+	struct message m1 = first(1, vendor), m2 = answer(1, 5);
+	struct ike_result r;
+
+	to_server(table, 0, client_text, &m1);
+	to_client(table, 0, client_text, &m2);
+	r = to_server(table, 0, client_text, m);
+	ike_table_free(table);
+	return r;
+}
+
+static void several_addresses(void **state)
+{
+	struct message m = start(1, 5, MAIN), wanted = start(1, 5, MAIN);
+
+	(void)state;
+	add_natd(&m, 15, "192.168.1.2:500");
+	add_natd(&m, 15, "192.168.2.2:500");
+	add_natd(&m, 15, server_text);
+	add_natd(&wanted, 20, server_text);
+	add_natd(&wanted, 20, "192.168.2.2:500");
+	add_natd(&wanted, 20, "192.168.1.2:500");
+	assert_int_equal(order_of(&m, VENDOR_APPLE).edits, IKE_EDIT_NATD_TYPE | IKE_EDIT_NATD_ORDER);
+	assert_memory_equal(m.data, wanted.data, m.length);
+}
+
+static void several_addresses_without_proof(void **state)
+{
+	struct message m = start(1, 5, MAIN);
+
+	(void)state;
+	add_natd(&m, 15, "192.168.1.2:500");
+	add_natd(&m, 15, "192.168.2.2:500");
+	add_natd(&m, 15, "203.0.113.99:500");
+	assert_int_equal(order_of(&m, VENDOR_APPLE).edits, IKE_EDIT_NATD_TYPE);
+}
+
+static void an_apple_client_in_the_right_order(void **state)
+{
+	struct message m = start(1, 5, MAIN);
+
+	(void)state;
+	add_natd(&m, 15, server_text);
+	add_natd(&m, 15, "192.168.1.2:500");
+	assert_int_equal(order_of(&m, VENDOR_APPLE).edits, IKE_EDIT_NATD_TYPE);
+}
+
+static void a_draft_client_in_the_wrong_order(void **state)
+{
+	struct message m = start(1, 5, MAIN);
+
+	(void)state;
+	add_natd(&m, 15, "192.168.1.2:500");
+	add_natd(&m, 15, server_text);
+	assert_int_equal(order_of(&m, VENDOR_DRAFT_08).edits, IKE_EDIT_NATD_TYPE | IKE_EDIT_NATD_ORDER);
+	m = start(1, 5, MAIN);
+	add_natd(&m, 15, "192.168.1.2:500");
+	add_natd(&m, 15, "203.0.113.99:500");
+	assert_int_equal(order_of(&m, VENDOR_DRAFT_08).edits, IKE_EDIT_NATD_TYPE);
+}
+
+static void one_or_unequal_payloads(void **state)
+{
+	struct message m = start(1, 5, MAIN);
+
+	(void)state;
+	add_natd(&m, 15, "192.168.1.2:500");
+	assert_int_equal(order_of(&m, VENDOR_APPLE).edits, IKE_EDIT_NATD_TYPE);
+	m = start(1, 5, MAIN);
+	add(&m, 15, "0123456789abcdef", MD5_LEN);
+	add_natd(&m, 15, server_text);
+	assert_int_equal(order_of(&m, VENDOR_APPLE).edits, IKE_EDIT_NATD_TYPE);
+	m = start(1, 5, MAIN);
+	add(&m, 15, "", 0);
+	add(&m, 15, "", 0);
+	assert_true(order_of(&m, VENDOR_APPLE).edits & IKE_EDIT_NATD_TYPE);
+}
+
+/* Peers, and the exchanges that the server starts. */
+
+static void only_a_proven_peer_is_remembered(void **state)
+{
+	struct ike_table *table = new_table();
+	struct message m1 = first(1, VENDOR_APPLE), m2 = answer(1, 5), forged = third(1, 6), m3 = third(1, 5);
+	struct ike_result r;
+
+	(void)state;
+	assert_int_equal(to_server(table, 0, client_text, &m1).actions, IKE_ACT_TRACK);
+	to_client(table, 0, client_text, &m2);
+	r = to_server(table, 0, client_text, &forged);
+	assert_int_equal(r.reason, IKE_REWRITTEN);
+	assert_int_equal(r.actions, 0);
+	assert_int_equal(ike_table_stats(table).peers, 0);
+	r = to_server(table, 0, client_text, &m3);
+	assert_int_equal(r.actions, IKE_ACT_REMEMBER_PEER);
+	assert_int_equal(ike_table_stats(table).peers, 1);
+	assert_true(server_offers(table, 0, client_text, 2, VENDOR_APPLE));
+	ike_table_free(table);
+}
+
+static void an_unknown_peer_is_left_to_the_server(void **state)
+{
+	struct ike_table *table = new_table();
+
+	(void)state;
+	meet(table, 0, client_text, VENDOR_APPLE, 1);
+	assert_true(server_offers(table, 0, "198.51.100.8:500", 2, VENDOR_RFC_3947));
+	ike_table_free(table);
+}
+
+static void a_peer_is_found_by_its_address_alone(void **state)
+{
+	struct ike_table *table = new_table();
+	const struct endpoint other_port = at("198.51.100.7:4500");
+
+	(void)state;
+	meet(table, 0, "198.51.100.7:1027", VENDOR_APPLE, 1);
+	meet(table, 0, "198.51.100.7:1028", VENDOR_APPLE, 2); /* another one of the kind */
+	assert_int_equal(ike_table_peer_dialect(table, 0, &other_port), IKE_DIALECT_APPLE);
+	assert_true(server_offers(table, 0, client_text, 3, VENDOR_APPLE));
+	ike_table_free(table);
+}
+
+static void two_dialects_behind_one_address(void **state)
+{
+	struct ike_table *table = new_table();
+
+	(void)state;
+	meet(table, 0, "198.51.100.7:500", VENDOR_APPLE, 1);
+	meet(table, 0, "198.51.100.7:1027", VENDOR_DRAFT_08, 2);
+	assert_true(server_offers(table, 0, "198.51.100.7:500", 3, VENDOR_APPLE));
+	assert_true(server_offers(table, 0, "198.51.100.7:1027", 4, VENDOR_DRAFT_08));
+	assert_true(server_offers(table, 0, "198.51.100.7:1028", 5, VENDOR_RFC_3947));
+	ike_table_free(table);
+}
+
+static void an_ordinary_client_behind_the_same_address(void **state)
+{
+	static const enum vendor ordinary[] = {VENDOR_RFC_3947, VENDOR_DRAFT_02, VENDOR_UNKNOWN};
+
+	(void)state;
+	for (unsigned i = 0; i < 6; i++) {
+		struct ike_table *table = new_table();
+		struct message m = first(2, ordinary[i / 2]);
+
+		if (i % 2)
+			meet(table, 0, "198.51.100.7:500", VENDOR_APPLE, 1);
+		assert_int_equal(to_server(table, 0, "198.51.100.7:1027", &m).actions, 0);
+		if (!(i % 2))
+			meet(table, 0, "198.51.100.7:500", VENDOR_APPLE, 1);
+		assert_true(server_offers(table, 0, "198.51.100.7:500", 3, VENDOR_APPLE));
+		assert_true(server_offers(table, 0, "198.51.100.7:1027", 4, VENDOR_RFC_3947));
+		ike_table_free(table);
+	}
+}
+
+static void a_peer_that_has_learned_the_rfc(void **state)
+{
+	struct ike_table *table = new_table();
+	struct message m = first(2, VENDOR_RFC_3947);
+
+	(void)state;
+	meet(table, 0, client_text, VENDOR_APPLE, 1);
+	assert_int_equal(to_server(table, 0, client_text, &m).actions, IKE_ACT_FORGET_PEER);
+	assert_int_equal(ike_table_stats(table).peers, 0);
+	assert_true(server_offers(table, 0, client_text, 3, VENDOR_RFC_3947));
+	ike_table_free(table);
+}
+
+/* Between the server's first message and its repetition the peer may be forgotten: the exchange goes on as it
+ * began. */
+static void the_servers_exchange_keeps_its_dialect(void **state)
+{
+	struct ike_table *table = new_table();
+	struct message m = first(2, VENDOR_RFC_3947);
+
+	(void)state;
+	meet(table, 0, client_text, VENDOR_APPLE, 1);
+	assert_true(server_offers(table, 0, client_text, 3, VENDOR_APPLE));
+	assert_int_equal(to_server(table, 0, client_text, &m).actions, IKE_ACT_FORGET_PEER);
+	assert_true(server_offers(table, 0, client_text, 3, VENDOR_APPLE));
+	assert_true(server_offers(table, 0, client_text, 4, VENDOR_RFC_3947));
+	ike_table_free(table);
+}
+
+struct seen_peers {
+	struct endpoint peer[4];
+	enum ike_dialect dialect[4];
+	uint64_t age_ms[4];
+	unsigned count;
+};
+
+static void note_peer(void *ctx, const struct endpoint *peer, enum ike_dialect dialect, uint64_t age_ms)
+{
+	struct seen_peers *seen = ctx;
+
+	assert_true(seen->count < 4);
+	seen->peer[seen->count] = *peer;
+	seen->dialect[seen->count] = dialect;
+	seen->age_ms[seen->count++] = age_ms;
+}
+
+static void peers_are_saved_and_restored(void **state)
+{
+	struct ike_table *before = new_table(), *after = new_table();
+	struct seen_peers seen = {.count = 0};
+	const uint64_t now = 9 * HOUR_MS, boot = 1000;
+	const struct endpoint nobody = {.port = 500}, client = at(client_text);
+
+	(void)state;
+	meet(before, now - 7 * HOUR_MS, "198.51.100.7:500", VENDOR_APPLE, 1);
+	meet(before, now - 1000, "[2001:db8::7]:500", VENDOR_DRAFT_04, 2);
+	ike_table_each_peer(before, now, note_peer, &seen);
+	assert_int_equal(seen.count, 2);
+	assert_int_equal(seen.dialect[0], IKE_DIALECT_APPLE);
+	assert_int_equal(seen.age_ms[0], 7 * HOUR_MS);
+	assert_int_equal(seen.dialect[1], IKE_DIALECT_DRAFT_04);
+	assert_int_equal(seen.age_ms[1], 1000);
+	/* Another clock, that began only a second ago. */
+	for (unsigned i = 0; i < seen.count; i++)
+		assert_true(
+			ike_table_restore_peer(after, boot, &seen.peer[i], seen.dialect[i], seen.age_ms[i]));
+	assert_true(server_offers(after, boot, "198.51.100.7:500", 3, VENDOR_APPLE));
+	assert_true(server_offers(after, boot, "[2001:db8::7]:4500", 4, VENDOR_DRAFT_04));
+	assert_true(server_offers(after, boot + HOUR_MS, "198.51.100.7:500", 5, VENDOR_RFC_3947));
+	assert_true(server_offers(after, boot + HOUR_MS, "[2001:db8::7]:500", 6, VENDOR_DRAFT_04));
+	seen.count = 0;
+	ike_table_each_peer(after, boot + HOUR_MS, note_peer, &seen);
+	assert_int_equal(seen.count, 1);
+	assert_int_equal(seen.age_ms[0], HOUR_MS + 1000);
+	assert_false(ike_table_restore_peer(after, boot, &client, IKE_DIALECT_APPLE, 8 * HOUR_MS));
+	assert_false(ike_table_restore_peer(after, boot, &client, IKE_DIALECT_APPLE, UINT64_MAX));
+	assert_false(ike_table_restore_peer(after, boot, &client, IKE_DIALECT_RFC3947, 0));
+	assert_false(ike_table_restore_peer(after, boot, &client, IKE_DIALECTS, 0));
+	assert_false(ike_table_restore_peer(after, boot, &nobody, IKE_DIALECT_APPLE, 0));
+	ike_table_free(before);
+	ike_table_free(after);
+}
+
+static void peers_are_bounded(void **state)
+{
+	struct ike_table *table = ike_table_new(&(struct ike_config){.max_peers = 3});
+	char client[ENDPOINT_TEXT_MAX];
+
+	(void)state;
+	for (uint32_t i = 1; i <= 5; i++) {
+		snprintf(client, sizeof client, "198.51.100.%u:500", i);
+		assert_int_equal(meet(table, i, client, VENDOR_APPLE, i).actions, IKE_ACT_REMEMBER_PEER);
+	}
+	assert_int_equal(ike_table_stats(table).peers, 3);
+	assert_int_equal(ike_table_stats(table).evicted, 2);
+	assert_true(server_offers(table, 9, "198.51.100.2:500", 12, VENDOR_RFC_3947));
+	assert_true(server_offers(table, 9, "198.51.100.3:500", 13, VENDOR_APPLE));
+	ike_table_free(table);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(other_content_under_a_known_cookie),
+		cmocka_unit_test(a_reply_in_the_dialect_is_left),
+		cmocka_unit_test(an_exchange_does_not_change_its_type),
+		cmocka_unit_test(first_message_without_sa),
+		cmocka_unit_test(answer_not_seen),
+		cmocka_unit_test(the_exchange_survives_new_ports_and_addresses),
+		cmocka_unit_test(exchanges_expire),
+		cmocka_unit_test(a_flood_of_first_messages_is_bounded),
+		cmocka_unit_test(several_addresses),
+		cmocka_unit_test(several_addresses_without_proof),
+		cmocka_unit_test(an_apple_client_in_the_right_order),
+		cmocka_unit_test(a_draft_client_in_the_wrong_order),
+		cmocka_unit_test(one_or_unequal_payloads),
+		cmocka_unit_test(only_a_proven_peer_is_remembered),
+		cmocka_unit_test(an_unknown_peer_is_left_to_the_server),
+		cmocka_unit_test(a_peer_is_found_by_its_address_alone),
+		cmocka_unit_test(two_dialects_behind_one_address),
+		cmocka_unit_test(an_ordinary_client_behind_the_same_address),
+		cmocka_unit_test(a_peer_that_has_learned_the_rfc),
+		cmocka_unit_test(the_servers_exchange_keeps_its_dialect),
+		cmocka_unit_test(peers_are_saved_and_restored),
+		cmocka_unit_test(peers_are_bounded),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
