@@ -1,7 +1,7 @@
 # natshim: build, tests, installation. Everything that is made lies in build/, but the program: ./natshim.
 #
 #   make                 the program                make check       all tests (closes with a count)
-#   make install         DESTDIR, PREFIX            make fuzz-short  two minutes of fuzzing
+#   make install         DESTDIR, PREFIX            make fuzz-short  a minute of each fuzz target
 #   make uninstall                                  make bench       the figures of docs/performance.md
 #   make demo            see it work (as root)      make lint        clang-tidy, cppcheck, man pages
 #   make deps            install what is needed     V=1              show the commands
@@ -109,7 +109,7 @@ check-net check-vm: check-%: natshim $B/san/natshim
 	$(Q)PYTHON=$(PYTHON) tests/run $*
 
 fuzz-short fuzz: $(FUZZ:%=$B/fuzz/%)
-	$(Q)tests/fuzz/run $(if $(filter fuzz,$@),3600,20) $(FUZZ:%=$B/fuzz/%)
+	$(Q)tests/fuzz/run $(if $(filter fuzz,$@),3600,60) $(FUZZ:%=$B/fuzz/%)
 
 bench: natshim $(BENCH:%=$B/rel/%)
 	$(Q)PYTHON=$(PYTHON) tests/bench/run

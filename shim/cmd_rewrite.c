@@ -160,7 +160,7 @@ static unsigned translate_reply(const struct rewrite *r, enum ike_dialect dialec
 	struct dialect_context context = {.dialect = dialect,
 					  .direction = IKE_TO_SERVER,
 					  .hasher = r->hasher,
-					  .destination = {udp->dst}};
+					  .destination = &udp->dst};
 	struct isakmp_message message;
 	unsigned edits = 0;
 	uint8_t *data;
