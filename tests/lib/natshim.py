@@ -60,17 +60,20 @@ class Natshim:
     def send(self, signum):
         self.process.send_signal(signum)
 
-    def stop(self, signum=signal.SIGTERM, seconds=10):
+    def stop(self, signum=signal.SIGTERM):
         """Ends it; its exit status (None if it had to be killed)."""
         if self.process.poll() is None:
             self.send(signum)
-            try:
-                self.process.wait(seconds)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-                return None
-        return self.process.returncode
+        return self.ended()
+
+    def ended(self, seconds=10):
+        """Waits for its end; its exit status (None if it had to be killed)."""
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            return None
 
     def faults(self):
         """What the sanitizers said, if anything."""

@@ -1,5 +1,6 @@
 """SoftEther VPN server in a test host: IPsec and L2TP in user space, so it needs nothing of the kernel."""
 import os
+import re
 import subprocess
 
 from . import hosts
@@ -18,18 +19,20 @@ class SoftEther:
         for path in ("/var/lib/softether", "/var/log/softether"):
             host.private(path)
         self.process = host.popen("/usr/bin/vpnserver", "execsvc", log=host.path("softether.log"))
-        commands = (f"IPsecEnable /L2TP:yes /L2TPRAW:no /ETHERIP:no /PSK:{psk} /DEFAULTHUB:DEFAULT",)
+        ipsec = f"IPsecEnable /L2TP:yes /L2TPRAW:no /ETHERIP:no /PSK:{psk} /DEFAULTHUB:DEFAULT"
         if not hosts.wait_for(lambda: self.vpncmd("About").returncode == 0, 20, 0.2):
             raise RuntimeError("SoftEther did not start")
-        for command in commands:
-            done = self.vpncmd(*command.split())
+        for hub, command in ((None, ipsec), ("DEFAULT", f"UserCreate {user} /GROUP:none /REALNAME:none /NOTE:none"),
+                             ("DEFAULT", f"UserPasswordSet {user} /PASSWORD:{password}")):
+            done = self.vpncmd(*command.split(), hub=hub)
             if done.returncode:
                 raise RuntimeError("vpncmd: " + done.stdout)
-        for command in (f"UserCreate {user} /GROUP:none /REALNAME:none /NOTE:none",
-                        f"UserPasswordSet {user} /PASSWORD:{password}"):
-            done = self.vpncmd(*command.split(), hub="DEFAULT")
-            if done.returncode:
-                raise RuntimeError("vpncmd: " + done.stdout)
+        if not hosts.wait_for(self.listening, 20, 0.1):
+            raise RuntimeError("SoftEther does not listen on UDP 500")
+
+    def listening(self):
+        """It does so a while after IPsec is switched on."""
+        return {"500", "4500"} <= set(re.findall(r":(\d+)\s", self.host.run("ss", "-Huln4").stdout))
 
     def vpncmd(self, *command, hub=None):
         where = [f"/ADMINHUB:{hub}"] if hub else []

@@ -28,8 +28,12 @@ def _line(good, name, more=""):
     return bool(good)
 
 
-def diag(text):
-    for line in str(text).rstrip().splitlines():
+def diag(text, lines=60, width=400):
+    """Shows a text as comment, the middle of a long one left out."""
+    shown = [line if len(line) <= width else line[:width] + " ..." for line in str(text).rstrip().splitlines()]
+    if len(shown) > lines:
+        shown[lines // 2:-lines // 2] = [f"... {len(shown) - lines} lines ..."]
+    for line in shown:
         print(f"# {line}", flush=True)
 
 
