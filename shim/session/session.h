@@ -11,11 +11,10 @@
 #include "shim/session/sa.h"
 
 #define SESSION_NEVER UINT32_MAX /* a time-out that is switched off */
-#define SESSION_PROFILES 32 /* profile numbers are the caller's, 0 .. 31 (the daemon uses enum ike_dialect)  \
-			     */
-#define SESSION_SAS_MAX 16  /* SAs named in one action; more of a session follow in the next one */
+#define SESSION_PROFILES 32      /* numbers 0 .. 31 are the caller's: the daemon uses enum ike_dialect */
+#define SESSION_SAS_MAX 16       /* SAs named in one action; more of a session follow in the next one */
 
-/* All in ms; SESSION_NEVER: off; 0 means the default, but for close_grace_ms, where 0 is "at once". */
+/* All in ms; SESSION_NEVER: off. */
 struct session_profile {
 	uint32_t close_grace_ms;      /* closed: from the client's StopCCN until the SAs go. Default 200 */
 	uint32_t dead_after_ms;       /* dead: packets go out and nothing comes back. Default 30000 */
@@ -24,9 +23,9 @@ struct session_profile {
 				       * least dead_after_ms */
 	uint32_t idle_timeout_ms;     /* idle: no sign of life at all. Default 600000 */
 	uint32_t supersede_after_ms;  /* superseded: how long the old session must have been silent; one NAT
-				       * keep-alive  and a little. Default 22000 */
-	uint32_t
-		keep_warm_ms; /* SESSION_KEEP_WARM when the tunnel carried nothing for so long. Default off */
+				       * keep-alive and a little. Default 22000 */
+	uint32_t keep_warm_ms; /* SESSION_KEEP_WARM when the tunnel carried no payload for so long: HELLO, LCP
+				* echo and their answers don't count. Default off */
 };
 #define SESSION_PROFILE_DEFAULT                                                                              \
 	{                                                                                                    \
@@ -98,14 +97,15 @@ enum session_l2tp {
 void session_l2tp(struct session_table *table, uint64_t now_ms, const struct endpoint *client,
 		  enum session_l2tp what);
 
-/* First message of an IKE exchange that this peer began. May lead to SESSION_IDENTIFY actions. */
+/* First message of an IKE exchange that this peer began: if it has sessions, their identities will be wanted
+ * soon. */
 void session_phase1_begins(struct session_table *table, uint64_t now_ms, const struct endpoint *peer);
 
 /* The answer to SESSION_IDENTIFY: one call for each established IKE SA of that address, then
  * session_identified(). */
 struct session_ike_sa {
 	struct endpoint peer;     /* with the port that IKE uses */
-	uint64_t number;          /* the stack's own, growing with time */
+	uint64_t number;          /* the stack's own; only for the log */
 	uint64_t identity;        /* hash of the peer's phase-1 ID; 0: not known */
 	bool identity_is_address; /* the ID is an IP address: behind one NAT no two clients have the same */
 	size_t spi_count;
@@ -173,7 +173,8 @@ struct session_view {
 		silent_ms;        /* since the start, the last sign of life, the last packet of its own SAs */
 	uint32_t spi_in, spi_out; /* the newest; 0: none */
 	unsigned sa_count;
-	uint64_t bytes_in, bytes_out, packets_in, packets_out;
+	uint64_t bytes_in, bytes_out;     /* since the start */
+	uint64_t packets_in, packets_out; /* of the SAs that are there */
 	unsigned attempts;
 	const char *error; /* the stack's own words of the last failure, or NULL; valid during the call */
 };
