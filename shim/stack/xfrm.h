@@ -63,12 +63,11 @@ struct xfrm_message {
 	uint16_t src_port, dst_port; /* of the selectors, host order; 0: any (also when it is masked) */
 	uint8_t policy_dir;          /* XFRM_POLICY_IN, _OUT, _FWD */
 	bool transport;
-	bool addresses; /* src and dst are known (a delete notification has only dst) */
 	uint64_t bytes, packets, add_time_s;
 };
 /* One netlink message of length bytes; every length in it is checked. False: malformed. */
 bool xfrm_parse(const struct nlmsghdr *message, size_t length, struct xfrm_message *out);
-/* The same from the side of the host: true when us/them could be told. local: which end is ours. */
+/* The same seen from this host. */
 void xfrm_to_sa(const struct xfrm_message *message, bool src_is_us, struct sa_info *out);
 
 #endif

@@ -1,0 +1,75 @@
+/* Own addresses, by route lookup. */
+#include "shim/stack/local.h"
+
+#include "shim/stack/netlink.h"
+
+#include <linux/rtnetlink.h>
+#include <string.h>
+
+void local_init(struct local_addresses *local)
+{
+	*local = (struct local_addresses){.route = NULL};
+}
+
+void local_clear(struct local_addresses *local)
+{
+	if (local->route)
+		nl_socket_free(local->route);
+	local_init(local);
+}
+
+void local_forget(struct local_addresses *local)
+{
+	local->count = 0;
+}
+
+bool local_remembered(const struct local_addresses *local, const struct endpoint *address)
+{
+	for (unsigned i = 0; i < local->count; i++)
+		if (endpoint_same_host(&local->known[i], address))
+			return true;
+	return false;
+}
+
+static void read_type(void *ctx, struct nlmsghdr *message)
+{
+	struct rtmsg route;
+
+	if (message->nlmsg_type != RTM_NEWROUTE || !nlmsg_valid_hdr(message, sizeof route))
+		return;
+	memcpy(&route, nlmsg_data(message), sizeof route);
+	*(bool *)ctx = route.rtm_type == RTN_LOCAL;
+}
+
+static bool ask(struct nl_sock *sock, const struct endpoint *address)
+{
+	struct rtmsg route = {.rtm_family = address->addr_len == 16 ? AF_INET6 : AF_INET,
+				    .rtm_dst_len = (unsigned char)(address->addr_len * 8)};
+	struct nl_msg *message = nlmsg_alloc_simple(RTM_GETROUTE, NLM_F_REQUEST);
+	bool is_local = false;
+
+	if (!message)
+		return false;
+	if (nlmsg_append(message, &route, sizeof route, NLMSG_ALIGNTO) ||
+	    nla_put(message, RTA_DST, address->addr_len, address->addr)) {
+		nlmsg_free(message);
+		return false;
+	}
+	netlink_request(sock, message, read_type, &is_local);
+	return is_local;
+}
+
+bool local_is(struct local_addresses *local, const struct endpoint *address)
+{
+	if (local_remembered(local, address))
+		return true;
+	if (!local->route && netlink_open(&local->route, NETLINK_ROUTE))
+		return false;
+	if (!ask(local->route, address))
+		return false;
+	if (local->count == LOCAL_MAX)
+		local->count = 0;
+	local->known[local->count] = *address;
+	local->known[local->count++].port = 0;
+	return true;
+}

@@ -1,0 +1,23 @@
+/* Is an address one of this host's own? Asked of the kernel's routing (RTM_GETROUTE: type local), remembered, so that it is
+ * right with addresses of any interface and after a change. */
+#ifndef NATSHIM_SHIM_STACK_LOCAL_H
+#define NATSHIM_SHIM_STACK_LOCAL_H
+
+#include "nfq/endpoint.h"
+
+struct nl_sock;
+
+#define LOCAL_MAX 64
+struct local_addresses {
+	struct nl_sock *route; /* NULL: not asked yet */
+	struct endpoint known[LOCAL_MAX];
+	unsigned count;
+};
+
+void local_init(struct local_addresses *local);
+void local_clear(struct local_addresses *local);
+void local_forget(struct local_addresses *local); /* ask again: addresses may have changed */
+bool local_remembered(const struct local_addresses *local, const struct endpoint *address); /* without asking */
+bool local_is(struct local_addresses *local, const struct endpoint *address);
+
+#endif
