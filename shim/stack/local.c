@@ -44,7 +44,7 @@ static void read_type(void *ctx, struct nlmsghdr *message)
 static bool ask(struct nl_sock *sock, const struct endpoint *address)
 {
 	struct rtmsg route = {.rtm_family = address->addr_len == 16 ? AF_INET6 : AF_INET,
-				    .rtm_dst_len = (unsigned char)(address->addr_len * 8)};
+			      .rtm_dst_len = (unsigned char)(address->addr_len * 8)};
 	struct nl_msg *message = nlmsg_alloc_simple(RTM_GETROUTE, NLM_F_REQUEST);
 	bool is_local = false;
 

@@ -17,7 +17,8 @@ struct local_addresses {
 void local_init(struct local_addresses *local);
 void local_clear(struct local_addresses *local);
 void local_forget(struct local_addresses *local); /* ask again: addresses may have changed */
-bool local_remembered(const struct local_addresses *local, const struct endpoint *address); /* without asking */
+bool local_remembered(const struct local_addresses *local,
+		      const struct endpoint *address); /* without asking */
 bool local_is(struct local_addresses *local, const struct endpoint *address);
 
 #endif

@@ -11,11 +11,13 @@ int netlink_errno(int nl_error)
 	static const struct {
 		int nl, error;
 	} known[] = {
-		{NLE_PERM, EPERM},	  {NLE_NOMEM, ENOBUFS},	      {NLE_AGAIN, EAGAIN},
-		{NLE_EXIST, EEXIST},	  {NLE_OBJ_NOTFOUND, ESRCH},  {NLE_INVAL, EINVAL},
-		{NLE_BUSY, EBUSY},	  {NLE_NOACCESS, EACCES},     {NLE_DUMP_INTR, EINTR},
-		{NLE_INTR, EINTR},	  {NLE_OPNOTSUPP, EOPNOTSUPP}, {NLE_PROTO_MISMATCH, EPROTONOSUPPORT},
-		{NLE_NODEV, ENODEV},	  {NLE_AF_NOSUPPORT, EAFNOSUPPORT},
+		{NLE_PERM, EPERM},           {NLE_NOMEM, ENOBUFS},
+		{NLE_AGAIN, EAGAIN},         {NLE_EXIST, EEXIST},
+		{NLE_OBJ_NOTFOUND, ESRCH},   {NLE_INVAL, EINVAL},
+		{NLE_BUSY, EBUSY},           {NLE_NOACCESS, EACCES},
+		{NLE_DUMP_INTR, EINTR},      {NLE_INTR, EINTR},
+		{NLE_OPNOTSUPP, EOPNOTSUPP}, {NLE_PROTO_MISMATCH, EPROTONOSUPPORT},
+		{NLE_NODEV, ENODEV},         {NLE_AF_NOSUPPORT, EAFNOSUPPORT},
 	};
 
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
@@ -75,7 +77,8 @@ int netlink_request(struct nl_sock *sock, struct nl_msg *message, netlink_messag
 	nl_cb_put(own);
 	if (cb) {
 		nl_cb_set(cb, NL_CB_VALID, NL_CB_CUSTOM, hand_over, &receiver);
-		nl_socket_disable_auto_ack(sock); /* the answer is enough, an ACK would be taken for the next one's */
+		nl_socket_disable_auto_ack(
+			sock); /* the answer is enough, an ACK would be taken for the next one's */
 		rc = nl_send_auto(sock, message);
 		nl_socket_enable_auto_ack(sock);
 		if (rc >= 0)

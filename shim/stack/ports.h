@@ -9,7 +9,7 @@
 
 struct port_entry {
 	uint32_t reqid; /* 0: empty */
-	uint16_t port;	/* host order; 0: any */
+	uint16_t port;  /* host order; 0: any */
 };
 struct port_map {
 	struct port_entry *entries;

@@ -34,7 +34,7 @@ struct xfrm_monitor {
 	enum dump_state dump;
 	uint32_t dump_sequence;
 	bool dump_broken; /* the dump that runs is not complete */
-	bool again;	  /* dump once more: policies first */
+	bool again;       /* dump once more: policies first */
 	uint64_t dump_began_ms;
 	struct xfrm_stats stats;
 	_Alignas(struct nlmsghdr) unsigned char buffer[BUFFER_BYTES];
@@ -66,7 +66,8 @@ static bool is_orphan(const struct xfrm_monitor *m, uint32_t reqid)
 /* False: neither end is ours, or both are and the ports don't tell. */
 static bool our_side(struct xfrm_monitor *m, const struct xfrm_message *message, bool *src_is_us)
 {
-	const bool known = local_remembered(&m->local, &message->src) != local_remembered(&m->local, &message->dst);
+	const bool known =
+		local_remembered(&m->local, &message->src) != local_remembered(&m->local, &message->dst);
 
 	if (known) {
 		*src_is_us = local_remembered(&m->local, &message->src);
@@ -212,7 +213,8 @@ static ssize_t receive(struct xfrm_monitor *m, struct nl_sock *sock)
 {
 	struct sockaddr_nl from;
 	struct iovec part = {.iov_base = m->buffer, .iov_len = sizeof m->buffer};
-	struct msghdr header = {.msg_name = &from, .msg_namelen = sizeof from, .msg_iov = &part, .msg_iovlen = 1};
+	struct msghdr header = {
+		.msg_name = &from, .msg_namelen = sizeof from, .msg_iov = &part, .msg_iovlen = 1};
 	const ssize_t got = recvmsg(nl_socket_get_fd(sock), &header, MSG_DONTWAIT);
 
 	if (got < 0)
@@ -324,7 +326,8 @@ static int watch(struct xfrm_monitor *m, struct nl_sock *sock)
 	return epoll_ctl(m->epoll, EPOLL_CTL_ADD, nl_socket_get_fd(sock), &event) ? -errno : 0;
 }
 
-int xfrm_open(struct xfrm_monitor **out, const struct xfrm_options *options, const struct xfrm_handlers *handlers, void *ctx)
+int xfrm_open(struct xfrm_monitor **out, const struct xfrm_options *options,
+	      const struct xfrm_handlers *handlers, void *ctx)
 {
 	struct xfrm_monitor *m = calloc(1, sizeof *m);
 	int rc;

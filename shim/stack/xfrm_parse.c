@@ -13,8 +13,8 @@
 static const struct layout {
 	uint16_t type;
 	enum xfrm_kind kind;
-	size_t header;	   /* bytes before the attributes */
-	int inner;	   /* attribute that holds the SA or policy itself; 0: the header is it, or begins with it */
+	size_t header; /* bytes before the attributes */
+	int inner; /* attribute that holds the SA or policy itself; 0: the header is it, or begins with it */
 } layouts[] = {
 	{XFRM_MSG_NEWSA, XFRM_KIND_SA, sizeof(struct xfrm_usersa_info), 0},
 	{XFRM_MSG_UPDSA, XFRM_KIND_SA, sizeof(struct xfrm_usersa_info), 0},
@@ -55,7 +55,8 @@ static bool take_sa(struct xfrm_message *out, const void *data, const struct nla
 	struct xfrm_encap_tmpl template;
 
 	memcpy(&sa, data, sizeof sa);
-	if (!take_address(&out->src, &sa.saddr, sa.family) || !take_address(&out->dst, &sa.id.daddr, sa.family))
+	if (!take_address(&out->src, &sa.saddr, sa.family) ||
+	    !take_address(&out->dst, &sa.id.daddr, sa.family))
 		return false;
 	out->spi = ntohl(sa.id.spi);
 	out->protocol = sa.id.proto;
@@ -161,7 +162,8 @@ bool xfrm_parse(const struct nlmsghdr *message, size_t length, struct xfrm_messa
 		data = nla_data(attributes[layout->inner]);
 	}
 	out->kind = layout->kind;
-	return policy ? take_policy(out, data, attributes[XFRMA_TMPL]) : take_sa(out, data, attributes[XFRMA_ENCAP]);
+	return policy ? take_policy(out, data, attributes[XFRMA_TMPL])
+		      : take_sa(out, data, attributes[XFRMA_ENCAP]);
 }
 
 void xfrm_to_sa(const struct xfrm_message *message, bool src_is_us, struct sa_info *out)

@@ -1,0 +1,122 @@
+/* The loop of the worker: one request after the other, each with the backend that runs on this host. It may block, nobody
+ * waits for it. What comes over the socket is checked like anything else that comes from outside. */
+#include "shim/stack/worker.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+struct worker {
+	int fd;
+	const struct stack_options *options;
+};
+
+static int send_answer(int fd, const struct stack_answer *answer)
+{
+	ssize_t sent;
+
+	do
+		sent = send(fd, answer, sizeof *answer, MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	return sent < 0 ? -errno : 0;
+}
+
+/* With "auto" the stack is looked for each time: it may have been started, stopped or changed meanwhile. Bare XFRM is
+ * taken only when it is asked for, or when SAs are to end whose stack has gone. */
+static const struct stack_backend *choose(const struct stack_options *options, bool bare, int *error,
+					  char text[static STACK_TEXT_MAX])
+{
+	static const struct stack_backend *const all[] = {&stack_libreswan, &stack_strongswan, &stack_xfrm};
+
+	*error = -ESRCH;
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+		if (options->kind != STACK_AUTO && options->kind != all[i]->kind)
+			continue;
+		if (options->kind == STACK_AUTO && all[i]->kind == STACK_XFRM && !bare)
+			continue;
+		*error = all[i]->detect(options, text);
+		if (!*error)
+			return all[i];
+	}
+	if (options->kind == STACK_AUTO)
+		snprintf(text, STACK_TEXT_MAX, "neither libreswan nor strongSwan runs here");
+	return NULL;
+}
+
+static void detect(const struct worker *worker)
+{
+	struct stack_answer answer = {.kind = STACK_DETECTED};
+	const struct stack_backend *backend = choose(worker->options, false, &answer.error, answer.text);
+
+	if (backend)
+		answer.stack = backend->kind;
+	send_answer(worker->fd, &answer);
+}
+
+static void report_ike_sa(void *ctx, const struct stack_ike_sa *ike_sa)
+{
+	const struct worker *worker = ctx;
+	const struct stack_answer answer = {.kind = STACK_IKE_SA, .ike_sa = *ike_sa};
+
+	send_answer(worker->fd, &answer);
+}
+
+static void list(struct worker *worker, const struct stack_request *request)
+{
+	struct stack_answer answer = {.kind = STACK_LISTED, .peer = request->peer};
+	const struct stack_report report = {.ctx = worker, .ike_sa = report_ike_sa};
+	const struct stack_backend *backend = choose(worker->options, true, &answer.error, answer.text);
+
+	if (backend)
+		answer.error = backend->list(worker->options, &request->peer, &report, answer.text);
+	send_answer(worker->fd, &answer);
+}
+
+static void end(const struct worker *worker, const struct stack_request *request)
+{
+	struct stack_answer answer = {.kind = STACK_ENDED, .id = request->end.id};
+	const struct stack_backend *backend = choose(worker->options, true, &answer.error, answer.text);
+
+	if (backend)
+		answer.error = backend->end(worker->options, &request->end, answer.text);
+	if (!answer.error)
+		answer.text[0] = '\0';
+	send_answer(worker->fd, &answer);
+}
+
+static bool is_sound(const struct stack_request *request, ssize_t length)
+{
+	if (length != (ssize_t)sizeof *request)
+		return false;
+	return request->operation != STACK_DO_END || request->end.sa_count <= STACK_SAS_MAX;
+}
+
+void worker_run(int fd, const struct stack_options *options)
+{
+	struct worker worker = {.fd = fd, .options = options};
+	struct stack_request request;
+
+	for (;;) {
+		const ssize_t length = recv(fd, &request, sizeof request, 0);
+
+		if (length < 0 && errno == EINTR)
+			continue;
+		if (length <= 0)
+			return;
+		if (!is_sound(&request, length))
+			continue;
+		switch (request.operation) {
+		case STACK_DO_DETECT:
+			detect(&worker);
+			break;
+		case STACK_DO_LIST:
+			list(&worker, &request);
+			break;
+		case STACK_DO_END:
+			end(&worker, &request);
+			break;
+		case STACK_OPERATIONS:
+			break;
+		}
+	}
+}

@@ -1,0 +1,31 @@
+/* The worker process of shim/stack: the messages on its socket pair, one enum value for each operation, and its loop.
+ * Messages are fixed structures in sequenced packets between two processes of one program. */
+#ifndef NATSHIM_SHIM_STACK_WORKER_H
+#define NATSHIM_SHIM_STACK_WORKER_H
+
+#include "shim/stack/stack.h"
+
+enum stack_operation { STACK_DO_DETECT, STACK_DO_LIST, STACK_DO_END, STACK_OPERATIONS };
+
+struct stack_request {
+	enum stack_operation operation;
+	struct endpoint peer;         /* STACK_DO_LIST */
+	struct stack_end_request end; /* STACK_DO_END */
+};
+
+enum stack_answer_kind { STACK_DETECTED, STACK_IKE_SA, STACK_LISTED, STACK_ENDED, STACK_ANSWERS };
+
+struct stack_answer {
+	enum stack_answer_kind kind;
+	int error;
+	char text[STACK_TEXT_MAX];
+	enum stack_kind stack;      /* STACK_DETECTED */
+	struct endpoint peer;       /* STACK_LISTED */
+	uint64_t id;                /* STACK_ENDED */
+	struct stack_ike_sa ike_sa; /* STACK_IKE_SA */
+};
+
+/* Serves requests from fd until the other end closes it. */
+void worker_run(int fd, const struct stack_options *options);
+
+#endif
