@@ -8,10 +8,9 @@
 #include <string.h>
 #include <time.h>
 
-#define SAMPLE_S 5		 /* between two looks at the SAs' counters and the alive sets */
-#define DETECT_EVERY 2		 /* samples between two looks for a stack, while there is none */
-#define ALIVE_MARGIN_S 60
-#define LONGEST_WAIT_MS 60000	 /* the timer looks at the table at least that often */
+#define SAMPLE_S 5            /* between two looks at the SAs' counters and the alive sets */
+#define DETECT_EVERY 2        /* samples between two looks for a stack, while there is none */
+#define LONGEST_WAIT_MS 60000 /* the timer looks at the table at least that often */
 
 struct watch {
 	struct config_session profiles[IKE_DIALECTS];
@@ -42,8 +41,11 @@ static uint64_t now_ms(void)
 
 static void end_session(struct watch *w, const struct session_action *a)
 {
-	struct stack_end_request request = {
-		.id = a->id, .us = a->us, .peer = a->peer, .reqid = a->reqid, .sa_count = (uint32_t)a->sa_count};
+	struct stack_end_request request = {.id = a->id,
+					    .us = a->us,
+					    .peer = a->peer,
+					    .reqid = a->reqid,
+					    .sa_count = (uint32_t)a->sa_count};
 	char peer[ENDPOINT_TEXT_MAX];
 	int rc;
 
@@ -51,7 +53,8 @@ static void end_session(struct watch *w, const struct session_action *a)
 		request.sas[i] = (struct stack_sa_ref){.spi = a->sas[i].spi, .outbound = a->sas[i].outbound};
 	rc = stack_end(w->stack, &request);
 	log_line(w->log, rc ? LOG_LEVEL_WARNING : LOG_LEVEL_NOTICE, "%s: session %s, idle %llu s: %s%s%s",
-		 endpoint_text(&a->peer, peer), session_end_name(a->reason), (unsigned long long)(a->idle_ms / 1000),
+		 endpoint_text(&a->peer, peer), session_end_name(a->reason),
+		 (unsigned long long)(a->idle_ms / 1000),
 		 a->attempt > 1 ? "told the stack again" : "told the stack to end it", rc ? ": " : "",
 		 rc ? strerror(-rc) : "");
 	if (rc)
@@ -69,9 +72,9 @@ static void log_session(struct watch *w, const struct session_action *a)
 			 ike_dialect_name((enum ike_dialect)a->profile));
 		break;
 	case SESSION_ENDED:
-		log_line(w->log, LOG_LEVEL_NOTICE, "%s: session gone (%s), %llu bytes in, %llu out, %llu s", peer,
-			 session_end_name(a->reason), (unsigned long long)a->bytes_in, (unsigned long long)a->bytes_out,
-			 (unsigned long long)(a->age_ms / 1000));
+		log_line(w->log, LOG_LEVEL_NOTICE, "%s: session gone (%s), %llu bytes in, %llu out, %llu s",
+			 peer, session_end_name(a->reason), (unsigned long long)a->bytes_in,
+			 (unsigned long long)a->bytes_out, (unsigned long long)(a->age_ms / 1000));
 		break;
 	case SESSION_KEPT:
 		log_line(w->log, LOG_LEVEL_NOTICE, "%s: session has life in it again (%s taken back)", peer,
@@ -111,7 +114,8 @@ static void follow(struct watch *w)
 	deadline = session_next_deadline(w->table);
 	if (deadline < now_ms() + wait_ms)
 		wait_ms = deadline > now_ms() ? deadline - now_ms() : 0;
-	wait = (struct timeval){.tv_sec = (time_t)(wait_ms / 1000), .tv_usec = (suseconds_t)(wait_ms % 1000 * 1000)};
+	wait = (struct timeval){.tv_sec = (time_t)(wait_ms / 1000),
+				.tv_usec = (suseconds_t)(wait_ms % 1000 * 1000)};
 	event_add(w->deadline, &wait);
 }
 
@@ -132,7 +136,7 @@ static void on_sa(void *ctx, const struct sa_info *sa)
 	struct watch *w = ctx;
 	const uint64_t now = now_ms();
 
-	session_sa(w->table, now, sa, ike_table_peer_dialect(w->ike, now, &sa->peer));
+	session_sa(w->table, now, sa, ike_table_seen_dialect(w->ike, now, &sa->peer));
 }
 
 static void on_sa_gone(void *ctx, const struct sa_info *sa)
@@ -259,7 +263,8 @@ static void on_ended(void *ctx, uint64_t id, int error, const char *text)
 	struct watch *w = ctx;
 
 	if (error)
-		log_line(w->log, LOG_LEVEL_WARNING, "stack: cannot end a session: %s", *text ? text : strerror(-error));
+		log_line(w->log, LOG_LEVEL_WARNING, "stack: cannot end a session: %s",
+			 *text ? text : strerror(-error));
 	session_end_result(w->table, now_ms(), id, error, text);
 }
 
@@ -270,7 +275,8 @@ static void on_stack(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	if (stack_read(w->stack))
-		log_line(w->log, LOG_LEVEL_ERROR, "stack: its worker process has died, another one was started");
+		log_line(w->log, LOG_LEVEL_ERROR,
+			 "stack: its worker process has died, another one was started");
 	follow(w);
 }
 
@@ -298,16 +304,6 @@ static void make_session_config(const struct config *config, struct session_conf
 	}
 }
 
-unsigned watch_alive_timeout_s(const struct config *config)
-{
-	unsigned longest = config->session.idle_timeout;
-
-	for (size_t i = 0; i < IKE_DIALECTS; i++)
-		if (config->profile[i].idle_timeout > longest)
-			longest = config->profile[i].idle_timeout;
-	return longest + ALIVE_MARGIN_S;
-}
-
 void watch_configure(struct watch *watch, const struct config *config)
 {
 	struct session_config sessions;
@@ -315,7 +311,7 @@ void watch_configure(struct watch *watch, const struct config *config)
 	if (!watch)
 		return;
 	make_session_config(config, &sessions);
-	watch->alive_timeout_s = watch_alive_timeout_s(config);
+	watch->alive_timeout_s = config_alive_timeout_s(config);
 	session_table_configure(watch->table, now_ms(), &sessions);
 	follow(watch);
 }
@@ -340,7 +336,7 @@ int watch_prepare(struct watch **out, const struct config *config, struct log *l
 	if (!w)
 		return -ENOMEM;
 	w->log = log;
-	w->alive_timeout_s = watch_alive_timeout_s(config);
+	w->alive_timeout_s = config_alive_timeout_s(config);
 	make_session_config(config, &sessions);
 	w->table = session_table_new(&sessions);
 	options = (struct stack_options){.kind = kinds[config->stack]};
@@ -362,13 +358,15 @@ static int open_xfrm(struct watch *w)
 	const int rc = xfrm_open(&w->xfrm, &options, &handlers, w);
 
 	if (rc == -EPROTONOSUPPORT) {
-		log_line(w->log, LOG_LEVEL_WARNING, "xfrm: this kernel has none, so there are no sessions to watch");
+		log_line(w->log, LOG_LEVEL_WARNING,
+			 "xfrm: this kernel has none, so there are no sessions to watch");
 		return 0;
 	}
 	return rc;
 }
 
-int watch_start(struct watch *watch, struct event_base *loop, struct rules_nft *nft, const struct ike_table *ike)
+int watch_start(struct watch *watch, struct event_base *loop, struct rules_nft *nft,
+		const struct ike_table *ike)
 {
 	static const struct timeval sample = {.tv_sec = SAMPLE_S};
 	int rc;
@@ -387,7 +385,8 @@ int watch_start(struct watch *watch, struct event_base *loop, struct rules_nft *
 	if (rc)
 		return rc;
 	if (watch->xfrm) {
-		watch->xfrm_event = event_new(loop, xfrm_fd(watch->xfrm), EV_READ | EV_PERSIST, on_xfrm, watch);
+		watch->xfrm_event =
+			event_new(loop, xfrm_fd(watch->xfrm), EV_READ | EV_PERSIST, on_xfrm, watch);
 		if (!watch->xfrm_event || event_add(watch->xfrm_event, NULL))
 			return -ENOMEM;
 	}

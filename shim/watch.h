@@ -18,7 +18,8 @@ struct watch;
 int watch_prepare(struct watch **out, const struct config *config, struct log *log);
 /* Joins the event loop. A kernel without XFRM is a warning and 0: there are no sessions to watch then. ike and nft stay the
  * caller's and must outlive the watch. */
-int watch_start(struct watch *watch, struct event_base *loop, struct rules_nft *nft, const struct ike_table *ike);
+int watch_start(struct watch *watch, struct event_base *loop, struct rules_nft *nft,
+		const struct ike_table *ike);
 void watch_stop(struct watch *watch);
 void watch_configure(struct watch *watch, const struct config *config); /* after a reload */
 
@@ -34,8 +35,5 @@ enum stack_kind watch_stack(const struct watch *watch); /* STACK_AUTO: none was 
 void watch_each(const struct watch *watch, session_view_fn *fn, void *ctx);
 struct session_stats watch_stats(const struct watch *watch);
 struct xfrm_stats watch_xfrm_stats(const struct watch *watch);
-
-/* How long the alive sets must remember, seconds: longer than any idle time-out asked for. */
-unsigned watch_alive_timeout_s(const struct config *config);
 
 #endif
