@@ -54,8 +54,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(packet, data, size);
 	if (packet_parse_udp(packet, size, &udp) == PACKET_UDP)
 		was_ok = packet_checksum_ok(&udp);
-	const struct filter_outcome outcome =
-		filter_packet(&filter, now_ms++, choice & 1 ? IKE_TO_SERVER : IKE_TO_CLIENT, packet, size);
+	const struct filter_outcome outcome = filter_packet(
+		&filter, now_ms++, choice & 1 ? IKE_TO_SERVER : IKE_TO_CLIENT, packet, size, size);
 
 	require(outcome.changed || !memcmp(packet, data, size));
 	if (outcome.changed) {
