@@ -5,7 +5,10 @@ is pluto.py's. Nothing here knows of natshim.
 """
 import os
 import re
+import socket
+import threading
 
+from ..client import esp
 from . import pluto
 from .hosts import LNS, SRV, wait_for
 
@@ -91,9 +94,14 @@ name = {user}
     def start(self):
         self.process = self.host.popen("xl2tpd", "-D", "-c", self.conf, "-p", self.host.path("xl2tpd.pid"),
                         "-C", self.control, log=self.log)
-        if not wait_for(lambda: os.path.exists(self.control), 10):
+        if not wait_for(lambda: os.path.exists(self.control), 60):
             raise RuntimeError("xl2tpd did not start")
         return self
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+        wait_for(lambda: not self.address(), 5, 0.1)
 
     def call(self):
         """The client's session comes up; its PPP address, or None."""
@@ -114,28 +122,48 @@ name = {user}
         return text
 
 
-class Capture:
-    """tcpdump on one interface of a host, into a file."""
+class Wire:
+    """The UDP datagrams over IPv4 that come in on an interface, as a wire would carry them."""
 
-    def __init__(self, host, iface, *expression):
-        self.path = host.path(f"{iface}-{len(host.started)}.pcap")
-        self.process = host.popen("tcpdump", "-i", iface, "-U", "-p", "-n", "-w", self.path, *expression, log=host.path("tcpdump.log"))
-        wait_for(lambda: os.path.exists(self.path) and os.path.getsize(self.path) >= 24, 5)
+    def __init__(self, host, iface):
+        self.socket = host.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
+        self.socket.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)  # SO_RCVBUFFORCE
+        self.socket.bind((iface, 0x0800))
+        self.socket.setblocking(False)
 
-    def stop(self):
-        """The captured Ethernet frames' IPv4 packets."""
-        self.process.terminate()
-        self.process.wait()
-        with open(self.path, "rb") as file:
-            data = file.read()
-        packets, at = [], 24
-        while at + 16 <= len(data):
-            length = int.from_bytes(data[at + 8:at + 12], "little")
-            frame = data[at + 16:at + 16 + length]
-            if frame[12:14] == b"\x08\x00":
-                packets.append(frame[14:])
-            at += 16 + length
-        return packets
+    def datagrams(self):
+        """What came since the last call: (source, source port, destination, destination port, data, checksum good or none)."""
+        found = []
+        while True:
+            try:
+                packet, address = self.socket.recvfrom(65535)
+            except BlockingIOError:
+                return found
+            header = (packet[0] & 15) * 4
+            if address[2] == socket.PACKET_OUTGOING or packet[9] != esp.UDP:
+                continue
+            source, to = packet[12:16], packet[16:20]
+            parsed = esp.udp_parse(source, to, packet[header:int.from_bytes(packet[2:4], "big")])
+            if parsed:
+                sport, dport, data, good = parsed
+                found.append((socket.inet_ntoa(source), sport, socket.inet_ntoa(to), dport, data, good))
+
+    def close(self):
+        self.socket.close()
+
+
+class Echo:
+    """A UDP echo service in a host, in a thread of the test."""
+
+    def __init__(self, host, port=7):
+        self.socket = host.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("0.0.0.0", port))
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self):
+        while True:
+            data, peer = self.socket.recvfrom(65535)
+            self.socket.sendto(data, peer)
 
 
 CLEAR_CLOSED = """table inet clear_closed {

@@ -21,17 +21,16 @@ def binary():
 class Natshim:
     """Natshim(host, "--public", ADDR, ...): runs from construction to stop(); iface=None leaves --iface to the options."""
 
-    def __init__(self, host, *options, iface="wan", verbose=True):
+    def __init__(self, host, *options, iface="wan", wait=True):
         self.host = host
         self.log_file = host.path("natshim.log")
         self.start_mark = len(self.log())
         words = ["--iface", iface] if iface else []
-        words += ["-v"] if verbose else []
-        self.process = host.popen(binary(), *words, *options, log=self.log_file)
-        if not self.ready():
+        self.process = host.popen(binary(), *words, "-v", *options, log=self.log_file)
+        if wait and not self.ready():
             raise RuntimeError("natshim did not start: " + self.log())
 
-    def ready(self, seconds=10):
+    def ready(self, seconds=60):
         hosts.wait_for(lambda: self.process.poll() is not None or "natshim: ready" in self.log(self.start_mark), seconds)
         return self.process.poll() is None and "natshim: ready" in self.log(self.start_mark)
 

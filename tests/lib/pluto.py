@@ -58,7 +58,7 @@ class Pluto:
         host.run("mkdir", "-p", "/run/pluto")
         self.process = host.popen(f"{LIBEXEC}/pluto", "--nofork", "--config", self.config, "--nssdir", self.nss,
                                   "--secretsfile", secrets, "--logfile", self.log_file, log=host.path("pluto.out"))
-        if not hosts.wait_for(lambda: self.process.poll() is not None or self.answers(), 10, 0.05) or not self.answers():
+        if not hosts.wait_for(lambda: self.process.poll() is not None or self.answers(), 60, 0.05) or not self.answers():
             raise RuntimeError("pluto did not start: " + self.log())
         self.host.run(f"{LIBEXEC}/addconn", "--config", self.config, "--autoall", check=False)
 
