@@ -1,0 +1,202 @@
+/* The state directory: what is written comes back, and what is damaged does no harm. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "shim/state.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char dir[] = "/tmp/natshim-state-XXXXXX";
+
+static int make_dir(void **state)
+{
+	(void)state;
+	return mkdtemp(dir) && !state_prepare(dir) ? 0 : -1;
+}
+
+static int remove_dir(void **state)
+{
+	char path[64];
+
+	(void)state;
+	snprintf(path, sizeof path, "%s/peers", dir);
+	unlink(path);
+	snprintf(path, sizeof path, "%s/tunnels", dir);
+	unlink(path);
+	return rmdir(dir);
+}
+
+static struct ike_table *new_table(void)
+{
+	const struct ike_config config = {.max_peers = 16};
+	struct ike_table *table = ike_table_new(&config);
+
+	assert_non_null(table);
+	return table;
+}
+
+static void remember(struct ike_table *table, uint64_t now_ms, const char *peer, enum ike_dialect dialect)
+{
+	struct endpoint e;
+
+	assert_true(endpoint_parse(peer, &e));
+	assert_true(ike_table_restore_peer(table, now_ms, &e, dialect, 0));
+}
+
+static enum ike_dialect dialect_of(struct ike_table *table, uint64_t now_ms, const char *peer)
+{
+	struct endpoint e;
+
+	assert_true(endpoint_parse(peer, &e));
+	return ike_table_peer_dialect(table, now_ms, &e);
+}
+
+static void save_two(uint64_t now_ms)
+{
+	struct ike_table *table = new_table();
+
+	remember(table, now_ms, "192.0.2.9:23412", IKE_DIALECT_APPLE);
+	remember(table, now_ms, "[2001:db8::9]:500", IKE_DIALECT_DRAFT_07);
+	assert_int_equal(state_save_peers(dir, table, now_ms), 0);
+	ike_table_free(table);
+}
+
+static void test_peers_there_and_back(void **state)
+{
+	struct ike_table *table = new_table();
+	unsigned restored, bad;
+
+	(void)state;
+	save_two(1000000);
+	assert_int_equal(state_load_peers(dir, table, 1060000, &restored, &bad), 0);
+	assert_int_equal(restored, 2);
+	assert_int_equal(bad, 0);
+	assert_int_equal(dialect_of(table, 1060000, "192.0.2.9:23412"), IKE_DIALECT_APPLE);
+	assert_int_equal(dialect_of(table, 1060000, "[2001:db8::9]:500"), IKE_DIALECT_DRAFT_07);
+	/* The age came along: eight hours after it was seen, not after it was loaded. */
+	assert_int_equal(dialect_of(table, 1000000 + 8 * 3600 * 1000 + 1, "192.0.2.9:23412"),
+			 IKE_DIALECT_NONE);
+	ike_table_free(table);
+}
+
+static void test_missing_file_is_none(void **state)
+{
+	struct ike_table *table = new_table();
+	unsigned restored, bad;
+
+	(void)state;
+	assert_int_equal(state_load_peers("/nonexistent", table, 1, &restored, &bad), 0);
+	assert_int_equal(restored + bad, 0);
+	ike_table_free(table);
+}
+
+static void test_cannot_write(void **state)
+{
+	struct ike_table *table = new_table();
+
+	(void)state;
+	assert_int_equal(state_save_peers("/nonexistent", table, 1), -ENOENT);
+	assert_int_equal(state_save_peers("/dev/null", table, 1), -ENOTDIR);
+	assert_int_equal(state_prepare("/nonexistent/deep"), -ENOENT);
+	ike_table_free(table);
+}
+
+/* Cut anywhere, the file gives back whole lines or nothing, and never more than it held. */
+static void test_every_truncation(void **state)
+{
+	char path[64], text[512];
+	size_t size;
+	FILE *f;
+
+	(void)state;
+	save_two(1000000);
+	snprintf(path, sizeof path, "%s/peers", dir);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	size = fread(text, 1, sizeof text, f);
+	fclose(f);
+	for (size_t cut = 0; cut < size; cut++) {
+		struct ike_table *table = new_table();
+		unsigned restored, bad;
+
+		f = fopen(path, "w");
+		assert_int_equal(fwrite(text, 1, cut, f), cut);
+		fclose(f);
+		assert_int_equal(state_load_peers(dir, table, 1000001, &restored, &bad), 0);
+		assert_true(restored + bad <= 2);
+		assert_true(restored <= ike_table_stats(table).peers);
+		ike_table_free(table);
+	}
+}
+
+static void test_nonsense_is_counted(void **state)
+{
+	static const char text[] = "natshim peers 1\n"
+				   "192.0.2.9:500 apple 5\n"
+				   "192.0.2.9:500 klingon 5\n"
+				   "192.0.2.999:500 apple 5\n"
+				   "192.0.2.8:500 apple\n"
+				   "192.0.2.7:500 apple 99999999999\n"
+				   "192.0.2.6:500 rfc3947 5\n";
+	struct ike_table *table = new_table();
+	unsigned restored, bad;
+	char path[64];
+	FILE *f;
+
+	(void)state;
+	snprintf(path, sizeof path, "%s/peers", dir);
+	f = fopen(path, "w");
+	fputs(text, f);
+	fclose(f);
+	assert_int_equal(state_load_peers(dir, table, 10, &restored, &bad), 0);
+	assert_int_equal(restored, 1);
+	assert_int_equal(bad, 5);
+	ike_table_free(table);
+}
+
+static void test_tunnels_there_and_back(void **state)
+{
+	const struct l2tp_config config = {.hostname = "x"};
+	struct l2tp_table *first = l2tp_table_new(&config), *second = l2tp_table_new(&config);
+	struct l2tp_tunnel_state tunnel = {.client_tunnel = 5,
+					   .lns_tunnel = 6,
+					   .lns_next = 9,
+					   .forgotten = 0,
+					   .absorbed_count = 2,
+					   .absorbed = {3, 7},
+					   .from_start = true};
+	unsigned restored, bad;
+
+	(void)state;
+	assert_true(endpoint_parse("192.0.2.9:54321", &tunnel.client));
+	assert_true(l2tp_table_restore(first, 1000, &tunnel));
+	assert_int_equal(state_save_tunnels(dir, first, 1000), 0);
+	assert_int_equal(state_load_tunnels(dir, second, 5000, &restored, &bad), 0);
+	assert_int_equal(restored, 1);
+	assert_int_equal(bad, 0);
+	assert_int_equal(l2tp_table_stats(second).tunnels, 1);
+	/* From another boot: the clock stands before the time of writing. */
+	assert_int_equal(state_load_tunnels(dir, second, 10, &restored, &bad), 0);
+	assert_int_equal(restored, 0);
+	assert_int_equal(bad, 1);
+	l2tp_table_free(first);
+	l2tp_table_free(second);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_peers_there_and_back), cmocka_unit_test(test_missing_file_is_none),
+		cmocka_unit_test(test_cannot_write),         cmocka_unit_test(test_every_truncation),
+		cmocka_unit_test(test_nonsense_is_counted),  cmocka_unit_test(test_tunnels_there_and_back),
+	};
+
+	return cmocka_run_group_tests_name("state", tests, make_dir, remove_dir);
+}
