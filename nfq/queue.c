@@ -23,8 +23,8 @@ enum {
 	ATTRIBUTES_MAX = 4096, /* bytes of a message ahead of its payload; the kernel's are about 200 */
 	SKEW = 320,            /* bytes; keeps the slots' beginnings out of one and the same cache set */
 	SLOT_SIZE = 65536 + ATTRIBUTES_MAX + SKEW,
-	VERDICT_MAX = 64, /* bytes of a verdict without its payload */
-	SEND_GOAL = 3700, /* bytes; the kernel takes a send below this without a page allocation */
+	VERDICT_MAX = 64,  /* bytes of a verdict without its payload */
+	SEND_GOAL = 30000, /* bytes; verdicts that are sent together, unless one alone is longer */
 	SEND_SIZE = SEND_GOAL + NFQ_PACKET_MAX + 2 * VERDICT_MAX,
 	DEFAULT_MAX_LENGTH = 4096,
 	DEFAULT_BUFFER_SIZE = 4 << 20,

@@ -4,8 +4,8 @@
 #include "shim/control.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static int remove_tables(void)
 {
@@ -24,28 +24,13 @@ static int remove_tables(void)
 
 int cmd_stop(int argc, char **argv)
 {
-	static const struct option options[] = {{"socket", required_argument, NULL, 's'},
-						{"help", no_argument, NULL, 'h'},
-						{NULL, 0, NULL, 0}};
-	const char *path = CONFIG_DEFAULT_STATE_DIR "/control.sock";
 	char error[CONTROL_ERROR_MAX];
+	const char *path;
 	char *text;
-	int c, rc;
+	int rc = command_socket_options(argc, argv, "stop [--socket PATH]", &path);
 
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		if (c == 's') {
-			path = optarg;
-			continue;
-		}
-		if (c == 'h') {
-			puts("Usage: natshim stop [--socket PATH]");
-			return EXIT_DONE;
-		}
-		fprintf(stderr, "natshim: stop: %s: not understood; expected --socket PATH\n",
-			argv[optind - 1]);
-		return EXIT_USAGE;
-	}
+	if (rc >= 0)
+		return rc;
 	if (optind < argc) {
 		fprintf(stderr, "natshim: stop: %s: unexpected word\n", argv[optind]);
 		return EXIT_USAGE;

@@ -11,6 +11,7 @@ int cmd_run(int argc, char **argv);
 int cmd_rules(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_rewrite(int argc, char **argv);
+int cmd_drop(int argc, char **argv);
 int cmd_stop(int argc, char **argv);
 
 /* For the commands that take run's options: prints what an outcome other than CONFIG_OK asks for (the error, the help,
@@ -19,6 +20,10 @@ int command_config_outcome(enum config_outcome outcome, const char *command, con
 
 /* The ruleset that config asks for, as text on stdout. Returns the exit status. */
 int command_print_rules(const struct config *config);
+
+/* For the commands that speak to the daemon and know no option but --socket: -1 with *path set and optind at the first
+ * word, or the exit status. */
+int command_socket_options(int argc, char **argv, const char *usage, const char **path);
 
 /* The whole of `natshim --help', and the line of `natshim --version'. */
 void command_print_help(void);

@@ -666,6 +666,18 @@ void config_free(struct config *config)
 	*config = (struct config){.interface_count = 0};
 }
 
+#define ALIVE_MARGIN_S 60
+
+unsigned config_alive_timeout_s(const struct config *config)
+{
+	unsigned longest = 0;
+
+	for (size_t i = 0; i < IKE_DIALECTS; i++)
+		if (config->profile[i].idle_timeout > longest)
+			longest = config->profile[i].idle_timeout;
+	return longest + ALIVE_MARGIN_S;
+}
+
 void config_print_options(FILE *out)
 {
 	for (size_t i = 0; i < OPTION_COUNT; i++) {

@@ -63,6 +63,9 @@ enum config_outcome config_load(struct config *out, int argc, char *const argv[]
 				char error[static CONFIG_ERROR_MAX]);
 void config_free(struct config *config);
 
+/* How long the kernel's alive sets must remember, seconds: longer than any idle time-out that is asked for. */
+unsigned config_alive_timeout_s(const struct config *config);
+
 /* The option lines of --help. */
 void config_print_options(FILE *out);
 

@@ -12,6 +12,7 @@
 #include "shim/log.h"
 #include "shim/report.h"
 #include "shim/state.h"
+#include "shim/watch.h"
 
 #include <cap-ng.h>
 #include <errno.h>
@@ -52,6 +53,7 @@ struct daemon {
 	struct rules_nft *nft;
 	struct rules_features features;
 	struct ruleset *ruleset;
+	struct watch *watch; /* NULL: sessions are left alone */
 
 	bool peers_changed;               /* since the state file was written */
 	bool state_complained;            /* about a state file that can't be written */
@@ -127,6 +129,8 @@ static void follow_actions(struct daemon *d, const struct ike_result *r)
 {
 	const bool new_peer = r->actions & IKE_ACT_REMEMBER_PEER;
 
+	if (r->message_number == 1 && !r->server_initiated)
+		watch_phase1_begins(d->watch, &r->peer);
 	if ((r->actions & IKE_ACT_TRACK) &&
 	    rules_nft_set_add(d->nft, RULES_SET_EXCHANGES, r->cookie, IKE_COOKIE_LEN, EXCHANGE_TIMEOUT_S))
 		d->events.set_errors++;
@@ -154,6 +158,18 @@ static bool answer_lns(struct daemon *d, const struct filter_outcome *r)
 	return length && !nfq_inject(d->injector, packet, length);
 }
 
+/* What the client said of its tunnel, for the session table. */
+static void tell_watch(struct daemon *d, const struct filter_outcome *r)
+{
+	enum session_l2tp what = SESSION_L2TP_OTHER;
+
+	if (r->l2tp.actions & L2TP_ACT_CLOSED)
+		what = SESSION_L2TP_CLOSE;
+	else if (r->l2tp.event == L2TP_EVENT_TUNNEL_REQUEST || r->l2tp.event == L2TP_EVENT_SESSION_UP)
+		what = SESSION_L2TP_OPEN;
+	watch_l2tp(d->watch, &r->src, what);
+}
+
 static enum nfq_verdict on_l2tp(struct daemon *d, const struct filter_outcome *r, bool to_lns)
 {
 	char client[ENDPOINT_TEXT_MAX];
@@ -166,6 +182,8 @@ static enum nfq_verdict on_l2tp(struct daemon *d, const struct filter_outcome *r
 			 r->l2tp.edits & L2TP_EDIT_SEQUENCE ? ", sequence numbers" : "");
 	if (r->l2tp.actions & L2TP_ACT_SAVE)
 		save_tunnels(d);
+	if (to_lns)
+		tell_watch(d, r);
 	if ((r->l2tp.actions & L2TP_ACT_REPLY) && !answer_lns(d, r))
 		d->events.unanswered_hellos++;
 	if (r->l2tp.actions & L2TP_ACT_DROP)
@@ -292,6 +310,7 @@ static char *status_json(struct daemon *d)
 		.started_ms = d->started_ms,
 		.filter = &d->filter,
 		.l2tp = d->l2tp,
+		.watch = d->watch,
 		.queue = d->queue,
 		.nft = d->nft,
 		.events = d->events,
@@ -300,14 +319,32 @@ static char *status_json(struct daemon *d)
 	return report_json(&report);
 }
 
+static void drop_sessions(struct daemon *d, const char *argument, struct control_reply *reply)
+{
+	struct endpoint peer;
+	size_t count;
+
+	if (!endpoint_parse(argument, &peer)) {
+		reply->text = strdup("not an address; expected ADDR, ADDR:PORT or [ADDR6]:PORT");
+		return;
+	}
+	count = watch_drop(d->watch, &peer);
+	reply->ok = count > 0;
+	if (asprintf(&reply->text, count ? "%s: %zu ending" : "%s: no such session", argument, count) < 0)
+		reply->text = NULL;
+	log_line(&d->log, LOG_LEVEL_NOTICE, "drop %s: %zu sessions", argument, count);
+}
+
 static void on_control(void *ctx, enum control_operation operation, const char *argument,
 		       struct control_reply *reply)
 {
 	static const struct timeval soon = {.tv_usec = 50000}; /* lets the answer out first */
 	struct daemon *d = ctx;
 
-	(void)argument;
 	switch (operation) {
+	case CONTROL_DROP:
+		drop_sessions(d, argument, reply);
+		break;
 	case CONTROL_STATUS:
 		reply->text = status_json(d);
 		reply->ok = reply->text != NULL;
@@ -341,9 +378,9 @@ static void keep_fixed(struct daemon *d, struct config *fresh)
 
 	if (fresh->queue_number != old->queue_number || strcmp(fresh->state_dir, old->state_dir) ||
 	    strcmp(fresh->socket_path, old->socket_path) || fresh->rules != old->rules ||
-	    strcmp(fresh->l2tp_hostname, old->l2tp_hostname))
+	    strcmp(fresh->l2tp_hostname, old->l2tp_hostname) || fresh->stack != old->stack)
 		log_line(&d->log, LOG_LEVEL_WARNING,
-			 "reload: queue-num, rules, l2tp-hostname, state-dir and socket change with a "
+			 "reload: queue-num, rules, stack, l2tp-hostname, state-dir and socket change with a "
 			 "restart only");
 	fresh->queue_number = old->queue_number;
 	fresh->rules = old->rules;
@@ -370,6 +407,7 @@ static bool adopt(struct daemon *d, struct config *fresh, char error[static CONF
 	config_free(&d->config);
 	d->config = *fresh;
 	d->log.verbose = d->config.verbose;
+	watch_configure(d->watch, &d->config);
 	d->filter.absorb_hello = d->injector && d->config.hello == CONFIG_HELLO_ABSORB;
 	return true;
 }
@@ -537,11 +575,19 @@ static void drop_privileges(struct daemon *d)
 static bool start(struct daemon *d)
 {
 	char error[RULES_ERROR_MAX] = "";
+	int rc;
 
+	/* First: its worker process must not inherit what is opened later. */
+	rc = watch_prepare(&d->watch, &d->config, &d->log);
+	if (rc)
+		return fail(d, "sessions", strerror(-rc));
 	if (!open_queue(d) || !open_rules(d) || !open_tables(d) || !open_loop(d))
 		return false;
 	if (install_rules(d, error))
 		return fail(d, "rules", error);
+	rc = watch_start(d->watch, d->loop, d->nft, d->ike);
+	if (rc)
+		return fail(d, "sessions", strerror(-rc));
 	drop_privileges(d);
 	return true;
 }
@@ -569,6 +615,7 @@ static void release(struct daemon *d)
 	for (size_t i = 0; i < sizeof events / sizeof *events; i++)
 		if (events[i])
 			event_free(events[i]);
+	watch_stop(d->watch);
 	control_close(d->control);
 	if (d->loop)
 		event_base_free(d->loop);

@@ -19,6 +19,7 @@ struct ruleset *firewall_ruleset(const struct config *config, const struct rules
 		.l2tp_control = true,
 		.l2tp_from_lns = config->hello == CONFIG_HELLO_ABSORB,
 		.liveness = config->stack != CONFIG_STACK_NONE,
+		.alive_timeout_s = config_alive_timeout_s(config),
 		.priority_dnat = config->priority_dnat,
 		.priority_queue = config->priority_queue,
 		.priority_guard = config->priority_guard,

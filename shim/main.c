@@ -24,6 +24,7 @@ static const struct command commands[] = {
 	{"rules", cmd_rules, "rules --iface NAME [OPTION]...", "print the ruleset for nft -f, touch nothing"},
 	{"status", cmd_status, "status [--json] [--watch]", "what the running natshim sees"},
 	{"rewrite", cmd_rewrite, "rewrite [OPTION]... IN OUT", "the same rewriting, offline: a capture file"},
+	{"drop", cmd_drop, "drop PEER[:PORT]", "clean up a session as if its Delete SA had arrived"},
 	{"stop", cmd_stop, "stop", "stop the running natshim, or remove what a killed one left"},
 	{"help", cmd_help, "help", "this text"},
 };
@@ -43,24 +44,6 @@ void command_print_help(void)
 void command_print_version(void)
 {
 	printf("natshim %s\n", NATSHIM_VERSION);
-}
-
-int command_config_outcome(enum config_outcome outcome, const char *command, const char *error)
-{
-	switch (outcome) {
-	case CONFIG_HELP:
-		command_print_help();
-		return EXIT_DONE;
-	case CONFIG_VERSION:
-		command_print_version();
-		return EXIT_DONE;
-	case CONFIG_BAD_FILE:
-		fprintf(stderr, "natshim: %s\n", error);
-		return EXIT_FAILED;
-	default:
-		fprintf(stderr, "natshim: %s%s%s\n", command, *command ? ": " : "", error);
-		return EXIT_USAGE;
-	}
 }
 
 int main(int argc, char **argv)

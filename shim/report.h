@@ -6,6 +6,7 @@
 #include "rules/nft.h"
 #include "shim/config.h"
 #include "shim/filter.h"
+#include "shim/watch.h"
 
 /* What the daemon itself counts. */
 struct report_events {
@@ -19,6 +20,7 @@ struct report {
 	uint64_t now_ms, started_ms;
 	const struct filter *filter;
 	const struct l2tp_table *l2tp;
+	const struct watch *watch;
 	const struct nfq_queue *queue;
 	struct rules_nft *nft;
 	struct report_events events;

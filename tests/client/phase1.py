@@ -36,6 +36,7 @@ class Settings:
     identity: bytes = None       # body of the ID payload; None: the local address, 17/500
     nonce: int = 16
     initial_contact: bool = None  # None: as the dialect does
+    floated: bool = False        # begins on port 4500
 
 
 @dataclass
@@ -168,7 +169,7 @@ class Phase1(_Side):
     """The initiator: Phase1(endpoint, settings).run()."""
 
     def run(self):
-        self.icookie = os.urandom(8)
+        self.icookie, self.floated = os.urandom(8), self.settings.floated
         self.group = ike1.DiffieHellman(self.settings.group)
         self.sa = ike1.sa_body([ike1.phase1_transform(self.settings.cipher, self.settings.hash_name, self.settings.group,
                                                       self.settings.lifetime)])
@@ -263,7 +264,7 @@ class Phase1(_Side):
         self._exchange(self._message([(ike1.SA, self.sa)] + vids), "MM2", mm2)
         more = [(ike1.VID, v) for v in self.dialect.mm3_vids] + self.natd_payloads(self.settings.hash_name)
         self._exchange(self._message([(ike1.KE, self.group.public), (ike1.NONCE, self.nonce)] + more), "MM4", mm4)
-        self.floated = bool(self.nat)
+        self.floated = self.floated or bool(self.nat)
         request, last5 = self.encrypted(self.keys.first_iv, [(ike1.ID, self.identity()), (ike1.HASH, self._hash_i())])
         peer_id, last = self._exchange(request, "MM6", mm6)
         return self.result(True, last, peer_id)
@@ -281,7 +282,7 @@ class Phase1(_Side):
         payloads = [(ike1.SA, self.sa), (ike1.KE, self.group.public), (ike1.NONCE, self.nonce), (ike1.ID, self.identity())]
         payloads += [(ike1.VID, v) for v in self.dialect.announced()]
         peer_id = self._exchange(self._message(payloads, ike1.AGGRESSIVE), "AM2", am2)
-        self.floated = bool(self.nat)
+        self.floated = self.floated or bool(self.nat)
         self.peer = (self.endpoint.server, self.endpoint.server_ports[self.floated])
         am3 = self._message([(ike1.HASH, self._hash_i())] + self.natd_payloads(self.settings.hash_name), ike1.AGGRESSIVE)
         self.endpoint.send(am3, self.floated)

@@ -62,7 +62,7 @@ class Attempt:
         """For a failed claim."""
         lines = [f"{e['t']} {e['what']}" for e in self.events]
         return "\n".join([f"client: {self.why or 'complete'}", *lines, "pluto:",
-                          *(line for line in self.log.splitlines() if "| " not in line or "NAT-Traversal" in line)])
+                          *[line for line in self.log.splitlines() if "| " not in line or "NAT-T" in line][-25:]])
 
     def ignored(self, what):
         return any("ignored" in e["what"] and what in e["what"] for e in self.events)

@@ -1,0 +1,470 @@
+/* The wires between xfrm, stack, session table and event loop. */
+#include "shim/watch.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define SAMPLE_S 5            /* between two looks at the SAs' counters and the alive sets */
+#define DETECT_EVERY 2        /* samples between two looks for a stack, while there is none */
+#define LONGEST_WAIT_MS 60000 /* the timer looks at the table at least that often */
+
+struct watch {
+	struct config_session profiles[IKE_DIALECTS];
+	unsigned alive_timeout_s;
+	struct log *log;
+	struct event_base *loop;
+	struct rules_nft *nft;
+	const struct ike_table *ike;
+
+	struct session_table *table;
+	struct stack *stack;
+	struct xfrm_monitor *xfrm; /* NULL: a kernel without XFRM */
+	struct event *stack_event, *xfrm_event, *deadline, *sample;
+	enum stack_kind kind;
+	unsigned samples;
+	bool detect_complained;
+};
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* Actions */
+
+static void end_session(struct watch *w, const struct session_action *a)
+{
+	struct stack_end_request request = {.id = a->id,
+					    .us = a->us,
+					    .peer = a->peer,
+					    .reqid = a->reqid,
+					    .sa_count = (uint32_t)a->sa_count};
+	char peer[ENDPOINT_TEXT_MAX];
+	int rc;
+
+	for (size_t i = 0; i < a->sa_count; i++)
+		request.sas[i] = (struct stack_sa_ref){.spi = a->sas[i].spi, .outbound = a->sas[i].outbound};
+	rc = stack_end(w->stack, &request);
+	log_line(w->log, rc ? LOG_LEVEL_WARNING : LOG_LEVEL_NOTICE, "%s: session %s, idle %llu s: %s%s%s",
+		 endpoint_text(&a->peer, peer), session_end_name(a->reason),
+		 (unsigned long long)(a->idle_ms / 1000),
+		 a->attempt > 1 ? "told the stack again" : "told the stack to end it", rc ? ": " : "",
+		 rc ? strerror(-rc) : "");
+	if (rc)
+		session_end_result(w->table, now_ms(), a->id, rc, strerror(-rc));
+}
+
+static void log_session(struct watch *w, const struct session_action *a)
+{
+	char peer[ENDPOINT_TEXT_MAX];
+
+	endpoint_text(&a->peer, peer);
+	switch (a->kind) {
+	case SESSION_STARTED:
+		log_line(w->log, LOG_LEVEL_NOTICE, "%s: session up, L2TP port %u, %s", peer, a->l2tp_port,
+			 ike_dialect_name((enum ike_dialect)a->profile));
+		break;
+	case SESSION_ENDED:
+		log_line(w->log, LOG_LEVEL_NOTICE, "%s: session gone (%s), %llu bytes in, %llu out, %llu s",
+			 peer, session_end_name(a->reason), (unsigned long long)a->bytes_in,
+			 (unsigned long long)a->bytes_out, (unsigned long long)(a->age_ms / 1000));
+		break;
+	case SESSION_KEPT:
+		log_line(w->log, LOG_LEVEL_NOTICE, "%s: session has life in it again (%s taken back)", peer,
+			 session_end_name(a->reason));
+		break;
+	default:
+		break;
+	}
+}
+
+static void act(struct watch *w, const struct session_action *a)
+{
+	switch (a->kind) {
+	case SESSION_END:
+		end_session(w, a);
+		break;
+	case SESSION_IDENTIFY:
+		if (stack_list(w->stack, &a->peer))
+			session_identified(w->table, now_ms(), &a->peer);
+		break;
+	case SESSION_KEEP_WARM:
+		break;
+	default:
+		log_session(w, a);
+	}
+}
+
+/* After every fact and every tick: what is to be done is done, and the timer set to when it is the table's turn again. */
+static void follow(struct watch *w)
+{
+	struct session_action action;
+	uint64_t deadline, wait_ms = LONGEST_WAIT_MS;
+	struct timeval wait;
+
+	while (session_next_action(w->table, now_ms(), &action))
+		act(w, &action);
+	deadline = session_next_deadline(w->table);
+	if (deadline < now_ms() + wait_ms)
+		wait_ms = deadline > now_ms() ? deadline - now_ms() : 0;
+	wait = (struct timeval){.tv_sec = (time_t)(wait_ms / 1000),
+				.tv_usec = (suseconds_t)(wait_ms % 1000 * 1000)};
+	event_add(w->deadline, &wait);
+}
+
+static void on_deadline(evutil_socket_t fd, short what, void *ctx)
+{
+	struct watch *w = ctx;
+
+	(void)fd;
+	(void)what;
+	session_tick(w->table, now_ms());
+	follow(w);
+}
+
+/* Facts from the kernel */
+
+static void on_sa(void *ctx, const struct sa_info *sa)
+{
+	struct watch *w = ctx;
+	const uint64_t now = now_ms();
+
+	session_sa(w->table, now, sa, ike_table_seen_dialect(w->ike, now, &sa->peer));
+}
+
+static void on_sa_gone(void *ctx, const struct sa_info *sa)
+{
+	struct watch *w = ctx;
+
+	session_sa_gone(w->table, now_ms(), sa);
+}
+
+static void on_dump_begin(void *ctx)
+{
+	struct watch *w = ctx;
+
+	session_dump_begin(w->table);
+}
+
+static void on_dump_end(void *ctx, int error)
+{
+	struct watch *w = ctx;
+
+	if (!error)
+		session_dump_end(w->table, now_ms());
+}
+
+static void on_xfrm(evutil_socket_t fd, short what, void *ctx)
+{
+	struct watch *w = ctx;
+	const int rc = xfrm_read(w->xfrm, 0);
+
+	(void)fd;
+	(void)what;
+	if (rc)
+		log_line(w->log, LOG_LEVEL_WARNING, "xfrm: %s", strerror(-rc));
+	follow(w);
+}
+
+/* Key: address, then the port in the first two of four bytes (nftables pads each part of a concatenation). */
+static void on_alive(void *ctx, const void *key, size_t key_length, uint64_t expires_ms)
+{
+	struct watch *w = ctx;
+	const uint64_t timeout_ms = (uint64_t)w->alive_timeout_s * 1000;
+	struct endpoint peer = {.addr_len = (uint8_t)(key_length - 4)};
+	uint16_t port;
+
+	if (key_length != 8 && key_length != 20)
+		return;
+	memcpy(peer.addr, key, peer.addr_len);
+	memcpy(&port, (const uint8_t *)key + peer.addr_len, sizeof port);
+	peer.port = ntohs(port);
+	session_alive(w->table, now_ms(), &peer, expires_ms < timeout_ms ? timeout_ms - expires_ms : 0);
+}
+
+static void on_sample(evutil_socket_t fd, short what, void *ctx)
+{
+	struct watch *w = ctx;
+
+	(void)fd;
+	(void)what;
+	if (session_stats(w->table).sessions) {
+		rules_nft_set_dump(w->nft, RULES_SET_ALIVE4, on_alive, w);
+		rules_nft_set_dump(w->nft, RULES_SET_ALIVE6, on_alive, w);
+	}
+	if (w->xfrm)
+		xfrm_dump(w->xfrm);
+	if (w->kind == STACK_AUTO && w->samples++ % DETECT_EVERY == 0)
+		stack_detect(w->stack);
+	follow(w);
+}
+
+/* Answers of the stack */
+
+static void on_detected(void *ctx, enum stack_kind kind, int error, const char *text)
+{
+	struct watch *w = ctx;
+
+	if (error) {
+		if (!w->detect_complained)
+			log_line(w->log, LOG_LEVEL_WARNING, "stack: none found yet: %s", text);
+		w->detect_complained = true;
+		return;
+	}
+	if (w->kind != kind)
+		log_line(w->log, LOG_LEVEL_NOTICE, "stack: %s", stack_kind_name(kind));
+	w->kind = kind;
+}
+
+/* FNV-1a: an identity only has to differ where the names do. */
+static uint64_t hash_text(const char *text)
+{
+	uint64_t hash = 0xcbf29ce484222325ULL;
+
+	for (; *text; text++)
+		hash = (hash ^ (uint8_t)*text) * 0x100000001b3ULL;
+	return hash;
+}
+
+static void on_ike_sa(void *ctx, const struct stack_ike_sa *sa)
+{
+	struct watch *w = ctx;
+	struct endpoint address;
+	struct session_ike_sa fact = {
+		.peer = sa->peer,
+		.number = sa->number,
+		.identity = *sa->id ? hash_text(sa->id) : 0,
+		.identity_is_address = endpoint_parse(sa->id, &address),
+	};
+
+	for (; fact.spi_count < sa->child_count && fact.spi_count < SESSION_SAS_MAX; fact.spi_count++)
+		fact.spis_in[fact.spi_count] = sa->spis_in[fact.spi_count];
+	session_ike_sa(w->table, now_ms(), &fact);
+}
+
+static void on_listed(void *ctx, const struct endpoint *peer, int error, const char *text)
+{
+	struct watch *w = ctx;
+
+	if (error)
+		log_line(w->log, LOG_LEVEL_WARNING, "stack: cannot list its SAs: %s", text);
+	session_identified(w->table, now_ms(), peer);
+}
+
+static void on_ended(void *ctx, uint64_t id, int error, const char *text)
+{
+	struct watch *w = ctx;
+
+	if (error)
+		log_line(w->log, LOG_LEVEL_WARNING, "stack: cannot end a session: %s",
+			 *text ? text : strerror(-error));
+	session_end_result(w->table, now_ms(), id, error, text);
+}
+
+static void on_stack(evutil_socket_t fd, short what, void *ctx)
+{
+	struct watch *w = ctx;
+
+	(void)fd;
+	(void)what;
+	if (stack_read(w->stack))
+		log_line(w->log, LOG_LEVEL_ERROR,
+			 "stack: its worker process has died, another one was started");
+	follow(w);
+}
+
+/* Start and end */
+
+static uint32_t or_never(unsigned seconds)
+{
+	return seconds ? seconds * 1000 : SESSION_NEVER;
+}
+
+static void make_session_config(const struct config *config, struct session_config *out)
+{
+	session_config_default(out);
+	for (size_t i = 0; i < IKE_DIALECTS; i++) {
+		const struct config_session *from = &config->profile[i];
+		struct session_profile *to = &out->profiles[i];
+
+		to->close_grace_ms = from->end_closed ? from->close_grace_ms : SESSION_NEVER;
+		to->dead_after_ms = or_never(from->dead_after);
+		if (!from->dead_after)
+			to->dead_after_plain_ms = SESSION_NEVER;
+		to->idle_timeout_ms = or_never(from->idle_timeout);
+		to->supersede_after_ms = or_never(from->supersede_after);
+		to->keep_warm_ms = or_never(from->keep_warm);
+	}
+}
+
+void watch_configure(struct watch *watch, const struct config *config)
+{
+	struct session_config sessions;
+
+	if (!watch)
+		return;
+	make_session_config(config, &sessions);
+	watch->alive_timeout_s = config_alive_timeout_s(config);
+	session_table_configure(watch->table, now_ms(), &sessions);
+	follow(watch);
+}
+
+int watch_prepare(struct watch **out, const struct config *config, struct log *log)
+{
+	static const struct stack_handlers handlers = {
+		.detected = on_detected, .ike_sa = on_ike_sa, .listed = on_listed, .ended = on_ended};
+	static const enum stack_kind kinds[] = {[CONFIG_STACK_AUTO] = STACK_AUTO,
+						[CONFIG_STACK_LIBRESWAN] = STACK_LIBRESWAN,
+						[CONFIG_STACK_STRONGSWAN] = STACK_STRONGSWAN,
+						[CONFIG_STACK_XFRM] = STACK_XFRM};
+	struct session_config sessions;
+	struct stack_options options;
+	struct watch *w;
+	int rc = -ENOMEM;
+
+	*out = NULL;
+	if (config->stack == CONFIG_STACK_NONE)
+		return 0;
+	w = calloc(1, sizeof *w);
+	if (!w)
+		return -ENOMEM;
+	w->log = log;
+	w->alive_timeout_s = config_alive_timeout_s(config);
+	make_session_config(config, &sessions);
+	w->table = session_table_new(&sessions);
+	options = (struct stack_options){.kind = kinds[config->stack]};
+	if (w->table)
+		rc = stack_open(&w->stack, &options, &handlers, w);
+	if (rc) {
+		watch_stop(w);
+		return rc;
+	}
+	*out = w;
+	return 0;
+}
+
+static int open_xfrm(struct watch *w)
+{
+	static const struct xfrm_handlers handlers = {
+		.sa = on_sa, .sa_gone = on_sa_gone, .dump_begin = on_dump_begin, .dump_end = on_dump_end};
+	const struct xfrm_options options = {.buffer_size = 0};
+	const int rc = xfrm_open(&w->xfrm, &options, &handlers, w);
+
+	if (rc == -EPROTONOSUPPORT) {
+		log_line(w->log, LOG_LEVEL_WARNING,
+			 "xfrm: this kernel has none, so there are no sessions to watch");
+		return 0;
+	}
+	return rc;
+}
+
+int watch_start(struct watch *watch, struct event_base *loop, struct rules_nft *nft,
+		const struct ike_table *ike)
+{
+	static const struct timeval sample = {.tv_sec = SAMPLE_S};
+	int rc;
+
+	if (!watch)
+		return 0;
+	watch->loop = loop;
+	watch->nft = nft;
+	watch->ike = ike;
+	watch->deadline = evtimer_new(loop, on_deadline, watch);
+	watch->sample = event_new(loop, -1, EV_PERSIST, on_sample, watch);
+	watch->stack_event = event_new(loop, stack_fd(watch->stack), EV_READ | EV_PERSIST, on_stack, watch);
+	if (!watch->deadline || !watch->sample || !watch->stack_event)
+		return -ENOMEM;
+	rc = open_xfrm(watch);
+	if (rc)
+		return rc;
+	if (watch->xfrm) {
+		watch->xfrm_event =
+			event_new(loop, xfrm_fd(watch->xfrm), EV_READ | EV_PERSIST, on_xfrm, watch);
+		if (!watch->xfrm_event || event_add(watch->xfrm_event, NULL))
+			return -ENOMEM;
+	}
+	event_add(watch->stack_event, NULL);
+	event_add(watch->sample, &sample);
+	stack_detect(watch->stack);
+	return 0;
+}
+
+void watch_stop(struct watch *watch)
+{
+	struct event *events[4];
+
+	if (!watch)
+		return;
+	events[0] = watch->deadline;
+	events[1] = watch->sample;
+	events[2] = watch->stack_event;
+	events[3] = watch->xfrm_event;
+	for (size_t i = 0; i < 4; i++)
+		if (events[i])
+			event_free(events[i]);
+	if (watch->xfrm)
+		xfrm_close(watch->xfrm);
+	if (watch->stack)
+		stack_close(watch->stack);
+	session_table_free(watch->table);
+	free(watch);
+}
+
+/* Facts from the packet path */
+
+void watch_phase1_begins(struct watch *watch, const struct endpoint *peer)
+{
+	if (!watch)
+		return;
+	session_phase1_begins(watch->table, now_ms(), peer);
+	follow(watch);
+}
+
+void watch_l2tp(struct watch *watch, const struct endpoint *client, enum session_l2tp what)
+{
+	if (!watch)
+		return;
+	session_l2tp(watch->table, now_ms(), client, what);
+	follow(watch);
+}
+
+size_t watch_drop(struct watch *watch, const struct endpoint *peer)
+{
+	size_t count;
+
+	if (!watch)
+		return 0;
+	count = session_drop(watch->table, now_ms(), peer);
+	follow(watch);
+	return count;
+}
+
+/* Status */
+
+enum stack_kind watch_stack(const struct watch *watch)
+{
+	return watch ? watch->kind : STACK_AUTO;
+}
+
+void watch_each(const struct watch *watch, session_view_fn *fn, void *ctx)
+{
+	if (watch)
+		session_each(watch->table, now_ms(), fn, ctx);
+}
+
+struct session_stats watch_stats(const struct watch *watch)
+{
+	return watch ? session_stats(watch->table) : (struct session_stats){.sessions = 0};
+}
+
+struct xfrm_stats watch_xfrm_stats(const struct watch *watch)
+{
+	return watch && watch->xfrm ? xfrm_stats(watch->xfrm) : (struct xfrm_stats){.events = 0};
+}

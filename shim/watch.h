@@ -1,0 +1,39 @@
+/* Sessions in the running daemon: carries facts from the kernel's SAs, the alive sets, L2TP and IKE to the session table, and
+ * what the table decides to the VPN stack. Decides nothing itself. */
+#ifndef NATSHIM_SHIM_WATCH_H
+#define NATSHIM_SHIM_WATCH_H
+
+#include "rules/nft.h"
+#include "shim/config.h"
+#include "shim/log.h"
+#include "shim/session/session.h"
+#include "shim/stack/stack.h"
+#include "shim/stack/xfrm.h"
+
+struct event_base;
+struct watch;
+
+/* Starts the worker that speaks to the stack: before privileges are dropped. NULL in *out, and 0, with --stack none. 0 or
+ * -errno. */
+int watch_prepare(struct watch **out, const struct config *config, struct log *log);
+/* Joins the event loop. A kernel without XFRM is a warning and 0: there are no sessions to watch then. ike and nft stay the
+ * caller's and must outlive the watch. */
+int watch_start(struct watch *watch, struct event_base *loop, struct rules_nft *nft,
+		const struct ike_table *ike);
+void watch_stop(struct watch *watch);
+void watch_configure(struct watch *watch, const struct config *config); /* after a reload */
+
+/* Facts from the packet path; each is cheap. watch may be NULL: --stack none. */
+void watch_phase1_begins(struct watch *watch, const struct endpoint *peer);
+void watch_l2tp(struct watch *watch, const struct endpoint *client, enum session_l2tp what);
+
+/* natshim drop: how many sessions it is for. */
+size_t watch_drop(struct watch *watch, const struct endpoint *peer);
+
+/* For status. */
+enum stack_kind watch_stack(const struct watch *watch); /* STACK_AUTO: none was found */
+void watch_each(const struct watch *watch, session_view_fn *fn, void *ctx);
+struct session_stats watch_stats(const struct watch *watch);
+struct xfrm_stats watch_xfrm_stats(const struct watch *watch);
+
+#endif
