@@ -21,7 +21,6 @@ struct capture_reader {
 	dev_t device; /* of the file */
 	ino_t inode;
 	uint8_t *frame;
-	size_t capacity;
 };
 
 struct capture_writer {
@@ -217,17 +216,16 @@ void capture_close(struct capture_reader *reader)
 	free(reader);
 }
 
+/* Memory of just that size each time: whoever reads past a frame's end is found out by a sanitizer. */
 static bool keep_frame(struct capture_reader *reader, const u_char *frame, size_t length)
 {
-	if (length > reader->capacity || !reader->frame) {
-		uint8_t *larger = realloc(reader->frame, length ? length : 1);
+	uint8_t *kept = malloc(length ? length : 1);
 
-		if (!larger)
-			return false;
-		reader->frame = larger;
-		reader->capacity = length;
-	}
-	memcpy(reader->frame, frame, length);
+	if (!kept)
+		return false;
+	memcpy(kept, frame, length);
+	free(reader->frame);
+	reader->frame = kept;
 	return true;
 }
 

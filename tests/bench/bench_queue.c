@@ -374,12 +374,14 @@ static void print_results(const struct results *r, bool json)
 			     ratio = median(r->ratio[subject], r->rounds);
 
 		if (json)
-			printf(", \"%s\": {\"packets_per_second\": %.0f, \"cpu_ns_per_packet\": %.0f, "
-			       "\"natshim_ratio\": %.3f}",
-			       keys[subject], rate, cpu, ratio);
+			printf(", \"%s\": {\"packets_per_second\": %.0f, \"cpu_ns_per_packet\": %.0f",
+			       keys[subject], rate, cpu);
 		else
-			printf("%-24s %9.0f packets/s %7.0f ns CPU/packet   natshim's rate is %.3f of it\n",
-			       subject_names[subject], rate, cpu, ratio);
+			printf("%-24s %9.0f packets/s %7.0f ns CPU/packet", subject_names[subject], rate,
+			       cpu);
+		if (subject != NATSHIM)
+			printf(json ? ", \"natshim_ratio\": %.3f" : "   natshim's rate is %.3f of it", ratio);
+		fputs(json ? "}" : "\n", stdout);
 	}
 	if (json)
 		printf("}\n");
