@@ -12,6 +12,7 @@ int cmd_rules(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_rewrite(int argc, char **argv);
 int cmd_drop(int argc, char **argv);
+int cmd_translate(int argc, char **argv);
 int cmd_stop(int argc, char **argv);
 
 /* For the commands that take run's options: prints what an outcome other than CONFIG_OK asks for (the error, the help,

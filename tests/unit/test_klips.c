@@ -1,0 +1,272 @@
+/* rules/klips.c with a stand-in for iptables-translate that repeats its arguments: what is read out of scripts and
+ * iptables-save output, what order the rules end in, what is refused and why. tests/net/test_translate has the real one. */
+#include "rules/keywords.h"
+#include "rules/klips.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+struct heard {
+	char reasons[4096];
+	bool fails;
+};
+
+/* "nft 'add rule ip TABLE CHAIN ARGS...'", a jump to a chain as nft writes it. */
+static bool repeat(void *ctx, const char *const argv[], char **text)
+{
+	const struct heard *h = ctx;
+	size_t length;
+	FILE *f;
+
+	if (h->fails) {
+		*text = strdup("it does not want to");
+		return false;
+	}
+	f = open_memstream(text, &length);
+	fprintf(f, "nft 'add rule %s %s %s", strchr(argv[0], '6') ? "ip6" : "ip", argv[2], argv[4]);
+	for (size_t i = 5; argv[i]; i++)
+		if (!strcmp(argv[i], "-j"))
+			fputs(" jump", f);
+		else
+			fprintf(f, " %s", argv[i]);
+	fputs("'\n", f);
+	fclose(f);
+	return true;
+}
+
+static void remember(void *ctx, unsigned line, const char *reason)
+{
+	struct heard *h = ctx;
+	size_t used = strlen(h->reasons);
+
+	snprintf(h->reasons + used, sizeof(h->reasons) - used, "%u: %s\n", line, reason);
+}
+
+static const struct klips_binding eth0 = {.virtual = "ipsec0", .physical = "eth0"};
+
+/* The rules that come out, without heading and tables, one a line; comments as "#". Owned by the caller. */
+static char *translate(const char *input, size_t length, struct heard *h, struct klips_summary *summary)
+{
+	struct klips_options o = {.source = "in\nput",
+				  .bindings = &eth0,
+				  .binding_count = 1,
+				  .run = repeat,
+				  .complain = remember,
+				  .ctx = h};
+	char *text, *rules, *exact = malloc(length ? length : 1), *saved;
+	size_t text_length, rules_length;
+	FILE *out = open_memstream(&text, &text_length), *kept = open_memstream(&rules, &rules_length);
+
+	memcpy(exact, input, length);
+	assert_int_equal(klips_translate(out, exact, length, &o, summary), 0);
+	free(exact);
+	fclose(out);
+	for (char *line = strtok_r(text, "\n", &saved); line; line = strtok_r(NULL, "\n", &saved)) {
+		line += strspn(line, "\t");
+		if (*line != '#' && *line != '}' && strncmp(line, "table ", 6) != 0 &&
+		    strncmp(line, "delete ", 7) != 0 && strncmp(line, "type ", 5) != 0)
+			fprintf(kept, "%s\n", line);
+	}
+	fclose(kept);
+	free(text);
+	return rules;
+}
+
+struct vector {
+	const char *input, *rules, *reasons;
+};
+
+#define IN "iifname \"eth0\" meta secpath exists "
+#define IN_CLEAR "iifname \"eth0\" meta secpath missing "
+
+static const struct vector vectors[] = {
+	/* how a command may look */
+	{"iptables -A INPUT -i ipsec0 -j NONE", "chain INPUT {\n",
+	 "1: the table filter has no chain NONE here\n"},
+	{"/sbin/iptables -A INPUT -p x", "chain INPUT {\n-p x\n", ""},
+	{"sudo LANG=C iptables -A INPUT -p x", "chain INPUT {\n-p x\n", ""},
+	{"$IPTABLES -A INPUT -p x", "chain INPUT {\n-p x\n", ""},
+	{"\"${IPT}\" -A INPUT -p x", "chain INPUT {\n-p x\n", ""},
+	{"IPT='/sbin/iptables -w'\n$IPT -A INPUT -p x", "chain INPUT {\n-p x\n", ""},
+	{"iptables -A INPUT -p x # why\n# iptables -A INPUT -p y", "chain INPUT {\n-p x\n", ""},
+	{"iptables -A INPUT \\\n  -p x \\\r\n -s y\r\n", "chain INPUT {\n-p x -s y\n", ""},
+	{"iptables -A INPUT -p x;iptables -A INPUT -p y&&iptables -A INPUT -p z||exit 1",
+	 "chain INPUT {\n-p x\n-p y\n-p z\n", ""},
+	{"iptables -A INPUT -p x >/dev/null 2>&1 </dev/null", "chain INPUT {\n-p x\n", ""},
+	{"iptables -A INPUT -p 'a b' \"c d\" e\\ f", "chain INPUT {\n-p a b c d e f\n", ""},
+	{"if true; then iptables -A INPUT -p x; fi", "chain INPUT {\n-p x\n",
+	 "1: the shell decides here; the rules are translated as if they always ran\n"},
+	{"modprobe ip_tables", "", "1: no iptables command\n"},
+	/* variables */
+	{"A=x\nexport B=\"$A y\"\niptables -A INPUT -p $B -s \"$B\" -d '$B'",
+	 "chain INPUT {\n-p x y -s x y -d $B\n", ""},
+	{"iptables -A INPUT -s $A", "chain INPUT {\n", "1: the variable A is given no value here\n"},
+	{"A=$(id)\niptables -A INPUT -s $A", "chain INPUT {\n",
+	 "2: only a running shell knows what is substituted here\n"},
+	{"iptables -A INPUT -s `id`", "chain INPUT {\n",
+	 "1: only a running shell knows what is substituted here\n"},
+	{"iptables -A INPUT -s $1", "chain INPUT {\n", "1: only a running shell knows this parameter\n"},
+	{"iptables -A INPUT -s ${A:-b}", "chain INPUT {\n",
+	 "1: only a running shell knows what is substituted here\n"},
+	{"iptables -A $C -s x", "", "1: the variable C is given no value here\n"},
+	{"iptables -A INPUT -s 'x", "chain INPUT {\n", "1: a quote is not closed\n"},
+	/* interfaces */
+	{"iptables -A INPUT --in-interface=ipsec0 -p x", "chain INPUT {\n" IN "-p x\n", ""},
+	{"iptables -A INPUT -iipsec+ -p x", "chain INPUT {\n" IN "-p x\n", ""},
+	{"iptables -A INPUT -i ! ipsec0 -p x", "chain INPUT {\nmeta secpath missing -p x\n", ""},
+	{"iptables -A INPUT ! -i ipsec0 -p x", "chain INPUT {\nmeta secpath missing -p x\n", ""},
+	{"iptables -A INPUT -i eth0 -p x", "chain INPUT {\n" IN_CLEAR "-p x\n", ""},
+	{"iptables -A INPUT ! -i eth0 -p x", "chain INPUT {\niifname != \"eth0\" -p x\n" IN "-p x\n", ""},
+	{"iptables -A INPUT -i eth1 -p x", "chain INPUT {\n-i eth1 -p x\n", ""},
+	{"iptables -A INPUT -i ! eth1 -p x", "chain INPUT {\n! -i eth1 -p x\n", ""},
+	{"iptables -A INPUT -i ipsecret -p x", "chain INPUT {\n-i ipsecret -p x\n", ""},
+	{"iptables -A FORWARD -i ipsec0 -o ipsec0 -p x",
+	 "chain FORWARD {\n" IN "oifname \"eth0\" rt ipsec exists -p x\n", ""},
+	{"iptables -A INPUT -i ipsec1 -p x", "chain INPUT {\n",
+	 "1: which interface ipsec1 was bound to is not known (--iface ipsec1=NAME)\n"},
+	{"iptables -A OUTPUT -i ipsec0 -p x", "chain OUTPUT {\n",
+	 "1: -i ipsec0 makes no sense here: meta secpath is not known in every hook that leads here\n"},
+	{"iptables -t nat -A PREROUTING -o ipsec0 -p x", "chain PREROUTING {\n",
+	 "1: -o ipsec0 makes no sense here: rt ipsec is not known in every hook that leads here\n"},
+	{"iptables -N c\niptables -A INPUT -j c\niptables -A c -o ipsec0 -p x",
+	 "chain c {\nchain INPUT {\njump c\n",
+	 "3: -o ipsec0 makes no sense here: rt ipsec is not known in every hook that leads here\n"},
+	{"iptables -N c\niptables -A c -o ipsec0 -p x", "chain c {\noifname \"eth0\" rt ipsec exists -p x\n",
+	 ""},
+	/* what is left to iptables-translate */
+	{"iptables -A INPUT -p tcp --dport ! 22 ! -s y -d ! z",
+	 "chain INPUT {\n-p tcp ! --dport 22 ! -s y ! -d z\n", ""},
+	{"iptables -A INPUT -p tcp ! --syn", "chain INPUT {\n-p tcp ! --syn\n", ""},
+	{"iptables -A INPUT -m policy --pol ipsec --dir in",
+	 "chain INPUT {\n-m policy --pol ipsec --dir in\n", ""},
+	{"iptables -A INPUT -p x -m comment --comment 'a\"b'", "chain INPUT {\n",
+	 "1: nftables has no way to write a double quote or a control character in a string\n"},
+	/* what commands do */
+	{"iptables -A INPUT -p b\niptables -I INPUT -p a\niptables -I INPUT 2 -p i\niptables -I INPUT 9 -p i",
+	 "chain INPUT {\n-p a\n-p i\n-p b\n", "4: the chain has not so many rules\n"},
+	{"iptables -A INPUT -p a\niptables -A INPUT -p b\niptables -D INPUT -p a", "chain INPUT {\n-p b\n",
+	 ""},
+	{"iptables -A INPUT -i ipsec0 -p a\niptables -D INPUT -i eth0 -p a", "chain INPUT {\n" IN "-p a\n",
+	 "2: there is no such rule before it\n"},
+	{"iptables -A INPUT -p a\niptables -R INPUT 1 -p b", "chain INPUT {\n-p b\n", ""},
+	{"iptables -A INPUT -p a\niptables -F\niptables -nvL\niptables -Z", "", ""},
+	{"iptables -N c\niptables -N d\niptables -A d -p a\niptables -X", "chain d {\n-p a\n", ""},
+	{"iptables -N c\niptables -N c", "chain c {\n", "2: there is such a chain already\n"},
+	{"iptables -N 'a b'", "", "1: no chain can be called so\n"},
+	{"iptables -P INPUT DROP\niptables -P FORWARD", "chain INPUT {\n",
+	 "2: a policy is ACCEPT or DROP, and a base chain's\n"},
+	{"iptables -A PREROUTING -p x", "", "1: the table filter has no chain PREROUTING here\n"},
+	{"iptables -t x -A INPUT -p x", "", "1: iptables has no table x\n"},
+	{"iptables -A INPUT -D INPUT -p x", "", "1: it has two commands\n"},
+	{"iptables -p x", "", "1: it has no command like -A\n"},
+	{"iptables -A", "", "1: it names no chain\n"},
+	{"iptables -A INPUT -i", "chain INPUT {\n", "1: a value is missing at the end\n"},
+	{"iptables -N tcp\niptables -N tcp_\niptables -N '1+1'\niptables -A INPUT -j tcp",
+	 "chain tcp__ {\nchain tcp_ {\nchain c_1_1 {\nchain INPUT {\njump tcp__\n", ""},
+	{"ip6tables -A INPUT -i ipsec0 -p x", "chain INPUT {\n" IN "-p x\n", ""},
+	/* iptables-save */
+	{"*filter\n:INPUT DROP [0:0]\n:c - [0:0]\n[1:2] -A INPUT -i ipsec0 -j c\n-A c -p \"a b\" -s 'x\n-A c "
+	 "-d $y;z\nCOMMIT\n-A c",
+	 "chain c {\n-p a b -s 'x\n-d $y;z\nchain INPUT {\n" IN "jump c\n",
+	 "8: no \"*table\" line stands before it\n"},
+};
+
+static void each_vector(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
+		const struct vector *v = &vectors[i];
+		struct heard h = {0};
+		struct klips_summary summary;
+		char *rules = translate(v->input, strlen(v->input), &h, &summary);
+		size_t complaints = 0;
+
+		for (const char *c = v->reasons; *c; c++)
+			complaints += *c == '\n';
+		if (strcmp(h.reasons, v->reasons) != 0)
+			fail_msg("%s\ncomplains: %s", v->input, h.reasons);
+		if (strcmp(rules, v->rules) != 0)
+			fail_msg("%s\ngives:\n%s", v->input, rules);
+		assert_int_equal(summary.untranslated, complaints);
+		free(rules);
+	}
+}
+
+static void every_truncation(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
+		for (size_t n = 0; n < strlen(vectors[i].input); n++) {
+			struct heard h = {0};
+			struct klips_summary summary;
+
+			free(translate(vectors[i].input, n, &h, &summary));
+		}
+	}
+}
+
+/* Nothing of the input gets out of its comment, were it in the file's name, a variable or a chain. */
+static void nothing_escapes(void **state)
+{
+	static const char input[] = "iptables -A 'x\nflush ruleset' -p x\n"
+				    "iptables -N 'y\nflush ruleset'\n"
+				    "A='\nflush ruleset\n'\niptables -A INPUT -m comment --comment \"$A\"\n"
+				    "echo 'a\nflush ruleset'\n";
+	struct heard h = {0};
+	struct klips_summary summary;
+	char *rules = translate(input, sizeof(input) - 1, &h, &summary);
+
+	(void)state;
+	assert_null(strstr(rules, "flush"));
+	assert_int_equal(summary.untranslated, 4);
+	free(rules);
+}
+
+static void a_failing_translator(void **state)
+{
+	struct heard h = {.fails = true};
+	struct klips_summary summary;
+	char *rules = translate("iptables -A INPUT -p x", 22, &h, &summary);
+
+	(void)state;
+	assert_string_equal(rules, "chain INPUT {\n");
+	assert_string_equal(h.reasons, "1: it does not want to\n");
+	free(rules);
+}
+
+/* Values that double line by line must not eat the memory. */
+static void expansion_is_bounded(void **state)
+{
+	char input[4096] = "A=xxxxxxxxxxxxxxxx\n";
+	struct heard h = {0};
+	struct klips_summary summary;
+
+	(void)state;
+	for (int i = 0; i < 64; i++)
+		strcat(input, "A=$A$A\n");
+	strcat(input, "iptables -A INPUT -p $A\n");
+	free(translate(input, strlen(input), &h, &summary));
+	assert_string_equal(h.reasons, "66: too much is substituted\n");
+}
+
+static void keywords(void **state)
+{
+	(void)state;
+	assert_true(nft_is_keyword("dnat") && nft_is_keyword("accept") && nft_is_keyword("xt"));
+	assert_false(nft_is_keyword("INPUT") || nft_is_keyword("vpn") || nft_is_keyword(""));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_vector),          cmocka_unit_test(every_truncation),
+		cmocka_unit_test(nothing_escapes),      cmocka_unit_test(a_failing_translator),
+		cmocka_unit_test(expansion_is_bounded), cmocka_unit_test(keywords),
+	};
+
+	return cmocka_run_group_tests_name("klips", tests, NULL, NULL);
+}
