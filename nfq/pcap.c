@@ -38,6 +38,7 @@ static void say(char error[static CAPTURE_ERROR_MAX], const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
+	// NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is started
 	vsnprintf(error, CAPTURE_ERROR_MAX, format, arguments);
 	va_end(arguments);
 }

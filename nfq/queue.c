@@ -212,12 +212,12 @@ static void handle_error(struct nfq_queue *queue, const struct nlmsghdr *message
 {
 	const struct nlmsgerr *error = mnl_nlmsg_get_payload(message);
 
-	if (mnl_nlmsg_get_payload_len(message) < sizeof *error) {
-		queue->stats.errors++;
-	} else if (queue->waits_for_ack && message->nlmsg_seq == queue->sequence) {
+	const bool whole = mnl_nlmsg_get_payload_len(message) >= sizeof *error;
+
+	if (whole && queue->waits_for_ack && message->nlmsg_seq == queue->sequence) {
 		queue->waits_for_ack = false;
 		queue->ack = error->error;
-	} else if (error->error) {
+	} else if (!whole || error->error) {
 		queue->stats.errors++;
 	}
 }
@@ -472,15 +472,18 @@ struct nfq_stats nfq_queue_stats(const struct nfq_queue *queue)
 pid_t nfq_queue_owner(uint16_t number)
 {
 	FILE *file = fopen("/proc/net/netfilter/nfnetlink_queue", "re");
-	unsigned queue, port;
 	pid_t owner = 0;
 	char line[160];
 
 	if (!file)
 		return 0;
-	while (!owner && fgets(line, sizeof line, file))
-		if (sscanf(line, "%u %u", &queue, &port) == 2 && queue == number && port <= INT32_MAX)
+	while (!owner && fgets(line, sizeof line, file)) {
+		char *rest;
+		const unsigned long queue = strtoul(line, &rest, 10), port = strtoul(rest, NULL, 10);
+
+		if (rest != line && queue == number && port <= INT32_MAX)
 			owner = (pid_t)port;
+	}
 	fclose(file);
 	return owner;
 }

@@ -114,7 +114,7 @@ static bool is_first_message(const uint8_t *message, size_t length)
 {
 	static const uint8_t none[IKE_COOKIE_LEN];
 
-	return length >= 2 * IKE_COOKIE_LEN && !memcmp(message + IKE_COOKIE_LEN, none, sizeof none);
+	return length >= sizeof none + IKE_COOKIE_LEN && !memcmp(message + IKE_COOKIE_LEN, none, sizeof none);
 }
 
 /* False: the packet belongs to hosts of which none is a server. */

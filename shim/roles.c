@@ -34,20 +34,26 @@ struct roles *roles_new(void)
 
 void roles_free(struct roles *roles)
 {
-	struct host *host, *next_host;
-	struct pair *pair, *next_pair;
+	struct host *host;
+	struct pair *pair;
 
 	if (!roles)
 		return;
-	HASH_ITER(hh, roles->servers, host, next_host)
-	{
-		HASH_DEL(roles->servers, host);
+	host = roles->servers;
+	pair = roles->pairs;
+	HASH_CLEAR(hh, roles->servers); /* the tables only: the entries stay linked */
+	HASH_CLEAR(hh, roles->pairs);
+	while (host) {
+		struct host *next = host->hh.next;
+
 		free(host);
+		host = next;
 	}
-	HASH_ITER(hh, roles->pairs, pair, next_pair)
-	{
-		HASH_DEL(roles->pairs, pair);
+	while (pair) {
+		struct pair *next = pair->hh.next;
+
 		free(pair);
+		pair = next;
 	}
 	free(roles);
 }
