@@ -107,6 +107,7 @@ static bool set_l2tp_hostname(struct config *c, const char *value)
 }
 
 static const char *const rules_choices[] = {"install", "external", NULL};
+static const char *const log_choices[] = {"text", "json", NULL};
 static const char *const hello_choices[] = {"pass", "absorb", NULL};
 static const char *const stack_choices[] = {"auto", "libreswan", "strongswan", "xfrm", "none", NULL};
 
@@ -259,6 +260,18 @@ static const struct option_spec options[] = {
 	 .argument = "GROUP",
 	 .expected = "the name of a group",
 	 .help = "who may use the control socket besides root"},
+	{.name = "metrics-file",
+	 .kind = KIND_TEXT,
+	 .offset = AT(metrics_file),
+	 .argument = "FILE",
+	 .expected = "a file",
+	 .help = "write counters there every 15 s, for node_exporter's text file collector"},
+	{.name = "log-format",
+	 .kind = KIND_CHOICE,
+	 .offset = AT(log_format),
+	 .argument = "text|json",
+	 .choices = log_choices,
+	 .help = "how the lines on standard error are written (text)"},
 	{.name = "verbose",
 	 .letter = 'v',
 	 .kind = KIND_FLAG,
@@ -662,6 +675,7 @@ void config_free(struct config *config)
 	free(config->state_dir);
 	free(config->socket_path);
 	free(config->socket_group);
+	free(config->metrics_file);
 	free(config->file);
 	*config = (struct config){.interface_count = 0};
 }

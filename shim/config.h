@@ -15,6 +15,7 @@
 #define CONFIG_DEFAULT_STATE_DIR "/run/natshim"
 
 enum config_rules { CONFIG_RULES_INSTALL, CONFIG_RULES_EXTERNAL };
+enum config_log { CONFIG_LOG_TEXT, CONFIG_LOG_JSON };
 enum config_hello { CONFIG_HELLO_PASS, CONFIG_HELLO_ABSORB };
 enum config_stack {
 	CONFIG_STACK_AUTO,
@@ -45,13 +46,16 @@ struct config {
 	int priority_dnat, priority_queue, priority_guard;
 	bool allow_clear;
 	char *l2tp_hostname;
-	unsigned hello;                /* enum config_hello */
+	unsigned hello;                /* enum config_log { CONFIG_LOG_TEXT, CONFIG_LOG_JSON };
+enum config_hello */
 	unsigned stack;                /* enum config_stack */
 	struct config_session session; /* the defaults */
 	struct config_session
 		profile[IKE_DIALECTS]; /* by dialect: the defaults with the file's [dialect] sections */
 	char *state_dir, *socket_path, *socket_group; /* socket_group NULL: root's only */
 	char *file;                                   /* what was read; NULL: none */
+	unsigned log_format;                          /* enum config_log */
+	char *metrics_file;                           /* NULL: none */
 	bool dry_run, verbose;
 };
 

@@ -1,58 +1,136 @@
-/* Lines on stderr, rate-limited. */
+/* The table of events, and how a line of each is written. */
 #include "shim/log.h"
 
+#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-void log_open(struct log *log, bool verbose)
+/* As in syslog(3), which the journal understands. */
+enum severity { ERROR = 3, WARNING = 4, NOTICE = 5, DEBUG = 7 };
+
+static const char *const severity_names[] = {
+	[ERROR] = "error", [WARNING] = "warning", [NOTICE] = "notice", [DEBUG] = "debug"};
+
+static const struct {
+	const char *name;
+	enum severity severity;
+} events[LOG_EVENTS] = {
+	[LOG_READY] = {"ready", NOTICE},
+	[LOG_STOPPING] = {"stopping", NOTICE},
+	[LOG_START_FAILED] = {"start-failed", ERROR},
+	[LOG_RELOADED] = {"reloaded", NOTICE},
+	[LOG_RELOAD_REFUSED] = {"reload-refused", ERROR},
+	[LOG_RELOAD_PARTIAL] = {"reload-partial", WARNING},
+	[LOG_PHASE1_BEGINS] = {"phase1-begins", NOTICE},
+	[LOG_NATT_AGREED] = {"natt-agreed", NOTICE},
+	[LOG_REWRITTEN] = {"rewritten", DEBUG},
+	[LOG_L2TP_REPAIRED] = {"l2tp-repaired", DEBUG},
+	[LOG_HELLO_NOT_ABSORBED] = {"hello-not-absorbed", WARNING},
+	[LOG_QUEUE_ERROR] = {"queue-error", ERROR},
+	[LOG_RULES_REPAIRED] = {"rules-repaired", NOTICE},
+	[LOG_RULES_MISSING] = {"rules-missing", ERROR},
+	[LOG_RULES_LEFT] = {"rules-left", WARNING},
+	[LOG_STATE_RESTORED] = {"state-restored", NOTICE},
+	[LOG_STATE_DAMAGED] = {"state-damaged", WARNING},
+	[LOG_STATE_UNWRITABLE] = {"state-unwritable", WARNING},
+	[LOG_PRIVILEGES_KEPT] = {"privileges-kept", WARNING},
+	[LOG_STACK_FOUND] = {"stack-found", NOTICE},
+	[LOG_STACK_NOT_FOUND] = {"stack-not-found", WARNING},
+	[LOG_STACK_FAILED] = {"stack-failed", WARNING},
+	[LOG_STACK_WORKER_DIED] = {"stack-worker-died", ERROR},
+	[LOG_XFRM_MISSING] = {"xfrm-missing", WARNING},
+	[LOG_XFRM_ERROR] = {"xfrm-error", WARNING},
+	[LOG_SESSION_UP] = {"session-up", NOTICE},
+	[LOG_SESSION_ENDS] = {"session-ends", NOTICE},
+	[LOG_SESSION_KEPT] = {"session-kept", NOTICE},
+	[LOG_SESSION_GONE] = {"session-gone", NOTICE},
+	[LOG_DROP] = {"drop", NOTICE},
+	[LOG_METRICS_UNWRITABLE] = {"metrics-unwritable", WARNING},
+	[LOG_SUPPRESSED] = {"suppressed", NOTICE},
+};
+
+const char *log_event_name(enum log_event event)
 {
-	*log = (struct log){.verbose = verbose, .journal = getenv("JOURNAL_STREAM") != NULL};
+	return event < LOG_EVENTS ? events[event].name : "?";
+}
+
+void log_open(struct log *log, bool verbose, bool json)
+{
+	*log = (struct log){.verbose = verbose, .json = json, .journal = getenv("JOURNAL_STREAM") != NULL};
 	setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
 }
 
-static void put(const struct log *log, enum log_level level, const char *text)
+static void put_json(enum log_event event, const char *peer, const char *text)
 {
-	if (log->journal)
-		fprintf(stderr, "<%d>%s\n", (int)level, text);
-	else
-		fprintf(stderr, "natshim: %s\n", text);
+	struct timespec now;
+	char when[40], fraction[16];
+	struct tm utc;
+	json_t *line;
+	char *dump;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", gmtime_r(&now.tv_sec, &utc));
+	snprintf(fraction, sizeof fraction, ".%03dZ", (int)(now.tv_nsec / 1000000));
+	line = json_pack("{s:s+, s:s, s:s, s:s?, s:s}", "time", when, fraction, "event", events[event].name,
+			 "severity", severity_names[events[event].severity], "peer", peer, "text", text);
+	dump = line ? json_dumps(line, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
+	if (dump)
+		fprintf(stderr, "%s\n", dump);
+	free(dump);
+	json_decref(line);
 }
 
-/* True while the present second's burst is not used up. Errors always pass. */
-static bool may_write(struct log *log, enum log_level level)
+static void put(const struct log *log, enum log_event event, const char *peer, const char *text)
 {
+	const char *separator = peer ? ": " : "";
+
+	if (log->json)
+		put_json(event, peer, text);
+	else if (log->journal)
+		fprintf(stderr, "<%d>%s%s%s\n", (int)events[event].severity, peer ? peer : "", separator,
+			text);
+	else
+		fprintf(stderr, "natshim: %s%s%s\n", peer ? peer : "", separator, text);
+}
+
+/* True while the present second's burst is not used up; errors have a second one of their own. */
+static bool may_write(struct log *log, enum log_event event)
+{
+	const unsigned limit =
+		events[event].severity == ERROR ? 2 * LOG_LINES_PER_SECOND : LOG_LINES_PER_SECOND;
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	if ((uint64_t)now.tv_sec != log->second) {
-		char text[64];
+		char text[48];
 
 		if (log->suppressed) {
 			snprintf(text, sizeof text, "%u more lines were left out", log->suppressed);
-			put(log, LOG_LEVEL_NOTICE, text);
+			put(log, LOG_SUPPRESSED, NULL, text);
 		}
 		log->second = (uint64_t)now.tv_sec;
 		log->lines = 0;
 		log->suppressed = 0;
 	}
-	if (log->lines++ < LOG_LINES_PER_SECOND ||
-	    (level == LOG_LEVEL_ERROR && log->lines < 2 * LOG_LINES_PER_SECOND))
+	if (log->lines < limit) {
+		log->lines++;
 		return true;
+	}
 	log->suppressed++;
 	return false;
 }
 
-void log_line(struct log *log, enum log_level level, const char *format, ...)
+void log_event(struct log *log, enum log_event event, const struct endpoint *peer, const char *format, ...)
 {
-	char text[512];
+	char text[512], name[ENDPOINT_TEXT_MAX];
 	va_list arguments;
 
-	if ((level == LOG_LEVEL_DEBUG && !log->verbose) || !may_write(log, level))
+	if ((events[event].severity == DEBUG && !log->verbose) || !may_write(log, event))
 		return;
 	va_start(arguments, format);
 	vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
-	put(log, level, text);
+	put(log, event, peer ? endpoint_text(peer, name) : NULL, text);
 }

@@ -1,16 +1,53 @@
-/* One line an event, on stderr, with a syslog priority in front where systemd's journal reads it. At most a burst of lines
- * a second, and then one that says how many were left out: a flood of packets must not become a flood of lines. */
+/* One line an event, on stderr: as text, with a syslog priority in front where systemd's journal reads it, or as a JSON
+ * object. Each event has a stable ID (the table in log.c, explained in docs/events.md) and one severity. At most a burst of
+ * lines a second, and then one that says how many were left out: a flood of packets must not become a flood of lines. */
 #ifndef NATSHIM_SHIM_LOG_H
 #define NATSHIM_SHIM_LOG_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "nfq/endpoint.h"
 
-enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING = 4, LOG_LEVEL_NOTICE = 5, LOG_LEVEL_DEBUG = 7 };
+enum log_event {
+	LOG_READY,
+	LOG_STOPPING,
+	LOG_START_FAILED,
+	LOG_RELOADED,
+	LOG_RELOAD_REFUSED,
+	LOG_RELOAD_PARTIAL,
+	LOG_PHASE1_BEGINS,
+	LOG_NATT_AGREED,
+	LOG_REWRITTEN,
+	LOG_L2TP_REPAIRED,
+	LOG_HELLO_NOT_ABSORBED,
+	LOG_QUEUE_ERROR,
+	LOG_RULES_REPAIRED,
+	LOG_RULES_MISSING,
+	LOG_RULES_LEFT,
+	LOG_STATE_RESTORED,
+	LOG_STATE_DAMAGED,
+	LOG_STATE_UNWRITABLE,
+	LOG_PRIVILEGES_KEPT,
+	LOG_STACK_FOUND,
+	LOG_STACK_NOT_FOUND,
+	LOG_STACK_FAILED,
+	LOG_STACK_WORKER_DIED,
+	LOG_XFRM_MISSING,
+	LOG_XFRM_ERROR,
+	LOG_SESSION_UP,
+	LOG_SESSION_ENDS,
+	LOG_SESSION_KEPT,
+	LOG_SESSION_GONE,
+	LOG_DROP,
+	LOG_METRICS_UNWRITABLE,
+	LOG_SUPPRESSED,
+	LOG_EVENTS
+};
+/* "session-gone"; stable. */
+const char *log_event_name(enum log_event event);
 
 struct log {
 	bool verbose;    /* debug lines too */
-	bool journal;    /* "<5>" in front of each line */
+	bool json;       /* one object a line: time, event, severity, peer, text */
+	bool journal;    /* "<5>" in front of each line of text */
 	uint64_t second; /* of the present burst, CLOCK_MONOTONIC */
 	unsigned lines;  /* in it */
 	unsigned suppressed;
@@ -18,8 +55,9 @@ struct log {
 
 #define LOG_LINES_PER_SECOND 50
 
-void log_open(struct log *log, bool verbose);
-void log_line(struct log *log, enum log_level level, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+void log_open(struct log *log, bool verbose, bool json);
+/* peer NULL: the event has none; else it stands in front of the text. */
+void log_event(struct log *log, enum log_event event, const struct endpoint *peer, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
 
 #endif

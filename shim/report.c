@@ -1,6 +1,10 @@
-/* JSON by jansson. */
+/* One table of figures; JSON by jansson, the Prometheus text format (version 0.0.4) by hand. */
 #include "shim/report.h"
 
+#include "shim/file.h"
+
+#include <errno.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,7 +51,7 @@ static json_t *peers(const struct report *r)
 {
 	struct peer_list list = {.array = json_array()};
 
-	ike_table_each_peer(r->filter->ike, r->now_ms, add_peer, &list);
+	ike_table_each_peer(traffic_ike(r->traffic), r->now_ms, add_peer, &list);
 	return list.array;
 }
 
@@ -100,15 +104,6 @@ static json_t *sessions(const struct report *r)
 	return array;
 }
 
-static json_t *ended_by_reason(const struct session_stats *s)
-{
-	json_t *object = json_object();
-
-	for (size_t i = SESSION_NOT_ENDED + 1; i < SESSION_ENDS; i++)
-		json_object_set_new(object, session_end_name((enum session_end)i), number(s->ended[i]));
-	return object;
-}
-
 static void add_rule(void *ctx, const char *rule, uint64_t packets, uint64_t bytes)
 {
 	(void)bytes;
@@ -123,84 +118,200 @@ static json_t *rule_counters(const struct report *r)
 	return object;
 }
 
-static json_t *ike_reasons(const struct filter_counters *c)
-{
-	json_t *object = json_object();
+/* Figures */
 
-	for (size_t i = 0; i < IKE_REASONS; i++)
-		json_object_set_new(object, ike_reason_name((enum ike_reason)i), number(c->reasons[i]));
-	return object;
+struct figure {
+	const char *name; /* the JSON key; natshim_NAME, with _total behind a counter, in the metrics */
+	bool gauge;
+	uint64_t value;
+	const char *help;
+};
+
+#define FIGURES_MAX 40
+
+static size_t collect(const struct report *r, struct figure out[static FIGURES_MAX])
+{
+	const struct traffic_stats traffic = traffic_stats(r->traffic);
+	const struct filter_counters *c = traffic.filter;
+	const struct nfq_stats queue = nfq_queue_stats(r->queue);
+	const struct session_stats session = watch_stats(r->watch);
+	const struct xfrm_stats xfrm = watch_xfrm_stats(r->watch);
+	const struct figure figures[] = {
+		{"packets", false, queue.packets, "Packets that the kernel sent up."},
+		{"rewritten", false, c->reasons[IKE_REWRITTEN], "IKE messages that were changed."},
+		{"fragments", false, c->kinds[PACKET_FRAGMENT],
+		 "IP fragments that came up, and went on untouched."},
+		{"not_udp", false, c->kinds[PACKET_OTHER], "Packets that were not UDP."},
+		{"bad_packets", false, c->kinds[PACKET_BAD], "Malformed packets, which went on untouched."},
+		{"not_ike", false, c->not_ike, "UDP packets that were neither IKE nor L2TP."},
+		{"exchanges", true, traffic.ike.exchanges, "Phase 1 exchanges that are being translated."},
+		{"peers", true, traffic.ike.peers, "Peers known to speak an old dialect of NAT-T."},
+		{"tunnels", true, traffic.l2tp.tunnels, "L2TP tunnels that are known."},
+		{"evicted", false, traffic.ike.evicted + traffic.l2tp.evicted,
+		 "Table entries that had to go before their time."},
+		{"absorbed_hellos", false, traffic.l2tp.absorbed, "HELLOs answered for a client."},
+		{"unanswered_hellos", false, traffic.unanswered_hellos,
+		 "HELLOs whose answer could not be sent."},
+		{"queue_overruns", false, queue.overruns,
+		 "Packets that went on unseen since the socket was full."},
+		{"queue_errors", false, queue.errors, "Messages of the queue, or verdicts, that failed."},
+		{"rules_repaired", false, r->rules_repaired,
+		 "Times that the rules were taken away and put back."},
+		{"set_errors", false, traffic.set_errors, "Set elements that the kernel did not take."},
+		{"sessions", true, session.sessions, "L2TP/IPsec sessions."},
+		{"sessions_started", false, session.started, "Sessions that came up."},
+		{"sessions_kept", false, session.kept, "Ends that were taken back since life returned."},
+		{"session_failures", false, session.failures, "Ends that the VPN stack could not do."},
+		{"session_ambiguous", false, session.ambiguous,
+		 "Closed tunnels that could be of several sessions."},
+		{"session_unwatched", false, session.unwatched, "SAs that did not fit into the table."},
+		{"xfrm_events", false, xfrm.events, "Events of the kernel's SAs."},
+		{"xfrm_dumps", false, xfrm.dumps, "Dumps of the kernel's SAs."},
+		{"xfrm_overruns", false, xfrm.overruns,
+		 "Times that events were lost, and a dump taken instead."},
+	};
+	_Static_assert(sizeof figures / sizeof *figures <= FIGURES_MAX, "FIGURES_MAX is too small");
+
+	memcpy(out, figures, sizeof figures);
+	return sizeof figures / sizeof *figures;
 }
 
-static json_t *l2tp_reasons(const struct filter_counters *c)
-{
-	json_t *object = json_object();
+/* A figure with one label: how many values there are, and each one's label and value. */
+struct family {
+	const char *key;    /* in the JSON */
+	const char *metric; /* without natshim_ and _total */
+	const char *label;
+	const char *help;
+	size_t count;
+	const char *(*name)(size_t i);
+	uint64_t (*value)(const struct report *r, size_t i);
+};
 
-	for (size_t i = 0; i < L2TP_REASONS; i++)
-		json_object_set_new(object, l2tp_reason_name((enum l2tp_reason)i),
-				    number(c->l2tp_reasons[i]));
-	return object;
+static const char *ike_name(size_t i)
+{
+	return ike_reason_name((enum ike_reason)i);
 }
+
+static uint64_t ike_value(const struct report *r, size_t i)
+{
+	return traffic_stats(r->traffic).filter->reasons[i];
+}
+
+static const char *l2tp_name(size_t i)
+{
+	return l2tp_reason_name((enum l2tp_reason)i);
+}
+
+static uint64_t l2tp_value(const struct report *r, size_t i)
+{
+	return traffic_stats(r->traffic).filter->l2tp_reasons[i];
+}
+
+/* Not "not ended". */
+static const char *end_name(size_t i)
+{
+	return session_end_name((enum session_end)(i + 1));
+}
+
+static uint64_t end_value(const struct report *r, size_t i)
+{
+	return watch_stats(r->watch).ended[i + 1];
+}
+
+static const struct family families[] = {
+	{"by_reason", "ike_messages", "reason", "IKE messages that came up, by what was found.", IKE_REASONS,
+	 ike_name, ike_value},
+	{"l2tp_by_reason", "l2tp_messages", "reason",
+	 "L2TP control messages that came up, by what was found.", L2TP_REASONS, l2tp_name, l2tp_value},
+	{"ended", "sessions_ended", "reason", "Sessions that ended, by why.", SESSION_ENDS - 1, end_name,
+	 end_value},
+};
+#define FAMILY_COUNT (sizeof families / sizeof *families)
 
 static json_t *counters(const struct report *r)
 {
-	const struct filter_counters *c = &r->filter->counters;
-	const struct nfq_stats queue = nfq_queue_stats(r->queue);
-	const struct ike_table_stats ike = ike_table_stats(r->filter->ike);
-	const struct l2tp_table_stats l2tp = l2tp_table_stats(r->l2tp);
-	const struct session_stats session = watch_stats(r->watch);
-	const struct xfrm_stats xfrm = watch_xfrm_stats(r->watch);
-	const struct {
-		const char *name;
-		uint64_t value;
-	} numbers[] = {
-		{"packets", queue.packets},
-		{"rewritten", c->reasons[IKE_REWRITTEN]},
-		{"fragments", c->kinds[PACKET_FRAGMENT]},
-		{"not_udp", c->kinds[PACKET_OTHER]},
-		{"bad_packets", c->kinds[PACKET_BAD]},
-		{"not_ike", c->not_ike},
-		{"exchanges", ike.exchanges},
-		{"peers", ike.peers},
-		{"evicted", ike.evicted + l2tp.evicted},
-		{"tunnels", l2tp.tunnels},
-		{"absorbed_hellos", l2tp.absorbed},
-		{"unanswered_hellos", r->events.unanswered_hellos},
-		{"queue_overruns", queue.overruns},
-		{"queue_errors", queue.errors},
-		{"rules_repaired", r->events.rules_repaired},
-		{"set_errors", r->events.set_errors},
-		{"sessions", session.sessions},
-		{"sessions_started", session.started},
-		{"sessions_kept", session.kept},
-		{"session_failures", session.failures},
-		{"session_ambiguous", session.ambiguous},
-		{"session_unwatched", session.unwatched},
-		{"xfrm_events", xfrm.events},
-		{"xfrm_dumps", xfrm.dumps},
-		{"xfrm_overruns", xfrm.overruns},
-	};
+	struct figure figures[FIGURES_MAX];
+	const size_t count = collect(r, figures);
 	json_t *object = json_object();
 
-	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-		json_object_set_new(object, numbers[i].name, number(numbers[i].value));
-	json_object_set_new(object, "by_reason", ike_reasons(c));
-	json_object_set_new(object, "l2tp_by_reason", l2tp_reasons(c));
-	json_object_set_new(object, "ended", ended_by_reason(&session));
+	for (size_t i = 0; i < count; i++)
+		json_object_set_new(object, figures[i].name, number(figures[i].value));
+	for (size_t i = 0; i < FAMILY_COUNT; i++) {
+		json_t *values = json_object();
+
+		for (size_t j = 0; j < families[i].count; j++)
+			json_object_set_new(values, families[i].name(j), number(families[i].value(r, j)));
+		json_object_set_new(object, families[i].key, values);
+	}
 	json_object_set_new(object, "rules", rule_counters(r));
 	return object;
 }
 
-char *report_json(const struct report *r)
+static const char *stack_name(const struct report *r)
 {
 	const enum stack_kind stack = watch_stack(r->watch);
+
+	return stack == STACK_AUTO ? "none" : stack_kind_name(stack);
+}
+
+char *report_json(const struct report *r)
+{
 	json_t *root =
 		json_pack("{s:s, s:o, s:o, s:s, s:o, s:o, s:o}", "version", NATSHIM_VERSION, "uptime_s",
 			  number((r->now_ms - r->started_ms) / 1000), "iface", interfaces(r->config), "stack",
-			  stack == STACK_AUTO ? "none" : stack_kind_name(stack), "sessions", sessions(r),
-			  "peers", peers(r), "counters", counters(r));
+			  stack_name(r), "sessions", sessions(r), "peers", peers(r), "counters", counters(r));
 	char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
 
 	json_decref(root);
 	return text;
+}
+
+/* Prometheus */
+
+static void write_head(FILE *out, const char *name, bool gauge, const char *help)
+{
+	const char *suffix = gauge ? "" : "_total";
+
+	fprintf(out, "# HELP natshim_%s%s %s\n# TYPE natshim_%s%s %s\n", name, suffix, help, name, suffix,
+		gauge ? "gauge" : "counter");
+}
+
+static void write_rule(void *ctx, const char *rule, uint64_t packets, uint64_t bytes)
+{
+	(void)bytes;
+	fprintf(ctx, "natshim_rule_packets_total{rule=\"%s\"} %" PRIu64 "\n", rule, packets);
+}
+
+static void write_metrics(FILE *out, const struct report *r)
+{
+	struct figure figures[FIGURES_MAX];
+	const size_t count = collect(r, figures);
+
+	write_head(out, "info", true, "Always 1; the version and the VPN stack stand in the labels.");
+	fprintf(out, "natshim_info{version=\"%s\",stack=\"%s\"} 1\n", NATSHIM_VERSION, stack_name(r));
+	write_head(out, "uptime_seconds", true, "Seconds since the start.");
+	fprintf(out, "natshim_uptime_seconds %" PRIu64 "\n", (r->now_ms - r->started_ms) / 1000);
+	for (size_t i = 0; i < count; i++) {
+		write_head(out, figures[i].name, figures[i].gauge, figures[i].help);
+		fprintf(out, "natshim_%s%s %" PRIu64 "\n", figures[i].name, figures[i].gauge ? "" : "_total",
+			figures[i].value);
+	}
+	for (size_t i = 0; i < FAMILY_COUNT; i++) {
+		write_head(out, families[i].metric, false, families[i].help);
+		for (size_t j = 0; j < families[i].count; j++)
+			fprintf(out, "natshim_%s_total{%s=\"%s\"} %" PRIu64 "\n", families[i].metric,
+				families[i].label, families[i].name(j), families[i].value(r, j));
+	}
+	write_head(out, "rule_packets", false, "Packets by rule of the installed tables.");
+	rules_nft_counters(r->nft, write_rule, out);
+}
+
+int report_metrics(const struct report *report, const char *path)
+{
+	FILE *out = file_replace_begin(path);
+
+	if (!out)
+		return -errno;
+	write_metrics(out, report);
+	return file_replace_finish(out, path);
 }

@@ -1,6 +1,8 @@
 /* The files of the state directory. */
 #include "shim/state.h"
 
+#include "shim/file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -20,34 +22,6 @@ int state_prepare(const char *dir)
 	return 0;
 }
 
-/* A new file beside the old one ... */
-static FILE *begin_file(const char *dir, const char *name)
-{
-	char fresh[PATH_MAX];
-
-	snprintf(fresh, sizeof fresh, "%s/%s.new", dir, name);
-	return fopen(fresh, "we");
-}
-
-/* ... which takes its place when it is whole. 0 or -errno. */
-static int finish_file(FILE *out, const char *dir, const char *name)
-{
-	char path[PATH_MAX], fresh[PATH_MAX];
-	int rc = 0;
-
-	snprintf(path, sizeof path, "%s/%s", dir, name);
-	snprintf(fresh, sizeof fresh, "%s/%s.new", dir, name);
-	if (ferror(out) || fflush(out))
-		rc = -(errno ? errno : EIO);
-	if (fclose(out) && !rc)
-		rc = -errno;
-	if (!rc && rename(fresh, path))
-		rc = -errno;
-	if (rc)
-		unlink(fresh);
-	return rc;
-}
-
 struct writer {
 	FILE *out;
 	uint64_t now_ms;
@@ -64,13 +38,16 @@ static void write_peer(void *ctx, const struct endpoint *peer, enum ike_dialect 
 
 int state_save_peers(const char *dir, const struct ike_table *table, uint64_t now_ms)
 {
-	struct writer w = {.now_ms = now_ms, .out = begin_file(dir, "peers")};
+	struct writer w = {.now_ms = now_ms};
+	char path[PATH_MAX];
 
+	snprintf(path, sizeof path, "%s/peers", dir);
+	w.out = file_replace_begin(path);
 	if (!w.out)
 		return -errno;
 	fputs(PEERS_HEADER, w.out);
 	ike_table_each_peer(table, now_ms, write_peer, &w);
-	return finish_file(w.out, dir, "peers");
+	return file_replace_finish(w.out, path);
 }
 
 static bool restore_line(const char *line, struct ike_table *table, uint64_t now_ms)
@@ -120,13 +97,16 @@ static void write_tunnel(void *ctx, const struct l2tp_tunnel_state *tunnel)
 
 int state_save_tunnels(const char *dir, const struct l2tp_table *table, uint64_t now_ms)
 {
-	struct writer w = {.now_ms = now_ms, .out = begin_file(dir, "tunnels")};
+	struct writer w = {.now_ms = now_ms};
+	char path[PATH_MAX];
 
+	snprintf(path, sizeof path, "%s/tunnels", dir);
+	w.out = file_replace_begin(path);
 	if (!w.out)
 		return -errno;
 	fprintf(w.out, TUNNELS_HEADER, now_ms);
 	l2tp_table_each(table, now_ms, write_tunnel, &w);
-	return finish_file(w.out, dir, "tunnels");
+	return file_replace_finish(w.out, path);
 }
 
 static bool restore_tunnel(char *line, struct l2tp_table *table, uint64_t now_ms, uint64_t age_ms)

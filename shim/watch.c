@@ -1,12 +1,13 @@
 /* The wires between xfrm, stack, session table and event loop. */
 #include "shim/watch.h"
 
+#include "shim/clock.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define SAMPLE_S 5            /* between two looks at the SAs' counters and the alive sets */
 #define DETECT_EVERY 2        /* samples between two looks for a stack, while there is none */
@@ -29,14 +30,6 @@ struct watch {
 	bool detect_complained;
 };
 
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 /* Actions */
 
 static void end_session(struct watch *w, const struct session_action *a)
@@ -46,39 +39,38 @@ static void end_session(struct watch *w, const struct session_action *a)
 					    .peer = a->peer,
 					    .reqid = a->reqid,
 					    .sa_count = (uint32_t)a->sa_count};
-	char peer[ENDPOINT_TEXT_MAX];
 	int rc;
 
 	for (size_t i = 0; i < a->sa_count; i++)
 		request.sas[i] = (struct stack_sa_ref){.spi = a->sas[i].spi, .outbound = a->sas[i].outbound};
 	rc = stack_end(w->stack, &request);
-	log_line(w->log, rc ? LOG_LEVEL_WARNING : LOG_LEVEL_NOTICE, "%s: session %s, idle %llu s: %s%s%s",
-		 endpoint_text(&a->peer, peer), session_end_name(a->reason),
-		 (unsigned long long)(a->idle_ms / 1000),
-		 a->attempt > 1 ? "told the stack again" : "told the stack to end it", rc ? ": " : "",
-		 rc ? strerror(-rc) : "");
-	if (rc)
-		session_end_result(w->table, now_ms(), a->id, rc, strerror(-rc));
+	if (rc) {
+		log_event(w->log, LOG_STACK_FAILED, &a->peer, "session %s, and the stack cannot be told: %s",
+			  session_end_name(a->reason), strerror(-rc));
+		session_end_result(w->table, clock_now_ms(), a->id, rc, strerror(-rc));
+		return;
+	}
+	log_event(w->log, LOG_SESSION_ENDS, &a->peer, "session %s, idle %llu s: told the stack to end it%s",
+		  session_end_name(a->reason), (unsigned long long)(a->idle_ms / 1000),
+		  a->attempt > 1 ? ", again" : "");
 }
 
 static void log_session(struct watch *w, const struct session_action *a)
 {
-	char peer[ENDPOINT_TEXT_MAX];
-
-	endpoint_text(&a->peer, peer);
 	switch (a->kind) {
 	case SESSION_STARTED:
-		log_line(w->log, LOG_LEVEL_NOTICE, "%s: session up, L2TP port %u, %s", peer, a->l2tp_port,
-			 ike_dialect_name((enum ike_dialect)a->profile));
+		log_event(w->log, LOG_SESSION_UP, &a->peer, "session up, L2TP port %u, %s", a->l2tp_port,
+			  ike_dialect_name((enum ike_dialect)a->profile));
 		break;
 	case SESSION_ENDED:
-		log_line(w->log, LOG_LEVEL_NOTICE, "%s: session gone (%s), %llu bytes in, %llu out, %llu s",
-			 peer, session_end_name(a->reason), (unsigned long long)a->bytes_in,
-			 (unsigned long long)a->bytes_out, (unsigned long long)(a->age_ms / 1000));
+		log_event(w->log, LOG_SESSION_GONE, &a->peer,
+			  "session gone (%s), %llu bytes in, %llu out, %llu s", session_end_name(a->reason),
+			  (unsigned long long)a->bytes_in, (unsigned long long)a->bytes_out,
+			  (unsigned long long)(a->age_ms / 1000));
 		break;
 	case SESSION_KEPT:
-		log_line(w->log, LOG_LEVEL_NOTICE, "%s: session has life in it again (%s taken back)", peer,
-			 session_end_name(a->reason));
+		log_event(w->log, LOG_SESSION_KEPT, &a->peer, "session has life in it again (%s taken back)",
+			  session_end_name(a->reason));
 		break;
 	default:
 		break;
@@ -93,7 +85,7 @@ static void act(struct watch *w, const struct session_action *a)
 		break;
 	case SESSION_IDENTIFY:
 		if (stack_list(w->stack, &a->peer))
-			session_identified(w->table, now_ms(), &a->peer);
+			session_identified(w->table, clock_now_ms(), &a->peer);
 		break;
 	case SESSION_KEEP_WARM:
 		break;
@@ -109,11 +101,11 @@ static void follow(struct watch *w)
 	uint64_t deadline, wait_ms = LONGEST_WAIT_MS;
 	struct timeval wait;
 
-	while (session_next_action(w->table, now_ms(), &action))
+	while (session_next_action(w->table, clock_now_ms(), &action))
 		act(w, &action);
 	deadline = session_next_deadline(w->table);
-	if (deadline < now_ms() + wait_ms)
-		wait_ms = deadline > now_ms() ? deadline - now_ms() : 0;
+	if (deadline < clock_now_ms() + wait_ms)
+		wait_ms = deadline > clock_now_ms() ? deadline - clock_now_ms() : 0;
 	wait = (struct timeval){.tv_sec = (time_t)(wait_ms / 1000),
 				.tv_usec = (suseconds_t)(wait_ms % 1000 * 1000)};
 	event_add(w->deadline, &wait);
@@ -125,7 +117,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
-	session_tick(w->table, now_ms());
+	session_tick(w->table, clock_now_ms());
 	follow(w);
 }
 
@@ -134,7 +126,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *ctx)
 static void on_sa(void *ctx, const struct sa_info *sa)
 {
 	struct watch *w = ctx;
-	const uint64_t now = now_ms();
+	const uint64_t now = clock_now_ms();
 
 	session_sa(w->table, now, sa, ike_table_seen_dialect(w->ike, now, &sa->peer));
 }
@@ -143,7 +135,7 @@ static void on_sa_gone(void *ctx, const struct sa_info *sa)
 {
 	struct watch *w = ctx;
 
-	session_sa_gone(w->table, now_ms(), sa);
+	session_sa_gone(w->table, clock_now_ms(), sa);
 }
 
 static void on_dump_begin(void *ctx)
@@ -158,7 +150,7 @@ static void on_dump_end(void *ctx, int error)
 	struct watch *w = ctx;
 
 	if (!error)
-		session_dump_end(w->table, now_ms());
+		session_dump_end(w->table, clock_now_ms());
 }
 
 static void on_xfrm(evutil_socket_t fd, short what, void *ctx)
@@ -169,7 +161,7 @@ static void on_xfrm(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	if (rc)
-		log_line(w->log, LOG_LEVEL_WARNING, "xfrm: %s", strerror(-rc));
+		log_event(w->log, LOG_XFRM_ERROR, NULL, "xfrm: %s", strerror(-rc));
 	follow(w);
 }
 
@@ -186,7 +178,7 @@ static void on_alive(void *ctx, const void *key, size_t key_length, uint64_t exp
 	memcpy(peer.addr, key, peer.addr_len);
 	memcpy(&port, (const uint8_t *)key + peer.addr_len, sizeof port);
 	peer.port = ntohs(port);
-	session_alive(w->table, now_ms(), &peer, expires_ms < timeout_ms ? timeout_ms - expires_ms : 0);
+	session_alive(w->table, clock_now_ms(), &peer, expires_ms < timeout_ms ? timeout_ms - expires_ms : 0);
 }
 
 static void on_sample(evutil_socket_t fd, short what, void *ctx)
@@ -214,12 +206,12 @@ static void on_detected(void *ctx, enum stack_kind kind, int error, const char *
 
 	if (error) {
 		if (!w->detect_complained)
-			log_line(w->log, LOG_LEVEL_WARNING, "stack: none found yet: %s", text);
+			log_event(w->log, LOG_STACK_NOT_FOUND, NULL, "stack: none found yet: %s", text);
 		w->detect_complained = true;
 		return;
 	}
 	if (w->kind != kind)
-		log_line(w->log, LOG_LEVEL_NOTICE, "stack: %s", stack_kind_name(kind));
+		log_event(w->log, LOG_STACK_FOUND, NULL, "stack: %s", stack_kind_name(kind));
 	w->kind = kind;
 }
 
@@ -246,7 +238,7 @@ static void on_ike_sa(void *ctx, const struct stack_ike_sa *sa)
 
 	for (; fact.spi_count < sa->child_count && fact.spi_count < SESSION_SAS_MAX; fact.spi_count++)
 		fact.spis_in[fact.spi_count] = sa->spis_in[fact.spi_count];
-	session_ike_sa(w->table, now_ms(), &fact);
+	session_ike_sa(w->table, clock_now_ms(), &fact);
 }
 
 static void on_listed(void *ctx, const struct endpoint *peer, int error, const char *text)
@@ -254,8 +246,8 @@ static void on_listed(void *ctx, const struct endpoint *peer, int error, const c
 	struct watch *w = ctx;
 
 	if (error)
-		log_line(w->log, LOG_LEVEL_WARNING, "stack: cannot list its SAs: %s", text);
-	session_identified(w->table, now_ms(), peer);
+		log_event(w->log, LOG_STACK_FAILED, NULL, "stack: cannot list its SAs: %s", text);
+	session_identified(w->table, clock_now_ms(), peer);
 }
 
 static void on_ended(void *ctx, uint64_t id, int error, const char *text)
@@ -263,9 +255,9 @@ static void on_ended(void *ctx, uint64_t id, int error, const char *text)
 	struct watch *w = ctx;
 
 	if (error)
-		log_line(w->log, LOG_LEVEL_WARNING, "stack: cannot end a session: %s",
-			 *text ? text : strerror(-error));
-	session_end_result(w->table, now_ms(), id, error, text);
+		log_event(w->log, LOG_STACK_FAILED, NULL, "stack: cannot end a session: %s",
+			  *text ? text : strerror(-error));
+	session_end_result(w->table, clock_now_ms(), id, error, text);
 }
 
 static void on_stack(evutil_socket_t fd, short what, void *ctx)
@@ -275,8 +267,8 @@ static void on_stack(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	if (stack_read(w->stack))
-		log_line(w->log, LOG_LEVEL_ERROR,
-			 "stack: its worker process has died, another one was started");
+		log_event(w->log, LOG_STACK_WORKER_DIED, NULL,
+			  "stack: its worker process has died, another one was started");
 	follow(w);
 }
 
@@ -312,7 +304,7 @@ void watch_configure(struct watch *watch, const struct config *config)
 		return;
 	make_session_config(config, &sessions);
 	watch->alive_timeout_s = config_alive_timeout_s(config);
-	session_table_configure(watch->table, now_ms(), &sessions);
+	session_table_configure(watch->table, clock_now_ms(), &sessions);
 	follow(watch);
 }
 
@@ -358,8 +350,8 @@ static int open_xfrm(struct watch *w)
 	const int rc = xfrm_open(&w->xfrm, &options, &handlers, w);
 
 	if (rc == -EPROTONOSUPPORT) {
-		log_line(w->log, LOG_LEVEL_WARNING,
-			 "xfrm: this kernel has none, so there are no sessions to watch");
+		log_event(w->log, LOG_XFRM_MISSING, NULL,
+			  "xfrm: this kernel has none, so there are no sessions to watch");
 		return 0;
 	}
 	return rc;
@@ -423,7 +415,7 @@ void watch_phase1_begins(struct watch *watch, const struct endpoint *peer)
 {
 	if (!watch)
 		return;
-	session_phase1_begins(watch->table, now_ms(), peer);
+	session_phase1_begins(watch->table, clock_now_ms(), peer);
 	follow(watch);
 }
 
@@ -431,7 +423,7 @@ void watch_l2tp(struct watch *watch, const struct endpoint *client, enum session
 {
 	if (!watch)
 		return;
-	session_l2tp(watch->table, now_ms(), client, what);
+	session_l2tp(watch->table, clock_now_ms(), client, what);
 	follow(watch);
 }
 
@@ -441,7 +433,7 @@ size_t watch_drop(struct watch *watch, const struct endpoint *peer)
 
 	if (!watch)
 		return 0;
-	count = session_drop(watch->table, now_ms(), peer);
+	count = session_drop(watch->table, clock_now_ms(), peer);
 	follow(watch);
 	return count;
 }
@@ -456,7 +448,7 @@ enum stack_kind watch_stack(const struct watch *watch)
 void watch_each(const struct watch *watch, session_view_fn *fn, void *ctx)
 {
 	if (watch)
-		session_each(watch->table, now_ms(), fn, ctx);
+		session_each(watch->table, clock_now_ms(), fn, ctx);
 }
 
 struct session_stats watch_stats(const struct watch *watch)

@@ -1,0 +1,40 @@
+/* Write, then rename. */
+#include "shim/file.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <unistd.h>
+
+static bool fresh_name(const char *path, char out[static PATH_MAX])
+{
+	if (snprintf(out, PATH_MAX, "%s.new", path) < PATH_MAX)
+		return true;
+	errno = ENAMETOOLONG;
+	return false;
+}
+
+FILE *file_replace_begin(const char *path)
+{
+	char fresh[PATH_MAX];
+
+	return fresh_name(path, fresh) ? fopen(fresh, "we") : NULL;
+}
+
+int file_replace_finish(FILE *out, const char *path)
+{
+	char fresh[PATH_MAX];
+	int rc = 0;
+
+	fresh_name(path, fresh); /* it fitted in file_replace_begin() */
+	errno = 0;
+	if (ferror(out) || fflush(out))
+		rc = errno ? -errno : -EIO;
+	if (fclose(out) && !rc)
+		rc = -errno;
+	if (!rc && rename(fresh, path))
+		rc = -errno;
+	if (rc)
+		unlink(fresh);
+	return rc;
+}

@@ -1,0 +1,286 @@
+/* From a packet to a verdict, and whatever else follows from it. */
+#include "shim/traffic.h"
+
+#include "nfq/inject.h"
+#include "shim/clock.h"
+#include "shim/state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define EXCHANGE_TIMEOUT_S 180 /* of a cookie in the kernel's set */
+#define PEER_TIMEOUT_S                                                                                       \
+	(8 * 3600)     /* of a known peer's address in the kernel's set, as in the table of peers */
+#define ANSWER_MAX 128 /* bytes of a packet of our own */
+
+struct traffic {
+	const struct config *config;
+	struct log *log;
+	struct rules_nft *nft;
+	struct watch *watch;
+	struct ike_table *ike;
+	struct l2tp_table *l2tp;
+	struct filter filter;
+	struct nfq_injector *injector; /* NULL: HELLOs cannot be answered, so they are not absorbed */
+	bool peers_changed;            /* since the state file was written */
+	bool state_complained;         /* about a state file that can't be written */
+	uint64_t set_errors, unanswered_hellos;
+};
+
+/* State */
+
+/* Once, not at every attempt. */
+static void complain_about_state(struct traffic *t, const char *file, int rc)
+{
+	if (rc && !t->state_complained)
+		log_event(t->log, LOG_STATE_UNWRITABLE, NULL,
+			  "%s/%s: cannot be written: %s; a restart would not know what stands in it",
+			  t->config->state_dir, file, strerror(-rc));
+	t->state_complained = rc != 0;
+}
+
+static void save_tunnels(struct traffic *t)
+{
+	complain_about_state(t, "tunnels", state_save_tunnels(t->config->state_dir, t->l2tp, clock_now_ms()));
+}
+
+void traffic_save(struct traffic *traffic)
+{
+	int rc;
+
+	if (!traffic->peers_changed)
+		return;
+	rc = state_save_peers(traffic->config->state_dir, traffic->ike, clock_now_ms());
+	complain_about_state(traffic, "peers", rc);
+	traffic->peers_changed = rc != 0;
+}
+
+static void tell_restored(struct traffic *t, const char *file, int rc, unsigned restored, unsigned bad)
+{
+	if (rc || bad)
+		log_event(t->log, LOG_STATE_DAMAGED, NULL, "%s/%s: %s", t->config->state_dir, file,
+			  rc ? strerror(-rc) : "has lines that are not understood or too old; passed over");
+	if (restored)
+		log_event(t->log, LOG_STATE_RESTORED, NULL, "%u known %s from before the restart", restored,
+			  file);
+}
+
+/* The kernel's sets */
+
+static void let_peer_up(struct traffic *t, const struct endpoint *peer, uint64_t age_ms)
+{
+	const enum rules_set set = peer->addr_len == 4 ? RULES_SET_PEERS4 : RULES_SET_PEERS6;
+	const unsigned age_s = (unsigned)(age_ms / 1000);
+
+	if (age_s < PEER_TIMEOUT_S &&
+	    rules_nft_set_add(t->nft, set, peer->addr, peer->addr_len, PEER_TIMEOUT_S - age_s))
+		t->set_errors++;
+}
+
+static void fill_peer(void *ctx, const struct endpoint *peer, enum ike_dialect dialect, uint64_t age_ms)
+{
+	(void)dialect;
+	let_peer_up(ctx, peer, age_ms);
+}
+
+void traffic_fill_sets(struct traffic *traffic)
+{
+	ike_table_each_peer(traffic->ike, clock_now_ms(), fill_peer, traffic);
+}
+
+/* IKE */
+
+static void log_message(struct traffic *t, const struct ike_result *r)
+{
+	char cookie[2 * IKE_COOKIE_LEN + 1], text[FILTER_TEXT_MAX];
+	const char *dialect = ike_dialect_name(r->dialect);
+
+	if (!r->edits && !r->actions)
+		return;
+	for (size_t i = 0; i < IKE_COOKIE_LEN; i++)
+		snprintf(cookie + 2 * i, 3, "%02x", r->cookie[i]);
+	if (r->message_number == 1 && (r->actions & IKE_ACT_TRACK))
+		log_event(t->log, LOG_PHASE1_BEGINS, &r->peer,
+			  "%s %s mode begins, cookie %s: translated to RFC 3947%s", dialect,
+			  r->exchange_type == 4 ? "aggressive" : "main", cookie,
+			  r->server_initiated ? ", server-initiated" : "");
+	if (r->actions & IKE_ACT_REMEMBER_PEER)
+		log_event(t->log, LOG_NATT_AGREED, &r->peer, "%s NAT-T agreed, cookie %s", dialect, cookie);
+	if (r->edits)
+		log_event(t->log, LOG_REWRITTEN, NULL, "%s", filter_rewrite_text(r, text));
+}
+
+/* The cookie must be in the set before the verdict: the answer to this very message has to come up. */
+static enum nfq_verdict on_ike(struct traffic *t, const struct filter_outcome *o)
+{
+	const struct ike_result *r = &o->ike;
+
+	if (r->message_number == 1 && !r->server_initiated)
+		watch_phase1_begins(t->watch, &r->peer);
+	if ((r->actions & IKE_ACT_TRACK) &&
+	    rules_nft_set_add(t->nft, RULES_SET_EXCHANGES, r->cookie, IKE_COOKIE_LEN, EXCHANGE_TIMEOUT_S))
+		t->set_errors++;
+	if (r->actions & IKE_ACT_REMEMBER_PEER)
+		let_peer_up(t, &r->peer, 0);
+	if (r->actions & (IKE_ACT_REMEMBER_PEER | IKE_ACT_FORGET_PEER))
+		t->peers_changed = true;
+	log_message(t, r);
+	return o->changed ? NFQ_CHANGED : NFQ_AS_IT_WAS;
+}
+
+/* L2TP */
+
+/* The acknowledgement of an absorbed HELLO, as from the client to the address that it knows the LNS by. */
+static bool answer_lns(struct traffic *t, const struct filter_outcome *o)
+{
+	uint8_t packet[ANSWER_MAX];
+	const size_t length = packet_build_udp(packet, sizeof packet, &o->dst, &o->src, o->l2tp.reply,
+					       o->l2tp.reply_length);
+
+	return length && !nfq_inject(t->injector, packet, length);
+}
+
+/* What the client said of its tunnel, for the session table. */
+static void tell_watch(struct traffic *t, const struct filter_outcome *o)
+{
+	enum session_l2tp what = SESSION_L2TP_OTHER;
+
+	if (o->l2tp.actions & L2TP_ACT_CLOSED)
+		what = SESSION_L2TP_CLOSE;
+	else if (o->l2tp.event == L2TP_EVENT_TUNNEL_REQUEST || o->l2tp.event == L2TP_EVENT_SESSION_UP)
+		what = SESSION_L2TP_OPEN;
+	watch_l2tp(t->watch, &o->src, what);
+}
+
+static enum nfq_verdict on_l2tp(struct traffic *t, const struct filter_outcome *o, bool to_lns)
+{
+	const struct l2tp_result *r = &o->l2tp;
+
+	if (r->edits)
+		log_event(t->log, LOG_L2TP_REPAIRED, to_lns ? &o->src : &o->dst,
+			  "L2TP message %u: repaired%s%s%s", r->message_type,
+			  r->edits & L2TP_EDIT_HOST_NAME ? ", Host Name" : "",
+			  r->edits & L2TP_EDIT_RESULT_CODE ? ", Result Code" : "",
+			  r->edits & L2TP_EDIT_SEQUENCE ? ", sequence numbers" : "");
+	if (r->actions & L2TP_ACT_SAVE)
+		save_tunnels(t);
+	if (to_lns)
+		tell_watch(t, o);
+	if ((r->actions & L2TP_ACT_REPLY) && !answer_lns(t, o))
+		t->unanswered_hellos++;
+	if (r->actions & L2TP_ACT_DROP)
+		return NFQ_DROP;
+	return o->changed ? NFQ_CHANGED : NFQ_AS_IT_WAS;
+}
+
+enum nfq_verdict traffic_packet(void *ctx, struct nfq_packet *packet)
+{
+	struct traffic *t = ctx;
+	const bool inbound = packet->hook == NFQ_PREROUTING || packet->hook == NFQ_INPUT;
+	struct filter_outcome outcome;
+
+	if (packet->truncated)
+		return NFQ_AS_IT_WAS;
+	outcome = filter_packet(&t->filter, clock_now_ms(), inbound ? IKE_TO_SERVER : IKE_TO_CLIENT,
+				packet->data, packet->length, NFQ_PACKET_MAX);
+	packet->length = outcome.length;
+	switch (outcome.protocol) {
+	case FILTER_IKE:
+		return on_ike(t, &outcome);
+	case FILTER_L2TP:
+		return on_l2tp(t, &outcome, inbound);
+	default:
+		return NFQ_AS_IT_WAS;
+	}
+}
+
+/* Start and end */
+
+void traffic_configure(struct traffic *traffic, const struct config *config)
+{
+	traffic->config = config;
+	traffic->filter.absorb_hello = traffic->injector && config->hello == CONFIG_HELLO_ABSORB;
+}
+
+static void open_injector(struct traffic *t)
+{
+	const int rc = nfq_inject_open(&t->injector);
+
+	if (rc && t->config->hello == CONFIG_HELLO_ABSORB)
+		log_event(t->log, LOG_HELLO_NOT_ABSORBED, NULL,
+			  "--hello absorb: no raw socket: %s; HELLOs pass", strerror(-rc));
+}
+
+static void load_state(struct traffic *t)
+{
+	unsigned restored, bad;
+	int rc = state_load_peers(t->config->state_dir, t->ike, clock_now_ms(), &restored, &bad);
+
+	tell_restored(t, "peers", rc, restored, bad);
+	rc = state_load_tunnels(t->config->state_dir, t->l2tp, clock_now_ms(), &restored, &bad);
+	tell_restored(t, "tunnels", rc, restored, bad);
+}
+
+bool traffic_open(struct traffic **out, const struct config *config, struct log *log, struct rules_nft *nft,
+		  struct watch *watch, char error[static CONFIG_ERROR_MAX])
+{
+	struct ike_config ike = {.public_addr4 = config->public4, .public_addr6 = config->public6};
+	const struct l2tp_config l2tp = {.hostname = config->l2tp_hostname};
+	struct traffic *t;
+	int rc = state_prepare(config->state_dir);
+
+	if (rc) {
+		snprintf(error, CONFIG_ERROR_MAX, "--state-dir %s: %s", config->state_dir, strerror(-rc));
+		return false;
+	}
+	if (getrandom(&ike.seed, sizeof ike.seed, 0) != sizeof ike.seed) {
+		snprintf(error, CONFIG_ERROR_MAX, "no random numbers: %s", strerror(errno));
+		return false;
+	}
+	snprintf(error, CONFIG_ERROR_MAX, "out of memory");
+	t = calloc(1, sizeof *t);
+	if (!t)
+		return false;
+	*t = (struct traffic){.config = config, .log = log, .nft = nft, .watch = watch};
+	t->ike = t->filter.ike = ike_table_new(&ike);
+	t->l2tp = t->filter.l2tp = l2tp_table_new(&l2tp);
+	*out = t;
+	if (!t->ike || !t->l2tp)
+		return false;
+	load_state(t);
+	open_injector(t);
+	traffic_configure(t, config);
+	return true;
+}
+
+void traffic_close(struct traffic *traffic)
+{
+	if (!traffic)
+		return;
+	if (traffic->ike && traffic->l2tp) {
+		traffic_save(traffic);
+		save_tunnels(traffic);
+	}
+	ike_table_free(traffic->ike);
+	l2tp_table_free(traffic->l2tp);
+	nfq_inject_close(traffic->injector);
+	free(traffic);
+}
+
+const struct ike_table *traffic_ike(const struct traffic *traffic)
+{
+	return traffic->ike;
+}
+
+struct traffic_stats traffic_stats(const struct traffic *traffic)
+{
+	return (struct traffic_stats){
+		.filter = &traffic->filter.counters,
+		.ike = ike_table_stats(traffic->ike),
+		.l2tp = l2tp_table_stats(traffic->l2tp),
+		.set_errors = traffic->set_errors,
+		.unanswered_hellos = traffic->unanswered_hellos,
+	};
+}

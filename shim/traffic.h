@@ -1,0 +1,41 @@
+/* What comes up from the packet queue: the tables of IKE and L2TP, the actions that their results ask for (kernel sets,
+ * answers for a client, facts for the session table), and what of it outlives a restart. */
+#ifndef NATSHIM_SHIM_TRAFFIC_H
+#define NATSHIM_SHIM_TRAFFIC_H
+
+#include "nfq/queue.h"
+#include "rules/nft.h"
+#include "shim/config.h"
+#include "shim/filter.h"
+#include "shim/log.h"
+#include "shim/watch.h"
+
+struct traffic;
+
+struct traffic_stats {
+	const struct filter_counters *filter;
+	struct ike_table_stats ike;
+	struct l2tp_table_stats l2tp;
+	uint64_t set_errors;        /* elements that the kernel did not take */
+	uint64_t unanswered_hellos; /* absorbed, and the acknowledgement could not be sent */
+};
+
+/* Makes the tables and loads the state directory, whose absence is mended. False with one line in error. config, log, nft
+ * and watch stay the caller's and must outlive it (config: until traffic_configure). */
+bool traffic_open(struct traffic **out, const struct config *config, struct log *log, struct rules_nft *nft,
+		  struct watch *watch, char error[static CONFIG_ERROR_MAX]);
+void traffic_close(struct traffic *traffic);                                  /* writes the state first */
+void traffic_configure(struct traffic *traffic, const struct config *config); /* after a reload */
+
+/* The queue's handler; ctx is the struct traffic. */
+enum nfq_verdict traffic_packet(void *ctx, struct nfq_packet *packet);
+
+/* Fills the kernel's sets anew, after the table that they are in was installed. */
+void traffic_fill_sets(struct traffic *traffic);
+/* Writes what has changed since the last time. Once a second. */
+void traffic_save(struct traffic *traffic);
+
+const struct ike_table *traffic_ike(const struct traffic *traffic);
+struct traffic_stats traffic_stats(const struct traffic *traffic);
+
+#endif
