@@ -22,10 +22,9 @@ static_assert(2 * IKE_COOKIE_LEN == ISAKMP_COOKIES_LEN, "two cookies in the head
 struct exchange {
 	enum ike_dialect dialect; /* the client's */
 	bool server_initiated;
-	uint8_t type; /* enum isakmp_exchange */
-	uint8_t hash; /* enum isakmp_hash, as agreed */
-	bool answered;
-	uint8_t responder_cookie[IKE_COOKIE_LEN]; /* once answered */
+	uint8_t type;                             /* enum isakmp_exchange */
+	uint8_t hash;                             /* enum isakmp_hash, as agreed */
+	uint8_t responder_cookie[IKE_COOKIE_LEN]; /* zero until it is answered */
 };
 
 struct ike_table {
@@ -171,7 +170,6 @@ static void first_message(struct ike_table *table, int64_t now, const struct ike
 static void learn_answer(struct exchange *exchange, const struct isakmp_message *message, uint8_t hash)
 {
 	exchange->hash = hash;
-	exchange->answered = true;
 	memcpy(exchange->responder_cookie, message->data + IKE_COOKIE_LEN, IKE_COOKIE_LEN);
 }
 
@@ -188,7 +186,6 @@ static bool proves_dialect(const struct exchange *exchange, const struct ike_dat
 			   const struct isakmp_message *message, unsigned edits)
 {
 	return d->direction == IKE_TO_SERVER && edits & (IKE_EDIT_NATD_TYPE | IKE_EDIT_NATD_ORDER) &&
-	       exchange->answered &&
 	       !memcmp(exchange->responder_cookie, message->data + IKE_COOKIE_LEN, IKE_COOKIE_LEN);
 }
 

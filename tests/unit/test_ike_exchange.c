@@ -217,6 +217,40 @@ static void a_reply_in_the_dialect_is_left(void **state)
 	ike_table_free(table);
 }
 
+/* The same vendor ID twice: one is exchanged, and the server has what it needs. */
+static void one_vendor_id_is_enough(void **state)
+{
+	struct ike_table *table = new_table();
+	struct message m = first(1, VENDOR_APPLE), wanted = first(1, VENDOR_RFC_3947);
+
+	(void)state;
+	add_vendor(&m, VENDOR_APPLE);
+	add_vendor(&wanted, VENDOR_APPLE);
+	assert_int_equal(to_server(table, 0, client_text, &m).reason, IKE_REWRITTEN);
+	assert_memory_equal(m.data, wanted.data, m.length);
+	ike_table_free(table);
+}
+
+/* A later message of the initiator's own with an SA payload is nobody's answer. */
+static void only_the_responder_answers(void **state)
+{
+	struct ike_table *table = new_table();
+	struct message m1 = first(1, VENDOR_APPLE), m2 = answer(1, 5), forged = start(1, 6, MAIN),
+		       m3 = third(1, 6);
+
+	(void)state;
+	to_server(table, 0, client_text, &m1);
+	to_client(table, 0, client_text, &m2);
+	add_sa(&forged, 1);
+	add_vendor(&forged, VENDOR_APPLE);
+	assert_int_equal(to_server(table, 0, client_text, &forged).reason, IKE_ORDINARY);
+	assert_true(has_vendor(&forged, VENDOR_APPLE));
+	assert_int_equal(to_server(table, 0, client_text, &m3).actions, 0);
+	m3 = third(1, 5);
+	assert_int_equal(to_server(table, 0, client_text, &m3).actions, IKE_ACT_REMEMBER_PEER);
+	ike_table_free(table);
+}
+
 static void an_exchange_does_not_change_its_type(void **state)
 {
 	struct ike_table *table = new_table();
@@ -419,6 +453,26 @@ static void one_or_unequal_payloads(void **state)
 	assert_true(order_of(&m, VENDOR_APPLE).edits & IKE_EDIT_NATD_TYPE);
 }
 
+/* Towards the client the order is changed only where there are two: more say nothing about what it wants. */
+static void a_server_of_several_addresses(void **state)
+{
+	struct ike_table *table = new_table();
+	struct message m1 = first(1, VENDOR_APPLE), m2 = answer(1, 5), m4 = start(1, 5, MAIN), wanted = m4;
+
+	(void)state;
+	to_server(table, 0, client_text, &m1);
+	to_client(table, 0, client_text, &m2);
+	add_natd(&m4, 20, client_text);
+	add_natd(&m4, 20, "10.0.0.1:500");
+	add_natd(&m4, 20, server_text);
+	add_natd(&wanted, 15, client_text);
+	add_natd(&wanted, 15, "10.0.0.1:500");
+	add_natd(&wanted, 15, server_text);
+	assert_int_equal(to_client(table, 0, client_text, &m4).edits, IKE_EDIT_NATD_TYPE);
+	assert_memory_equal(m4.data, wanted.data, m4.length);
+	ike_table_free(table);
+}
+
 /* Peers, and the exchanges that the server starts. */
 
 static void only_a_proven_peer_is_remembered(void **state)
@@ -580,6 +634,20 @@ static void peers_are_saved_and_restored(void **state)
 	ike_table_free(after);
 }
 
+static void peers_expire_from_the_count_too(void **state)
+{
+	struct ike_table *table = ike_table_new(&(struct ike_config){.peer_ttl_ms = 1000});
+	struct message m = first(2, VENDOR_RFC_3947);
+
+	(void)state;
+	meet(table, 0, client_text, VENDOR_APPLE, 1);
+	to_server(table, 999, "198.51.100.8:500", &m);
+	assert_int_equal(ike_table_stats(table).peers, 1);
+	to_server(table, 1000, "198.51.100.8:500", &m);
+	assert_int_equal(ike_table_stats(table).peers, 0);
+	ike_table_free(table);
+}
+
 static void peers_are_bounded(void **state)
 {
 	struct ike_table *table = ike_table_new(&(struct ike_config){.max_peers = 3});
@@ -621,6 +689,10 @@ int main(void)
 		cmocka_unit_test(a_peer_that_has_learned_the_rfc),
 		cmocka_unit_test(the_servers_exchange_keeps_its_dialect),
 		cmocka_unit_test(peers_are_saved_and_restored),
+		cmocka_unit_test(one_vendor_id_is_enough),
+		cmocka_unit_test(only_the_responder_answers),
+		cmocka_unit_test(a_server_of_several_addresses),
+		cmocka_unit_test(peers_expire_from_the_count_too),
 		cmocka_unit_test(peers_are_bounded),
 	};
 

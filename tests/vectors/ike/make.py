@@ -306,7 +306,8 @@ def synthetic():
             add("%s/aggressive/%s" % (net_name, name), name, net, AGGRESSIVE)
             add("%s/server-main/%s" % (net_name, name), name, net, by_server=True)
     add("aggressive/am3-on-500", "apple", mode=AGGRESSIVE, am3_port=500)
-    add("main/draft-07/natoa", "draft-07", natoa=True)
+    for number in (4, 5, 6, 7, 8):
+        add("main/draft-%02d/natoa" % number, "draft-%02d" % number, natoa=True)
     cases.append(ikev2())
     return cases
 
