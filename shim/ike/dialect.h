@@ -10,19 +10,19 @@
 #include "shim/ike/vendor.h"
 
 enum natd_order {
-	NATD_ORDER_ANY, /* sent: cannot be told by the vendor ID; wanted: does not matter */
+	NATD_ANY, /* sent: cannot be told by the vendor ID; wanted: does not matter */
 	NATD_DESTINATION_FIRST,
 	NATD_OWN_FIRST,
 };
 
 struct dialect {
 	const char *name;
-	bool shimmed;       /* something of it must be changed for a server that speaks RFC 3947 */
 	enum vendor vendor; /* stands for RFC 3947's; VENDOR_UNKNOWN: no vendor ID is exchanged for another */
-	uint8_t natd;       /* payload type of NAT-D; 0: not translated */
-	uint8_t natoa;      /* likewise of NAT-OA (RFC 3947 section 5.2) */
 	enum natd_order sends; /* the client's order of NAT-D payloads */
 	enum natd_order wants; /* the order that it insists on */
+	uint8_t natd;          /* payload type of NAT-D; 0: not translated */
+	uint8_t natoa;         /* likewise of NAT-OA (RFC 3947 section 5.2) */
+	bool shimmed;          /* something of it must be changed for a server that speaks RFC 3947 */
 };
 const struct dialect *dialect_facts(enum ike_dialect dialect);
 

@@ -15,7 +15,7 @@
 #define DEFAULT_EXCHANGES 4096
 #define DEFAULT_PEERS 4096
 #define DEFAULT_EXCHANGE_TTL_MS 120000
-#define DEFAULT_PEER_TTL_MS (8 * 3600 * 1000)
+#define DEFAULT_PEER_TTL_MS (INT64_C(8) * 3600 * 1000)
 
 static_assert(2 * IKE_COOKIE_LEN == ISAKMP_COOKIES_LEN, "two cookies in the header");
 
@@ -70,7 +70,7 @@ struct ike_table *ike_table_new(const struct ike_config *config)
 
 	if (!table)
 		return NULL;
-	table->peer_ttl_ms = (int64_t)(config->peer_ttl_ms ? config->peer_ttl_ms : DEFAULT_PEER_TTL_MS);
+	table->peer_ttl_ms = config->peer_ttl_ms ? (int64_t)config->peer_ttl_ms : DEFAULT_PEER_TTL_MS;
 	table->public_addr4 = config->public_addr4;
 	table->public_addr6 = config->public_addr6;
 	table->exchanges =

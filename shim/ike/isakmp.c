@@ -193,7 +193,9 @@ bool isakmp_read_sa(const uint8_t *body, size_t length, uint8_t *hash)
 	uint8_t next = PROPOSAL;
 
 	*hash = ISAKMP_HASH_NONE;
-	if (take32(&c) != DOI_IPSEC || take32(&c) != SIT_IDENTITY_ONLY)
+	const uint32_t doi = take32(&c), situation = take32(&c);
+
+	if (doi != DOI_IPSEC || situation != SIT_IDENTITY_ONLY)
 		return false;
 	for (unsigned i = 0; next == PROPOSAL; i++) {
 		uint8_t first_hash = ISAKMP_HASH_NONE;

@@ -96,12 +96,12 @@ void lru_free(struct lru *lru)
 	free(lru);
 }
 
-static struct entry *entry_of(const void *value)
+static const struct entry *entry_of(const void *value)
 {
-	return (struct entry *)((uintptr_t)value - offsetof(struct entry, value));
+	return (const void *)((const uint8_t *)value - offsetof(struct entry, value));
 }
 
-static uint8_t *key_of(const struct lru *lru, struct entry *e)
+static const uint8_t *key_of(const struct lru *lru, const struct entry *e)
 {
 	return e->value + lru->value_size;
 }
@@ -110,7 +110,7 @@ static struct entry *lookup(const struct lru *lru, size_t bucket, const void *ke
 {
 	struct entry *e = lru->bucket[bucket];
 
-	while (e && memcmp(key_of(lru, e), key, lru->key_size))
+	while (e && memcmp(key_of(lru, e), key, lru->key_size) != 0)
 		e = e->chain;
 	return e;
 }
@@ -192,7 +192,7 @@ void *lru_put(struct lru *lru, int64_t seen_ms, const void *key)
 	e = lru->unused;
 	lru->unused = e->older;
 	memset(e->value, 0, lru->value_size);
-	memcpy(key_of(lru, e), key, lru->key_size);
+	memcpy(e->value + lru->value_size, key, lru->key_size);
 	e->bucket = bucket;
 	e->chain = lru->bucket[bucket];
 	lru->bucket[bucket] = e;
