@@ -1,0 +1,433 @@
+/* Which packets the rules pick, told by their counters: crafted datagrams between two network namespaces of the test's
+ * own. Nobody listens on the queue, so "bypass" lets everything through. Needs root, ip(8), nft(8); skipped without. */
+#include "tests/unit/rules_netns.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#define CLIENT4 "192.0.2.2"
+#define SERVER4 "192.0.2.1"
+#define CLIENT6 "2001:db8::2"
+#define SERVER6 "2001:db8::1"
+enum { CLIENT_PORT = 40000, RULES_COUNTED_MAX = 32 };
+
+struct lab {
+	int client_netns, server_netns; /* descriptors */
+	struct rules_nft *nft;          /* in the server's */
+	struct rules_features features;
+};
+static struct lab lab;
+
+static const char *const interfaces[] = {"eth0"};
+
+static void make_lab(bool dnat)
+{
+	struct rules_options options = {
+		.interfaces = interfaces,
+		.interface_count = 1,
+		.queue_number = 77,
+		.protect = true,
+		.liveness = true,
+		.l2tp_control = true,
+		.l2tp_from_lns = true,
+		.dnat4 = dnat,
+	};
+
+	enter_new_netns();
+	lab.client_netns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	run(strdup(
+		"ip link set lo up && ip link add client type veth peer name eth0 && ip link set client up &&"
+		"ip addr add " CLIENT4 "/24 dev client && ip addr add " CLIENT6 "/64 dev client nodad"));
+	enter_new_netns();
+	lab.server_netns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	run(format_text("nsenter --net=/proc/%d/fd/%d ip link set eth0 netns %d", getpid(), lab.client_netns,
+			getpid()));
+	run(strdup("ip link set lo up && ip link set eth0 up && ip addr add " SERVER4 "/24 dev eth0 &&"
+		   "ip addr add " SERVER6 "/64 dev eth0 nodad"));
+	lab.nft = open_nft(&lab.features);
+	options.owner = lab.features.owner;
+	options.native_queue = lab.features.native_queue;
+	options.no_secpath = !lab.features.secpath;
+	options.no_fib = !lab.features.fib;
+	assert_true(endpoint_parse("192.0.2.99", &options.lns4));
+	install(lab.nft, &options);
+}
+
+static void leave_lab(void)
+{
+	rules_nft_close(lab.nft);
+	close(lab.client_netns);
+	close(lab.server_netns);
+}
+
+static struct sockaddr_storage address(const char *text, uint16_t port, socklen_t *length)
+{
+	struct sockaddr_storage any = {.ss_family = AF_UNSPEC};
+	struct sockaddr_in *v4 = (struct sockaddr_in *)&any;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&any;
+
+	if (inet_pton(AF_INET, text, &v4->sin_addr) == 1) {
+		v4->sin_family = AF_INET;
+		v4->sin_port = htons(port);
+		*length = sizeof(*v4);
+	} else {
+		assert_int_equal(inet_pton(AF_INET6, text, &v6->sin6_addr), 1);
+		v6->sin6_family = AF_INET6;
+		v6->sin6_port = htons(port);
+		*length = sizeof(*v6);
+	}
+	return any;
+}
+
+/* A UDP socket in one of the namespaces. */
+static int udp_socket(int netns, const char *local, uint16_t port)
+{
+	socklen_t length;
+	const struct sockaddr_storage own = address(local, port, &length);
+	const int one = 1;
+	int fd;
+
+	assert_int_equal(setns(netns, CLONE_NEWNET), 0);
+	fd = socket(own.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	assert_true(fd >= 0);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	assert_int_equal(bind(fd, (const struct sockaddr *)&own, length), 0);
+	assert_int_equal(setns(lab.server_netns, CLONE_NEWNET), 0);
+	return fd;
+}
+
+static int send_once(int netns, const char *from, uint16_t sport, const char *to, uint16_t dport,
+		     const void *data, size_t size)
+{
+	socklen_t length;
+	const struct sockaddr_storage peer = address(to, dport, &length);
+	int fd = udp_socket(netns, from, sport);
+	int result = sendto(fd, data, size, 0, (const struct sockaddr *)&peer, length) < 0 ? -errno : 0;
+
+	close(fd);
+	return result;
+}
+
+struct counters {
+	size_t count;
+	struct {
+		char name[32];
+		uint64_t packets;
+	} rule[RULES_COUNTED_MAX];
+};
+
+static void note_counter(void *ctx, const char *rule, uint64_t packets, uint64_t bytes)
+{
+	struct counters *counters = ctx;
+
+	(void)bytes;
+	assert_true(counters->count < RULES_COUNTED_MAX);
+	snprintf(counters->rule[counters->count].name, sizeof(counters->rule[0].name), "%s", rule);
+	counters->rule[counters->count++].packets = packets;
+}
+
+static struct counters read_counters(void)
+{
+	struct counters counters = {.count = 0};
+
+	assert_int_equal(rules_nft_counters(lab.nft, note_counter, &counters), 0);
+	assert_true(counters.count >= 12);
+	return counters;
+}
+
+/* Exactly this rule counted exactly one packet since before; NULL: none did. */
+static void expect_only(const struct counters *before, const char *rule, const char *what)
+{
+	const struct counters after = read_counters();
+	bool known = rule == NULL;
+
+	for (size_t i = 0; i < after.count; i++) {
+		const uint64_t moved = after.rule[i].packets - before->rule[i].packets;
+		const bool wanted = rule && strcmp(after.rule[i].name, rule) == 0;
+		known |= wanted;
+		if (moved != (wanted ? 1 : 0))
+			fail_msg("%s: rule %s counted %u", what, after.rule[i].name, (unsigned)moved);
+	}
+	if (!known)
+		fail_msg("no rule is called %s", rule);
+}
+
+/* An ISAKMP message (RFC 2408 section 3.1), behind the marker on port 4500. */
+struct message {
+	const char *what;
+	uint8_t version, exchange, flags;
+	bool known;     /* initiator cookie in the set */
+	bool first;     /* responder cookie zero */
+	const char *in; /* the rule's name without port that picks it on its way in; NULL: none */
+	const char *out, *out_to_peer;
+};
+
+static const struct message messages[] = {
+	{"Main Mode, first", 0x10, 2, 0, false, true, "first", NULL, "out-first"},
+	{"Aggressive Mode, first", 0x10, 4, 0, false, true, "first", NULL, "out-first"},
+	{"minor version", 0x1f, 2, 0, false, true, "first", NULL, "out-first"},
+	{"other flags", 0x10, 2, 0xfe, false, true, "first", NULL, "out-first"},
+	{"Main Mode, later, unknown", 0x10, 2, 0, false, false, NULL, NULL, NULL},
+	{"Main Mode, later, known", 0x10, 2, 0, true, false, "exchange", "out-exchange", "out-exchange"},
+	{"Aggressive Mode, later, known", 0x10, 4, 0, true, false, "exchange", "out-exchange",
+	 "out-exchange"},
+	{"Main Mode, encrypted, known", 0x10, 2, 1, true, false, NULL, NULL, NULL},
+	{"first but encrypted", 0x10, 2, 1, false, true, NULL, NULL, NULL},
+	{"Quick Mode", 0x10, 32, 1, true, false, NULL, NULL, NULL},
+	{"Quick Mode in clear", 0x10, 32, 0, true, true, NULL, NULL, NULL},
+	{"Informational in clear", 0x10, 5, 0, true, true, NULL, NULL, NULL},
+	{"Base Mode", 0x10, 1, 0, true, true, NULL, NULL, NULL},
+	{"IKE_SA_INIT", 0x20, 34, 0x08, true, true, NULL, NULL, NULL},
+	{"IKEv2 with a strange exchange", 0x20, 2, 0, true, true, NULL, NULL, NULL},
+	{"version 0", 0x00, 2, 0, true, true, NULL, NULL, NULL},
+};
+
+static const uint8_t known_cookie[8] = {0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, 0xa8};
+enum { MESSAGE_LENGTH = 40, MARKER_LENGTH = 4, FLAGS_OFFSET = 19 };
+
+static size_t build_message(const struct message *m, uint16_t port,
+			    uint8_t out[static MARKER_LENGTH + MESSAGE_LENGTH])
+{
+	uint8_t *isakmp = port == 4500 ? out + MARKER_LENGTH : out;
+
+	memset(out, 0, MARKER_LENGTH + MESSAGE_LENGTH);
+	memcpy(isakmp, known_cookie, sizeof(known_cookie));
+	if (!m->known)
+		isakmp[7] ^= 1;
+	if (!m->first)
+		memset(isakmp + 8, 0x55, 8);
+	isakmp[16] = 1; /* SA */
+	isakmp[17] = m->version;
+	isakmp[18] = m->exchange;
+	isakmp[FLAGS_OFFSET] = m->flags;
+	isakmp[27] = MESSAGE_LENGTH;
+	return (size_t)(isakmp - out) + MESSAGE_LENGTH;
+}
+
+/* "first" and 500 -> "first-500", for the outgoing first ones with the family behind it. */
+static char *rule_name(const char *stem, uint16_t port, bool ipv6)
+{
+	if (!stem)
+		return NULL;
+	return format_text("%s-%u%s", stem, port, strcmp(stem, "out-first") ? "" : ipv6 ? "-ip6" : "-ip");
+}
+
+static void try_in(const struct message *m, uint16_t port, bool ipv6, size_t cut)
+{
+	uint8_t data[MARKER_LENGTH + MESSAGE_LENGTH];
+	size_t length = build_message(m, port, data);
+	const struct counters before = read_counters();
+	const bool whole = cut == 0 || cut > (size_t)FLAGS_OFFSET + (port == 4500 ? MARKER_LENGTH : 0);
+	char *rule = rule_name(whole ? m->in : NULL, port, ipv6);
+
+	assert_int_equal(send_once(lab.client_netns, ipv6 ? CLIENT6 : CLIENT4, CLIENT_PORT,
+				   ipv6 ? SERVER6 : SERVER4, port, data, cut ? cut : length),
+			 0);
+	expect_only(&before, rule, m->what);
+	free(rule);
+}
+
+static void try_out(const struct message *m, uint16_t port, bool ipv6, bool peer)
+{
+	uint8_t data[MARKER_LENGTH + MESSAGE_LENGTH];
+	size_t length = build_message(m, port, data);
+	const struct counters before = read_counters();
+	char *rule = rule_name(peer ? m->out_to_peer : m->out, port, ipv6);
+
+	assert_int_equal(send_once(lab.server_netns, ipv6 ? SERVER6 : SERVER4, port, ipv6 ? CLIENT6 : CLIENT4,
+				   CLIENT_PORT, data, length),
+			 0);
+	expect_only(&before, rule, m->what);
+	free(rule);
+}
+
+static const uint16_t ports[] = {500, 4500};
+
+static void add_known_cookie(void)
+{
+	assert_int_equal(rules_nft_set_add(lab.nft, RULES_SET_EXCHANGES, known_cookie, 8, 60), 0);
+}
+
+static void clients_messages(void **state)
+{
+	(void)state;
+	make_lab(false);
+	add_known_cookie();
+	for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++)
+		for (size_t p = 0; p < 2; p++) {
+			try_in(&messages[i], ports[p], false, 0);
+			try_in(&messages[i], ports[p], true, 0);
+		}
+	leave_lab();
+}
+
+static void clients_messages_cut_short(void **state)
+{
+	(void)state;
+	make_lab(false);
+	add_known_cookie();
+	for (size_t p = 0; p < 2; p++)
+		for (size_t cut = 1; cut < MESSAGE_LENGTH; cut++) {
+			try_in(&messages[0], ports[p], false, cut);
+			try_in(&messages[5], ports[p], true, cut);
+		}
+	leave_lab();
+}
+
+static void servers_messages(void **state)
+{
+	struct endpoint peer;
+
+	(void)state;
+	make_lab(false);
+	add_known_cookie();
+	for (int known_peer = 0; known_peer < 2; known_peer++) {
+		for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++)
+			for (size_t p = 0; p < 2; p++) {
+				try_out(&messages[i], ports[p], false, known_peer);
+				try_out(&messages[i], ports[p], true, known_peer);
+			}
+		endpoint_parse(CLIENT4, &peer);
+		assert_int_equal(rules_nft_set_add(lab.nft, RULES_SET_PEERS4, peer.addr, 4, 60), 0);
+		endpoint_parse(CLIENT6, &peer);
+		assert_int_equal(rules_nft_set_add(lab.nft, RULES_SET_PEERS6, peer.addr, 16, 60), 0);
+	}
+	leave_lab();
+}
+
+/* Same bytes as a first message in all but what makes it none. */
+static void everything_else_passes_by(void **state)
+{
+	static const uint8_t keepalive[] = {0xff};
+	uint8_t first[MARKER_LENGTH + MESSAGE_LENGTH], esp[MARKER_LENGTH + MESSAGE_LENGTH];
+	struct counters before;
+
+	(void)state;
+	make_lab(false);
+	build_message(&messages[0], 4500, first);
+	memcpy(esp, first, sizeof(esp));
+	esp[0] = 0xc0; /* an SPI where the marker was */
+	before = read_counters();
+	send_once(lab.client_netns, CLIENT4, CLIENT_PORT, SERVER4, 4500, keepalive, sizeof(keepalive));
+	send_once(lab.client_netns, CLIENT4, CLIENT_PORT, SERVER4, 4500, esp, sizeof(esp));
+	send_once(lab.client_netns, CLIENT4, 500, SERVER4, 501, first + MARKER_LENGTH, MESSAGE_LENGTH);
+	send_once(lab.client_netns, CLIENT4, 4500, SERVER4, 4501, first, sizeof(first));
+	send_once(lab.server_netns, "127.0.0.1", 500, "127.0.0.1", 500, first + MARKER_LENGTH,
+		  MESSAGE_LENGTH);
+	send_once(lab.server_netns, SERVER4, CLIENT_PORT, CLIENT4, 500, first + MARKER_LENGTH,
+		  MESSAGE_LENGTH);
+	expect_only(&before, NULL, "keep-alive, ESP in UDP, other ports, other interface, other direction");
+	leave_lab();
+}
+
+/* In fragments: the first one alone is picked, or the whole where conntrack puts it together before. */
+static void a_message_in_fragments_is_picked_once(void **state)
+{
+	uint8_t data[4000] = {0};
+
+	(void)state;
+	for (int dnat = 0; dnat < 2; dnat++) {
+		struct counters before;
+		make_lab(dnat);
+		build_message(&messages[0], 500, data);
+		before = read_counters();
+		assert_int_equal(
+			send_once(lab.client_netns, CLIENT4, CLIENT_PORT, SERVER4, 500, data, sizeof(data)),
+			0);
+		expect_only(&before, "first-500", "in fragments");
+		leave_lab();
+	}
+}
+
+struct key {
+	uint8_t bytes[20];
+	size_t length, found, count;
+};
+
+static void look_for_key(void *ctx, const void *key, size_t length, uint64_t expires_ms)
+{
+	struct key *wanted = ctx;
+
+	wanted->count++;
+	if (length == wanted->length && memcmp(key, wanted->bytes, length) == 0 && expires_ms > 590000)
+		wanted->found++;
+}
+
+static void signs_of_life_are_noted(void **state)
+{
+	static const uint8_t keepalive[] = {0xff};
+	struct key v4 = {.length = 8}, v6 = {.length = 20};
+	const uint16_t port = htons(CLIENT_PORT);
+
+	(void)state;
+	make_lab(false);
+	assert_int_equal(inet_pton(AF_INET, CLIENT4, v4.bytes), 1);
+	memcpy(v4.bytes + 4, &port, sizeof(port));
+	assert_int_equal(inet_pton(AF_INET6, CLIENT6, v6.bytes), 1);
+	memcpy(v6.bytes + 16, &port, sizeof(port));
+	send_once(lab.client_netns, CLIENT4, CLIENT_PORT, SERVER4, 4501, keepalive, sizeof(keepalive));
+	send_once(lab.server_netns, SERVER4, CLIENT_PORT, CLIENT4, 4500, keepalive, sizeof(keepalive));
+	assert_int_equal(rules_nft_set_dump(lab.nft, RULES_SET_ALIVE4, look_for_key, &v4), 0);
+	assert_int_equal(v4.count, 0);
+	send_once(lab.client_netns, CLIENT4, CLIENT_PORT, SERVER4, 4500, keepalive, sizeof(keepalive));
+	send_once(lab.client_netns, CLIENT4, 500, SERVER4, 500, keepalive, sizeof(keepalive));
+	send_once(lab.client_netns, CLIENT6, CLIENT_PORT, SERVER6, 4500, keepalive, sizeof(keepalive));
+	assert_int_equal(rules_nft_set_dump(lab.nft, RULES_SET_ALIVE4, look_for_key, &v4), 0);
+	assert_true(v4.found == 1 && v4.count == 2);
+	assert_int_equal(rules_nft_set_dump(lab.nft, RULES_SET_ALIVE6, look_for_key, &v6), 0);
+	assert_true(v6.found == 1 && v6.count == 1);
+	leave_lab();
+}
+
+/* Also where the admin's rules let in what is "established". */
+static void clear_l2tp_stays_out_and_in(void **state)
+{
+	static const struct {
+		const char *client, *server;
+	} families[] = {{CLIENT4, SERVER4}, {CLIENT6, SERVER6}};
+	char byte;
+
+	(void)state;
+	make_lab(false);
+	run(strdup("printf 'table inet admin {\\nchain input {\\ntype filter hook input priority 0; policy "
+		   "accept;\\n"
+		   "ct state established accept\\n}\\n}\\n' | nft -f -"));
+	for (size_t i = 0; i < 2; i++) {
+		const char *client = families[i].client, *server = families[i].server;
+		int lns = udp_socket(lab.server_netns, server, 1701);
+		struct counters before = read_counters();
+
+		assert_int_equal(send_once(lab.client_netns, client, 1701, server, 1701, "x", 1), 0);
+		assert_int_equal(recv(lns, &byte, 1, 0), -1);
+		expect_only(&before, RULES_NAME_CLEAR_L2TP, "clear L2TP in");
+		before = read_counters();
+		send_once(lab.server_netns, server, 1701, client, 1701, "x", 1);
+		expect_only(&before, RULES_NAME_CLEAR_L2TP_OUT, "clear L2TP out");
+		assert_int_equal(send_once(lab.client_netns, client, 1701, server, 1701, "x", 1), 0);
+		assert_int_equal(recv(lns, &byte, 1, 0), -1);
+		/* Other ports are nobody's business. */
+		before = read_counters();
+		assert_int_equal(send_once(lab.client_netns, client, 1701, server, 1702, "x", 1), 0);
+		assert_int_equal(send_once(lab.server_netns, server, 1702, client, 1701, "x", 1), 0);
+		expect_only(&before, NULL, "other ports");
+		close(lns);
+	}
+	leave_lab();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(clients_messages),
+		cmocka_unit_test(clients_messages_cut_short),
+		cmocka_unit_test(servers_messages),
+		cmocka_unit_test(everything_else_passes_by),
+		cmocka_unit_test(a_message_in_fragments_is_picked_once),
+		cmocka_unit_test(signs_of_life_are_noted),
+		cmocka_unit_test(clear_l2tp_stays_out_and_in),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
