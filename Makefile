@@ -105,6 +105,7 @@ check: natshim $B/san/natshim $(UNIT:%=$B/san/%)
 check-unit: $(UNIT:%=$B/san/%)
 	$(Q)PYTHON=$(PYTHON) tests/run unit
 
+check-vm: $(patsubst %,$B/san/%,$(filter test_rules_%,$(UNIT)))
 check-net check-vm: check-%: natshim $B/san/natshim
 	$(Q)PYTHON=$(PYTHON) tests/run $*
 
