@@ -105,7 +105,9 @@ static void put_substitution(struct shell_reader *r, struct builder *b, char ope
 			depth--;
 		else if (c == opening)
 			depth++;
-		put(r, b, c == '\n' ? ' ' : c);
+		if (c == '\n')
+			c = ' ';
+		put(r, b, c);
 	}
 	problem(b, "only a running shell knows what is substituted here");
 }
@@ -241,6 +243,46 @@ static void skip_redirection(struct shell_reader *r, struct builder *b, struct s
 	}
 }
 
+/* Behind a backslash: the character as it is, or a line that goes on. */
+static void put_escaped(struct shell_reader *r, struct builder *b)
+{
+	char c;
+
+	if (!more(r))
+		return;
+	c = next_char(r);
+	if (c == '\r' && more(r) && *r->at == '\n')
+		c = next_char(r);
+	if (c != '\n')
+		put(r, b, c);
+}
+
+/* A character that means something in a script only. False: it means nothing. */
+static bool take_special(struct shell_reader *r, struct builder *b, struct shell_command *command, char c)
+{
+	switch (c) {
+	case '\'':
+		put_single_quoted(r, b);
+		return true;
+	case '$':
+		put_variable(r, b, command, false);
+		return true;
+	case '`':
+		put(r, b, c);
+		put_substitution(r, b, '\0', '`');
+		return true;
+	case '<':
+	case '>':
+		skip_redirection(r, b, command);
+		return true;
+	case '\\':
+		put_escaped(r, b);
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* One character that is in no quotes. False: the command ends with it. */
 static bool take_unquoted(struct shell_reader *r, struct builder *b, struct shell_command *command)
 {
@@ -257,26 +299,8 @@ static bool take_unquoted(struct shell_reader *r, struct builder *b, struct shel
 		put_double_quoted(r, b, command);
 	else if (c == '#' && !b->open)
 		skip_line(r);
-	else if (r->literal)
+	else if (r->literal || !take_special(r, b, command, c))
 		put(r, b, c);
-	else if (c == '\'')
-		put_single_quoted(r, b);
-	else if (c == '$')
-		put_variable(r, b, command, false);
-	else if (c == '`') {
-		put(r, b, c);
-		put_substitution(r, b, '\0', '`');
-	} else if (c == '<' || c == '>') {
-		skip_redirection(r, b, command);
-	} else if (c != '\\') {
-		put(r, b, c);
-	} else if (more(r)) {
-		c = next_char(r);
-		if (c == '\r' && more(r) && *r->at == '\n')
-			c = next_char(r);
-		if (c != '\n') /* else the line goes on */
-			put(r, b, c);
-	}
 	return true;
 }
 
@@ -327,10 +351,15 @@ static const char *one_line(struct shell_reader *r, const char *begin, const cha
 	for (const char *in = text; in < text + (end - begin); in++) {
 		if (in[0] == '\\' && (in[1] == '\n' || (in[1] == '\r' && in[2] == '\n')))
 			continue;
-		if (!isspace((unsigned char)*in))
-			*out++ = (unsigned char)*in < ' ' || *in == 0x7f ? '?' : *in;
-		else if (out > text && out[-1] != ' ')
-			*out++ = ' ';
+		if (isspace((unsigned char)*in)) {
+			if (out > text && out[-1] != ' ')
+				*out++ = ' ';
+			continue;
+		}
+		*out = *in;
+		if ((unsigned char)*in < ' ' || *in == 0x7f)
+			*out = '?';
+		out++;
 	}
 	*out = '\0';
 	return text;

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #define DEFAULT_TIMEOUT_MS 5000
-#define DEFAULT_OUTPUT_MAX (64 * 1024)
+#define DEFAULT_OUTPUT_MAX 65536
 
 enum source { SOURCE_OUT, SOURCE_ERR, SOURCE_END, SOURCE_TIME, SOURCES };
 
@@ -29,8 +29,6 @@ struct child {
 	bool ended;
 	struct child_result result;
 };
-
-extern char **environ;
 
 static int epoll_add(struct child *c, enum source source, int fd)
 {
@@ -330,7 +328,7 @@ int child_run(const char *const argv[], const struct child_options *options, str
 
 	*result = (struct child_result){.status = -1};
 	rc = child_start(&c, argv, options);
-	if (rc)
+	if (rc || !c)
 		return rc;
 	while (!child_step(c)) {
 		struct pollfd ready = {.fd = child_fd(c), .events = POLLIN};

@@ -7,7 +7,7 @@
 
 #define DEFAULT_HOSTNAME "anonymous"
 #define DEFAULT_MAX_TUNNELS 4096
-#define DEFAULT_IDLE_TTL_MS (24 * 3600 * 1000ull)
+#define DEFAULT_IDLE_TTL_MS (24ull * 3600 * 1000)
 #define DEFAULT_CLOSED_TTL_MS (60 * 1000ull)
 #define FAR_BEHIND 8192 /* numbers: no window and no retransmission reaches that far back */
 
@@ -29,6 +29,7 @@ struct l2tp_table *l2tp_table_new(const struct l2tp_config *config)
 
 void tunnel_forget(struct l2tp_table *table, struct tunnel *t)
 {
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): inside of uthash */
 	HASH_DELETE(hh_client, table->by_client, t);
 	if (t->state.lns_tunnel)
 		HASH_DELETE(hh_lns, table->by_lns, t);
@@ -38,12 +39,10 @@ void tunnel_forget(struct l2tp_table *table, struct tunnel *t)
 
 void l2tp_table_free(struct l2tp_table *table)
 {
-	struct tunnel *t, *next;
-
 	if (!table)
 		return;
-	DL_FOREACH_SAFE(table->lru, t, next)
-	tunnel_forget(table, t);
+	while (table->lru)
+		tunnel_forget(table, table->lru);
 	free(table);
 }
 
@@ -98,9 +97,9 @@ static void make_room(struct l2tp_table *table)
 
 	if (HASH_CNT(hh_client, table->by_client) < table->max_tunnels)
 		return;
-	DL_FOREACH(table->lru, t)
-	if (!tunnel_shifted(t))
-		break;
+	for (t = table->lru; t; t = t->next)
+		if (!tunnel_shifted(t))
+			break;
 	tunnel_forget(table, t ? t : table->lru);
 	table->evicted++;
 }
@@ -278,8 +277,7 @@ void l2tp_table_each(const struct l2tp_table *table, uint64_t now_ms, l2tp_tunne
 {
 	const struct tunnel *t;
 
-	DL_FOREACH(table->lru, t)
-	{
+	for (t = table->lru; t; t = t->next) {
 		struct l2tp_tunnel_state state = t->state;
 
 		state.age_ms = now_ms - t->seen_ms;
