@@ -10,7 +10,8 @@ VERSION := $(shell cat tools/version)
 PREFIX ?= /usr/local
 SBINDIR ?= $(PREFIX)/sbin
 MANDIR ?= $(PREFIX)/share/man
-SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
+SYSCONFDIR ?= /etc
+COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 PYTHON ?= /usr/bin/python3
 CLANG ?= clang
 PKG_CONFIG ?= pkg-config
@@ -122,13 +123,17 @@ demo: natshim
 	$(Q)PYTHON=$(PYTHON) tools/demo
 
 install: natshim
-	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(MANDIR)/man5
+	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(COMPLETIONDIR) $(DESTDIR)$(SYSCONFDIR)
 	install -m 755 natshim $(DESTDIR)$(SBINDIR)/natshim
 	install -m 644 docs/natshim.8 $(DESTDIR)$(MANDIR)/man8/natshim.8
 	install -m 644 docs/natshim.conf.5 $(DESTDIR)$(MANDIR)/man5/natshim.conf.5
+	install -m 644 tools/natshim.bash-completion $(DESTDIR)$(COMPLETIONDIR)/natshim
+	test -e $(DESTDIR)$(SYSCONFDIR)/natshim.conf || install -m 644 tools/natshim.conf $(DESTDIR)$(SYSCONFDIR)/natshim.conf
 
+# The configuration stays: it is the admin's.
 uninstall:
-	rm -f $(DESTDIR)$(SBINDIR)/natshim $(DESTDIR)$(MANDIR)/man8/natshim.8 $(DESTDIR)$(MANDIR)/man5/natshim.conf.5
+	rm -f $(DESTDIR)$(SBINDIR)/natshim $(DESTDIR)$(MANDIR)/man8/natshim.8 $(DESTDIR)$(MANDIR)/man5/natshim.conf.5 \
+		$(DESTDIR)$(COMPLETIONDIR)/natshim
 
 clean:
 	rm -rf $B natshim
