@@ -23,9 +23,9 @@ struct traffic {
 	struct ike_table *ike;
 	struct l2tp_table *l2tp;
 	struct filter filter;
-	struct nfq_injector *injector; /* NULL: HELLOs cannot be answered, so they are not absorbed */
-	bool peers_changed;            /* since the state file was written */
-	bool state_complained;         /* about a state file that can't be written */
+	struct nfq_injector *injector;       /* NULL: HELLOs cannot be answered, so they are not absorbed */
+	bool peers_changed, tunnels_changed; /* since their files were written */
+	bool state_complained;               /* about a state file that can't be written */
 	uint64_t set_errors, unanswered_hellos;
 };
 
@@ -43,18 +43,30 @@ static void complain_about_state(struct traffic *t, const char *file, int rc)
 
 static void save_tunnels(struct traffic *t)
 {
-	complain_about_state(t, "tunnels", state_save_tunnels(t->config->state_dir, t->l2tp, clock_now_ms()));
+	int rc;
+
+	if (!t->tunnels_changed)
+		return;
+	rc = state_save_tunnels(t->config->state_dir, t->l2tp, clock_now_ms());
+	complain_about_state(t, "tunnels", rc);
+	t->tunnels_changed = rc != 0;
+}
+
+static void save_peers(struct traffic *t)
+{
+	int rc;
+
+	if (!t->peers_changed)
+		return;
+	rc = state_save_peers(t->config->state_dir, t->ike, clock_now_ms());
+	complain_about_state(t, "peers", rc);
+	t->peers_changed = rc != 0;
 }
 
 void traffic_save(struct traffic *traffic)
 {
-	int rc;
-
-	if (!traffic->peers_changed)
-		return;
-	rc = state_save_peers(traffic->config->state_dir, traffic->ike, clock_now_ms());
-	complain_about_state(traffic, "peers", rc);
-	traffic->peers_changed = rc != 0;
+	save_peers(traffic);
+	save_tunnels(traffic);
 }
 
 static void tell_restored(struct traffic *t, const char *file, int rc, unsigned restored, unsigned bad)
@@ -164,7 +176,10 @@ static enum nfq_verdict on_l2tp(struct traffic *t, const struct filter_outcome *
 			  r->edits & L2TP_EDIT_HOST_NAME ? ", Host Name" : "",
 			  r->edits & L2TP_EDIT_RESULT_CODE ? ", Result Code" : "",
 			  r->edits & L2TP_EDIT_SEQUENCE ? ", sequence numbers" : "");
+	/* An absorbed HELLO must be known after a crash as soon as it is answered; the rest has time until the next tick. */
 	if (r->actions & L2TP_ACT_SAVE)
+		t->tunnels_changed = true;
+	if (r->actions & L2TP_ACT_DROP)
 		save_tunnels(t);
 	if (to_lns)
 		tell_watch(t, o);
@@ -259,10 +274,8 @@ void traffic_close(struct traffic *traffic)
 {
 	if (!traffic)
 		return;
-	if (traffic->ike && traffic->l2tp) {
+	if (traffic->ike && traffic->l2tp)
 		traffic_save(traffic);
-		save_tunnels(traffic);
-	}
 	ike_table_free(traffic->ike);
 	l2tp_table_free(traffic->l2tp);
 	nfq_inject_close(traffic->injector);
