@@ -15,6 +15,11 @@
 	(8 * 3600)     /* of a known peer's address in the kernel's set, as in the table of peers */
 #define ANSWER_MAX 128 /* bytes of a packet of our own */
 
+struct state_file {
+	bool changed;    /* since it was written */
+	bool complained; /* that it cannot be written */
+};
+
 struct traffic {
 	const struct config *config;
 	struct log *log;
@@ -23,44 +28,35 @@ struct traffic {
 	struct ike_table *ike;
 	struct l2tp_table *l2tp;
 	struct filter filter;
-	struct nfq_injector *injector;       /* NULL: HELLOs cannot be answered, so they are not absorbed */
-	bool peers_changed, tunnels_changed; /* since their files were written */
-	bool state_complained;               /* about a state file that can't be written */
+	struct nfq_injector *injector; /* NULL: HELLOs cannot be answered, so they are not absorbed */
+	struct state_file peers, tunnels;
 	uint64_t set_errors, unanswered_hellos;
 };
 
 /* State */
 
-/* Once, not at every attempt. */
-static void complain_about_state(struct traffic *t, const char *file, int rc)
+/* What came of writing one: tried again while it fails, told once. */
+static void written(struct traffic *t, struct state_file *file, const char *name, int rc)
 {
-	if (rc && !t->state_complained)
+	if (rc && !file->complained)
 		log_event(t->log, LOG_STATE_UNWRITABLE, NULL,
 			  "%s/%s: cannot be written: %s; a restart would not know what stands in it",
-			  t->config->state_dir, file, strerror(-rc));
-	t->state_complained = rc != 0;
+			  t->config->state_dir, name, strerror(-rc));
+	file->complained = file->changed = rc != 0;
 }
 
 static void save_tunnels(struct traffic *t)
 {
-	int rc;
-
-	if (!t->tunnels_changed)
-		return;
-	rc = state_save_tunnels(t->config->state_dir, t->l2tp, clock_now_ms());
-	complain_about_state(t, "tunnels", rc);
-	t->tunnels_changed = rc != 0;
+	if (t->tunnels.changed)
+		written(t, &t->tunnels, "tunnels",
+			state_save_tunnels(t->config->state_dir, t->l2tp, clock_now_ms()));
 }
 
 static void save_peers(struct traffic *t)
 {
-	int rc;
-
-	if (!t->peers_changed)
-		return;
-	rc = state_save_peers(t->config->state_dir, t->ike, clock_now_ms());
-	complain_about_state(t, "peers", rc);
-	t->peers_changed = rc != 0;
+	if (t->peers.changed)
+		written(t, &t->peers, "peers",
+			state_save_peers(t->config->state_dir, t->ike, clock_now_ms()));
 }
 
 void traffic_save(struct traffic *traffic)
@@ -137,7 +133,7 @@ static enum nfq_verdict on_ike(struct traffic *t, const struct filter_outcome *o
 	if (r->actions & IKE_ACT_REMEMBER_PEER)
 		let_peer_up(t, &r->peer, 0);
 	if (r->actions & (IKE_ACT_REMEMBER_PEER | IKE_ACT_FORGET_PEER))
-		t->peers_changed = true;
+		t->peers.changed = true;
 	log_message(t, r);
 	return o->changed ? NFQ_CHANGED : NFQ_AS_IT_WAS;
 }
@@ -178,7 +174,7 @@ static enum nfq_verdict on_l2tp(struct traffic *t, const struct filter_outcome *
 			  r->edits & L2TP_EDIT_SEQUENCE ? ", sequence numbers" : "");
 	/* An absorbed HELLO must be known after a crash as soon as it is answered; the rest has time until the next tick. */
 	if (r->actions & L2TP_ACT_SAVE)
-		t->tunnels_changed = true;
+		t->tunnels.changed = true;
 	if (r->actions & L2TP_ACT_DROP)
 		save_tunnels(t);
 	if (to_lns)
