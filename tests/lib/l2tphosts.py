@@ -72,8 +72,7 @@ class Xl2tpd:
         return cls(host, f"""[global]
 port = 1701
 listen-addr = {listen}
-debug tunnel = yes
-debug state = yes
+debug avp = yes
 [lns default]
 ip range = {POOL}
 local ip = {POOL_SERVER}
