@@ -10,6 +10,7 @@
 #define RETRY_MIN_MS 1000
 #define RETRY_MAX_MS 60000
 #define PAYLOAD_BYTES 128 /* HELLO, LCP echo and their answers are smaller packets than this */
+#define TICK_MAX 1000     /* sessions looked at in one tick: the packet path does not wait for more */
 #define IDENTIFY_FIRST_MS 500
 #define IDENTIFY_TRIES 4
 
@@ -631,8 +632,11 @@ static void identify_due(struct session_table *table, uint64_t now_ms)
 
 void session_tick(struct session_table *table, uint64_t now_ms)
 {
-	while (table->due_count && table_session(table, table->due[1])->due <= now_ms)
+	for (unsigned n = 0; n < TICK_MAX && table->due_count; n++) {
+		if (table_session(table, table->due[1])->due > now_ms)
+			break;
 		session_due(table, now_ms, table->due[1]);
+	}
 	identify_due(table, now_ms);
 }
 

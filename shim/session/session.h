@@ -126,7 +126,8 @@ void session_end_result(struct session_table *table, uint64_t now_ms, uint64_t i
 /* ---- time and actions
  * ----------------------------------------------------------------------------------------- */
 
-/* Call at session_next_deadline() or later. Cost: the sessions whose deadline has come, not all. */
+/* Call at session_next_deadline() or later. Cost: the sessions whose deadline has come, at
+ * most 1000 of them; when there are more, the next deadline is in the past and it wants to be called again. */
 void session_tick(struct session_table *table, uint64_t now_ms);
 uint64_t session_next_deadline(const struct session_table *table); /* UINT64_MAX: none */
 

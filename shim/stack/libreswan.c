@@ -6,6 +6,7 @@
 #include "shim/stack/whack.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,25 @@ static void whack_command(const struct stack_options *options, const char *comma
 	argv[n++] = number;
 }
 
+/* As child_run(), but the program is killed when nobody waits for the answer any more. */
+static int run(const struct stack_options *options, const char *const argv[],
+	       const struct child_options *limits, struct child_result *result)
+{
+	struct child *child;
+	const int rc = child_start(&child, argv, limits);
+
+	if (rc) {
+		*result = (struct child_result){.status = -1};
+		return rc;
+	}
+	struct pollfd fds[] = {{.fd = child_fd(child), .events = POLLIN}, {.fd = options->hangup_fd - 1}};
+
+	while (!child_step(child) && !(fds[1].revents & (POLLHUP | POLLERR)))
+		poll(fds, 2, -1);
+	child_finish(child, result);
+	return 0;
+}
+
 /* 0, or -errno with the program's own words in text. The caller clears result. */
 static int run_whack(const struct stack_options *options, const char *command, const char *number,
 		     struct child_result *result, char text[static STACK_TEXT_MAX])
@@ -54,7 +74,7 @@ static int run_whack(const struct stack_options *options, const char *command, c
 
 	snprintf(what, sizeof what, "whack %s%s%s", command, number ? " " : "", number ? number : "");
 	whack_command(options, command, number, argv);
-	rc = child_run(argv, &limits, result);
+	rc = run(options, argv, &limits, result);
 	if (rc) {
 		snprintf(text, STACK_TEXT_MAX, "%s: cannot run %s: %s", what, argv[0], strerror(-rc));
 	} else if (result->timed_out) {

@@ -3,6 +3,7 @@
 
 #include "shim/stack/netlink.h"
 
+#include <errno.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 
@@ -41,31 +42,37 @@ static void read_type(void *ctx, struct nlmsghdr *message)
 	*(bool *)ctx = route.rtm_type == RTN_LOCAL;
 }
 
-static bool ask(struct nl_sock *sock, const struct endpoint *address)
+/* 0 or -errno; then a late answer may still come, so the socket is of no use any more. */
+static int ask(struct nl_sock *sock, const struct endpoint *address, bool *is_local)
 {
 	struct rtmsg route = {.rtm_family = address->addr_len == 16 ? AF_INET6 : AF_INET,
 			      .rtm_dst_len = (unsigned char)(address->addr_len * 8)};
 	struct nl_msg *message = nlmsg_alloc_simple(RTM_GETROUTE, NLM_F_REQUEST);
-	bool is_local = false;
 
+	*is_local = false;
 	if (!message)
-		return false;
+		return -ENOMEM;
 	if (nlmsg_append(message, &route, sizeof route, NLMSG_ALIGNTO) ||
 	    nla_put(message, RTA_DST, address->addr_len, address->addr)) {
 		nlmsg_free(message);
-		return false;
+		return -ENOMEM;
 	}
-	netlink_request(sock, message, read_type, &is_local);
-	return is_local;
+	return netlink_request(sock, message, read_type, is_local);
 }
 
 bool local_is(struct local_addresses *local, const struct endpoint *address)
 {
+	bool is_local;
+
 	if (local_remembered(local, address))
 		return true;
 	if (!local->route && netlink_open(&local->route, NETLINK_ROUTE))
 		return false;
-	if (!ask(local->route, address))
+	if (ask(local->route, address, &is_local)) {
+		nl_socket_free(local->route);
+		local->route = NULL;
+	}
+	if (!is_local)
 		return false;
 	if (local->count == LOCAL_MAX)
 		local->count = 0;

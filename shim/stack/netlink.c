@@ -80,9 +80,9 @@ int netlink_request(struct nl_sock *sock, struct nl_msg *message, netlink_messag
 		nl_socket_disable_auto_ack(
 			sock); /* the answer is enough, an ACK would be taken for the next one's */
 		rc = nl_send_auto(sock, message);
-		nl_socket_enable_auto_ack(sock);
 		if (rc >= 0)
 			rc = nl_recvmsgs(sock, cb);
+		nl_socket_enable_auto_ack(sock);
 		nl_cb_put(cb);
 	}
 	nlmsg_free(message);

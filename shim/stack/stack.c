@@ -64,15 +64,12 @@ static uint64_t clock_ms(void)
 
 /* ---- the process ------------------------------------------------------------------------------------------------- */
 
-/* In the new process: nothing of the parent's but the socket, and no longer than the parent lives. */
-static _Noreturn void become_worker(int fd, pid_t parent, const struct stack_options *options)
+/* In the new process: nothing of the parent's but the socket. When that is closed, it ends. */
+static _Noreturn void become_worker(int fd, const struct stack_options *options)
 {
 	static const int defaults[] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGPIPE, SIGUSR1, SIGUSR2};
 	sigset_t none;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(0);
 	for (size_t i = 0; i < sizeof defaults / sizeof *defaults; i++)
 		signal(defaults[i], SIG_DFL);
 	signal(SIGINT, SIG_IGN); /* the terminal's Ctrl-C goes to both; the parent ends the worker */
@@ -91,7 +88,6 @@ static _Noreturn void become_worker(int fd, pid_t parent, const struct stack_opt
 static int start_worker(struct stack *stack)
 {
 	struct epoll_event event = {.events = EPOLLIN};
-	const pid_t parent = getpid();
 	int pair[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
@@ -100,7 +96,7 @@ static int start_worker(struct stack *stack)
 	const pid_t pid = fork();
 
 	if (pid == 0)
-		become_worker(pair[1], parent, &stack->options);
+		become_worker(pair[1], &stack->options);
 	const int rc = pid < 0 ? -errno : 0;
 
 	close(pair[1]);

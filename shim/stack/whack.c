@@ -73,6 +73,14 @@ static bool take_word(struct cursor *c, char *out, size_t size)
 	return true;
 }
 
+/* IDs are the peer's own words, and end up in logs. */
+static void copy_printable(char *out, const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		out[i] = text[i] >= ' ' && text[i] < 0x7f ? text[i] : '?';
+	out[length] = '\0';
+}
+
 static bool contains(struct cursor c, const char *word, struct cursor *after)
 {
 	for (; c.at < c.end; c.at++) {
@@ -106,8 +114,7 @@ static bool take_connection(struct cursor *c, char out[static WHACK_CONNECTION_M
 
 	if (length >= WHACK_CONNECTION_MAX)
 		return false;
-	memcpy(out, start, length);
-	out[length] = '\0';
+	copy_printable(out, start, length);
 	return true;
 }
 
@@ -194,8 +201,7 @@ static bool take_id(struct cursor c, struct whack_line *out)
 
 	if (length == 0 || length >= WHACK_ID_MAX || *at.at == '(')
 		return false;
-	memcpy(out->id, at.at, length);
-	out->id[length] = '\0';
+	copy_printable(out->id, at.at, length);
 	out->kind = WHACK_ID;
 	return true;
 }

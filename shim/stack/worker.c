@@ -55,16 +55,17 @@ static void detect(const struct worker *worker)
 
 static void report_ike_sa(void *ctx, const struct stack_ike_sa *ike_sa)
 {
-	const struct worker *worker = ctx;
+	const int *fd = ctx;
 	const struct stack_answer answer = {.kind = STACK_IKE_SA, .ike_sa = *ike_sa};
 
-	send_answer(worker->fd, &answer);
+	send_answer(*fd, &answer);
 }
 
-static void list(struct worker *worker, const struct stack_request *request)
+static void list(const struct worker *worker, const struct stack_request *request)
 {
 	struct stack_answer answer = {.kind = STACK_LISTED, .peer = request->peer};
-	const struct stack_report report = {.ctx = worker, .ike_sa = report_ike_sa};
+	int fd = worker->fd;
+	const struct stack_report report = {.ctx = &fd, .ike_sa = report_ike_sa};
 	const struct stack_backend *backend = choose(worker->options, true, &answer.error, answer.text);
 
 	if (backend)
@@ -93,9 +94,11 @@ static bool is_sound(const struct stack_request *request, ssize_t length)
 
 void worker_run(int fd, const struct stack_options *options)
 {
-	struct worker worker = {.fd = fd, .options = options};
+	struct stack_options own = *options;
+	const struct worker worker = {.fd = fd, .options = &own};
 	struct stack_request request;
 
+	own.hangup_fd = fd + 1;
 	for (;;) {
 		const ssize_t length = recv(fd, &request, sizeof request, 0);
 
