@@ -436,10 +436,9 @@ int nfq_queue_fd(const struct nfq_queue *queue)
 
 /* Closing */
 
-void nfq_queue_drain_and_close(struct nfq_queue *queue, unsigned timeout_ms)
+void nfq_queue_drain(struct nfq_queue *queue, unsigned timeout_ms)
 {
 	const uint64_t deadline = monotonic_ms() + timeout_ms;
-	char buffer[256];
 
 	/* What waits for a verdict has been sent to this socket: silence means that nothing waits. */
 	while (monotonic_ms() < deadline) {
@@ -448,7 +447,15 @@ void nfq_queue_drain_and_close(struct nfq_queue *queue, unsigned timeout_ms)
 		if (poll(&ready, 1, SILENCE_MS) == 0 || nfq_queue_read(queue, BATCH) < 0)
 			break;
 	}
-	struct nlmsghdr *message = nfq_nlmsg_put(buffer, NFQNL_MSG_CONFIG, queue->number);
+}
+
+void nfq_queue_drain_and_close(struct nfq_queue *queue, unsigned timeout_ms)
+{
+	char buffer[256];
+	struct nlmsghdr *message;
+
+	nfq_queue_drain(queue, timeout_ms);
+	message = nfq_nlmsg_put(buffer, NFQNL_MSG_CONFIG, queue->number);
 
 	nfq_nlmsg_cfg_put_cmd(message, AF_UNSPEC, NFQNL_CFG_CMD_UNBIND);
 	if (mnl_socket_sendto(queue->socket, message, message->nlmsg_len) < 0)

@@ -51,7 +51,10 @@ int nfq_queue_fd(const struct nfq_queue *queue); /* readable: call nfq_queue_rea
 /* Handles what is ready, at most max messages (0: no bound), without blocking. Number of packets, or -errno.
  */
 int nfq_queue_read(struct nfq_queue *queue, unsigned max);
-/* Handles all that still waits, then closes: call it after the rules are gone. At most timeout_ms. */
+/* Handles all that still waits. At most timeout_ms; a silence of 20 ms ends it sooner. */
+void nfq_queue_drain(struct nfq_queue *queue, unsigned timeout_ms);
+/* Drains, then closes: call it when no rule sends packets up any more, but before the hooks are gone. When a base
+ * chain is removed, whoever it belongs to, the kernel drops all that waits in the queues of the namespace. */
 void nfq_queue_drain_and_close(struct nfq_queue *queue, unsigned timeout_ms);
 struct nfq_stats nfq_queue_stats(const struct nfq_queue *queue);
 

@@ -414,6 +414,22 @@ int rules_nft_install_base(struct rules_nft *nft, const struct ruleset *ruleset,
 	return install(nft, ruleset, RULES_TABLE_BASE + 1, error);
 }
 
+int rules_nft_quiet(struct rules_nft *nft, char error[static RULES_ERROR_MAX])
+{
+	char buffer[32 * 1024];
+	struct rules_batch batch;
+	struct nlmsghdr *m;
+
+	rules_batch_begin(nft, &batch, buffer, sizeof(buffer));
+	m = rules_batch_open(nft, &batch, NFT_MSG_DELRULE, 0,
+			     (struct rules_message){.what = "rules of table", .name = RULES_QUEUE_TABLE});
+	if (m) {
+		mnl_attr_put_strz(m, NFTA_RULE_TABLE, RULES_QUEUE_TABLE);
+		rules_batch_close(&batch, m);
+	}
+	return send_batch(nft, &batch, true, error);
+}
+
 int rules_nft_remove(struct rules_nft *nft, char error[static RULES_ERROR_MAX])
 {
 	char buffer[32 * 1024];

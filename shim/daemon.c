@@ -23,7 +23,8 @@
 #include <systemd/sd-daemon.h>
 
 #define PACKETS_PER_TURN 256 /* then the other events get their chance */
-#define DRAIN_MS 200         /* for what still waits in the queue at the end */
+#define DRAIN_MS 2000 /* at most, for what still waits in the queue at the end; silence ends it sooner */
+#define DRAIN_RELOAD_MS 200 /* likewise before the rules are replaced */
 #define TICK_MS 1000
 #define METRICS_EVERY 15    /* ticks */
 #define REPAIR_RETRY_MAX 60 /* ticks between two attempts to put the rules back */
@@ -256,6 +257,7 @@ static bool adopt(struct daemon *d, struct config *fresh, char error[static CONF
 		return false;
 	}
 	d->ruleset = ruleset;
+	nfq_queue_drain(d->queue, DRAIN_RELOAD_MS); /* what waits is lost when the old chains go */
 	rc = install_rules(d, error);
 	if (rc) {
 		d->ruleset = old;
@@ -420,13 +422,17 @@ static bool start(struct daemon *d)
 
 static void stop(struct daemon *d)
 {
+	const bool installed = d->nft && d->config.rules == CONFIG_RULES_INSTALL;
 	char error[RULES_ERROR_MAX];
 
 	sd_notify(0, "STOPPING=1");
-	if (d->nft && d->config.rules == CONFIG_RULES_INSTALL && rules_nft_remove(d->nft, error))
-		log_event(&d->log, LOG_RULES_LEFT, NULL, "rules: %s", error);
+	/* It fails where the table is gone: then nothing comes up either. */
+	if (installed)
+		rules_nft_quiet(d->nft, error);
 	if (d->queue)
 		nfq_queue_drain_and_close(d->queue, DRAIN_MS);
+	if (installed && rules_nft_remove(d->nft, error))
+		log_event(&d->log, LOG_RULES_LEFT, NULL, "rules: %s", error);
 }
 
 static void release(struct daemon *d)

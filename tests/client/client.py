@@ -52,7 +52,7 @@ class Client:
         sa = next((s for s in self.sas if (s.icookie, s.rcookie) == (message.icookie, message.rcookie)), None)
         if message.exchange == ike1.MAIN:
             if message.rcookie == bytes(8) and message.icookie not in self.responders:
-                self.responders[message.icookie] = Responder(self.endpoint, self.settings, message, datagram)
+                self.responders[message.icookie] = Responder(self.endpoint, self.settings, message)
             if responder := self.responders.get(message.icookie):
                 if (result := responder.handle(message, datagram)) and result not in self.sas:
                     self.sas.append(result)

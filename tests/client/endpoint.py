@@ -34,8 +34,6 @@ class Endpoint:
         self.on_esp = None   # called with each ESP packet; without it they pile up in esp
         self.esp = deque(maxlen=1000)
         self.waiting = deque()  # ISAKMP datagrams that belong to somebody else here: see put_back()
-        self.sent = []       # every datagram sent and received, payload of UDP each: what tests compare
-        self.received = []
 
     def _bound(self, port):
         sock = self.make_socket(self.family, socket.SOCK_DGRAM)
@@ -57,7 +55,6 @@ class Endpoint:
         self._put(True, b"\xff", None)
 
     def _put(self, floated, payload, to):
-        self.sent.append(payload)
         self.sockets[floated].sendto(payload, to or (self.server, self.server_ports[floated]))
 
     def receive(self, seconds):
@@ -80,7 +77,6 @@ class Endpoint:
             payload, peer = sock.recvfrom(65535)
         except OSError:  # an ICMP error for something sent before
             return None
-        self.received.append(payload)
         floated = sock is self.sockets[1]
         if not floated:
             return Datagram(payload, False, peer)

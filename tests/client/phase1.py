@@ -293,7 +293,7 @@ class Phase1(_Side):
 class Responder(_Side):
     """Main Mode as responder: handle() each message of the exchange; result is set when it is complete."""
 
-    def __init__(self, endpoint, settings, first, datagram):
+    def __init__(self, endpoint, settings, first):
         super().__init__(endpoint, settings)
         self.icookie, self.rcookie = first.icookie, os.urandom(8)
         self.done = None

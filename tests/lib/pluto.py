@@ -88,11 +88,6 @@ class Pluto:
         """Waits until the log has a line like that."""
         return bool(hosts.wait_for(lambda: re.search(pattern, self.log(since)), seconds))
 
-    def states(self):
-        """The IKE SAs that are established: the lines of `ipsec showstates`."""
-        return [line for line in self.whack("--showstates").splitlines() if "ISAKMP SA established" in line
-                or "STATE_MAIN_R3" in line or "STATE_MAIN_I4" in line]
-
     def stop(self):
         if self.process.poll() is None:
             self.process.terminate()

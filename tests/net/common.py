@@ -32,8 +32,8 @@ def need_pluto():
 
 
 def client(host, dialect, server=hosts.SRV, **settings):
-    """A test client in a host that gives up within a second or so."""
-    settings = {"interval": 0.4, "sends": 3} | settings
+    """A test client in a host that gives up within a few seconds."""
+    settings = {"interval": 0.4, "sends": 6} | settings
     return Client(server, host.socket, dialect=natt.DIALECTS[dialect], **settings)
 
 
