@@ -88,6 +88,7 @@ static void act(struct watch *w, const struct session_action *a)
 			session_identified(w->table, clock_now_ms(), &a->peer);
 		break;
 	case SESSION_KEEP_WARM:
+		stack_warm(w->stack, &a->peer);
 		break;
 	default:
 		log_session(w, a);
@@ -260,6 +261,14 @@ static void on_ended(void *ctx, uint64_t id, int error, const char *text)
 	session_end_result(w->table, clock_now_ms(), id, error, text);
 }
 
+static void on_warmed(void *ctx, const struct endpoint *peer, int error, const char *text)
+{
+	struct watch *w = ctx;
+
+	if (error)
+		log_event(w->log, LOG_STACK_FAILED, peer, "stack: cannot keep a session warm: %s", text);
+}
+
 static void on_stack(evutil_socket_t fd, short what, void *ctx)
 {
 	struct watch *w = ctx;
@@ -310,8 +319,11 @@ void watch_configure(struct watch *watch, const struct config *config)
 
 int watch_prepare(struct watch **out, const struct config *config, struct log *log)
 {
-	static const struct stack_handlers handlers = {
-		.detected = on_detected, .ike_sa = on_ike_sa, .listed = on_listed, .ended = on_ended};
+	static const struct stack_handlers handlers = {.detected = on_detected,
+						       .ike_sa = on_ike_sa,
+						       .listed = on_listed,
+						       .ended = on_ended,
+						       .warmed = on_warmed};
 	static const enum stack_kind kinds[] = {[CONFIG_STACK_AUTO] = STACK_AUTO,
 						[CONFIG_STACK_LIBRESWAN] = STACK_LIBRESWAN,
 						[CONFIG_STACK_STRONGSWAN] = STACK_STRONGSWAN,

@@ -161,6 +161,10 @@ static void hand_on(struct stack *stack, const struct stack_answer *answer)
 		if (h->ended)
 			h->ended(stack->ctx, answer->id, answer->error, answer->text);
 		break;
+	case STACK_WARMED:
+		if (h->warmed)
+			h->warmed(stack->ctx, &answer->peer, answer->error, answer->text);
+		break;
 	case STACK_ANSWERS:
 		break;
 	}
@@ -170,10 +174,11 @@ static void hand_on(struct stack *stack, const struct stack_answer *answer)
 static void answer_all(struct stack *stack)
 {
 	for (size_t left = stack->waiting_count; left; left--) {
-		static const enum stack_answer_kind kinds[STACK_OPERATIONS] = {[STACK_DO_DETECT] =
-										       STACK_DETECTED,
-									       [STACK_DO_LIST] = STACK_LISTED,
-									       [STACK_DO_END] = STACK_ENDED};
+		static const enum stack_answer_kind kinds[STACK_OPERATIONS] = {
+			[STACK_DO_DETECT] = STACK_DETECTED,
+			[STACK_DO_LIST] = STACK_LISTED,
+			[STACK_DO_END] = STACK_ENDED,
+			[STACK_DO_WARM] = STACK_WARMED};
 		const struct waiting first = stack->waiting[0];
 		const struct stack_answer answer = {.kind = kinds[first.operation],
 						    .error = -EPIPE,
@@ -238,6 +243,13 @@ int stack_detect(struct stack *stack)
 int stack_list(struct stack *stack, const struct endpoint *peer)
 {
 	const struct stack_request request = {.operation = STACK_DO_LIST, .peer = *peer};
+
+	return ask(stack, &request);
+}
+
+int stack_warm(struct stack *stack, const struct endpoint *peer)
+{
+	const struct stack_request request = {.operation = STACK_DO_WARM, .peer = *peer};
 
 	return ask(stack, &request);
 }

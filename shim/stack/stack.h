@@ -52,12 +52,13 @@ struct stack_ike_sa {
 	uint32_t spis_in[STACK_SAS_MAX]; /* host order */
 };
 
-/* error: 0 or -errno; text: "" or what the stack said about it. Valid during the call. */
+/* Each may be NULL. error: 0 or -errno; text: "" or what the stack said about it. Valid during the call. */
 struct stack_handlers {
 	void (*detected)(void *ctx, enum stack_kind kind, int error, const char *text);
 	void (*ike_sa)(void *ctx, const struct stack_ike_sa *sa);
 	void (*listed)(void *ctx, const struct endpoint *peer, int error, const char *text);
 	void (*ended)(void *ctx, uint64_t id, int error, const char *text);
+	void (*warmed)(void *ctx, const struct endpoint *peer, int error, const char *text);
 };
 
 struct stack; /* owned by the caller */
@@ -78,7 +79,9 @@ int stack_read(struct stack *stack);
 int stack_detect(struct stack *stack);                            /* -> detected */
 int stack_list(struct stack *stack, const struct endpoint *peer); /* -> ike_sa ..., listed; port ignored */
 int stack_end(struct stack *stack, const struct stack_end_request *request); /* -> ended */
-pid_t stack_worker(const struct stack *stack);                               /* for tests and for status */
+int stack_warm(struct stack *stack,
+	       const struct endpoint *peer);   /* an ICMP echo to its PPP address -> warmed */
+pid_t stack_worker(const struct stack *stack); /* for tests and for status */
 
 /* ---- what a backend is; all of it runs in the worker and may block for options.timeout_ms
  * ---------------------- */

@@ -2,6 +2,8 @@
  * waits for it. What comes over the socket is checked like anything else that comes from outside. */
 #include "shim/stack/worker.h"
 
+#include "shim/stack/ppp.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -85,11 +87,19 @@ static void end(const struct worker *worker, const struct stack_request *request
 	send_answer(worker->fd, &answer);
 }
 
+static void warm(const struct worker *worker, const struct stack_request *request)
+{
+	struct stack_answer answer = {.kind = STACK_WARMED, .peer = request->peer};
+
+	answer.error = ppp_warm(&request->peer, answer.text);
+	send_answer(worker->fd, &answer);
+}
+
 static bool is_sound(const struct stack_request *request, ssize_t length)
 {
 	if (length != (ssize_t)sizeof *request)
 		return false;
-	return request->operation != STACK_DO_END || request->end.sa_count <= STACK_SAS_MAX;
+	return request->operation < STACK_OPERATIONS && request->end.sa_count <= STACK_SAS_MAX;
 }
 
 void worker_run(int fd, const struct stack_options *options)
@@ -117,6 +127,9 @@ void worker_run(int fd, const struct stack_options *options)
 			break;
 		case STACK_DO_END:
 			end(&worker, &request);
+			break;
+		case STACK_DO_WARM:
+			warm(&worker, &request);
 			break;
 		case STACK_OPERATIONS:
 			break;

@@ -5,22 +5,29 @@
 
 #include "shim/stack/stack.h"
 
-enum stack_operation { STACK_DO_DETECT, STACK_DO_LIST, STACK_DO_END, STACK_OPERATIONS };
+enum stack_operation { STACK_DO_DETECT, STACK_DO_LIST, STACK_DO_END, STACK_DO_WARM, STACK_OPERATIONS };
 
 struct stack_request {
 	enum stack_operation operation;
-	struct endpoint peer;         /* STACK_DO_LIST */
+	struct endpoint peer;         /* STACK_DO_LIST, STACK_DO_WARM */
 	struct stack_end_request end; /* STACK_DO_END */
 };
 
-enum stack_answer_kind { STACK_DETECTED, STACK_IKE_SA, STACK_LISTED, STACK_ENDED, STACK_ANSWERS };
+enum stack_answer_kind {
+	STACK_DETECTED,
+	STACK_IKE_SA,
+	STACK_LISTED,
+	STACK_ENDED,
+	STACK_WARMED,
+	STACK_ANSWERS
+};
 
 struct stack_answer {
 	enum stack_answer_kind kind;
 	int error;
 	char text[STACK_TEXT_MAX];
 	enum stack_kind stack;      /* STACK_DETECTED */
-	struct endpoint peer;       /* STACK_LISTED */
+	struct endpoint peer;       /* STACK_LISTED, STACK_WARMED */
 	uint64_t id;                /* STACK_ENDED */
 	struct stack_ike_sa ike_sa; /* STACK_IKE_SA */
 };

@@ -127,14 +127,13 @@ int main(int argc, char **argv)
 		const double each = f.sessions ? (double)f.memory / (double)f.sessions : 0;
 
 		if (json)
-			printf("%s{\"bench\":\"session\",\"sessions\":%zu,\"memory_bytes\":%zu,\"memory_per_"
-			       "session\":%.0f,"
-			       "\"tick_ns\":%llu,\"tick_worst_ns\":%llu,\"fact_ns\":%llu,\"sample_ns\":%llu}%"
-			       "s\n",
-			       i ? " " : "[", f.sessions, f.memory, each, (unsigned long long)f.tick_ns,
+			printf("%s\"%zu\": {\"memory_bytes\": %zu, \"memory_per_session\": %.0f, "
+			       "\"tick_ns\": %llu, "
+			       "\"tick_worst_ns\": %llu, \"fact_ns\": %llu, \"sample_ns\": %llu}%s\n",
+			       i ? " " : "{", f.sessions, f.memory, each, (unsigned long long)f.tick_ns,
 			       (unsigned long long)f.tick_worst_ns, (unsigned long long)f.fact_ns,
 			       (unsigned long long)f.sample_ns,
-			       i + 1 < sizeof sizes / sizeof *sizes ? "," : "]");
+			       i + 1 < sizeof sizes / sizeof *sizes ? "," : "}");
 		else
 			printf("%6zu sessions: %5.1f MiB (%3.0f bytes each), tick %6llu ns (worst %8llu), "
 			       "a fact %4llu ns, sample of all %6.2f ms\n",
