@@ -112,13 +112,21 @@ name = {user}
         found = re.search(rf"inet (\S+) peer {re.escape(POOL_SERVER)}", self.host.ip("addr", "show"))
         return found and found.group(1)
 
+    def said(self):
+        """xl2tpd's own log."""
+        return _text(self.log)
+
     def logged(self):
-        text = ""
-        for path in (self.log, self.ppp_log):
-            if os.path.exists(path):
-                with open(path, encoding="utf-8", errors="replace") as log:
-                    text += log.read()
-        return text
+        """Both logs, for whoever looks for the reason of a failure."""
+        return _text(self.log) + _text(self.ppp_log)
+
+
+def _text(path):
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
 
 
 class Wire:
