@@ -1,15 +1,12 @@
 /* strongSwan over VICI: list-sas tells the SPIs of each child, terminate ends a child, then its IKE SA when nothing else is
  * left in it. A child under rekey makes terminate wait, so it always gets a time limit. */
 #include "shim/stack/stack.h"
-#include "shim/stack/vici.h"
+#include "shim/stack/vici_socket.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define CHILDREN_MAX 64
@@ -29,89 +26,13 @@ struct ike_sa {
 	struct child_sa children[CHILDREN_MAX];
 };
 
-/* ---- the connection ---------------------------------------------------------------------------------------------- */
+#define DEFAULT_TIMEOUT_MS 5000
 
-static int try_connect(const char *path)
+static int connect_to(const struct stack_options *options, char text[static STACK_TEXT_MAX])
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd, rc = 0;
-
-	if (strlen(path) >= sizeof address.sun_path)
-		return -ENAMETOOLONG;
-	strcpy(address.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	if (connect(fd, (struct sockaddr *)&address, sizeof address))
-		rc = -errno;
-	if (!rc)
-		return fd;
-	close(fd);
-	return rc;
-}
-
-static int vici_connect(const struct stack_options *options, char text[static STACK_TEXT_MAX])
-{
-	static const char *const usual[] = {"/run/charon.vici", "/var/run/charon.vici"};
-	const unsigned timeout_ms = options->timeout_ms ? options->timeout_ms : 5000;
-	const struct timeval limit = {.tv_sec = timeout_ms / 1000, .tv_usec = (timeout_ms % 1000) * 1000};
-	const char *path = options->vici_path ? options->vici_path : usual[0];
-	int fd = try_connect(path);
-
-	if (fd == -ENOENT && !options->vici_path)
-		fd = try_connect(path = usual[1]);
-	if (fd < 0) {
-		snprintf(text, STACK_TEXT_MAX, "vici: %s: %s", path, strerror(-fd));
-		return fd;
-	}
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-	return fd;
-}
-
-static int read_all(int fd, void *out, size_t length)
-{
-	for (size_t got = 0; got < length;) {
-		const ssize_t n = read(fd, (uint8_t *)out + got, length - got);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return errno == EAGAIN ? -ETIMEDOUT : -errno;
-		if (n == 0)
-			return -ECONNRESET;
-		got += (size_t)n;
-	}
-	return 0;
-}
-
-static int send_packet(int fd, const struct vici_writer *w)
-{
-	const uint32_t n = (uint32_t)w->length;
-	uint8_t frame[4 + 512] = {(uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n};
-
-	if (w->overflow || n > sizeof frame - 4)
-		return -EMSGSIZE;
-	memcpy(frame + 4, w->bytes, n);
-	const ssize_t sent = send(fd, frame, n + 4, MSG_NOSIGNAL);
-
-	if (sent < 0)
-		return errno == EAGAIN ? -ETIMEDOUT : -errno;
-	return sent == (ssize_t)(n + 4) ? 0 : -EIO;
-}
-
-/* One packet into packet[VICI_PACKET_MAX]. */
-static int receive_packet(int fd, uint8_t *packet, size_t *length)
-{
-	uint8_t header[4];
-	int rc = read_all(fd, header, sizeof header);
-
-	if (rc)
-		return rc;
-	*length = (size_t)header[0] << 24 | (size_t)header[1] << 16 | (size_t)header[2] << 8 | header[3];
-	if (*length > VICI_PACKET_MAX)
-		return -EMSGSIZE;
-	return read_all(fd, packet, *length);
+	return vici_connect(options->vici_path,
+			    options->timeout_ms ? options->timeout_ms : DEFAULT_TIMEOUT_MS, text,
+			    STACK_TEXT_MAX);
 }
 
 /* ---- list-sas ---------------------------------------------------------------------------------------------------- */
@@ -194,9 +115,9 @@ static int ask_for_list(int fd)
 	int rc;
 
 	vici_begin(&w, bytes, sizeof bytes, VICI_REGISTER, "list-sa");
-	rc = send_packet(fd, &w);
+	rc = vici_send(fd, &w);
 	vici_begin(&w, bytes, sizeof bytes, VICI_REQUEST, "list-sas");
-	return rc ? rc : send_packet(fd, &w);
+	return rc ? rc : vici_send(fd, &w);
 }
 
 /* Until the response, which says that the list is over. */
@@ -207,7 +128,7 @@ static int read_list(int fd, uint8_t *packet, struct ike_sa *ike, ike_sa_fn *fn,
 		struct vici_text name;
 		enum vici_packet type;
 		size_t length;
-		int rc = receive_packet(fd, packet, &length);
+		int rc = vici_receive(fd, packet, &length);
 
 		if (rc)
 			return rc;
@@ -227,7 +148,7 @@ static int read_list(int fd, uint8_t *packet, struct ike_sa *ike, ike_sa_fn *fn,
 static int list_sas(const struct stack_options *options, ike_sa_fn *fn, void *ctx,
 		    char text[static STACK_TEXT_MAX])
 {
-	const int fd = vici_connect(options, text);
+	const int fd = connect_to(options, text);
 	uint8_t *packet;
 	struct ike_sa *ike;
 	int rc;
@@ -291,13 +212,13 @@ static int exchange_terminate(int fd, const char *what, uint64_t id, char text[s
 	vici_begin(&w, bytes, sizeof bytes, VICI_REQUEST, "terminate");
 	vici_pair(&w, what, number);
 	vici_pair(&w, "timeout", limit);
-	rc = send_packet(fd, &w);
+	rc = vici_send(fd, &w);
 	uint8_t *packet = malloc(VICI_PACKET_MAX);
 
 	if (!packet)
 		return -ENOMEM;
 	if (!rc)
-		rc = receive_packet(fd, packet, &length);
+		rc = vici_receive(fd, packet, &length);
 	if (rc)
 		snprintf(text, STACK_TEXT_MAX, "vici: terminate %s %s: %s", what, number, strerror(-rc));
 	else if (!vici_open(&reader, packet, length, &type, &name) || type != VICI_RESPONSE)
@@ -311,7 +232,7 @@ static int exchange_terminate(int fd, const char *what, uint64_t id, char text[s
 static int terminate(const struct stack_options *options, const char *what, uint64_t id,
 		     char text[static STACK_TEXT_MAX])
 {
-	const int fd = vici_connect(options, text);
+	const int fd = connect_to(options, text);
 
 	if (fd < 0)
 		return fd;
@@ -441,7 +362,7 @@ static int strongswan_list(const struct stack_options *options, const struct end
 
 static int strongswan_detect(const struct stack_options *options, char text[static STACK_TEXT_MAX])
 {
-	const int fd = vici_connect(options, text);
+	const int fd = connect_to(options, text);
 
 	if (fd < 0)
 		return fd;
