@@ -14,6 +14,7 @@ int cmd_rewrite(int argc, char **argv);
 int cmd_drop(int argc, char **argv);
 int cmd_translate(int argc, char **argv);
 int cmd_stop(int argc, char **argv);
+int cmd_check(int argc, char **argv);
 
 /* For the commands that take run's options: prints what an outcome other than CONFIG_OK asks for (the error, the help,
  * the version) and returns the exit status. */

@@ -26,6 +26,7 @@ static const struct command commands[] = {
 	{"rewrite", cmd_rewrite, "rewrite [OPTION]... IN OUT", "the same rewriting, offline: a capture file"},
 	{"drop", cmd_drop, "drop PEER[:PORT]", "clean up a session as if its Delete SA had arrived"},
 	{"translate", cmd_translate, "translate [--iface NAME] [FILE]", "old iptables rules for ipsec0 -> nftables"},
+	{"check", cmd_check, "check [--json] [OPTION]...", "what keeps clients out of this server, and how to mend it"},
 	{"stop", cmd_stop, "stop", "stop the running natshim, or remove what a killed one left"},
 	{"help", cmd_help, "help", "this text"},
 };

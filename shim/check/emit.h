@@ -1,0 +1,13 @@
+/* Known-good configurations of the daemons that natshim runs beside, for these clients. The tests in a whole kernel run on
+ * them, so that they are true. */
+#ifndef NATSHIM_SHIM_CHECK_EMIT_H
+#define NATSHIM_SHIM_CHECK_EMIT_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+/* what: "libreswan", "strongswan", "xl2tpd" or "pppd". address: the server's own, towards the clients; NULL: by its default
+ * route. lns: where xl2tpd listens; NULL: there too. False: no such what. */
+bool emit_config(FILE *out, const char *what, const char *address, const char *lns);
+
+#endif

@@ -1,0 +1,102 @@
+/* What `natshim check' knows about the system. The readers (read_*.c) fill it and judge nothing; the judges (judge_*.c) are
+ * pure and read nothing else. A part that could not be looked at says why in blind: one line. */
+#ifndef NATSHIM_SHIM_CHECK_FACTS_H
+#define NATSHIM_SHIM_CHECK_FACTS_H
+
+#include "shim/check/settings.h"
+
+#include <sys/types.h>
+
+#define FACTS_TEXT 200
+#define FACTS_NAMES_MAX 32
+#define FACTS_IFACES_MAX 16
+
+enum known { UNKNOWN, NO, YES };
+
+/* A file with secrets. */
+struct secrets_facts {
+	char path[FACTS_TEXT], blind[FACTS_TEXT];
+	bool others_read; /* its mode lets others than owner and group read */
+	unsigned psk_count;
+};
+
+struct libreswan_facts {
+	bool present; /* there is something to check */
+	char path[FACTS_TEXT], blind[FACTS_TEXT];
+	char error[FACTS_TEXT]; /* libreswan's parser refuses the configuration */
+	struct settings config; /* readwriteconf */
+	struct settings setup;  /* addconn --configsetup */
+	struct settings status; /* whack --status; empty when pluto does not answer */
+	bool pluto_runs;
+	char *ike, *esp;     /* what algparse makes of the chosen conn's ike= and esp=; NULL: not known */
+	enum known modp1024; /* of this build */
+	struct secrets_facts secrets;
+};
+
+struct strongswan_facts {
+	bool present;
+	char path[FACTS_TEXT], blind[FACTS_TEXT];
+	struct settings config; /* swanctl.conf with what it includes; else, from VICI, in the same shape */
+	struct settings loaded; /* VICI's list-conns, in the same shape */
+	bool charon_runs;       /* VICI answers */
+	enum known modp1024, triple_des; /* get-algorithms */
+	struct secrets_facts secrets;
+};
+
+struct certificate_facts {
+	bool present;
+	char source[FACTS_TEXT], blind[FACTS_TEXT]; /* the file, or the nickname in libreswan's database */
+	char names[FACTS_NAMES_MAX][FACTS_TEXT];    /* subjectAltName: DNS names and addresses as text */
+	unsigned name_count;
+	bool has_eku, eku_ike, eku_server;
+	long days_left;   /* until it expires; negative: it has */
+	bool not_yet;     /* its validity begins in the future */
+	enum known chain; /* up to a self-signed certificate that is there */
+	char chain_error[FACTS_TEXT];
+	char digest[32]; /* of its signature: "SHA1", "SHA256" */
+	bool rsa;
+	int key_bits;
+	char id[FACTS_TEXT];          /* the server's IKE ID as configured (leftid), "" none */
+	char server_name[FACTS_TEXT]; /* what users type; "" not told */
+};
+
+struct l2tp_facts {
+	bool present;
+	char path[FACTS_TEXT], blind[FACTS_TEXT];
+	struct settings xl2tpd;
+	char ppp_path[FACTS_TEXT],
+		ppp_blind[FACTS_TEXT]; /* the file for this LNS; ppp_path "": none is named */
+	struct settings ppp;           /* /etc/ppp/options, then that file; the section is the path */
+};
+
+struct kernel_facts {
+	char blind[FACTS_TEXT]; /* why nftables could not be probed */
+	enum known queue, secpath, owner;
+	enum known xfrm, esp, ppp;
+	long ip_forward, udp_timeout, udp_timeout_stream; /* -1: not known */
+	long rp_filter;                                   /* the strictest of the interfaces */
+	char rp_iface[64];                                /* the one it is of */
+	unsigned queue_number;
+	pid_t queue_owner;      /* 0: nobody */
+	char queue_program[64]; /* its name */
+	char missing_iface[64]; /* an interface that was named and is not there */
+};
+
+struct firewall_facts {
+	char blind[FACTS_TEXT];
+	char *ruleset; /* nft -j list ruleset */
+	const char *ifaces[FACTS_IFACES_MAX];
+	unsigned iface_count; /* 0: any interface is meant */
+	enum known legacy;    /* iptables-legacy has rules */
+};
+
+struct check_facts {
+	struct libreswan_facts libreswan;
+	struct strongswan_facts strongswan;
+	struct certificate_facts certificate;
+	struct l2tp_facts l2tp;
+	struct kernel_facts kernel;
+	struct firewall_facts firewall;
+};
+
+#endif

@@ -1,0 +1,619 @@
+/* Checks of libreswan's configuration, as its own parser gives it: ipsec.conf(5). Pure. */
+#include "shim/check/check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The conn and its two ends; the peer is the end that is %any. */
+struct ends {
+	const char *conn, *us, *them;
+};
+
+static const char *get(const struct libreswan_facts *f, const char *conn, const char *key)
+{
+	return settings_get(&f->config, conn, key);
+}
+
+static struct ends ends_of(const struct libreswan_facts *f, const char *conn)
+{
+	const bool left_is_any = settings_is(&f->config, conn, "left", "%any");
+
+	return (struct ends){conn, left_is_any ? "right" : "left", left_is_any ? "left" : "right"};
+}
+
+static const char *end_get(const struct libreswan_facts *f, struct ends e, const char *end,
+			   const char *suffix)
+{
+	char key[64];
+
+	snprintf(key, sizeof key, "%s%s", end, suffix);
+	return get(f, e.conn, key);
+}
+
+/* 17/1701, and as readwriteconf writes it. */
+static bool is_l2tp_port(const char *protoport)
+{
+	return protoport && (!strcmp(protoport, "UDP/1701") || !strcmp(protoport, "17/1701") ||
+			     !strcmp(protoport, "17/l2tp") || !strcmp(protoport, "UDP/l2tp"));
+}
+
+static bool is_any_port(const char *protoport)
+{
+	return protoport && (!strcmp(protoport, "UDP/%any") || !strcmp(protoport, "17/%any"));
+}
+
+static bool is_for_l2tp(const struct libreswan_facts *f, const char *conn)
+{
+	const struct ends e = ends_of(f, conn);
+
+	return is_l2tp_port(end_get(f, e, "left", "protoport")) ||
+	       is_l2tp_port(end_get(f, e, "right", "protoport")) ||
+	       is_any_port(end_get(f, e, e.them, "protoport"));
+}
+
+static void reload(const struct libreswan_facts *f, const char *conn, struct check_result *r)
+{
+	if (f->pluto_runs)
+		check_mend(r, "run: ipsec auto --replace %s", conn);
+}
+
+/* An edit of the conn, and what makes it true. */
+static void mend_conn(const struct libreswan_facts *f, const char *conn, struct check_result *r,
+		      const char *line)
+{
+	check_mend(r, "in %s, conn %s: %s", f->path, conn, line);
+	reload(f, conn, r);
+}
+
+/* ---- one setting of a conn each: true when it is wrong, with result (may be NULL) filled ------------------------- */
+
+static bool bad_auto(const struct libreswan_facts *f, const char *conn, struct check_result *r)
+{
+	const char *value = get(f, conn, "auto");
+
+	if (value && strcmp(value, "ignore") != 0)
+		return false;
+	if (r) {
+		check_found(r, "conn %s is never loaded: auto=%s", conn, value ? value : "ignore");
+		check_mend(r, "in %s, conn %s: auto=add", f->path, conn);
+		if (f->pluto_runs)
+			check_mend(r, "run: ipsec auto --add %s", conn);
+	}
+	return true;
+}
+
+static bool bad_peer(const struct libreswan_facts *f, const char *conn, struct check_result *r)
+{
+	const struct ends e = ends_of(f, conn);
+	const char *value = get(f, conn, e.them);
+
+	if (value && !strcmp(value, "%any"))
+		return false;
+	if (r) {
+		check_found(r, "conn %s takes only %s=%s", conn, e.them, value ? value : "(nothing)");
+		mend_conn(f, conn, r, "right=%any");
+	}
+	return true;
+}
+
+static bool bad_their_port(const struct libreswan_facts *f, const char *conn, struct check_result *r)
+{
+	const struct ends e = ends_of(f, conn);
+	const char *value = end_get(f, e, e.them, "protoport");
+	char line[64];
+
+	if (is_any_port(value))
+		return false;
+	if (r) {
+		snprintf(line, sizeof line, "%sprotoport=17/%%any", e.them);
+		check_found(r, "conn %s: %sprotoport is %s", conn, e.them, value ? value : "not set");
+		mend_conn(f, conn, r, line);
+	}
+	return true;
+}
+
+static bool bad_our_port(const struct libreswan_facts *f, const char *conn, struct check_result *r)
+{
+	const struct ends e = ends_of(f, conn);
+	const char *value = end_get(f, e, e.us, "protoport");
+	char line[64];
+
+	if (is_l2tp_port(value))
+		return false;
+	if (r) {
+		snprintf(line, sizeof line, "%sprotoport=17/1701", e.us);
+		check_found(r, "conn %s: %sprotoport is %s", conn, e.us, value ? value : "not set");
+		mend_conn(f, conn, r, line);
+	}
+	return true;
+}
+
+static bool bad_value(const struct libreswan_facts *f, const char *conn, struct check_result *r,
+		      const char *key, const char *wanted)
+{
+	const char *value = get(f, conn, key);
+	char line[64];
+
+	if (value && !strcmp(value, wanted))
+		return false;
+	if (r) {
+		snprintf(line, sizeof line, "%s=%s", key, wanted);
+		check_found(r, "conn %s: %s is %s", conn, key, value ? value : "not set");
+		mend_conn(f, conn, r, line);
+	}
+	return true;
+}
+
+static bool bad_type(const struct libreswan_facts *f, const char *conn, struct check_result *r)
+{
+	return bad_value(f, conn, r, "type", "transport");
+}
+
+static bool bad_version(const struct libreswan_facts *f, const char *conn, struct check_result *r)
+{
+	const char *exchange = get(f, conn, "keyexchange");
+
+	if (exchange && !strcmp(exchange, "ikev1"))
+		return false;
+	return bad_value(f, conn, r, "ikev2", "no");
+}
+
+static bool bad_pfs(const struct libreswan_facts *f, const char *conn, struct check_result *r)
+{
+	return bad_value(f, conn, r, "pfs", "no");
+}
+
+static bool bad_aggressive(const struct libreswan_facts *f, const char *conn, struct check_result *r)
+{
+	const char *value = get(f, conn, "aggressive");
+
+	value = value ? value : get(f, conn, "aggrmode");
+	if (!value || strcmp(value, "yes") != 0)
+		return false;
+	if (r) {
+		check_found(r, "conn %s: aggressive=yes", conn);
+		mend_conn(f, conn, r, "aggressive=no");
+	}
+	return true;
+}
+
+typedef bool conn_check(const struct libreswan_facts *f, const char *conn, struct check_result *r);
+
+static conn_check *const conn_checks[] = {bad_auto, bad_peer,    bad_their_port, bad_our_port,
+					  bad_type, bad_version, bad_pfs,        bad_aggressive};
+
+const char *check_libreswan_conn(const struct libreswan_facts *f)
+{
+	const char *best = NULL;
+	unsigned fewest = 0;
+
+	for (size_t i = 0; i < f->config.count; i++) {
+		const char *conn = f->config.items[i].section;
+		unsigned wrong = 0;
+
+		if (*f->config.items[i].key || !strcmp(conn, "%default") || !is_for_l2tp(f, conn))
+			continue;
+		for (size_t c = 0; c < sizeof conn_checks / sizeof *conn_checks; c++)
+			wrong += conn_checks[c](f, conn, NULL);
+		if (!best || wrong < fewest) {
+			best = conn;
+			fewest = wrong;
+		}
+	}
+	return best;
+}
+
+/* The conn to judge, or NULL when there is none (which is another check's to say). */
+static const char *chosen(const struct libreswan_facts *f)
+{
+	return f->present && !*f->blind && !*f->error ? check_libreswan_conn(f) : NULL;
+}
+
+static void judge_with(const struct check_facts *facts, conn_check *check, struct check_result *r)
+{
+	const char *conn = chosen(&facts->libreswan);
+
+	if (conn)
+		check(&facts->libreswan, conn, r);
+}
+
+/* ---- the judges -------------------------------------------------------------------------------------------------- */
+
+static void judge_config(const struct check_facts *facts, struct check_result *r)
+{
+	const struct libreswan_facts *f = &facts->libreswan;
+
+	if (!f->present && !facts->strongswan.present) {
+		check_found(r, "neither libreswan nor strongSwan was found here");
+		check_mend(r, "run: apt-get install libreswan xl2tpd");
+		check_mend(r, "natshim check --emit libreswan prints an ipsec.conf for it");
+	} else if (f->present && *f->error) {
+		check_found(r, "libreswan refuses %s: %s", f->path, f->error);
+		check_mend(r, "mend that line in %s; a working file: natshim check --emit libreswan",
+			   f->path);
+	} else if (f->present && *f->blind) {
+		check_blind(r, "%s", f->blind);
+		check_mend(r, "run it as root where libreswan is installed, or name its file: "
+			      "--libreswan-config FILE");
+	}
+}
+
+static void judge_ikev1(const struct check_facts *facts, struct check_result *r)
+{
+	const struct libreswan_facts *f = &facts->libreswan;
+	const char *value;
+
+	if (!f->present || *f->blind || *f->error)
+		return;
+	value = settings_get(&f->config, "setup", "ikev1-policy");
+	value = value ? value : settings_get(&f->setup, "setup", "ikev1_policy");
+	if (!value) {
+		check_blind(r, "neither readwriteconf nor addconn --configsetup told ikev1-policy");
+		check_mend(r, "in %s, config setup: ikev1-policy=accept", f->path);
+		return;
+	}
+	if (!strcmp(value, "accept") || !strcmp(value, "0")) { /* 0: as libreswan 4 prints it */
+		if (!settings_get(&f->status, "setup", "ikev1-policy") ||
+		    settings_is(&f->status, "setup", "ikev1-policy", "accept"))
+			return;
+		check_found(r, "the running pluto does not accept IKEv1, though %s now says so", f->path);
+	} else {
+		check_found(r, "%s: ikev1-policy is not accept (libreswan's default is drop)", f->path);
+		check_mend(r, "in %s, config setup: ikev1-policy=accept", f->path);
+	}
+	if (f->pluto_runs)
+		check_mend(r, "run: systemctl restart ipsec");
+}
+
+static void judge_conn(const struct check_facts *facts, struct check_result *r)
+{
+	const struct libreswan_facts *f = &facts->libreswan;
+
+	if (!f->present || *f->blind || *f->error || chosen(f))
+		return;
+	check_found(r, "%s has no conn for L2TP (udp/1701)", f->path);
+	check_mend(r, "add a conn to %s: natshim check --emit libreswan prints one", f->path);
+}
+
+static void judge_auto(const struct check_facts *facts, struct check_result *r)
+{
+	judge_with(facts, bad_auto, r);
+}
+
+static void judge_peer(const struct check_facts *facts, struct check_result *r)
+{
+	judge_with(facts, bad_peer, r);
+}
+
+static void judge_their_port(const struct check_facts *facts, struct check_result *r)
+{
+	judge_with(facts, bad_their_port, r);
+}
+
+static void judge_our_port(const struct check_facts *facts, struct check_result *r)
+{
+	judge_with(facts, bad_our_port, r);
+}
+
+static void judge_type(const struct check_facts *facts, struct check_result *r)
+{
+	judge_with(facts, bad_type, r);
+}
+
+static void judge_version(const struct check_facts *facts, struct check_result *r)
+{
+	judge_with(facts, bad_version, r);
+}
+
+static void judge_pfs(const struct check_facts *facts, struct check_result *r)
+{
+	judge_with(facts, bad_pfs, r);
+}
+
+static void judge_aggressive(const struct check_facts *facts, struct check_result *r)
+{
+	judge_with(facts, bad_aggressive, r);
+}
+
+static void judge_rekey(const struct check_facts *facts, struct check_result *r)
+{
+	const struct libreswan_facts *f = &facts->libreswan;
+	const char *conn = chosen(f);
+
+	if (conn)
+		bad_value(f, conn, r, "rekey", "no");
+}
+
+static void judge_uniqueids(const struct check_facts *facts, struct check_result *r)
+{
+	const struct libreswan_facts *f = &facts->libreswan;
+	const char *value;
+
+	if (!f->present || *f->blind || *f->error)
+		return;
+	value = settings_get(&f->config, "setup", "uniqueids");
+	value = value ? value : settings_get(&f->setup, "setup", "uniqueids");
+	if (value && !strcmp(value, "no"))
+		return;
+	check_found(r, "%s: uniqueids is %s", f->path, value ? value : "not set, which is yes");
+	check_mend(r, "in %s, config setup: uniqueids=no", f->path);
+	if (f->pluto_runs)
+		check_mend(r, "run: systemctl restart ipsec");
+}
+
+static void judge_dpd_off(const struct check_facts *facts, struct check_result *r)
+{
+	const struct libreswan_facts *f = &facts->libreswan;
+	const char *conn = chosen(f), *delay = conn ? get(f, conn, "dpddelay") : NULL,
+		   *limit = conn ? get(f, conn, "dpdtimeout") : NULL;
+
+	if (!conn || (delay && atol(delay) > 0 && limit && atol(limit) > 0))
+		return;
+	check_found(r, "conn %s: dead peer detection is off (dpddelay and dpdtimeout make it)", conn);
+	check_mend(r, "in %s, conn %s: dpddelay=40", f->path, conn);
+	check_mend(r, "in %s, conn %s: dpdtimeout=130", f->path, conn);
+	check_mend(r, "in %s, conn %s: dpdaction=clear", f->path, conn);
+	reload(f, conn, r);
+}
+
+static void judge_dpd_action(const struct check_facts *facts, struct check_result *r)
+{
+	const struct libreswan_facts *f = &facts->libreswan;
+	const char *conn = chosen(f), *delay = conn ? get(f, conn, "dpddelay") : NULL, *action;
+
+	if (!delay || atol(delay) <= 0)
+		return;
+	action = get(f, conn, "dpdaction");
+	action = action ? action : settings_get(&f->status, conn, "dpd");
+	if (action && !strcmp(action, "clear"))
+		return;
+	if (action) {
+		check_found(r, "conn %s: dpdaction is %s", conn, action);
+	} else if (!settings_find(&f->config, conn, "dpdaction")) {
+		check_found(r, "conn %s: dpdaction is not set, which is hold", conn);
+	} else {
+		check_blind(r, "this libreswan prints no dpdaction, and pluto does not run");
+		check_mend(r, "run the check again when pluto runs: systemctl start ipsec");
+		return;
+	}
+	mend_conn(f, conn, r, "dpdaction=clear");
+}
+
+static void judge_encapsulation(const struct check_facts *facts, struct check_result *r)
+{
+	const struct libreswan_facts *f = &facts->libreswan;
+	const char *conn = chosen(f), *value;
+
+	if (!conn)
+		return;
+	value = get(f, conn, "encapsulation");
+	value = value ? value : settings_get(&f->status, conn, "encaps");
+	if (value && strcmp(value, "no") != 0)
+		return;
+	if (value) {
+		check_found(r, "conn %s: encapsulation=no", conn);
+	} else if (settings_find(&f->config, conn, "encapsulation")) {
+		check_blind(
+			r,
+			"conn %s sets encapsulation, this libreswan prints no value, and pluto does not run",
+			conn);
+		check_mend(r, "run the check again when pluto runs: systemctl start ipsec");
+		return;
+	} else {
+		return; /* not set: auto */
+	}
+	mend_conn(f, conn, r, "encapsulation=auto");
+}
+
+/* Old Macs and iPhones: 3DES-SHA1; MODP1024 if the build has it, which is another check's. */
+static void judge_ike(const struct check_facts *facts, struct check_result *r)
+{
+	static const char good[] = "ike=aes256-sha2_256;modp2048,aes256-sha1;modp2048,aes128-sha1;modp1536,"
+				   "3des-sha1;modp2048,3des-sha1;modp1536";
+	const struct libreswan_facts *f = &facts->libreswan;
+	const char *conn = chosen(f);
+	bool old, newer;
+
+	if (!conn)
+		return;
+	if (!f->ike) {
+		check_blind(r, "ipsec algparse did not tell the algorithms of conn %s", conn);
+		check_mend(r, "in %s, conn %s: %s", f->path, conn, good);
+		return;
+	}
+	old = strstr(f->ike, "3DES_CBC-HMAC_SHA1-MODP1536") || strstr(f->ike, "3DES_CBC-HMAC_SHA1-MODP1024");
+	newer = strstr(f->ike, "-MODP2048") && strstr(f->ike, "AES_CBC");
+	if (old && newer)
+		return;
+	check_found(r, "conn %s: ike= has no %s", conn,
+		    old ? "AES with MODP2048, for newer clients"
+			: "3DES-SHA1 with MODP1536 or less, for old Macs");
+	mend_conn(f, conn, r, good);
+}
+
+static void judge_esp(const struct check_facts *facts, struct check_result *r)
+{
+	static const char good[] = "esp=aes256-sha2_256,aes256-sha1,aes128-sha1,3des-sha1";
+	const struct libreswan_facts *f = &facts->libreswan;
+	const char *conn = chosen(f);
+
+	if (!conn)
+		return;
+	if (!f->esp) {
+		check_blind(r, "ipsec algparse did not tell the ESP algorithms of conn %s", conn);
+		check_mend(r, "in %s, conn %s: %s", f->path, conn, good);
+		return;
+	}
+	if (strstr(f->esp, "AES_CBC-HMAC_SHA1") || strstr(f->esp, "AES_CBC_128-HMAC_SHA1") ||
+	    strstr(f->esp, "3DES_CBC-HMAC_SHA1"))
+		return;
+	check_found(r, "conn %s: esp= has neither AES-128 nor 3DES with SHA-1", conn);
+	mend_conn(f, conn, r, good);
+}
+
+static void judge_modp1024(const struct check_facts *facts, struct check_result *r)
+{
+	const struct libreswan_facts *f = &facts->libreswan;
+
+	if (!chosen(f) || f->modp1024 == YES)
+		return;
+	if (f->modp1024 == UNKNOWN) {
+		check_blind(r, "ipsec algparse did not say whether this build has MODP1024");
+		check_mend(r, "run: ipsec algparse ike=3des-sha1-modp1024");
+		return;
+	}
+	check_found(r, "this build of libreswan has no MODP1024");
+	check_mend(r, "such clients need natshim's bridge mode (with a pre-shared key), or strongSwan, which "
+		      "has it");
+}
+
+static bool uses_psk(const struct libreswan_facts *f, const char *conn)
+{
+	const char *by = get(f, conn, "authby");
+
+	return by && (strstr(by, "PSK") || strstr(by, "secret"));
+}
+
+static void judge_authby(const struct check_facts *facts, struct check_result *r)
+{
+	const struct libreswan_facts *f = &facts->libreswan;
+	const char *conn = chosen(f);
+	struct ends e;
+
+	if (!conn || uses_psk(f, conn))
+		return;
+	e = ends_of(f, conn);
+	if (end_get(f, e, e.us, "cert"))
+		return;
+	check_found(r, "conn %s has neither a pre-shared key (authby=secret) nor a certificate (%scert)",
+		    conn, e.us);
+	mend_conn(f, conn, r, "authby=secret");
+}
+
+static void judge_psk(const struct check_facts *facts, struct check_result *r)
+{
+	const struct libreswan_facts *f = &facts->libreswan;
+	const struct secrets_facts *s = &f->secrets;
+	const char *conn = chosen(f);
+
+	if (!conn || !uses_psk(f, conn))
+		return;
+	if (*s->blind) {
+		check_blind(r, "%s", s->blind);
+		check_mend(r, "run it as root, or name the file: --ipsec-secrets FILE");
+	} else if (!s->psk_count) {
+		check_found(r, "%s has no pre-shared key that any client can use", s->path);
+		check_mend(r, "in %s: : PSK \"a long random secret\"", s->path);
+		if (f->pluto_runs)
+			check_mend(r, "run: ipsec auto --rereadsecrets");
+	}
+}
+
+static void judge_secrets_mode(const struct check_facts *facts, struct check_result *r)
+{
+	const struct secrets_facts *s = &facts->libreswan.secrets;
+
+	if (!facts->libreswan.present || !s->others_read)
+		return;
+	check_found(r, "everybody on this host may read %s", s->path);
+	check_mend(r, "run: chmod 600 %s", s->path);
+}
+
+static void judge_running(const struct check_facts *facts, struct check_result *r)
+{
+	const struct libreswan_facts *f = &facts->libreswan;
+
+	if (!chosen(f) || f->pluto_runs)
+		return;
+	check_found(r, "pluto does not answer (it does not run, or this is not root): what it has loaded is "
+		       "not known");
+	check_mend(r, "run: systemctl start ipsec");
+}
+
+static void judge_loaded(const struct check_facts *facts, struct check_result *r)
+{
+	const struct libreswan_facts *f = &facts->libreswan;
+	const char *conn = chosen(f);
+
+	if (!conn || !f->pluto_runs || bad_auto(f, conn, NULL) ||
+	    settings_is(&f->status, conn, "loaded", "yes"))
+		return;
+	check_found(r, "pluto has not loaded conn %s", conn);
+	check_mend(r, "run: ipsec auto --add %s", conn);
+}
+
+static void judge_oriented(const struct check_facts *facts, struct check_result *r)
+{
+	const struct libreswan_facts *f = &facts->libreswan;
+	const char *conn = chosen(f);
+	struct ends e;
+
+	if (!conn || !settings_is(&f->status, conn, "oriented", "no"))
+		return;
+	e = ends_of(f, conn);
+	check_found(r, "conn %s: %s=%s is no address of this host", conn, e.us, get(f, conn, e.us));
+	check_mend(r, "in %s, conn %s: %s=%%defaultroute", f->path, conn, e.us);
+	reload(f, conn, r);
+}
+
+const struct check check_libreswan[] = {
+	{"libreswan-config", CHECK_ERROR,
+	 "without a configuration that the server can read no client gets in", judge_config},
+	{"libreswan-ikev1-policy", CHECK_ERROR,
+	 "L2TP/IPsec clients speak IKEv1; libreswan drops their first message in silence and loads no IKEv1 "
+	 "conn",
+	 judge_ikev1},
+	{"libreswan-conn", CHECK_ERROR, "no client's proposal of transport mode for udp/1701 finds a conn",
+	 judge_conn},
+	{"libreswan-auto", CHECK_ERROR, "a conn that is not loaded serves nobody", judge_auto},
+	{"libreswan-right", CHECK_ERROR, "road warriors come from any address", judge_peer},
+	{"libreswan-rightprotoport", CHECK_ERROR,
+	 "Macs and iPhones send L2TP from a floating port; 17/1701 keeps them out (INVALID_ID_INFORMATION)",
+	 judge_their_port},
+	{"libreswan-leftprotoport", CHECK_ERROR,
+	 "clients ask for udp/1701 of the server and for nothing else", judge_our_port},
+	{"libreswan-type", CHECK_ERROR,
+	 "L2TP/IPsec (RFC 3193) is transport mode; clients propose nothing else", judge_type},
+	{"libreswan-ikev2", CHECK_ERROR, "L2TP/IPsec clients speak IKEv1 only", judge_version},
+	{"libreswan-pfs", CHECK_ERROR,
+	 "Macs propose Quick Mode without PFS, and are refused where it is required", judge_pfs},
+	{"libreswan-aggressive", CHECK_ERROR,
+	 "clients with an address or a certificate as ID use Main Mode, which an aggressive conn does not "
+	 "answer",
+	 judge_aggressive},
+	{"libreswan-ike", CHECK_ERROR,
+	 "a client whose phase-1 algorithms are missing gets NO_PROPOSAL_CHOSEN", judge_ike},
+	{"libreswan-esp", CHECK_ERROR, "a client whose ESP algorithms are missing gets NO_PROPOSAL_CHOSEN",
+	 judge_esp},
+	{"libreswan-modp1024", CHECK_HINT,
+	 "Macs to 10.6 and old iPhones offer one transform, 3DES-SHA1-MODP1024, and get NO_PROPOSAL_CHOSEN",
+	 judge_modp1024},
+	{"libreswan-authby", CHECK_ERROR, "client and server must be able to prove who they are",
+	 judge_authby},
+	{"libreswan-psk", CHECK_ERROR, "without the key phase 1 fails at its last messages", judge_psk},
+	{"libreswan-secrets-mode", CHECK_WARNING, "who knows the key can pose as the server",
+	 judge_secrets_mode},
+	{"libreswan-encapsulation", CHECK_ERROR, "a client behind a NAT needs ESP in UDP",
+	 judge_encapsulation},
+	{"libreswan-uniqueids", CHECK_WARNING,
+	 "two clients with the same private address behind two NATs have the same ID: the newer deletes the "
+	 "older in silence",
+	 judge_uniqueids},
+	{"libreswan-rekey", CHECK_WARNING,
+	 "old Macs refuse a rekey that the server starts, and behind a NAT it rarely reaches them",
+	 judge_rekey},
+	{"libreswan-dpd", CHECK_HINT,
+	 "a client that leaves without a word keeps its SAs until they expire; natshim ends such sessions "
+	 "where it runs",
+	 judge_dpd_off},
+	{"libreswan-dpdaction", CHECK_WARNING, "only clear removes what a road warrior leaves behind",
+	 judge_dpd_action},
+	{"libreswan-running", CHECK_HINT, "clients are served by what runs, not by what is configured",
+	 judge_running},
+	{"libreswan-loaded", CHECK_ERROR, "clients are served by what runs, not by what is configured",
+	 judge_loaded},
+	{"libreswan-oriented", CHECK_ERROR, "pluto does not use a conn of which neither end is this host",
+	 judge_oriented},
+	{.id = NULL},
+};

@@ -1,0 +1,297 @@
+/* The walk over a ruleset in nft's JSON (libnftables-json(5)). */
+#include "shim/check/packet_path.h"
+
+#include <string.h>
+
+#define DEPTH_MAX 16
+
+enum tri { NO, MAYBE, YES };
+enum fate { GOES_ON, ACCEPTED, DROPPED, RETURNED };
+
+struct walk {
+	const json_t *objects; /* the array "nftables" */
+	const struct path_packet *packet;
+	const char *family, *table;
+	bool perhaps_accepted;
+	bool port_named; /* the deciding rule matched the port */
+	unsigned depth;
+};
+
+static const char *text(const json_t *object, const char *key)
+{
+	const char *value = json_string_value(json_object_get(object, key));
+
+	return value ? value : "";
+}
+
+/* ---- one match --------------------------------------------------------------------------------------------------- */
+
+static enum tri not(enum tri t) { return t == YES ? NO : t == NO ? YES : MAYBE; }
+
+static enum tri equals_text(const json_t *right, const char *value)
+{
+	const char *wanted = json_string_value(right);
+
+	if (!wanted)
+		return MAYBE;
+	if (*wanted == '@')
+		return MAYBE;
+	if (*wanted && wanted[strlen(wanted) - 1] == '*')
+		return strncmp(wanted, value, strlen(wanted) - 1) ? NO : YES;
+	return strcmp(wanted, value) ? NO : YES;
+}
+
+static enum tri equals_number(const json_t *right, json_int_t value)
+{
+	const json_t *range = json_object_get(right, "range");
+
+	if (json_is_integer(right))
+		return json_integer_value(right) == value ? YES : NO;
+	if (range)
+		return value >= json_integer_value(json_array_get(range, 0)) &&
+				       value <= json_integer_value(json_array_get(range, 1))
+			       ? YES
+			       : NO;
+	return MAYBE;
+}
+
+/* value, or if that is NULL number, is the right side, or in it where that is a set or a list. */
+static enum tri among(const json_t *right, const char *value, json_int_t number)
+{
+	const json_t *set = json_object_get(right, "set");
+	const json_t *list = set ? set : right;
+	enum tri best = NO;
+
+	if (!json_is_array(list))
+		return value ? equals_text(right, value) : equals_number(right, number);
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *one = json_array_get(list, i);
+		const enum tri t = value ? equals_text(one, value) : equals_number(one, number);
+
+		best = t > best ? t : best;
+	}
+	return best;
+}
+
+static enum tri match_number(const char *op, const json_t *right, json_int_t value)
+{
+	const json_int_t wanted = json_integer_value(right);
+
+	if (!strcmp(op, "<"))
+		return value < wanted ? YES : NO;
+	if (!strcmp(op, ">"))
+		return value > wanted ? YES : NO;
+	if (!strcmp(op, "<="))
+		return value <= wanted ? YES : NO;
+	if (!strcmp(op, ">="))
+		return value >= wanted ? YES : NO;
+	return !strcmp(op, "!=") ? not(among(right, NULL, value)) : among(right, NULL, value);
+}
+
+static enum tri match_text(const char *op, const json_t *right, const char *value)
+{
+	return !strcmp(op, "!=") ? not(among(right, value, 0)) : among(right, value, 0);
+}
+
+static enum tri match_payload(struct walk *w, const json_t *payload, const char *op, const json_t *right)
+{
+	const char *protocol = text(payload, "protocol"), *field = text(payload, "field");
+
+	if (!strcmp(protocol, "ip") && !strcmp(field, "protocol"))
+		return match_text(op, right, w->packet->protocol);
+	if (!strcmp(protocol, "ip") || !*protocol)
+		return MAYBE;
+	if (strcmp(protocol, w->packet->protocol) != 0 && (strcmp(protocol, "th") != 0 || !w->packet->dport))
+		return NO; /* another protocol: nft's implicit dependency */
+	if (strcmp(field, "dport") != 0)
+		return MAYBE;
+	const enum tri t = match_number(op, right, w->packet->dport);
+
+	w->port_named |= t == YES && strcmp(op, "!=") != 0;
+	return t;
+}
+
+static enum tri match_meta(const struct walk *w, const char *key, const char *op, const json_t *right)
+{
+	if (!strcmp(key, "l4proto"))
+		return match_text(op, right, w->packet->protocol);
+	if (!strcmp(key, "nfproto"))
+		return match_text(op, right, "ipv4");
+	if (!strcmp(key, "ipsec") || !strcmp(key, "secpath"))
+		return json_is_boolean(right) ? (json_is_true(right) == w->packet->secpath ? YES : NO)
+					      : MAYBE;
+	if (!strcmp(key, "iifname") || !strcmp(key, "iif")) {
+		if (w->packet->iface)
+			return match_text(op, right, w->packet->iface);
+		return among(right, "lo", 0) == YES ? (strcmp(op, "!=") ? NO : YES) : MAYBE;
+	}
+	return MAYBE;
+}
+
+static enum tri match_left(struct walk *w, const json_t *left, const char *op, const json_t *right)
+{
+	const json_t *part;
+
+	if ((part = json_object_get(left, "payload")))
+		return match_payload(w, part, op, right);
+	if ((part = json_object_get(left, "meta")))
+		return match_meta(w, text(part, "key"), op, right);
+	if ((part = json_object_get(left, "ct")) && !strcmp(text(part, "key"), "state"))
+		return match_text(op, right, "new");
+	return MAYBE;
+}
+
+/* ---- rules and chains -------------------------------------------------------------------------------------------- */
+
+static enum fate walk_chain(struct walk *w, const char *chain);
+
+/* A verdict that the packet meets surely, or perhaps. */
+static enum fate verdict(struct walk *w, const json_t *expr, enum tri sure)
+{
+	const json_t *jump = json_object_get(expr, "jump"), *go = json_object_get(expr, "goto");
+	enum fate fate = GOES_ON;
+
+	if (json_object_get(expr, "accept") || json_object_get(expr, "queue"))
+		fate = ACCEPTED;
+	else if (json_object_get(expr, "drop") || json_object_get(expr, "reject"))
+		fate = DROPPED;
+	else if (json_object_get(expr, "return"))
+		fate = RETURNED;
+	else if (jump || go)
+		fate = walk_chain(w, text(jump ? jump : go, "target"));
+	if (go && fate == GOES_ON)
+		fate = RETURNED;
+	if (sure == YES)
+		return fate;
+	if (fate == ACCEPTED || fate == RETURNED)
+		w->perhaps_accepted = true;
+	return GOES_ON;
+}
+
+static enum fate walk_map(struct walk *w, const json_t *map, enum tri sure)
+{
+	const json_t *elements = json_object_get(json_object_get(map, "data"), "set");
+	enum fate fate = GOES_ON;
+
+	if (!elements)
+		w->perhaps_accepted = true; /* a named map */
+	for (size_t i = 0; fate == GOES_ON && i < json_array_size(elements); i++) {
+		const json_t *element = json_array_get(elements, i);
+		enum tri t = match_left(w, json_object_get(map, "key"), "==", json_array_get(element, 0));
+
+		t = t < sure ? t : sure;
+		if (t != NO)
+			fate = verdict(w, json_array_get(element, 1), t);
+	}
+	return fate;
+}
+
+static enum fate walk_rule(struct walk *w, const json_t *exprs)
+{
+	enum tri sure = YES;
+
+	w->port_named = false;
+	for (size_t i = 0; i < json_array_size(exprs); i++) {
+		const json_t *expr = json_array_get(exprs, i), *match = json_object_get(expr, "match"),
+			     *map = json_object_get(expr, "vmap");
+		enum fate fate;
+
+		if (match) {
+			const enum tri t = match_left(w, json_object_get(match, "left"), text(match, "op"),
+						      json_object_get(match, "right"));
+
+			if (t == NO)
+				return GOES_ON;
+			sure = t < sure ? t : sure;
+			continue;
+		}
+		if (json_object_get(expr, "xt") || json_object_get(expr, "limit"))
+			sure = MAYBE;
+		fate = map ? walk_map(w, map, sure) : verdict(w, expr, sure);
+		if (fate != GOES_ON)
+			return fate;
+	}
+	return GOES_ON;
+}
+
+static bool is_rule_of(const struct walk *w, const json_t *rule, const char *chain)
+{
+	return rule && !strcmp(text(rule, "family"), w->family) && !strcmp(text(rule, "table"), w->table) &&
+	       !strcmp(text(rule, "chain"), chain);
+}
+
+/* RETURNED comes out as GOES_ON: the caller's next rule, or the policy. */
+static enum fate walk_chain(struct walk *w, const char *chain)
+{
+	enum fate fate = GOES_ON;
+
+	if (w->depth == DEPTH_MAX)
+		return GOES_ON;
+	w->depth++;
+	for (size_t i = 0; fate == GOES_ON && i < json_array_size(w->objects); i++) {
+		const json_t *rule = json_object_get(json_array_get(w->objects, i), "rule");
+
+		if (is_rule_of(w, rule, chain))
+			fate = walk_rule(w, json_object_get(rule, "expr"));
+	}
+	w->depth--;
+	return fate == RETURNED ? GOES_ON : fate;
+}
+
+static bool is_on_the_way(const json_t *chain)
+{
+	const char *family = text(chain, "family"), *hook = text(chain, "hook");
+
+	return chain && (!strcmp(family, "inet") || !strcmp(family, "ip")) &&
+	       (!strcmp(hook, "prerouting") || !strcmp(hook, "input"));
+}
+
+typedef bool place_fn(const struct walk *w, enum fate fate, bool by_policy);
+
+static bool is_drop(const struct walk *w, enum fate fate, bool by_policy)
+{
+	(void)by_policy;
+	return fate == DROPPED && !w->perhaps_accepted;
+}
+
+static bool is_accept_by_rule(const struct walk *w, enum fate fate, bool by_policy)
+{
+	return fate == ACCEPTED && !by_policy && w->port_named;
+}
+
+static bool search(const json_t *ruleset, const struct path_packet *packet, place_fn *fits,
+		   struct path_place *place)
+{
+	const json_t *objects = json_object_get(ruleset, "nftables");
+
+	for (size_t i = 0; i < json_array_size(objects); i++) {
+		const json_t *chain = json_object_get(json_array_get(objects, i), "chain");
+		struct walk w = {.objects = objects, .packet = packet};
+		enum fate fate;
+		bool by_policy;
+
+		if (!is_on_the_way(chain))
+			continue;
+		w.family = text(chain, "family");
+		w.table = text(chain, "table");
+		fate = walk_chain(&w, text(chain, "name"));
+		by_policy = fate == GOES_ON;
+		if (by_policy)
+			fate = strcmp(text(chain, "policy"), "drop") ? ACCEPTED : DROPPED;
+		if (!fits(&w, fate, by_policy))
+			continue;
+		*place = (struct path_place){w.family, w.table, text(chain, "name"), by_policy};
+		return true;
+	}
+	return false;
+}
+
+bool path_drops(const json_t *ruleset, const struct path_packet *packet, struct path_place *place)
+{
+	return search(ruleset, packet, is_drop, place);
+}
+
+bool path_accepts_by_rule(const json_t *ruleset, const struct path_packet *packet, struct path_place *place)
+{
+	return search(ruleset, packet, is_accept_by_rule, place);
+}

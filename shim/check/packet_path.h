@@ -1,0 +1,28 @@
+/* What a ruleset, as `nft -j list ruleset' prints it, would do to a packet: the hooks prerouting and input are walked, with
+ * jumps. A heuristic: matches that cannot be decided here (source addresses, marks, limits, named sets, x_tables) count as
+ * "perhaps", and a packet that is perhaps accepted is not called dropped. Pure. */
+#ifndef NATSHIM_SHIM_CHECK_PACKET_PATH_H
+#define NATSHIM_SHIM_CHECK_PACKET_PATH_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+struct path_packet {
+	const char *protocol; /* "udp", "esp" */
+	int dport;            /* udp */
+	bool secpath;         /* came out of IPsec */
+	const char *iface;    /* NULL: not known, but not lo */
+};
+
+/* The chain that decides, as nft(8) names it; strings of the JSON. */
+struct path_place {
+	const char *family, *table, *chain; /* the base chain */
+	bool by_policy;                     /* by its policy, not by a rule */
+};
+
+/* A packet of a new connection. True: certainly dropped, at *place. */
+bool path_drops(const json_t *ruleset, const struct path_packet *packet, struct path_place *place);
+/* True: certainly accepted by a rule that names its port, at *place. */
+bool path_accepts_by_rule(const json_t *ruleset, const struct path_packet *packet, struct path_place *place);
+
+#endif

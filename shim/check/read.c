@@ -1,0 +1,113 @@
+/* What the readers share: files, programs, sysctls. */
+#include "shim/check/read.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define OUTPUT_MAX (4u << 20)
+#define TIMEOUT_MS 10000
+
+char *check_read_file(const char *path, char blind[static FACTS_TEXT])
+{
+	FILE *in = fopen(path, "re");
+	struct stat st;
+	char *text;
+	size_t n;
+
+	if (!in || fstat(fileno(in), &st) || !S_ISREG(st.st_mode)) {
+		snprintf(blind, FACTS_TEXT, "%.120s: %.60s", path, in ? "is no file" : strerror(errno));
+		if (in)
+			fclose(in);
+		return NULL;
+	}
+	text = malloc(CHECK_FILE_MAX + 1);
+	n = text ? fread(text, 1, CHECK_FILE_MAX, in) : 0;
+	if (text)
+		text[n] = '\0';
+	else
+		snprintf(blind, FACTS_TEXT, "out of memory");
+	fclose(in);
+	return text;
+}
+
+bool check_read_output(const char *const argv[], struct child_result *result, char blind[static FACTS_TEXT])
+{
+	const struct child_options options = {.timeout_ms = TIMEOUT_MS, .output_max = OUTPUT_MAX};
+	const int rc = child_run(argv, &options, result);
+
+	if (rc) {
+		snprintf(blind, FACTS_TEXT, "%.60s: %.100s", argv[0], strerror(-rc));
+		return false;
+	}
+	if (child_succeeded(result))
+		return true;
+	if (result->timed_out)
+		snprintf(blind, FACTS_TEXT, "%.60s %.60s gave no answer", argv[0], argv[1] ? argv[1] : "");
+	else
+		snprintf(blind, FACTS_TEXT, "%.40s %.40s: %.*s", argv[0], argv[1] ? argv[1] : "",
+			 (int)(strcspn(result->err.text, "\n") < 100 ? strcspn(result->err.text, "\n") : 100),
+			 *result->err.text ? result->err.text : "failed");
+	return false;
+}
+
+long check_read_sysctl(const char *name)
+{
+	char path[256];
+	long value = -1;
+	FILE *in;
+
+	snprintf(path, sizeof path, "/proc/sys/%s", name);
+	in = fopen(path, "re");
+	if (!in)
+		return -1;
+	if (fscanf(in, "%ld", &value) != 1)
+		value = -1;
+	fclose(in);
+	return value;
+}
+
+bool check_others_read(const char *path)
+{
+	struct stat st;
+
+	return !stat(path, &st) && (st.st_mode & S_IROTH);
+}
+
+/* Both may be installed: the one that does not run, while the other does, is not meant (unless its files were named). */
+static void choose_stack(const struct check_options *options, struct check_facts *facts)
+{
+	if (facts->strongswan.charon_runs && !facts->libreswan.pluto_runs && !options->libreswan_config)
+		facts->libreswan.present = false;
+	if (facts->libreswan.pluto_runs && !facts->strongswan.charon_runs && !options->swanctl_dir)
+		facts->strongswan.present = false;
+}
+
+void check_read_all(const struct check_options *options, struct check_facts *out)
+{
+	memset(out, 0, sizeof *out);
+	check_read_libreswan(options, &out->libreswan);
+	check_read_strongswan(options, &out->strongswan);
+	choose_stack(options, out);
+	check_read_certificate(options, &out->libreswan, &out->certificate);
+	check_read_l2tp(options, &out->l2tp);
+	check_read_kernel(options, &out->kernel);
+	check_read_firewall(options, &out->firewall);
+}
+
+void check_facts_clear(struct check_facts *facts)
+{
+	settings_clear(&facts->libreswan.config);
+	settings_clear(&facts->libreswan.setup);
+	settings_clear(&facts->libreswan.status);
+	free(facts->libreswan.ike);
+	free(facts->libreswan.esp);
+	settings_clear(&facts->strongswan.config);
+	settings_clear(&facts->strongswan.loaded);
+	settings_clear(&facts->l2tp.xl2tpd);
+	settings_clear(&facts->l2tp.ppp);
+	free(facts->firewall.ruleset);
+	memset(facts, 0, sizeof *facts);
+}

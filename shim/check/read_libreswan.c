@@ -1,0 +1,175 @@
+/* libreswan's configuration through its own parsers (ipsec readwriteconf, addconn --configsetup, algparse), what pluto has
+ * loaded (whack --status), and the entries of ipsec.secrets(5), of which only kind and owners are looked at. */
+#include "shim/check/check.h"
+#include "shim/check/read.h"
+
+#include <ctype.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#define DEFAULT_CONFIG "/etc/ipsec.conf"
+#define DEFAULT_SECRETS "/etc/ipsec.secrets"
+#define INCLUDE_DEPTH_MAX 4
+
+static bool is_libreswan(char blind[static FACTS_TEXT])
+{
+	const char *const argv[] = {"ipsec", "--version", NULL};
+	struct child_result result;
+	bool yes = check_read_output(argv, &result, blind);
+
+	if (yes && !strcasestr(result.out.text, "libreswan")) {
+		snprintf(blind, FACTS_TEXT, "the ipsec command here is not libreswan's");
+		yes = false;
+	}
+	child_result_clear(&result);
+	return yes;
+}
+
+static void read_config(struct libreswan_facts *f)
+{
+	const char *const conf[] = {"ipsec", "readwriteconf", "--config", f->path, NULL};
+	const char *const setup[] = {"ipsec", "addconn", "--config", f->path, "--configsetup", NULL};
+	const char *const status[] = {"ipsec", "whack", "--status", NULL};
+	char ignored[FACTS_TEXT];
+	struct child_result result;
+
+	if (check_read_output(conf, &result, f->error))
+		settings_read_ipsec(&f->config, result.out.text);
+	child_result_clear(&result);
+	if (check_read_output(setup, &result, ignored))
+		settings_read_exports(&f->setup, result.out.text);
+	child_result_clear(&result);
+	if (check_read_output(status, &result, ignored)) {
+		f->pluto_runs = true;
+		settings_read_whack_status(&f->status, result.out.text);
+	}
+	child_result_clear(&result);
+}
+
+/* What `ipsec algparse -v1 KIND=VALUE' prints; without a value libreswan's default. NULL: not known. */
+static char *algorithms(const char *kind, const char *value)
+{
+	char word[512], ignored[FACTS_TEXT];
+	const char *const argv[] = {"ipsec", "algparse", "-v1", word, NULL};
+	struct child_result result;
+	char *text = NULL;
+
+	snprintf(word, sizeof word, "%s%s%s", kind, value ? "=" : "", value ? value : "");
+	if (check_read_output(argv, &result, ignored))
+		text = strdup(result.out.text);
+	child_result_clear(&result);
+	return text;
+}
+
+static enum known has_modp1024(void)
+{
+	const char *const argv[] = {"ipsec", "algparse", "-v1", "ike=3des-sha1-modp1024", NULL};
+	char ignored[FACTS_TEXT];
+	struct child_result result;
+	enum known has = UNKNOWN;
+
+	if (check_read_output(argv, &result, ignored))
+		has = YES;
+	else if (result.out.text &&
+		 (strstr(result.out.text, "not supported") || strstr(result.err.text, "not supported")))
+		has = NO;
+	child_result_clear(&result);
+	return has;
+}
+
+/* ---- ipsec.secrets ----------------------------------------------------------------------------------------------- */
+
+static void read_secrets(struct secrets_facts *s, const char *path, unsigned depth);
+
+static void include(struct secrets_facts *s, char *pattern, unsigned depth)
+{
+	glob_t found;
+
+	pattern += strspn(pattern, " \t\"");
+	pattern[strcspn(pattern, " \t\"\r")] = '\0';
+	if (depth == INCLUDE_DEPTH_MAX || glob(pattern, 0, NULL, &found))
+		return;
+	for (size_t i = 0; i < found.gl_pathc; i++)
+		read_secrets(s, found.gl_pathv[i], depth + 1);
+	globfree(&found);
+}
+
+/* "[INDEX]... : PSK ..." that a client from anywhere can use: no index, only our own, or one that is %any. */
+static bool is_open_psk(const char *line)
+{
+	const char *colon = line;
+	unsigned indices = 0;
+	bool any = false;
+
+	while ((colon = strchr(colon, ':')) && colon != line && !isspace((unsigned char)colon[-1]))
+		colon++;
+	if (!colon)
+		return false;
+	for (const char *at = line; at < colon;) {
+		const size_t n = strcspn(at, " \t:");
+
+		indices += n != 0;
+		any |= n >= 4 && !strncmp(at, "%any", 4);
+		at += n ? n : 1;
+	}
+	colon += 1 + strspn(colon + 1, " \t");
+	return !strncasecmp(colon, "psk", 3) && strchr(" \t\"'", colon[3]) && (any || indices < 2);
+}
+
+static void read_secrets(struct secrets_facts *s, const char *path, unsigned depth)
+{
+	char blind[FACTS_TEXT];
+	char *text = check_read_file(path, blind), *rest = text, *line;
+
+	if (!text) {
+		if (!depth)
+			memcpy(s->blind, blind, sizeof blind);
+		return;
+	}
+	if (check_others_read(path)) {
+		s->others_read = true;
+		snprintf(s->path, sizeof s->path, "%s", path);
+	}
+	while ((line = strsep(&rest, "\n"))) {
+		if (*line == '#')
+			continue;
+		if (!strncmp(line, "include", 7) && strchr(" \t", line[7]))
+			include(s, line + 7, depth);
+		else
+			s->psk_count += is_open_psk(line);
+	}
+	explicit_bzero(text, strlen(text));
+	free(text);
+}
+
+void check_read_libreswan(const struct check_options *options, struct libreswan_facts *out)
+{
+	const char *path = options->libreswan_config ? options->libreswan_config : DEFAULT_CONFIG;
+	char blind[FACTS_TEXT] = "";
+	const char *conn;
+
+	snprintf(out->path, sizeof out->path, "%s", path);
+	if (!is_libreswan(blind)) {
+		out->present = options->libreswan_config != NULL;
+		memcpy(out->blind, blind, sizeof blind);
+		return;
+	}
+	out->present = true;
+	if (access(path, R_OK)) {
+		snprintf(out->blind, sizeof out->blind, "%.150s cannot be read", path);
+		return;
+	}
+	read_config(out);
+	conn = check_libreswan_conn(out);
+	out->ike = algorithms("ike", conn ? settings_get(&out->config, conn, "ike") : NULL);
+	out->esp = algorithms("esp", conn ? settings_get(&out->config, conn, "esp") : NULL);
+	out->modp1024 = has_modp1024();
+	path = options->ipsec_secrets ? options->ipsec_secrets
+				      : settings_get(&out->setup, "setup", "secretsfile");
+	snprintf(out->secrets.path, sizeof out->secrets.path, "%s", path ? path : DEFAULT_SECRETS);
+	read_secrets(&out->secrets, path ? path : DEFAULT_SECRETS, 0);
+}

@@ -1,0 +1,310 @@
+/* The list of settings, and the readers that fill it. */
+#include "shim/check/settings.h"
+
+#include <ini.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BLANK " \t\r"
+#define PATH_LENGTH 512
+
+static void free_item(struct setting *item)
+{
+	free(item->section);
+	free(item->key);
+	free(item->value);
+}
+
+static bool grow(struct settings *s)
+{
+	const size_t capacity = s->capacity ? 2 * s->capacity : 64;
+	struct setting *items;
+
+	if (s->count < s->capacity)
+		return true;
+	if (capacity > SETTINGS_MAX)
+		return false;
+	items = reallocarray(s->items, capacity, sizeof *items);
+	if (!items)
+		return false;
+	s->items = items;
+	s->capacity = capacity;
+	return true;
+}
+
+void settings_add(struct settings *s, const char *section, const char *key, const char *value)
+{
+	struct setting item = {NULL, NULL, NULL};
+
+	if (!grow(s))
+		return;
+	item.section = strdup(section);
+	item.key = strdup(key);
+	item.value = strdup(value);
+	if (item.section && item.key && item.value)
+		s->items[s->count++] = item;
+	else
+		free_item(&item);
+}
+
+void settings_clear(struct settings *s)
+{
+	for (size_t i = 0; i < s->count; i++)
+		free_item(&s->items[i]);
+	free(s->items);
+	*s = (struct settings){.items = NULL};
+}
+
+static const struct setting *find(const struct settings *s, const char *section, const char *key, bool filled)
+{
+	for (size_t i = s->count; i-- > 0;) {
+		const struct setting *item = &s->items[i];
+
+		if ((!section || !strcmp(item->section, section)) && !strcmp(item->key, key) &&
+		    (!filled || *item->value))
+			return item;
+	}
+	return NULL;
+}
+
+const char *settings_get(const struct settings *s, const char *section, const char *key)
+{
+	const struct setting *item = find(s, section, key, true);
+
+	return item ? item->value : NULL;
+}
+
+const struct setting *settings_find(const struct settings *s, const char *section, const char *key)
+{
+	return find(s, section, key, false);
+}
+
+bool settings_is(const struct settings *s, const char *section, const char *key, const char *value)
+{
+	const char *found = settings_get(s, section, key);
+
+	return found && !strcmp(found, value);
+}
+
+/* ---- the readers ------------------------------------------------------------------------------------------------- */
+
+/* Cuts blanks at both ends, and one pair of quotes. */
+static char *trim(char *text)
+{
+	size_t length;
+
+	text += strspn(text, BLANK);
+	length = strlen(text);
+	while (length && strchr(BLANK, text[length - 1]))
+		text[--length] = '\0';
+	if (length >= 2 && (*text == '"' || *text == '\'') && text[length - 1] == *text) {
+		text[length - 1] = '\0';
+		text++;
+	}
+	return text;
+}
+
+typedef void line_fn(struct settings *out, char *line, char *section);
+
+/* Each line in a copy; section is kept between them, PATH_LENGTH bytes. */
+static void each_line(struct settings *out, const char *text, line_fn *fn)
+{
+	char *copy = strdup(text), *rest = copy, *line;
+	char section[PATH_LENGTH] = "";
+
+	while (copy && (line = strsep(&rest, "\n")))
+		fn(out, line, section);
+	free(copy);
+}
+
+static void ipsec_line(struct settings *out, char *line, char *section)
+{
+	char *equals = strchr(line, '=');
+
+	if (!strncmp(line, "config setup", 12)) {
+		snprintf(section, PATH_LENGTH, "setup");
+	} else if (!strncmp(line, "conn ", 5)) {
+		snprintf(section, PATH_LENGTH, "%s", trim(line + 5));
+		settings_add(out, section, "", "");
+	} else if (equals && strchr(BLANK, *line) && !strchr("#", line[strspn(line, BLANK)])) {
+		*equals = '\0';
+		settings_add(out, section, trim(line), trim(equals + 1));
+	}
+}
+
+void settings_read_ipsec(struct settings *out, const char *text)
+{
+	each_line(out, text, ipsec_line);
+}
+
+static void export_line(struct settings *out, char *line, char *section)
+{
+	char *equals = strchr(line, '=');
+
+	(void)section;
+	if (strncmp(line, "export ", 7) != 0 || !equals)
+		return;
+	*equals = '\0';
+	settings_add(out, "setup", trim(line + 7), trim(equals + 1));
+}
+
+void settings_read_exports(struct settings *out, const char *text)
+{
+	each_line(out, text, export_line);
+}
+
+/* The word behind mark, up to one of ",; ": a value of whack's "key:value; key:value". */
+static void take_word(struct settings *out, const char *section, const char *line, const char *mark,
+		      const char *key)
+{
+	const char *at = strstr(line, mark);
+	char word[64];
+
+	if (!at)
+		return;
+	at += strlen(mark);
+	snprintf(word, sizeof word, "%.*s", (int)strcspn(at, ",; \t"), at);
+	settings_add(out, section, key, word);
+}
+
+static void whack_line(struct settings *out, char *line, char *section)
+{
+	char *end;
+
+	line += strncmp(line, "000 ", 4) ? 0 : 4;
+	take_word(out, "setup", line, "ikev1-policy=", "ikev1-policy");
+	if (*line != '"' || !(end = strchr(line + 1, '"')) || end[1] != ':')
+		return;
+	*end = '\0';
+	snprintf(section, PATH_LENGTH, "%s", line + 1);
+	line = end + 2;
+	settings_add(out, section, "loaded", "yes");
+	if (strstr(line, "oriented;"))
+		settings_add(out, section, "oriented", strstr(line, "unoriented;") ? "no" : "yes");
+	if (strstr(line, "   dpd: "))
+		take_word(out, section, line, "action:", "dpd");
+	take_word(out, section, line, "encaps:", "encaps");
+}
+
+void settings_read_whack_status(struct settings *out, const char *text)
+{
+	each_line(out, text, whack_line);
+}
+
+/* Up to the end of a value: a newline, a comment or a brace outside of quotes. */
+static size_t swanctl_value_length(const char *at)
+{
+	bool quoted = false;
+	size_t n = 0;
+
+	for (; at[n] && (quoted || !strchr("\n#{}", at[n])); n++)
+		if (at[n] == '"')
+			quoted = !quoted;
+	return n;
+}
+
+static void path_down(char *path, const char *name)
+{
+	const size_t length = strlen(path);
+
+	snprintf(path + length, PATH_LENGTH - length, "%s%s", length ? "/" : "", name);
+}
+
+static void path_up(char *path)
+{
+	char *slash = strrchr(path, '/');
+
+	*(slash ? slash : path) = '\0';
+}
+
+/* One statement at text, its length returned; word holds its name. */
+static void swanctl_statement(struct settings *out, const char *path, char *statement)
+{
+	char *equals = strchr(statement, '=');
+
+	if (equals) {
+		*equals = '\0';
+		settings_add(out, path, trim(statement), trim(equals + 1));
+	} else if (!strncmp(statement, "include ", 8)) {
+		settings_add(out, path, "include", trim(statement + 8));
+	}
+}
+
+void settings_read_swanctl(struct settings *out, const char *text)
+{
+	char path[PATH_LENGTH] = "";
+
+	while (*text) {
+		const size_t n = swanctl_value_length(text);
+		char *copy = strndup(text, n);
+
+		if (!copy)
+			return;
+		text += n;
+		if (*text == '{') {
+			path_down(path, trim(copy));
+			settings_add(out, path, "", "");
+		} else {
+			swanctl_statement(out, path, trim(copy));
+		}
+		free(copy);
+		if (*text == '#')
+			text += strcspn(text, "\n");
+		if (*text == '}')
+			path_up(path);
+		text += *text != '\0';
+	}
+}
+
+static int ini_entry(void *user, const char *section, const char *name, const char *value)
+{
+	settings_add(user, section, name, value);
+	return 1;
+}
+
+bool settings_read_ini(struct settings *out, const char *text, int *line)
+{
+	*line = ini_parse_string(text, ini_entry, out);
+	return *line == 0;
+}
+
+/* The next word of pppd's options, quotes and comments as pppd reads them; false at the end. */
+static bool ppp_word(const char **at, char *word, size_t size)
+{
+	char quote = '\0';
+	size_t n = 0;
+
+	for (;;) {
+		*at += strspn(*at, " \t\r\n");
+		if (**at != '#')
+			break;
+		*at += strcspn(*at, "\n");
+	}
+	if (!**at)
+		return false;
+	for (; **at && (quote || !strchr(" \t\r\n", **at)); (*at)++) {
+		if (quote ? **at == quote : **at == '"' || **at == '\'') {
+			quote = quote ? '\0' : **at;
+			continue;
+		}
+		if (**at == '\\' && (*at)[1])
+			(*at)++;
+		if (n + 1 < size)
+			word[n++] = **at;
+	}
+	word[n] = '\0';
+	return true;
+}
+
+void settings_read_ppp(struct settings *out, const char *section, const char *text)
+{
+	char word[256], next[256];
+	bool more = ppp_word(&text, word, sizeof word);
+
+	while (more) {
+		more = ppp_word(&text, next, sizeof next);
+		settings_add(out, section, word, more ? next : "");
+		memcpy(word, next, sizeof word);
+	}
+}

@@ -1,0 +1,380 @@
+/* The judges of natshim check: a good server is silent, and each fault, put into it alone, is named by its check with a mend.
+ * No system is read here. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "shim/check/check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char good_ipsec[] =
+	"config setup\n\tikev1-policy=accept\n\tuniqueids=no\nconn "
+	"l2tp\n\tleft=203.0.113.1\n\tleftprotoport=UDP/1701\n"
+	"\tright=%any\n\trightprotoport=UDP/"
+	"%any\n\ttype=transport\n\tikev2=no\n\tpfs=no\n\trekey=no\n\tdpddelay=40000\n"
+	"\tdpdtimeout=130000\n\tdpdaction=clear\n\tauthby=secret\n\tauto=add\n";
+static const char good_status[] = "000 x, ikev1-policy=accept\n000 \"l2tp\":     oriented; my_ip=unset\n";
+static const char good_swanctl[] = "connections { l2tp {\nversion = 1\nremote_addrs = %any\nunique = "
+				   "never\nrekey_time = 0\ndpd_delay = 40s\n"
+				   "proposals = aes128-sha1-modp2048,3des-sha1-modp1024\nchildren { l2tp "
+				   "{\nmode = transport\nrekey_time = 0\n"
+				   "local_ts = dynamic[udp/1701]\nremote_ts = "
+				   "dynamic[udp/any]\nesp_proposals = aes128-sha1,3des-sha1\n} } } }\n";
+static const char good_xl2tpd[] = "[global]\nlisten-addr = 10.0.0.1\n[lns default]\nlength bit = yes\n";
+static const char good_ppp[] = "auth\nrequire-mschap-v2\nnoccp\nmtu 1280\nmru 1280\n";
+static const char good_rules[] = "{\"nftables\": [{\"chain\": {\"family\": \"inet\", \"table\": \"natshim\", "
+				 "\"name\": \"guard\", \"hook\": \"prerouting\","
+				 "\"prio\": -300, \"policy\": \"accept\"}}, {\"rule\": {\"family\": "
+				 "\"inet\", \"table\": \"natshim\", \"chain\": \"guard\","
+				 "\"expr\": [{\"match\": {\"op\": \"==\", \"left\": {\"payload\": "
+				 "{\"protocol\": \"udp\", \"field\": \"dport\"}},"
+				 "\"right\": 1701}}, {\"match\": {\"op\": \"==\", \"left\": {\"meta\": "
+				 "{\"key\": \"ipsec\"}}, \"right\": false}},"
+				 "{\"drop\": null}]}}]}";
+
+/* One fault: in which text, what is replaced by what. */
+enum part { IPSEC, STATUS, SWANCTL, XL2TPD, PPP, RULES, PARTS };
+struct texts {
+	char *part[PARTS];
+};
+
+static void make_good(struct check_facts *f, const struct texts *t)
+{
+	int line;
+
+	memset(f, 0, sizeof *f);
+	f->libreswan.present = f->libreswan.pluto_runs = true;
+	strcpy(f->libreswan.path, "/etc/ipsec.conf");
+	strcpy(f->libreswan.secrets.path, "/etc/ipsec.secrets");
+	settings_read_ipsec(&f->libreswan.config, t->part[IPSEC]);
+	settings_read_whack_status(&f->libreswan.status, t->part[STATUS]);
+	f->libreswan.ike = strdup("AES_CBC-HMAC_SHA1-MODP2048\n3DES_CBC-HMAC_SHA1-MODP1536\n");
+	f->libreswan.esp = strdup("AES_CBC_128-HMAC_SHA1_96\n");
+	f->libreswan.modp1024 = YES;
+	f->libreswan.secrets.psk_count = 1;
+	f->strongswan.present = f->strongswan.charon_runs = true;
+	strcpy(f->strongswan.path, "/etc/swanctl/swanctl.conf");
+	settings_read_swanctl(&f->strongswan.config, t->part[SWANCTL]);
+	settings_read_swanctl(&f->strongswan.loaded, good_swanctl);
+	f->strongswan.modp1024 = f->strongswan.triple_des = YES;
+	f->strongswan.secrets.psk_count = 1;
+	f->certificate = (struct certificate_facts){.present = true,
+						    .source = "vpn",
+						    .names = {"vpn.example.org"},
+						    .name_count = 1,
+						    .has_eku = true,
+						    .eku_ike = true,
+						    .days_left = 300,
+						    .chain = YES,
+						    .digest = "SHA384",
+						    .rsa = true,
+						    .key_bits = 2048,
+						    .id = "@vpn.example.org",
+						    .server_name = "VPN.example.org"};
+	f->l2tp.present = true;
+	strcpy(f->l2tp.path, "/etc/xl2tpd/xl2tpd.conf");
+	strcpy(f->l2tp.ppp_path, "/etc/ppp/options.xl2tpd");
+	settings_read_ini(&f->l2tp.xl2tpd, t->part[XL2TPD], &line);
+	settings_read_ppp(&f->l2tp.ppp, f->l2tp.ppp_path, t->part[PPP]);
+	f->kernel = (struct kernel_facts){.queue = YES,
+					  .secpath = YES,
+					  .owner = YES,
+					  .xfrm = YES,
+					  .esp = YES,
+					  .ppp = YES,
+					  .ip_forward = 1,
+					  .udp_timeout = 30,
+					  .udp_timeout_stream = 120,
+					  .rp_filter = 2,
+					  .queue_number = 1701};
+	f->firewall.ruleset = strdup(t->part[RULES]);
+}
+
+static void clear(struct check_facts *f)
+{
+	settings_clear(&f->libreswan.config);
+	settings_clear(&f->libreswan.status);
+	free(f->libreswan.ike);
+	free(f->libreswan.esp);
+	settings_clear(&f->strongswan.config);
+	settings_clear(&f->strongswan.loaded);
+	settings_clear(&f->l2tp.xl2tpd);
+	settings_clear(&f->l2tp.ppp);
+	free(f->firewall.ruleset);
+}
+
+struct seen {
+	char ids[2048];
+	char mend[CHECK_TEXT_MAX]; /* of the last finding */
+	bool empty;                /* a finding without words */
+	enum check_severity severity;
+};
+
+/* cert-sha2 and strongswan-old-macs are said of good servers too. */
+static void note(void *ctx, const struct check_finding *finding)
+{
+	struct seen *seen = ctx;
+	const size_t length = strlen(seen->ids);
+
+	seen->empty |= !*finding->found || !*finding->why || !*finding->mend;
+	if (!strcmp(finding->id, "cert-sha2") || !strcmp(finding->id, "strongswan-old-macs"))
+		return;
+	snprintf(seen->ids + length, sizeof seen->ids - length, "%s%s", length ? " " : "", finding->id);
+	snprintf(seen->mend, sizeof seen->mend, "%s", finding->mend);
+	seen->severity = finding->severity;
+}
+
+static struct seen judge(const struct check_facts *facts)
+{
+	struct seen seen = {.empty = false};
+
+	check_run(facts, note, &seen);
+	assert_false(seen.empty);
+	return seen;
+}
+
+static const struct texts good = {{
+	(char *)(uintptr_t)good_ipsec,
+	(char *)(uintptr_t)good_status,
+	(char *)(uintptr_t)good_swanctl,
+	(char *)(uintptr_t)good_xl2tpd,
+	(char *)(uintptr_t)good_ppp,
+	(char *)(uintptr_t)good_rules,
+}};
+
+static char *replaced(const char *text, const char *from, const char *to)
+{
+	const char *at = strstr(text, from);
+	char *out;
+
+	assert_non_null(at);
+	assert_true(asprintf(&out, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from)) > 0);
+	return out;
+}
+
+static void test_good(void **state)
+{
+	struct check_facts f;
+
+	(void)state;
+	make_good(&f, &good);
+	assert_string_equal(judge(&f).ids, "");
+	clear(&f);
+}
+
+/* A fault in a text: exactly these checks speak, the last with such a mend. */
+static void test_texts(void **state)
+{
+	static const struct {
+		enum part part;
+		const char *from, *to, *ids, *mend;
+	} cases[] = {
+		{IPSEC, "policy=accept", "policy=drop", "libreswan-ikev1-policy",
+		 "config setup: ikev1-policy=accept"},
+		{STATUS, "policy=accept", "policy=drop", "libreswan-ikev1-policy",
+		 "run: systemctl restart ipsec"},
+		{IPSEC, "uniqueids=no", "uniqueids=yes", "libreswan-uniqueids", "config setup: uniqueids=no"},
+		{IPSEC, "\tuniqueids=no\n", "", "libreswan-uniqueids", "config setup: uniqueids=no"},
+		{IPSEC, "UDP/%any", "UDP/1701", "libreswan-rightprotoport",
+		 "conn l2tp: rightprotoport=17/%any"},
+		{IPSEC, "UDP/%any", "UDP/l2tp", "libreswan-rightprotoport",
+		 "conn l2tp: rightprotoport=17/%any"},
+		{IPSEC, "UDP/1701", "UDP/500", "libreswan-leftprotoport", "conn l2tp: leftprotoport=17/1701"},
+		{IPSEC, "right=%any", "right=198.51.100.7", "libreswan-right", "conn l2tp: right=%any"},
+		{IPSEC, "type=transport", "type=tunnel", "libreswan-type", "conn l2tp: type=transport"},
+		{IPSEC, "ikev2=no", "ikev2=yes", "libreswan-ikev2", "conn l2tp: ikev2=no"},
+		{IPSEC, "pfs=no", "pfs=yes", "libreswan-pfs", "conn l2tp: pfs=no"},
+		{IPSEC, "rekey=no", "rekey=yes", "libreswan-rekey", "conn l2tp: rekey=no"},
+		{IPSEC, "pfs=no", "pfs=no\n\taggressive=yes", "libreswan-aggressive",
+		 "conn l2tp: aggressive=no"},
+		{IPSEC, "pfs=no", "pfs=no\n\tencapsulation=no", "libreswan-encapsulation",
+		 "conn l2tp: encapsulation=auto"},
+		{IPSEC, "dpddelay=40000", "dpddelay=0", "libreswan-dpd", "conn l2tp: dpddelay=40"},
+		{IPSEC, "action=clear", "action=hold", "libreswan-dpdaction", "conn l2tp: dpdaction=clear"},
+		{IPSEC, "authby=secret", "authby=rsasig", "libreswan-authby", "conn l2tp: authby=secret"},
+		{IPSEC, "auto=add", "auto=ignore", "libreswan-auto", "conn l2tp: auto=add"},
+		{IPSEC, "conn l2tp", "conn new", "libreswan-loaded", "run: ipsec auto --add new"},
+		{STATUS, "    oriented", "    unoriented", "libreswan-oriented", "left=%defaultroute"},
+		{IPSEC, "conn l2tp",
+		 "conn l2tp\n\tauto=add\nconn other\n\tauto=add\n\tx=", "libreswan-loaded", "--add other"},
+		{IPSEC,
+		 "conn "
+		 "l2tp\n\tleft=203.0.113.1\n\tleftprotoport=UDP/1701\n\tright=%any\n\trightprotoport=UDP/"
+		 "%any",
+		 "conn l2tp\n\tleft=203.0.113.1\n\tright=%any", "libreswan-conn", "--emit libreswan"},
+		{SWANCTL, "version = 1", "version = 2", "strongswan-version", "version = 1"},
+		{SWANCTL, "= %any", "= 198.51.100.7", "strongswan-remote-addrs", "remote_addrs = %any"},
+		{SWANCTL, "mode = transport", "mode = tunnel", "strongswan-mode", "mode = transport"},
+		{SWANCTL, "local_ts = dynamic[udp/1701]\nremote_ts = dynamic[udp/any]",
+		 "local_ts = dynamic\nremote_ts = dynamic[udp/1701]",
+		 "strongswan-local-ts strongswan-remote-ts", "remote_ts = dynamic[udp/any]"},
+		{SWANCTL, "udp/any", "udp/1701", "strongswan-remote-ts", "remote_ts = dynamic[udp/any]"},
+		{SWANCTL, "udp/any", "udp/%any", "strongswan-remote-ts", "remote_ts = dynamic[udp/any]"},
+		{SWANCTL, "version = 1", "version = 1\naggressive = yes", "strongswan-aggressive",
+		 "aggressive = no"},
+		{SWANCTL, ",3des-sha1-modp1024", "", "strongswan-proposals", "3des-sha1-modp1024"},
+		{SWANCTL, "aes128-sha1,3des-sha1\n", "aes256gcm16\n", "strongswan-esp", "aes128-sha1"},
+		{SWANCTL, "aes128-sha1,3des-sha1\n", "aes128-sha1-modp1024\n", "strongswan-pfs",
+		 "esp_proposals = "},
+		{SWANCTL, "unique = never", "unique = replace", "strongswan-unique", "unique = never"},
+		{SWANCTL, "rekey_time = 0", "rekey_time = 4h", "strongswan-rekey", "rekey_time = 0"},
+		{SWANCTL, "dpd_delay = 40s", "dpd_delay = 0", "strongswan-dpd", "dpd_delay = 40s"},
+		{SWANCTL, "children { l2tp {", "children { new {", "strongswan-loaded",
+		 "run: swanctl --load-all"},
+		{SWANCTL, "[udp/1701]\nremote_ts = dynamic[udp/any]", "\nremote_ts = dynamic",
+		 "strongswan-conn", "--emit strongswan"},
+		{XL2TPD, "listen-addr = 10.0.0.1\n", "", "l2tp-listen-addr", "[global]: listen-addr"},
+		{XL2TPD, "listen", "port = 1702\nlisten", "l2tp-port", "[global]: port = 1701"},
+		{XL2TPD, "length bit = yes", "length bit = no", "l2tp-length-bit",
+		 "[lns default]: length bit = yes"},
+		{XL2TPD, "[lns default]", "[lac x]", "l2tp-config", "--emit xl2tpd"},
+		{XL2TPD, "length bit", "require pap = yes\nlength bit", "", ""},
+		{PPP, "noccp", "require-mppe-128", "ppp-mppe", "remove require-mppe-128"},
+		{PPP, "noccp", "mppe required,stateless", "ppp-mppe", "remove mppe required"},
+		{PPP, "mtu 1280\n", "", "ppp-mtu", "mtu 1280"},
+		{PPP, "mru 1280", "mru 1500", "ppp-mtu", "mru 1280"},
+		{PPP, "require-mschap-v2", "require-eap", "ppp-auth", "require-mschap-v2"},
+		{PPP, "require-mschap-v2", "refuse-chap\nrefuse-mschap-v2", "ppp-auth",
+		 "remove refuse-mschap-v2"},
+		{PPP, "require-mschap-v2", "require-pap", "ppp-auth", "remove require-pap"},
+		{PPP, "require-mschap-v2", "require-chap", "", ""},
+		{PPP, "auth\n", "noauth\n", "ppp-noauth", "remove noauth"},
+		{PPP, "noccp", "lock", "ppp-lock", "remove lock"},
+		{RULES, "false", "true", "firewall-l2tp firewall-clear-open", "natshim"},
+		{RULES, "1701", "500", "firewall-500 firewall-clear-open", "natshim"},
+		{RULES, "1701", "{\"range\": [4000, 5000]}", "firewall-4500 firewall-clear-open", "natshim"},
+		{RULES, "{\"drop\"", "{\"accept\"", "firewall-clear-l2tp", "meta secpath exists"},
+		{RULES, "\"accept\"", "\"drop\"", "firewall-500 firewall-4500 firewall-esp firewall-l2tp",
+		 "run: nft insert rule inet natshim guard meta secpath exists udp dport 1701 accept"},
+	};
+
+	(void)state;
+	for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+		struct texts t = good;
+		struct check_facts f;
+		struct seen seen;
+
+		t.part[cases[c].part] = replaced(good.part[cases[c].part], cases[c].from, cases[c].to);
+		make_good(&f, &t);
+		seen = judge(&f);
+		if (strcmp(seen.ids, cases[c].ids) != 0 || !strstr(seen.mend, cases[c].mend))
+			fail_msg("%s -> %s: found \"%s\", mend \"%s\"", cases[c].from, cases[c].to, seen.ids,
+				 seen.mend);
+		clear(&f);
+		free(t.part[cases[c].part]);
+	}
+}
+
+/* A fault in a fact that is no text. */
+#define FACT(change, names, mend_part)                                                                         \
+	do {                                                                                                 \
+		struct check_facts f;                                                                        \
+		struct seen seen;                                                                            \
+                                                                                                             \
+		make_good(&f, &good);                                                                        \
+		change;                                                                                      \
+		seen = judge(&f);                                                                            \
+		if (strcmp(seen.ids, names) != 0 || !strstr(seen.mend, mend_part))                             \
+			fail_msg("%s: found \"%s\", mend \"%s\"", #change, seen.ids, seen.mend);             \
+		clear(&f);                                                                                   \
+	} while (0)
+
+static void test_facts(void **state)
+{
+	(void)state;
+	FACT(strcpy(f.libreswan.error, "bad line"), "libreswan-config", "/etc/ipsec.conf");
+	FACT(f.libreswan.secrets.psk_count = 0, "libreswan-psk", "PSK");
+	FACT(f.libreswan.secrets.others_read = true, "libreswan-secrets-mode",
+	     "chmod 600 /etc/ipsec.secrets");
+	FACT(strcpy(f.libreswan.ike, "AES_CBC-HMAC_SHA1-MODP2048"), "libreswan-ike", "3des-sha1;modp1536");
+	FACT(strcpy(f.libreswan.ike, "3DES_CBC-HMAC_SHA1-MODP1536"), "libreswan-ike", "modp2048");
+	FACT(strcpy(f.libreswan.esp, "AES_GCM_C_128"), "libreswan-esp", "aes128-sha1");
+	FACT(f.libreswan.modp1024 = NO, "libreswan-modp1024", "bridge mode");
+	FACT(f.libreswan.pluto_runs = false, "libreswan-running", "systemctl start ipsec");
+	FACT(f.strongswan.modp1024 = NO, "strongswan-algorithms", "apt-get");
+	FACT(f.strongswan.secrets.psk_count = 0, "strongswan-psk", "secret =");
+	FACT(f.strongswan.secrets.others_read = true, "strongswan-secrets-mode", "chmod 600");
+	FACT(f.strongswan.charon_runs = false, "strongswan-running", "systemctl start strongswan");
+	FACT(f.libreswan.present = f.strongswan.present = false, "libreswan-config", "--emit libreswan");
+	FACT(strcpy(f.certificate.names[0], "other.example.org"), "cert-san-id cert-san-name",
+	     "subjectAltName");
+	FACT(strcpy(f.certificate.server_name, "203.0.113.1"), "cert-san-name", "203.0.113.1");
+	FACT(strcpy(f.certificate.id, "C=CH, CN=vpn"), "cert-id", "leftid=@VPN.example.org");
+	FACT(strcpy(f.certificate.id, ""), "cert-id", "leftid=@VPN.example.org");
+	FACT((f.certificate.eku_ike = false, f.certificate.eku_server = true), "cert-eku",
+	     "1.3.6.1.5.5.8.2.2");
+	FACT((f.certificate.eku_ike = f.certificate.has_eku = false), "", "");
+	FACT(f.certificate.days_left = -3, "cert-expired", "issue it anew");
+	FACT(f.certificate.not_yet = true, "cert-expired", "issue it anew");
+	FACT(f.certificate.days_left = 9, "cert-expires-soon", "issue it anew");
+	FACT(f.certificate.chain = NO, "cert-chain", "--ca");
+	FACT(strcpy(f.certificate.digest, "SHA1"), "cert-weak-digest", "SHA-256");
+	FACT(f.certificate.key_bits = 1024, "cert-key", "2048");
+	FACT(f.certificate.rsa = false, "cert-key", "RSA");
+	FACT(*f.l2tp.ppp_path = '\0', "ppp-options", "--emit pppd");
+	FACT(f.kernel.queue = NO, "kernel-queue", "nft_queue");
+	FACT(f.kernel.secpath = NO, "kernel-secpath", "nft_xfrm");
+	FACT(f.kernel.owner = NO, "kernel-owner", "5.12");
+	FACT(f.kernel.esp = NO, "kernel-esp", "esp4");
+	FACT(f.kernel.ppp = NO, "kernel-ppp", "ppp_generic");
+	FACT(f.kernel.ip_forward = 0, "kernel-ip-forward", "ip_forward=1");
+	FACT(f.kernel.rp_filter = 1, "kernel-rp-filter", "rp_filter=2");
+	FACT(f.kernel.udp_timeout = 10, "kernel-conntrack-udp", "udp_timeout=30");
+	FACT(f.kernel.udp_timeout_stream = 60, "kernel-conntrack-udp", "udp_timeout_stream=120");
+	FACT(f.kernel.queue_owner = 77, "queue-number", "--queue-num 1702");
+	FACT(strcpy(f.kernel.missing_iface, "eth9"), "iface", "name the interface");
+	FACT(f.firewall.legacy = YES, "firewall-legacy", "iptables-legacy-save");
+}
+
+/* What could not be looked at is a hint, whatever its check's severity, and nothing else of its part is said. */
+static void test_blind(void **state)
+{
+	(void)state;
+	FACT((strcpy(f.libreswan.blind, "no ipsec"), assert_int_equal(judge(&f).severity, CHECK_HINT)),
+	     "libreswan-config", "--libreswan-config");
+	FACT((strcpy(f.strongswan.blind, "no file"), assert_int_equal(judge(&f).severity, CHECK_HINT)),
+	     "strongswan-config", "--swanctl-dir");
+	FACT(strcpy(f.libreswan.secrets.blind, "no file"), "libreswan-psk", "--ipsec-secrets");
+	FACT(strcpy(f.certificate.blind, "no certutil"), "cert-read", "--cert");
+	FACT(f.certificate.chain = UNKNOWN, "cert-chain", "--ca");
+	FACT(strcpy(f.l2tp.blind, "no file"), "l2tp-config", "--xl2tpd-config");
+	FACT(strcpy(f.l2tp.ppp_blind, "no file"), "ppp-options", "--ppp-options");
+	FACT(strcpy(f.kernel.blind, "no permission"), "kernel-nftables", "as root");
+	FACT((f.kernel.queue = UNKNOWN, f.kernel.esp = UNKNOWN), "kernel-esp", "CONFIG_INET_ESP");
+	FACT(strcpy(f.firewall.blind, "no nft"), "firewall-read", "as root");
+	FACT((free(f.libreswan.ike), f.libreswan.ike = NULL), "libreswan-ike", "ike=");
+}
+
+/* Nothing is known of anything: no crash, and no claim but that no stack is here. */
+static void test_nothing(void **state)
+{
+	struct check_facts *f = calloc(1, sizeof *f);
+
+	(void)state;
+	f->kernel.ip_forward = f->kernel.udp_timeout = f->kernel.udp_timeout_stream = f->kernel.rp_filter =
+		-1;
+	assert_string_equal(judge(f).ids, "libreswan-config kernel-esp");
+	f->firewall.ruleset = strdup(
+		"{\"nftables\": [1, {\"chain\": 3}, {\"rule\": {}}, {\"chain\": {\"hook\": \"input\"}}]}");
+	judge(f);
+	free(f->firewall.ruleset);
+	f->firewall.ruleset = strdup("not JSON");
+	assert_string_equal(judge(f).ids, "libreswan-config kernel-esp");
+	free(f->firewall.ruleset);
+	free(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_good),  cmocka_unit_test(test_texts),   cmocka_unit_test(test_facts),
+		cmocka_unit_test(test_blind), cmocka_unit_test(test_nothing),
+	};
+
+	return cmocka_run_group_tests_name("check", tests, NULL, NULL);
+}

@@ -1,0 +1,184 @@
+/* The readers of configuration texts: what libreswan's programs print, swanctl.conf, xl2tpd.conf, pppd's options. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "shim/check/settings.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* As libreswan 4.10 prints them. */
+static const char ipsec_text[] =
+	"config setup\n\tikev1-policy=\n\tuniqueids=no\n\n"
+	"conn l2tp\n\t#also = foo\n\tleft=203.0.113.1\n\tleftid=\"@vpn.example.org\"\n"
+	"\tauto=\n\ttype=\n\tauto=add\n\ttype=transport\n\tdpdaction=\n\tauthby=PSK\n"
+	"conn other\n\tauto=ignore\n";
+static const char export_text[] = "export ikev1_policy='0'\nexport uniqueids='no'\nnothing\nexport bad\n";
+static const char status_text[] =
+	"000 using kernel interface: xfrm\n"
+	"000 ddos-cookies-threshold=25000, ddos-mode=auto, ikev1-policy=accept\n"
+	"000 \"l2tp\": 203.0.113.1/32:UDP/1701===203.0.113.1...%any===0.0.0.0/0:UDP/0-65535; unrouted; "
+	"eroute owner: #0\n"
+	"000 \"l2tp\":     oriented; my_ip=unset; their_ip=unset; my_updown=ipsec _updown;\n"
+	"000 \"l2tp\":   dpd: active; action:clear; delay:40s; timeout:130s\n"
+	"000 \"l2tp\":   nat-traversal: encaps:auto; keepalive:20s; ikev1-method:rfc+drafts\n"
+	"000 \"far\":     unoriented; my_ip=unset; their_ip=unset\n";
+static const char swanctl_text[] =
+	"# comment {\nconnections {\n  l2tp {\n    version = 1 # one\n"
+	"    local { auth = psk }\n    children { l2tp {\n      mode = transport\n"
+	"      remote_ts = dynamic[udp/any]\n    } }\n  }\n}\n"
+	"secrets {\n  ike-l2tp {\n    secret = \"se#cr}et\"\n  }\n}\ninclude conf.d/*.conf\n";
+static const char ppp_text[] =
+	"# mtu 9\nmtu 1280 mru 1270\nrequire-mschap-v2\nms-dns 10.0.0.1 \"name\" 'a b'\nnoccp";
+
+static void want(const struct settings *s, const char *section, const char *key, const char *value)
+{
+	const char *found = settings_get(s, section, key);
+
+	if (!value) {
+		assert_null(found);
+	} else {
+		assert_non_null(found);
+		assert_string_equal(found, value);
+	}
+}
+
+static void test_ipsec(void **state)
+{
+	struct settings s = {.items = NULL};
+
+	(void)state;
+	settings_read_ipsec(&s, ipsec_text);
+	want(&s, "setup", "ikev1-policy", NULL); /* printed empty: not known */
+	assert_non_null(settings_find(&s, "setup", "ikev1-policy"));
+	want(&s, "setup", "uniqueids", "no");
+	want(&s, "l2tp", "type", "transport");
+	want(&s, "l2tp", "auto", "add");
+	want(&s, "l2tp", "leftid", "@vpn.example.org");
+	want(&s, "l2tp", "#also", NULL);
+	assert_non_null(settings_find(&s, "l2tp", "dpdaction"));
+	assert_null(settings_find(&s, "l2tp", "encapsulation"));
+	want(&s, "other", "auto", "ignore");
+	settings_clear(&s);
+}
+
+static void test_exports_and_status(void **state)
+{
+	struct settings s = {.items = NULL};
+
+	(void)state;
+	settings_read_exports(&s, export_text);
+	want(&s, "setup", "ikev1_policy", "0");
+	assert_int_equal(s.count, 2);
+	settings_read_whack_status(&s, status_text);
+	want(&s, "setup", "ikev1-policy", "accept");
+	want(&s, "l2tp", "loaded", "yes");
+	want(&s, "l2tp", "oriented", "yes");
+	want(&s, "l2tp", "dpd", "clear");
+	want(&s, "l2tp", "encaps", "auto");
+	want(&s, "far", "oriented", "no");
+	settings_clear(&s);
+}
+
+static void test_swanctl(void **state)
+{
+	struct settings s = {.items = NULL};
+
+	(void)state;
+	settings_read_swanctl(&s, swanctl_text);
+	want(&s, "connections/l2tp", "version", "1");
+	want(&s, "connections/l2tp/local", "auth", "psk");
+	want(&s, "connections/l2tp/children/l2tp", "mode", "transport");
+	want(&s, "connections/l2tp/children/l2tp", "remote_ts", "dynamic[udp/any]");
+	want(&s, "secrets/ike-l2tp", "secret", "se#cr}et");
+	want(&s, "", "include", "conf.d/*.conf");
+	settings_clear(&s);
+}
+
+static void test_ini_and_ppp(void **state)
+{
+	struct settings s = {.items = NULL};
+	int line;
+
+	(void)state;
+	assert_true(settings_read_ini(
+		&s, "[global]\nlisten-addr = 10.0.0.1\n[lns default]\nlength bit = yes\n", &line));
+	want(&s, "lns default", "length bit", "yes");
+	assert_false(settings_read_ini(&s, "[global]\n=\nnonsense\n", &line));
+	assert_int_equal(line, 3);
+	settings_read_ppp(&s, "file", ppp_text);
+	want(&s, "file", "mtu", "1280");
+	want(&s, "file", "mru", "1270");
+	want(&s, NULL, "name", "a b");
+	assert_non_null(settings_find(&s, "file", "noccp"));
+	assert_non_null(settings_find(&s, "file", "require-mschap-v2"));
+	settings_clear(&s);
+}
+
+/* Every text at every truncation, flush to the end of its buffer: no reader may look behind it. */
+static void test_truncated(void **state)
+{
+	static const struct {
+		const char *text;
+		void (*read)(struct settings *, const char *);
+	} cases[] = {
+		{ipsec_text, settings_read_ipsec},
+		{export_text, settings_read_exports},
+		{status_text, settings_read_whack_status},
+		{swanctl_text, settings_read_swanctl},
+	};
+
+	(void)state;
+	for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+		for (size_t n = 0; n <= strlen(cases[c].text); n++) {
+			char *cut = strndup(cases[c].text, n);
+			struct settings s = {.items = NULL};
+
+			cases[c].read(&s, cut);
+			settings_clear(&s);
+			free(cut);
+		}
+	}
+	for (size_t n = 0; n <= strlen(ppp_text); n++) {
+		char *cut = strndup(ppp_text, n);
+		struct settings s = {.items = NULL};
+
+		settings_read_ppp(&s, "f", cut);
+		settings_clear(&s);
+		free(cut);
+	}
+}
+
+/* No bound of a text is trusted: long words, deep sections. */
+static void test_long(void **state)
+{
+	struct settings s = {.items = NULL};
+	char *text = malloc(6001);
+
+	(void)state;
+	for (size_t i = 0; i < 3000; i++)
+		memcpy(text + 2 * i, "a{", 2);
+	text[6000] = '\0';
+	settings_read_swanctl(&s, text);
+	assert_true(s.count > 0);
+	settings_clear(&s);
+	memset(text, 'w', 6000);
+	settings_read_ppp(&s, "f", text);
+	assert_int_equal(s.count, 1);
+	settings_clear(&s);
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ipsec),     cmocka_unit_test(test_exports_and_status),
+		cmocka_unit_test(test_swanctl),   cmocka_unit_test(test_ini_and_ppp),
+		cmocka_unit_test(test_truncated), cmocka_unit_test(test_long),
+	};
+
+	return cmocka_run_group_tests_name("check_settings", tests, NULL, NULL);
+}
