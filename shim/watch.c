@@ -275,9 +275,19 @@ static void on_stack(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
-	if (stack_read(w->stack))
+	switch (stack_read(w->stack)) {
+	case -EPIPE:
 		log_event(w->log, LOG_STACK_WORKER_DIED, NULL,
-			  "stack: its worker process has died, another one was started");
+			  "stack: its worker process has died, another one begins");
+		break;
+	case -ENOTCONN:
+		log_event(
+			w->log, LOG_STACK_WORKER_DIED, NULL,
+			"stack: its processes have died: sessions can't be ended any more; restart natshim");
+		break;
+	default:
+		break;
+	}
 	follow(w);
 }
 

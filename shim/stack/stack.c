@@ -1,25 +1,24 @@
-/* The near end of the worker: starts it, sends requests without waiting, hands its answers on, and starts another one when
- * it has died. It keeps a list of what was asked, so that every request gets an answer. */
+/* The near end of the worker: has it started, sends requests without waiting and hands its answers on. It keeps a list of
+ * what was asked, so that every request gets an answer, also when the worker dies. */
 #include "shim/stack/stack.h"
 
+#include "shim/helper.h"
 #include "shim/stack/worker.h"
 
 #include <errno.h>
-#include <signal.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define WAITING_MAX 256  /* requests that may be under way */
-#define RESTART_MS 1000  /* between two workers */
-#define LAST_WORD_MS 300 /* for a worker to end by itself */
+#define LAST_WORD_MS 300 /* for the worker to end by itself */
+#define BEGIN_MS 1000    /* for the worker to begin */
 
 struct waiting {
+	uint32_t sequence;
 	enum stack_operation operation;
 	uint64_t id;
 	struct endpoint peer;
@@ -30,9 +29,9 @@ struct stack {
 	char *paths[3];
 	struct stack_handlers handlers;
 	void *ctx;
-	int epoll, socket; /* socket -1: no worker */
-	pid_t worker;
-	uint64_t started_ms;
+	int epoll, socket; /* socket -1: the keeper is gone, and no worker any more */
+	pid_t keeper, worker;
+	uint32_t sequence;
 	struct waiting waiting[WAITING_MAX]; /* in the order of the requests, which is that of the answers */
 	size_t waiting_count;
 };
@@ -54,80 +53,27 @@ bool stack_kind_parse(const char *name, enum stack_kind *out)
 	return false;
 }
 
-static uint64_t clock_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* ---- the process ------------------------------------------------------------------------------------------------- */
 
-/* In the new process: nothing of the parent's but the socket. When that is closed, it ends. */
-static _Noreturn void become_worker(int fd, const struct stack_options *options)
-{
-	static const int defaults[] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGPIPE, SIGUSR1, SIGUSR2};
-	sigset_t none;
-
-	for (size_t i = 0; i < sizeof defaults / sizeof *defaults; i++)
-		signal(defaults[i], SIG_DFL);
-	signal(SIGINT, SIG_IGN); /* the terminal's Ctrl-C goes to both; the parent ends the worker */
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (fd != 3) {
-		dup2(fd, 3);
-		fd = 3;
-	}
-	close_range(4, ~0u, 0);
-	prctl(PR_SET_NAME, "natshim-stack");
-	worker_run(fd, options);
-	_exit(0);
-}
-
-static int start_worker(struct stack *stack)
+static int start_keeper(struct stack *stack)
 {
 	struct epoll_event event = {.events = EPOLLIN};
-	int pair[2];
+	const pid_t pid = helper_start(&stack->socket, "natshim-keeper", worker_keep, &stack->options);
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
-		return -errno;
-	stack->started_ms = clock_ms();
-	const pid_t pid = fork();
-
-	if (pid == 0)
-		become_worker(pair[1], &stack->options);
-	const int rc = pid < 0 ? -errno : 0;
-
-	close(pair[1]);
-	if (rc || epoll_ctl(stack->epoll, EPOLL_CTL_ADD, pair[0], &event)) {
-		close(pair[0]);
-		return rc ? rc : -errno;
-	}
-	stack->socket = pair[0];
-	stack->worker = pid;
-	return 0;
+	if (pid < 0)
+		return (int)pid;
+	stack->keeper = pid;
+	return epoll_ctl(stack->epoll, EPOLL_CTL_ADD, stack->socket, &event) ? -errno : 0;
 }
 
-static void reap(pid_t worker)
-{
-	for (unsigned waited = 0; waited < LAST_WORD_MS; waited += 10) {
-		if (waitpid(worker, NULL, WNOHANG))
-			return;
-		nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-	}
-	kill(worker, SIGKILL);
-	waitpid(worker, NULL, 0);
-}
-
-static void stop_worker(struct stack *stack)
+static void stop_keeper(struct stack *stack)
 {
 	if (stack->socket < 0)
 		return;
 	close(stack->socket); /* leaves the epoll set with it */
 	stack->socket = -1;
-	reap(stack->worker);
 	stack->worker = 0;
+	helper_reap(stack->keeper, LAST_WORD_MS);
 }
 
 /* ---- answers ----------------------------------------------------------------------------------------------------- */
@@ -165,6 +111,7 @@ static void hand_on(struct stack *stack, const struct stack_answer *answer)
 		if (h->warmed)
 			h->warmed(stack->ctx, &answer->peer, answer->error, answer->text);
 		break;
+	case STACK_WORKER:
 	case STACK_ANSWERS:
 		break;
 	}
@@ -191,6 +138,28 @@ static void answer_all(struct stack *stack)
 	}
 }
 
+static bool is_address(const struct endpoint *e)
+{
+	return e->addr_len == 0 || e->addr_len == 4 || e->addr_len == 16;
+}
+
+/* The worker speaks with other programs, so it is not believed either. Late answers, to what a dead worker was asked, have
+ * been given already. */
+static bool take(struct stack *stack, struct stack_answer *answer)
+{
+	answer->text[STACK_TEXT_MAX - 1] = '\0';
+	answer->ike_sa.id[STACK_ID_MAX - 1] = '\0';
+	if (!is_address(&answer->peer) || !is_address(&answer->ike_sa.peer) ||
+	    (unsigned)answer->kind >= STACK_ANSWERS)
+		return false;
+	if (answer->kind == STACK_IKE_SA)
+		return true;
+	if (!stack->waiting_count || answer->sequence != stack->waiting[0].sequence)
+		return false;
+	forget_first(stack);
+	return true;
+}
+
 int stack_read(struct stack *stack)
 {
 	struct stack_answer answer;
@@ -203,60 +172,67 @@ int stack_read(struct stack *stack)
 		if (length < 0 && errno == EAGAIN)
 			return 0;
 		if (length <= 0) {
-			stop_worker(stack);
-			start_worker(stack);
+			stop_keeper(stack);
 			answer_all(stack);
-			return -EPIPE;
+			return -ENOTCONN;
 		}
 		if (length != (ssize_t)sizeof answer)
 			continue;
-		answer.text[STACK_TEXT_MAX - 1] = '\0';
-		if (answer.kind != STACK_IKE_SA)
-			forget_first(stack);
-		hand_on(stack, &answer);
+		if (answer.kind == STACK_WORKER) {
+			stack->worker = answer.worker;
+			if (stack->worker)
+				continue;
+			answer_all(stack);
+			return -EPIPE;
+		}
+		if (take(stack, &answer))
+			hand_on(stack, &answer);
 	}
 	return 0;
 }
 
 /* ---- requests ---------------------------------------------------------------------------------------------------- */
 
-static int ask(struct stack *stack, const struct stack_request *request)
+static int ask(struct stack *stack, struct stack_request *request)
 {
 	if (stack->waiting_count == WAITING_MAX)
 		return -EAGAIN;
-	if (stack->socket < 0 && (clock_ms() - stack->started_ms < RESTART_MS || start_worker(stack)))
+	if (stack->socket < 0)
 		return -EPIPE;
+	request->sequence = ++stack->sequence;
 	if (send(stack->socket, request, sizeof *request, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		return errno == EAGAIN ? -EAGAIN : -EPIPE;
-	stack->waiting[stack->waiting_count++] = (struct waiting){
-		.operation = request->operation, .id = request->end.id, .peer = request->peer};
+	stack->waiting[stack->waiting_count++] = (struct waiting){.sequence = request->sequence,
+								  .operation = request->operation,
+								  .id = request->end.id,
+								  .peer = request->peer};
 	return 0;
 }
 
 int stack_detect(struct stack *stack)
 {
-	const struct stack_request request = {.operation = STACK_DO_DETECT};
+	struct stack_request request = {.operation = STACK_DO_DETECT};
 
 	return ask(stack, &request);
 }
 
 int stack_list(struct stack *stack, const struct endpoint *peer)
 {
-	const struct stack_request request = {.operation = STACK_DO_LIST, .peer = *peer};
+	struct stack_request request = {.operation = STACK_DO_LIST, .peer = *peer};
 
 	return ask(stack, &request);
 }
 
 int stack_warm(struct stack *stack, const struct endpoint *peer)
 {
-	const struct stack_request request = {.operation = STACK_DO_WARM, .peer = *peer};
+	struct stack_request request = {.operation = STACK_DO_WARM, .peer = *peer};
 
 	return ask(stack, &request);
 }
 
 int stack_end(struct stack *stack, const struct stack_end_request *end)
 {
-	const struct stack_request request = {.operation = STACK_DO_END, .end = *end};
+	struct stack_request request = {.operation = STACK_DO_END, .end = *end};
 
 	return end->sa_count > STACK_SAS_MAX ? -EINVAL : ask(stack, &request);
 }
@@ -291,7 +267,11 @@ int stack_open(struct stack **out, const struct stack_options *options, const st
 	stack->epoll = epoll_create1(EPOLL_CLOEXEC);
 	rc = stack->epoll < 0 ? -errno : copy_options(stack, options);
 	if (!rc)
-		rc = start_worker(stack);
+		rc = start_keeper(stack);
+	if (!rc) {
+		poll(&(struct pollfd){.fd = stack->socket, .events = POLLIN}, 1, BEGIN_MS);
+		stack_read(stack);
+	}
 	if (rc) {
 		stack_close(stack);
 		return rc;
@@ -304,7 +284,7 @@ void stack_close(struct stack *stack)
 {
 	if (!stack)
 		return;
-	stop_worker(stack);
+	stop_keeper(stack);
 	if (stack->epoll >= 0)
 		close(stack->epoll);
 	for (size_t i = 0; i < sizeof stack->paths / sizeof *stack->paths; i++)

@@ -70,9 +70,9 @@ void stack_close(struct stack *stack); /* the worker ends; what it still had to 
 
 /* Readable: call stack_read. It stays the same while the stack is open. */
 int stack_fd(const struct stack *stack);
-/* Hands all answers that are there to the handlers; never blocks. 0, or -EPIPE when the worker had died:
- * every request it had was answered with an error, and a new worker runs (as long as this process may fork
- * and is privileged). */
+/* Hands all answers that are there to the handlers; never blocks. 0; -EPIPE when the worker had died: every
+ * request it had was answered with an error, and another worker begins within a second; -ENOTCONN when there
+ * will be none any more, because its keeper is gone. */
 int stack_read(struct stack *stack);
 
 /* Requests; none blocks. 0, -EAGAIN when too many wait already, or -EPIPE without a worker. */

@@ -2,15 +2,24 @@
  * waits for it. What comes over the socket is checked like anything else that comes from outside. */
 #include "shim/stack/worker.h"
 
+#include "shim/confine.h"
+#include "shim/helper.h"
 #include "shim/stack/ppp.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define RESTART_MS 1000 /* at least, between two workers */
 
 struct worker {
 	int fd;
 	const struct stack_options *options;
+	uint32_t sequence; /* of the request in hand */
 };
 
 static int send_answer(int fd, const struct stack_answer *answer)
@@ -47,7 +56,7 @@ static const struct stack_backend *choose(const struct stack_options *options, b
 
 static void detect(const struct worker *worker)
 {
-	struct stack_answer answer = {.kind = STACK_DETECTED};
+	struct stack_answer answer = {.kind = STACK_DETECTED, .sequence = worker->sequence};
 	const struct stack_backend *backend = choose(worker->options, false, &answer.error, answer.text);
 
 	if (backend)
@@ -65,7 +74,8 @@ static void report_ike_sa(void *ctx, const struct stack_ike_sa *ike_sa)
 
 static void list(const struct worker *worker, const struct stack_request *request)
 {
-	struct stack_answer answer = {.kind = STACK_LISTED, .peer = request->peer};
+	struct stack_answer answer = {
+		.kind = STACK_LISTED, .sequence = worker->sequence, .peer = request->peer};
 	int fd = worker->fd;
 	const struct stack_report report = {.ctx = &fd, .ike_sa = report_ike_sa};
 	const struct stack_backend *backend = choose(worker->options, true, &answer.error, answer.text);
@@ -77,7 +87,8 @@ static void list(const struct worker *worker, const struct stack_request *reques
 
 static void end(const struct worker *worker, const struct stack_request *request)
 {
-	struct stack_answer answer = {.kind = STACK_ENDED, .id = request->end.id};
+	struct stack_answer answer = {
+		.kind = STACK_ENDED, .sequence = worker->sequence, .id = request->end.id};
 	const struct stack_backend *backend = choose(worker->options, true, &answer.error, answer.text);
 
 	if (backend)
@@ -89,23 +100,30 @@ static void end(const struct worker *worker, const struct stack_request *request
 
 static void warm(const struct worker *worker, const struct stack_request *request)
 {
-	struct stack_answer answer = {.kind = STACK_WARMED, .peer = request->peer};
+	struct stack_answer answer = {
+		.kind = STACK_WARMED, .sequence = worker->sequence, .peer = request->peer};
 
 	answer.error = ppp_warm(&request->peer, answer.text);
 	send_answer(worker->fd, &answer);
 }
 
-static bool is_sound(const struct stack_request *request, ssize_t length)
+static bool is_address(const struct endpoint *e)
 {
-	if (length != (ssize_t)sizeof *request)
-		return false;
-	return request->operation < STACK_OPERATIONS && request->end.sa_count <= STACK_SAS_MAX;
+	return e->addr_len == 0 || e->addr_len == 4 || e->addr_len == 16;
 }
 
-void worker_run(int fd, const struct stack_options *options)
+static bool is_sound(const struct stack_request *request, ssize_t length)
+{
+	if (length != (ssize_t)sizeof *request || !is_address(&request->peer) ||
+	    !is_address(&request->end.peer) || !is_address(&request->end.us))
+		return false;
+	return (unsigned)request->operation < STACK_OPERATIONS && request->end.sa_count <= STACK_SAS_MAX;
+}
+
+static void work(int fd, const struct stack_options *options)
 {
 	struct stack_options own = *options;
-	const struct worker worker = {.fd = fd, .options = &own};
+	struct worker worker = {.fd = fd, .options = &own};
 	struct stack_request request;
 
 	own.hangup_fd = fd + 1;
@@ -118,6 +136,7 @@ void worker_run(int fd, const struct stack_options *options)
 			return;
 		if (!is_sound(&request, length))
 			continue;
+		worker.sequence = request.sequence;
 		switch (request.operation) {
 		case STACK_DO_DETECT:
 			detect(&worker);
@@ -134,5 +153,63 @@ void worker_run(int fd, const struct stack_options *options)
 		case STACK_OPERATIONS:
 			break;
 		}
+	}
+}
+
+/* The keeper */
+
+static uint64_t clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void wait_ms(uint64_t ms)
+{
+	nanosleep(&(struct timespec){.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000},
+		  NULL);
+}
+
+static void announce(pid_t worker)
+{
+	const struct stack_answer answer = {.kind = STACK_WORKER, .worker = worker};
+
+	send_answer(HELPER_FD, &answer);
+}
+
+/* One worker from its beginning to its end; true when it ended because nobody is left to work for. */
+static bool keep_one(const struct stack_options *options)
+{
+	int status = 0;
+	const pid_t pid = fork();
+
+	if (pid == 0) {
+		prctl(PR_SET_NAME, "natshim-stack");
+		work(HELPER_FD, options);
+		_exit(0);
+	}
+	if (pid < 0)
+		return false;
+	announce(pid);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+void worker_keep(const void *ctx)
+{
+	char missing[CONFINE_TEXT_MAX];
+
+	confine(CONFINE_STACK, NULL, missing); /* the daemon, which lacks the same, says so */
+	for (;;) {
+		const uint64_t began = clock_ms();
+
+		if (keep_one(ctx))
+			return;
+		announce(0);
+		if (clock_ms() - began < RESTART_MS)
+			wait_ms(RESTART_MS - (clock_ms() - began));
 	}
 }

@@ -1,5 +1,6 @@
 /* The worker process of shim/stack: the messages on its socket pair, one enum value for each operation, and its loop.
- * Messages are fixed structures in sequenced packets between two processes of one program. */
+ * Messages are fixed structures in sequenced packets between two processes of one program. A third, the keeper, starts the
+ * worker and another one when it dies: the daemon, once confined, could not. */
 #ifndef NATSHIM_SHIM_STACK_WORKER_H
 #define NATSHIM_SHIM_STACK_WORKER_H
 
@@ -9,6 +10,7 @@ enum stack_operation { STACK_DO_DETECT, STACK_DO_LIST, STACK_DO_END, STACK_DO_WA
 
 struct stack_request {
 	enum stack_operation operation;
+	uint32_t sequence;            /* comes back with the answer */
 	struct endpoint peer;         /* STACK_DO_LIST, STACK_DO_WARM */
 	struct stack_end_request end; /* STACK_DO_END */
 };
@@ -19,20 +21,23 @@ enum stack_answer_kind {
 	STACK_LISTED,
 	STACK_ENDED,
 	STACK_WARMED,
+	STACK_WORKER, /* of the keeper, unasked: a worker begins, or has died */
 	STACK_ANSWERS
 };
 
 struct stack_answer {
 	enum stack_answer_kind kind;
+	uint32_t sequence; /* but STACK_IKE_SA and STACK_WORKER */
 	int error;
 	char text[STACK_TEXT_MAX];
 	enum stack_kind stack;      /* STACK_DETECTED */
 	struct endpoint peer;       /* STACK_LISTED, STACK_WARMED */
 	uint64_t id;                /* STACK_ENDED */
 	struct stack_ike_sa ike_sa; /* STACK_IKE_SA */
+	pid_t worker;               /* STACK_WORKER; 0: died */
 };
 
-/* Serves requests from fd until the other end closes it. */
-void worker_run(int fd, const struct stack_options *options);
+/* Keeps a worker running on the helper's socket until the other end closes it. ctx: struct stack_options. */
+void worker_keep(const void *ctx);
 
 #endif

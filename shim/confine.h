@@ -1,0 +1,28 @@
+/* What each process of the daemon may still do once it is started: capabilities, system calls, files. Irrevocable, and
+ * inherited by what is started afterwards. docs/security.md says why each list is as it is. */
+#ifndef NATSHIM_SHIM_CONFINE_H
+#define NATSHIM_SHIM_CONFINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum confine_role {
+	CONFINE_PACKETS, /* CAP_NET_ADMIN, no files, no exec, no new sockets but of NETLINK_ROUTE */
+	CONFINE_FILES,   /* no capability, no exec, no network; files only where it is told */
+	CONFINE_STACK, /* CAP_NET_ADMIN and CAP_NET_RAW; runs whack, so only what nobody needs is forbidden */
+};
+
+/* Directories that CONFINE_FILES may read, and those that it may also change; NULL at the end of each. One that does not
+ * exist is passed over. */
+struct confine_files {
+	const char *const *readable, *const *writable;
+};
+
+#define CONFINE_TEXT_MAX 160
+
+/* files: for CONFINE_FILES. False when something could not be had; missing says what, in one line, and the rest is in
+ * force. */
+bool confine(enum confine_role role, const struct confine_files *files,
+	     char missing[static CONFINE_TEXT_MAX]);
+
+#endif

@@ -1,0 +1,62 @@
+/* Forking and reaping them. */
+#include "shim/helper.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define REAP_STEP_MS 10
+
+static _Noreturn void become_helper(int fd, const char *name, helper_run *run, const void *ctx)
+{
+	static const int defaults[] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGPIPE, SIGUSR1, SIGUSR2};
+	sigset_t none;
+
+	for (size_t i = 0; i < sizeof defaults / sizeof *defaults; i++)
+		signal(defaults[i], SIG_DFL);
+	signal(SIGINT, SIG_IGN); /* the terminal's Ctrl-C goes to all; the parent ends this one */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (fd != HELPER_FD)
+		dup2(fd, HELPER_FD);
+	close_range(HELPER_FD + 1, ~0u, 0);
+	prctl(PR_SET_NAME, name);
+	run(ctx);
+	_exit(0);
+}
+
+pid_t helper_start(int *fd, const char *name, helper_run *run, const void *ctx)
+{
+	int pair[2], rc;
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return -errno;
+	pid = fork();
+	if (pid == 0)
+		become_helper(pair[1], name, run, ctx);
+	rc = -errno;
+	close(pair[1]);
+	if (pid < 0) {
+		close(pair[0]);
+		return rc;
+	}
+	*fd = pair[0];
+	return pid;
+}
+
+void helper_reap(pid_t pid, unsigned timeout_ms)
+{
+	for (unsigned waited = 0; waited < timeout_ms; waited += REAP_STEP_MS) {
+		if (waitpid(pid, NULL, WNOHANG))
+			return;
+		nanosleep(&(struct timespec){.tv_nsec = REAP_STEP_MS * 1000000L}, NULL);
+	}
+	if (!kill(pid, SIGKILL)) /* a confined process may not; the helper ends with its socket */
+		waitpid(pid, NULL, 0);
+}

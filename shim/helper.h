@@ -1,0 +1,19 @@
+/* Processes of our own beside the one that parses packets: each is forked before anything is opened, shares no memory with
+ * it afterwards, and speaks over one socket pair of sequenced packets (one message, one operation). It ends when the other
+ * end of its socket is closed. */
+#ifndef NATSHIM_SHIM_HELPER_H
+#define NATSHIM_SHIM_HELPER_H
+
+#include <sys/types.h>
+
+#define HELPER_FD 3 /* the socket, in the new process, beside stdio: nothing else is open there */
+
+/* Runs in the new process, which exits with status 0 when it returns. */
+typedef void helper_run(const void *ctx);
+
+/* name: what ps shows, at most 15 bytes. The process id, or -errno; *fd is the caller's end (close-on-exec). */
+pid_t helper_start(int *fd, const char *name, helper_run *run, const void *ctx);
+/* After *fd was closed: waits for its end, and kills it when that takes longer. */
+void helper_reap(pid_t pid, unsigned timeout_ms);
+
+#endif
