@@ -18,7 +18,7 @@ PKG_CONFIG ?= pkg-config
 B := build
 
 PKGS := libnetfilter_queue libmnl libnftnl libnl-3.0 libnl-xfrm-3.0 libnl-route-3.0 libcrypto libevent_core inih jansson \
-	libpcap libcap-ng libseccomp libsystemd
+	libpcap libcap-ng libseccomp
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
 
@@ -34,6 +34,8 @@ SRC := $(sort $(wildcard shim/*.c shim/*/*.c nfq/*.c rules/*.c))
 LIB_SRC := $(filter-out shim/main.c,$(SRC))
 UNIT := $(sort $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c)))
 FUZZ := $(sort $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c)))
+# What the tests in namespaces use beside the program.
+NET_TOOLS := $B/tests/inject.so $B/tests/confined
 BENCH := $(sort $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/bench_*.c)))
 
 ifeq ($(V),1)
@@ -97,17 +99,27 @@ $B/rel/bench_%: $B/rel/tests/bench/bench_%.o $B/rel/libnatshim.a
 	$(say) LINK $@
 	$(Q)$(CC) $(LINK_HARDEN) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
+$B/tests/inject.so: tests/lib/inject.c
+	$(say) LINK $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE $(WARN) -O2 -g -fPIC -shared -o $@ $< -ldl
+
+$B/tests/confined: $B/rel/tests/lib/confined.o $B/rel/libnatshim.a
+	$(say) LINK $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LINK_HARDEN) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
 deps:
 	tools/install-deps
 
-check: natshim $B/san/natshim $(UNIT:%=$B/san/%)
+check: natshim $B/san/natshim $(UNIT:%=$B/san/%) $(NET_TOOLS)
 	$(Q)PYTHON=$(PYTHON) tests/run
 
 check-unit: $(UNIT:%=$B/san/%)
 	$(Q)PYTHON=$(PYTHON) tests/run unit
 
 check-vm: $(patsubst %,$B/san/%,$(filter test_rules_%,$(UNIT)))
-check-net check-vm: check-%: natshim $B/san/natshim
+check-net check-vm: check-%: natshim $B/san/natshim $(NET_TOOLS)
 	$(Q)PYTHON=$(PYTHON) tests/run $*
 
 fuzz-short fuzz: $(FUZZ:%=$B/fuzz/%)

@@ -414,6 +414,8 @@ static const struct option_spec *find_option(const char *name)
 
 struct file_reader {
 	struct config *config;
+	config_open_fn *open;
+	void *open_ctx;
 	FILE *stream;
 	const char *path;
 	unsigned line;
@@ -495,7 +497,7 @@ static bool read_file(struct file_reader *r, bool must_exist)
 {
 	int rc;
 
-	r->stream = fopen(r->path, "re");
+	r->stream = r->open(r->open_ctx, r->path);
 	if (!r->stream) {
 		if (errno == ENOENT && !must_exist)
 			return true;
@@ -640,8 +642,8 @@ static bool complete(struct config *c, char *error)
 	return true;
 }
 
-enum config_outcome config_load(struct config *out, int argc, char *const argv[],
-				char error[static CONFIG_ERROR_MAX])
+enum config_outcome config_load_from(struct config *out, int argc, char *const argv[], config_open_fn *open,
+				     void *ctx, char error[static CONFIG_ERROR_MAX])
 {
 	struct file_reader *reader = calloc(1, sizeof *reader);
 	enum config_outcome outcome = CONFIG_BAD_USAGE;
@@ -654,6 +656,8 @@ enum config_outcome config_load(struct config *out, int argc, char *const argv[]
 		goto done;
 	outcome = CONFIG_BAD_FILE;
 	reader->config = out;
+	reader->open = open;
+	reader->open_ctx = ctx;
 	reader->error = error;
 	reader->path = out->file ? out->file : CONFIG_DEFAULT_FILE;
 	if (!read_file(reader, out->file != NULL))
@@ -666,6 +670,18 @@ enum config_outcome config_load(struct config *out, int argc, char *const argv[]
 done:
 	free(reader);
 	return outcome;
+}
+
+static FILE *open_path(void *ctx, const char *path)
+{
+	(void)ctx;
+	return fopen(path, "re");
+}
+
+enum config_outcome config_load(struct config *out, int argc, char *const argv[],
+				char error[static CONFIG_ERROR_MAX])
+{
+	return config_load_from(out, argc, argv, open_path, NULL, error);
 }
 
 void config_free(struct config *config)

@@ -65,6 +65,10 @@ enum config_outcome { CONFIG_OK, CONFIG_BAD_USAGE, CONFIG_BAD_FILE, CONFIG_HELP,
  * error holds one line without the leading "natshim: ". The caller frees *out with config_free in every case. */
 enum config_outcome config_load(struct config *out, int argc, char *const argv[],
 				char error[static CONFIG_ERROR_MAX]);
+/* The same with another way to open the file: a stream, or NULL with errno. */
+typedef FILE *config_open_fn(void *ctx, const char *path);
+enum config_outcome config_load_from(struct config *out, int argc, char *const argv[], config_open_fn *open,
+				     void *ctx, char error[static CONFIG_ERROR_MAX]);
 void config_free(struct config *config);
 
 /* How long the kernel's alive sets must remember, seconds: longer than any idle time-out that is asked for. */

@@ -6,21 +6,24 @@
 #include "rules/nft.h"
 #include "shim/clock.h"
 #include "shim/commands.h"
+#include "shim/confine.h"
 #include "shim/control.h"
+#include "shim/files.h"
 #include "shim/firewall.h"
 #include "shim/log.h"
+#include "shim/notify.h"
 #include "shim/report.h"
+#include "shim/state.h"
 #include "shim/traffic.h"
 #include "shim/watch.h"
 
-#include <cap-ng.h>
 #include <errno.h>
 #include <event2/event.h>
+#include <jansson.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <systemd/sd-daemon.h>
+#include <time.h>
 
 #define PACKETS_PER_TURN 256 /* then the other events get their chance */
 #define DRAIN_MS 2000 /* at most, for what still waits in the queue at the end; silence ends it sooner */
@@ -37,7 +40,9 @@ struct daemon {
 	uint64_t started_ms;
 
 	struct event_base *loop;
-	struct event *queue_event, *watch_event, *tick, *signals[3];
+	struct event *queue_event, *watch_event, *files_event, *tick, *signals[3];
+	int notify;          /* systemd's socket; -1: none */
+	struct files *files; /* who has the file system */
 	struct control_server *control;
 
 	struct traffic *traffic;
@@ -162,18 +167,55 @@ static char *status_json(struct daemon *d)
 	return report_json(&report);
 }
 
-static void write_metrics(struct daemon *d)
+static void metrics_written(struct daemon *d, int rc)
 {
-	const struct report report = make_report(d);
-	int rc;
-
-	if (!d->config.metrics_file || d->ticks % METRICS_EVERY)
-		return;
-	rc = report_metrics(&report, d->config.metrics_file);
 	if (rc && !d->metrics_complained)
 		log_event(&d->log, LOG_METRICS_UNWRITABLE, NULL, "--metrics-file %s: %s",
 			  d->config.metrics_file, strerror(-rc));
 	d->metrics_complained = rc != 0;
+}
+
+static void write_metrics(struct daemon *d)
+{
+	const struct report report = make_report(d);
+	FILE *content;
+	int rc;
+
+	if (!d->config.metrics_file || d->ticks % METRICS_EVERY)
+		return;
+	content = files_begin();
+	if (!content) {
+		metrics_written(d, -errno);
+		return;
+	}
+	report_metrics(content, &report);
+	rc = files_finish(d->files, FILES_METRICS, content);
+	if (rc)
+		metrics_written(d, rc);
+}
+
+static void on_saved(void *ctx, enum files_target target, int error)
+{
+	struct daemon *d = ctx;
+
+	if (target == FILES_METRICS)
+		metrics_written(d, error);
+	else
+		traffic_saved(d->traffic, target, error);
+}
+
+static void on_files(evutil_socket_t fd, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+
+	(void)fd;
+	(void)what;
+	if (!files_read(d->files))
+		return;
+	event_del(d->files_event);
+	log_event(&d->log, LOG_FILES_PROCESS_DIED, NULL,
+		  "files: the process that writes them has died: state and metrics are not written any more, "
+		  "and SIGHUP is refused; restart natshim");
 }
 
 static void drop_sessions(struct daemon *d, const char *argument, struct control_reply *reply)
@@ -226,10 +268,15 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	traffic_save(d->traffic);
 	write_metrics(d);
 	d->ticks++;
-	sd_notify(0, "WATCHDOG=1");
+	notify_tell(d->notify, "WATCHDOG=1");
 }
 
 /* Reload: what can change while running does; the rest asks for a restart. */
+
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
 
 static void keep_fixed(struct daemon *d, struct config *fresh)
 {
@@ -237,11 +284,12 @@ static void keep_fixed(struct daemon *d, struct config *fresh)
 
 	if (fresh->queue_number != old->queue_number || strcmp(fresh->state_dir, old->state_dir) ||
 	    strcmp(fresh->socket_path, old->socket_path) || fresh->rules != old->rules ||
-	    strcmp(fresh->l2tp_hostname, old->l2tp_hostname) || fresh->stack != old->stack)
-		log_event(
-			&d->log, LOG_RELOAD_PARTIAL, NULL,
-			"reload: queue-num, rules, stack, l2tp-hostname, state-dir and socket change with a "
-			"restart only");
+	    strcmp(fresh->l2tp_hostname, old->l2tp_hostname) || fresh->stack != old->stack ||
+	    !same_text(fresh->metrics_file, old->metrics_file))
+		log_event(&d->log, LOG_RELOAD_PARTIAL, NULL,
+			  "reload: queue-num, rules, stack, l2tp-hostname, state-dir, socket and "
+			  "metrics-file change "
+			  "with a restart only");
 	fresh->queue_number = old->queue_number;
 	fresh->rules = old->rules;
 }
@@ -273,25 +321,50 @@ static bool adopt(struct daemon *d, struct config *fresh, char error[static CONF
 	return true;
 }
 
+/* The two questions of shim/firewall.h, put to the process that may open files and sockets. */
+static bool interfaces_exist(struct daemon *d, const struct config *config,
+			     char error[static CONFIG_ERROR_MAX])
+{
+	for (size_t i = 0; i < config->interface_count; i++) {
+		if (files_find_interface(d->files, config->interfaces[i]))
+			continue;
+		firewall_explain_interface(config->interfaces[i], error);
+		return false;
+	}
+	return true;
+}
+
+static bool find_lns(struct daemon *d, struct config *config, char error[static CONFIG_ERROR_MAX])
+{
+	struct endpoint lns;
+
+	if (!config->lns_auto)
+		return true;
+	if (!files_find_lns(d->files, &lns, error))
+		return false;
+	firewall_set_lns(config, &lns);
+	return true;
+}
+
 static void reload(struct daemon *d)
 {
 	struct config fresh;
 	char error[CONFIG_ERROR_MAX] = "";
-	const enum config_outcome outcome = config_load(&fresh, d->argc, d->argv, error);
+	const enum config_outcome outcome =
+		config_load_from(&fresh, d->argc, d->argv, files_open_config, d->files, error);
 
-	sd_notify(0, "RELOADING=1");
-	if (outcome == CONFIG_OK && firewall_check_interfaces(&fresh, error) &&
-	    firewall_find_lns(&fresh, error)) {
+	notify_tell(d->notify, "RELOADING=1");
+	if (outcome == CONFIG_OK && interfaces_exist(d, &fresh, error) && find_lns(d, &fresh, error)) {
 		keep_fixed(d, &fresh);
 		if (adopt(d, &fresh, error)) {
 			log_event(&d->log, LOG_RELOADED, NULL, "reload: done");
-			sd_notify(0, "READY=1");
+			notify_tell(d->notify, "READY=1");
 			return;
 		}
 	}
 	config_free(&fresh);
 	log_event(&d->log, LOG_RELOAD_REFUSED, NULL, "reload: %s; the old configuration stays", error);
-	sd_notify(0, "READY=1");
+	notify_tell(d->notify, "READY=1");
 }
 
 static void on_signal(evutil_socket_t number, short what, void *ctx)
@@ -356,7 +429,7 @@ static bool open_traffic(struct daemon *d)
 {
 	char error[CONFIG_ERROR_MAX];
 
-	return traffic_open(&d->traffic, &d->config, &d->log, d->nft, d->watch, error) ||
+	return traffic_open(&d->traffic, &d->config, &d->log, d->nft, d->watch, d->files, error) ||
 	       fail(d, "start", error);
 }
 
@@ -375,11 +448,13 @@ static bool open_loop(struct daemon *d)
 		return fail(d, "control socket", error);
 	d->queue_event = event_new(d->loop, nfq_queue_fd(d->queue), EV_READ | EV_PERSIST, on_queue, d);
 	d->watch_event = event_new(d->loop, rules_nft_watch_fd(d->nft), EV_READ | EV_PERSIST, on_watch, d);
+	d->files_event = event_new(d->loop, files_fd(d->files), EV_READ | EV_PERSIST, on_files, d);
 	d->tick = event_new(d->loop, -1, EV_PERSIST, on_tick, d);
-	if (!d->queue_event || !d->watch_event || !d->tick)
+	if (!d->queue_event || !d->watch_event || !d->files_event || !d->tick)
 		return fail(d, "event loop", "out of memory");
 	event_add(d->queue_event, NULL);
 	event_add(d->watch_event, NULL);
+	event_add(d->files_event, NULL);
 	event_add(d->tick, &second);
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
 		d->signals[i] = evsignal_new(d->loop, numbers[i], on_signal, d);
@@ -389,14 +464,30 @@ static bool open_loop(struct daemon *d)
 	return true;
 }
 
-/* Keeps CAP_NET_ADMIN and nothing else; nothing that is executed later can gain more. */
-static void drop_privileges(struct daemon *d)
+/* Nothing is opened from here on. What libraries would do at their first use, and could not later, they do now. */
+static void confine_self(struct daemon *d)
 {
-	capng_clear(CAPNG_SELECT_BOTH);
-	capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_ADMIN);
-	if (capng_apply(CAPNG_SELECT_BOTH) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		log_event(&d->log, LOG_PRIVILEGES_KEPT, NULL, "privileges: could not all be dropped: %s",
-			  strerror(errno));
+	char missing[CONFINE_TEXT_MAX];
+
+	tzset();
+	json_object_seed(0);
+	if (!confine(CONFINE_PACKETS, NULL, missing))
+		log_event(&d->log, LOG_PRIVILEGES_KEPT, NULL, "privileges: not confined by: %s", missing);
+}
+
+static bool open_files(struct daemon *d)
+{
+	char what[CONFIG_ERROR_MAX];
+	int rc = state_prepare(d->config.state_dir);
+
+	snprintf(what, sizeof what, "--state-dir %s", d->config.state_dir);
+	if (rc)
+		return fail(d, what, strerror(-rc));
+	rc = files_open(&d->files, &d->config);
+	if (rc)
+		return fail(d, "files", strerror(-rc));
+	files_on_saved(d->files, on_saved, d);
+	return true;
 }
 
 static bool start(struct daemon *d)
@@ -404,7 +495,10 @@ static bool start(struct daemon *d)
 	char error[RULES_ERROR_MAX] = "";
 	int rc;
 
-	/* First: its worker process must not inherit what is opened later. */
+	d->notify = notify_open();
+	/* First: the helper processes must not inherit what is opened later. */
+	if (!open_files(d))
+		return false;
 	rc = watch_prepare(&d->watch, &d->config, &d->log);
 	if (rc)
 		return fail(d, "sessions", strerror(-rc));
@@ -416,7 +510,7 @@ static bool start(struct daemon *d)
 	rc = watch_start(d->watch, d->loop, d->nft, traffic_ike(d->traffic));
 	if (rc)
 		return fail(d, "sessions", strerror(-rc));
-	drop_privileges(d);
+	confine_self(d);
 	return true;
 }
 
@@ -425,7 +519,7 @@ static void stop(struct daemon *d)
 	const bool installed = d->nft && d->config.rules == CONFIG_RULES_INSTALL;
 	char error[RULES_ERROR_MAX];
 
-	sd_notify(0, "STOPPING=1");
+	notify_tell(d->notify, "STOPPING=1");
 	/* It fails where the table is gone: then nothing comes up either. */
 	if (installed)
 		rules_nft_quiet(d->nft, error);
@@ -437,7 +531,7 @@ static void stop(struct daemon *d)
 
 static void release(struct daemon *d)
 {
-	struct event *events[] = {d->queue_event, d->watch_event, d->tick,
+	struct event *events[] = {d->queue_event, d->watch_event, d->files_event, d->tick,
 				  d->signals[0],  d->signals[1],  d->signals[2]};
 
 	for (size_t i = 0; i < sizeof events / sizeof *events; i++)
@@ -445,9 +539,13 @@ static void release(struct daemon *d)
 			event_free(events[i]);
 	watch_stop(d->watch);
 	control_close(d->control);
+	if (d->control)
+		files_remove_socket(d->files);
 	if (d->loop)
 		event_base_free(d->loop);
 	traffic_close(d->traffic);
+	files_close(d->files);
+	notify_close(d->notify);
 	if (d->nft)
 		rules_nft_close(d->nft);
 	ruleset_free(d->ruleset);
@@ -467,7 +565,7 @@ int daemon_run(struct config *config, int argc, char *const argv[])
 			  d.features.native_queue ? "" : " (x_tables)",
 			  d.config.rules == CONFIG_RULES_INSTALL ? "rules installed"
 								 : "rules left to the admin");
-		sd_notify(0, "READY=1");
+		notify_tell(d.notify, "READY=1");
 		event_base_dispatch(d.loop);
 		log_event(&d.log, LOG_STOPPING, NULL, "stopping");
 		status = EXIT_DONE;

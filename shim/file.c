@@ -38,3 +38,12 @@ int file_replace_finish(FILE *out, const char *path)
 		unlink(fresh);
 	return rc;
 }
+
+void file_replace_cancel(FILE *out, const char *path)
+{
+	char fresh[PATH_MAX];
+
+	fresh_name(path, fresh);
+	fclose(out);
+	unlink(fresh);
+}

@@ -9,5 +9,7 @@
 FILE *file_replace_begin(const char *path);
 /* Closes out in every case. 0 or -errno; after an error the old file is still there. */
 int file_replace_finish(FILE *out, const char *path);
+/* Leaves the old one as it is. */
+void file_replace_cancel(FILE *out, const char *path);
 
 #endif

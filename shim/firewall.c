@@ -40,6 +40,11 @@ struct rules_features firewall_current_kernel(void)
 		.tables = true, .owner = true, .native_queue = true, .secpath = true, .fib = true};
 }
 
+void firewall_set_lns(struct config *config, const struct endpoint *lns)
+{
+	*(lns->addr_len == 4 ? &config->lns4 : &config->lns6) = *lns;
+}
+
 bool firewall_find_lns(struct config *config, char error[static CONFIG_ERROR_MAX])
 {
 	struct endpoint lns;
@@ -48,8 +53,14 @@ bool firewall_find_lns(struct config *config, char error[static CONFIG_ERROR_MAX
 		return true;
 	if (!xl2tpd_listen_address(XL2TPD_CONFIG, &lns, error))
 		return false;
-	*(lns.addr_len == 4 ? &config->lns4 : &config->lns6) = lns;
+	firewall_set_lns(config, &lns);
 	return true;
+}
+
+void firewall_explain_interface(const char *name, char error[static CONFIG_ERROR_MAX])
+{
+	snprintf(error, CONFIG_ERROR_MAX, "--iface %s: there is no such interface; `ip -br link' lists them",
+		 name);
 }
 
 bool firewall_check_interfaces(const struct config *config, char error[static CONFIG_ERROR_MAX])
@@ -57,9 +68,7 @@ bool firewall_check_interfaces(const struct config *config, char error[static CO
 	for (size_t i = 0; i < config->interface_count; i++) {
 		if (if_nametoindex(config->interfaces[i]))
 			continue;
-		snprintf(error, CONFIG_ERROR_MAX,
-			 "--iface %s: there is no such interface; `ip -br link' lists them",
-			 config->interfaces[i]);
+		firewall_explain_interface(config->interfaces[i], error);
 		return false;
 	}
 	return true;

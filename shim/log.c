@@ -48,6 +48,7 @@ static const struct {
 	[LOG_SESSION_GONE] = {"session-gone", NOTICE},
 	[LOG_DROP] = {"drop", NOTICE},
 	[LOG_METRICS_UNWRITABLE] = {"metrics-unwritable", WARNING},
+	[LOG_FILES_PROCESS_DIED] = {"files-process-died", ERROR},
 	[LOG_SUPPRESSED] = {"suppressed", NOTICE},
 };
 

@@ -1,8 +1,6 @@
 /* One table of figures; JSON by jansson, the Prometheus text format (version 0.0.4) by hand. */
 #include "shim/report.h"
 
-#include "shim/file.h"
-
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -282,7 +280,7 @@ static void write_rule(void *ctx, const char *rule, uint64_t packets, uint64_t b
 	fprintf(ctx, "natshim_rule_packets_total{rule=\"%s\"} %" PRIu64 "\n", rule, packets);
 }
 
-static void write_metrics(FILE *out, const struct report *r)
+void report_metrics(FILE *out, const struct report *r)
 {
 	struct figure figures[FIGURES_MAX];
 	const size_t count = collect(r, figures);
@@ -304,14 +302,4 @@ static void write_metrics(FILE *out, const struct report *r)
 	}
 	write_head(out, "rule_packets", false, "Packets by rule of the installed tables.");
 	rules_nft_counters(r->nft, write_rule, out);
-}
-
-int report_metrics(const struct report *report, const char *path)
-{
-	FILE *out = file_replace_begin(path);
-
-	if (!out)
-		return -errno;
-	write_metrics(out, report);
-	return file_replace_finish(out, path);
 }

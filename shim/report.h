@@ -9,6 +9,8 @@
 #include "shim/traffic.h"
 #include "shim/watch.h"
 
+#include <stdio.h>
+
 struct report {
 	const struct config *config;
 	uint64_t now_ms, started_ms;
@@ -21,7 +23,7 @@ struct report {
 
 char *report_json(const struct report *report); /* malloc'ed; NULL: out of memory */
 
-/* Writes the file whole and renames it into place. 0 or -errno. */
-int report_metrics(const struct report *report, const char *path);
+/* All figures for Prometheus, in its text format. */
+void report_metrics(FILE *out, const struct report *report);
 
 #endif

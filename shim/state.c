@@ -1,16 +1,12 @@
 /* The files of the state directory. */
 #include "shim/state.h"
 
-#include "shim/file.h"
-
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define PEERS_HEADER "natshim peers 1\n"
 #define LINE_MAX_LENGTH 160
@@ -36,18 +32,12 @@ static void write_peer(void *ctx, const struct endpoint *peer, enum ike_dialect 
 		w->now_ms - age_ms);
 }
 
-int state_save_peers(const char *dir, const struct ike_table *table, uint64_t now_ms)
+void state_write_peers(FILE *out, const struct ike_table *table, uint64_t now_ms)
 {
-	struct writer w = {.now_ms = now_ms};
-	char path[PATH_MAX];
+	struct writer w = {.out = out, .now_ms = now_ms};
 
-	snprintf(path, sizeof path, "%s/peers", dir);
-	w.out = file_replace_begin(path);
-	if (!w.out)
-		return -errno;
-	fputs(PEERS_HEADER, w.out);
+	fputs(PEERS_HEADER, out);
 	ike_table_each_peer(table, now_ms, write_peer, &w);
-	return file_replace_finish(w.out, path);
 }
 
 static bool restore_line(const char *line, struct ike_table *table, uint64_t now_ms)
@@ -95,18 +85,12 @@ static void write_tunnel(void *ctx, const struct l2tp_tunnel_state *tunnel)
 	fprintf(w->out, "%s\n", l2tp_state_text(tunnel, text));
 }
 
-int state_save_tunnels(const char *dir, const struct l2tp_table *table, uint64_t now_ms)
+void state_write_tunnels(FILE *out, const struct l2tp_table *table, uint64_t now_ms)
 {
-	struct writer w = {.now_ms = now_ms};
-	char path[PATH_MAX];
+	struct writer w = {.out = out, .now_ms = now_ms};
 
-	snprintf(path, sizeof path, "%s/tunnels", dir);
-	w.out = file_replace_begin(path);
-	if (!w.out)
-		return -errno;
-	fprintf(w.out, TUNNELS_HEADER, now_ms);
+	fprintf(out, TUNNELS_HEADER, now_ms);
 	l2tp_table_each(table, now_ms, write_tunnel, &w);
-	return file_replace_finish(w.out, path);
 }
 
 static bool restore_tunnel(char *line, struct l2tp_table *table, uint64_t now_ms, uint64_t age_ms)

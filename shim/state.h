@@ -1,22 +1,24 @@
 /* What a restart needs, as small text files in the state directory (under /run: gone with a reboot, as it should be).
- * Times are CLOCK_BOOTTIME in ms, so that a jump of the wall clock changes nothing. Written whole, then renamed. */
+ * Times are CLOCK_BOOTTIME in ms, so that a jump of the wall clock changes nothing. Written whole by shim/files.c. */
 #ifndef NATSHIM_SHIM_STATE_H
 #define NATSHIM_SHIM_STATE_H
 
 #include "shim/ike/exchange.h"
 #include "shim/l2tp/quirks.h"
 
+#include <stdio.h>
+
 /* Makes the directory (0755) if it is not there. 0 or -errno. */
 int state_prepare(const char *dir);
 
-/* The peers whose dialect is known: "peers", one "ENDPOINT DIALECT LAST-SEEN" a line. 0 or -errno; a missing file is 0
- * peers. A line that makes no sense is passed over and counted in *bad. */
-int state_save_peers(const char *dir, const struct ike_table *table, uint64_t now_ms);
+/* The peers whose dialect is known: "peers", one "ENDPOINT DIALECT LAST-SEEN" a line. Reading: 0 or -errno; a missing
+ * file is 0 peers. A line that makes no sense is passed over and counted in *bad. */
+void state_write_peers(FILE *out, const struct ike_table *table, uint64_t now_ms);
 int state_load_peers(const char *dir, struct ike_table *table, uint64_t now_ms, unsigned *restored,
 		     unsigned *bad);
 
 /* The L2TP tunnels: "tunnels", one l2tp_state_text() a line, age included, with the time of writing in the header. */
-int state_save_tunnels(const char *dir, const struct l2tp_table *table, uint64_t now_ms);
+void state_write_tunnels(FILE *out, const struct l2tp_table *table, uint64_t now_ms);
 int state_load_tunnels(const char *dir, struct l2tp_table *table, uint64_t now_ms, unsigned *restored,
 		       unsigned *bad);
 

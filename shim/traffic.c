@@ -16,7 +16,9 @@
 #define ANSWER_MAX 128 /* bytes of a packet of our own */
 
 struct state_file {
-	bool changed;    /* since it was written */
+	enum files_target target;
+	const char *name;
+	bool changed;    /* since it was handed over */
 	bool complained; /* that it cannot be written */
 };
 
@@ -27,6 +29,7 @@ struct traffic {
 	struct watch *watch;
 	struct ike_table *ike;
 	struct l2tp_table *l2tp;
+	struct files *files;
 	struct filter filter;
 	struct nfq_injector *injector; /* NULL: HELLOs cannot be answered, so they are not absorbed */
 	struct state_file peers, tunnels;
@@ -36,33 +39,50 @@ struct traffic {
 /* State */
 
 /* What came of writing one: tried again while it fails, told once. */
-static void written(struct traffic *t, struct state_file *file, const char *name, int rc)
+static void written(struct traffic *t, struct state_file *file, int rc)
 {
 	if (rc && !file->complained)
 		log_event(t->log, LOG_STATE_UNWRITABLE, NULL,
 			  "%s/%s: cannot be written: %s; a restart would not know what stands in it",
-			  t->config->state_dir, name, strerror(-rc));
-	file->complained = file->changed = rc != 0;
+			  t->config->state_dir, file->name, strerror(-rc));
+	file->complained = rc != 0;
+	file->changed |= rc != 0;
 }
 
-static void save_tunnels(struct traffic *t)
+void traffic_saved(struct traffic *traffic, enum files_target target, int error)
 {
-	if (t->tunnels.changed)
-		written(t, &t->tunnels, "tunnels",
-			state_save_tunnels(t->config->state_dir, t->l2tp, clock_now_ms()));
+	if (target == FILES_PEERS)
+		written(traffic, &traffic->peers, error);
+	else if (target == FILES_TUNNELS)
+		written(traffic, &traffic->tunnels, error);
 }
 
-static void save_peers(struct traffic *t)
+static void save(struct traffic *t, struct state_file *file)
 {
-	if (t->peers.changed)
-		written(t, &t->peers, "peers",
-			state_save_peers(t->config->state_dir, t->ike, clock_now_ms()));
+	FILE *content;
+	int rc;
+
+	if (!file->changed)
+		return;
+	content = files_begin();
+	if (!content) {
+		written(t, file, -errno);
+		return;
+	}
+	if (file->target == FILES_PEERS)
+		state_write_peers(content, t->ike, clock_now_ms());
+	else
+		state_write_tunnels(content, t->l2tp, clock_now_ms());
+	file->changed = false;
+	rc = files_finish(t->files, file->target, content);
+	if (rc)
+		written(t, file, rc);
 }
 
 void traffic_save(struct traffic *traffic)
 {
-	save_peers(traffic);
-	save_tunnels(traffic);
+	save(traffic, &traffic->peers);
+	save(traffic, &traffic->tunnels);
 }
 
 static void tell_restored(struct traffic *t, const char *file, int rc, unsigned restored, unsigned bad)
@@ -176,7 +196,7 @@ static enum nfq_verdict on_l2tp(struct traffic *t, const struct filter_outcome *
 	if (r->actions & L2TP_ACT_SAVE)
 		t->tunnels.changed = true;
 	if (r->actions & L2TP_ACT_DROP)
-		save_tunnels(t);
+		save(t, &t->tunnels);
 	if (to_lns)
 		tell_watch(t, o);
 	if ((r->actions & L2TP_ACT_REPLY) && !answer_lns(t, o))
@@ -235,17 +255,12 @@ static void load_state(struct traffic *t)
 }
 
 bool traffic_open(struct traffic **out, const struct config *config, struct log *log, struct rules_nft *nft,
-		  struct watch *watch, char error[static CONFIG_ERROR_MAX])
+		  struct watch *watch, struct files *files, char error[static CONFIG_ERROR_MAX])
 {
 	struct ike_config ike = {.public_addr4 = config->public4, .public_addr6 = config->public6};
 	const struct l2tp_config l2tp = {.hostname = config->l2tp_hostname};
 	struct traffic *t;
-	int rc = state_prepare(config->state_dir);
 
-	if (rc) {
-		snprintf(error, CONFIG_ERROR_MAX, "--state-dir %s: %s", config->state_dir, strerror(-rc));
-		return false;
-	}
 	if (getrandom(&ike.seed, sizeof ike.seed, 0) != sizeof ike.seed) {
 		snprintf(error, CONFIG_ERROR_MAX, "no random numbers: %s", strerror(errno));
 		return false;
@@ -254,7 +269,13 @@ bool traffic_open(struct traffic **out, const struct config *config, struct log 
 	t = calloc(1, sizeof *t);
 	if (!t)
 		return false;
-	*t = (struct traffic){.config = config, .log = log, .nft = nft, .watch = watch};
+	*t = (struct traffic){.config = config,
+			      .log = log,
+			      .nft = nft,
+			      .watch = watch,
+			      .files = files,
+			      .peers = {.target = FILES_PEERS, .name = "peers"},
+			      .tunnels = {.target = FILES_TUNNELS, .name = "tunnels"}};
 	t->ike = t->filter.ike = ike_table_new(&ike);
 	t->l2tp = t->filter.l2tp = l2tp_table_new(&l2tp);
 	*out = t;

@@ -6,6 +6,7 @@
 #include "nfq/queue.h"
 #include "rules/nft.h"
 #include "shim/config.h"
+#include "shim/files.h"
 #include "shim/filter.h"
 #include "shim/log.h"
 #include "shim/watch.h"
@@ -20,10 +21,9 @@ struct traffic_stats {
 	uint64_t unanswered_hellos; /* absorbed, and the acknowledgement could not be sent */
 };
 
-/* Makes the tables and loads the state directory, whose absence is mended. False with one line in error. config, log, nft
- * and watch stay the caller's and must outlive it (config: until traffic_configure). */
+/* Makes the tables and loads the state directory. False with one line in error. config, log, nft, watch and files stay the caller's and must outlive it (config: until traffic_configure). */
 bool traffic_open(struct traffic **out, const struct config *config, struct log *log, struct rules_nft *nft,
-		  struct watch *watch, char error[static CONFIG_ERROR_MAX]);
+		  struct watch *watch, struct files *files, char error[static CONFIG_ERROR_MAX]);
 void traffic_close(struct traffic *traffic);                                  /* writes the state first */
 void traffic_configure(struct traffic *traffic, const struct config *config); /* after a reload */
 
@@ -34,6 +34,8 @@ enum nfq_verdict traffic_packet(void *ctx, struct nfq_packet *packet);
 void traffic_fill_sets(struct traffic *traffic);
 /* Writes what has changed since the last time. Once a second. */
 void traffic_save(struct traffic *traffic);
+/* What became of it. */
+void traffic_saved(struct traffic *traffic, enum files_target target, int error);
 
 const struct ike_table *traffic_ike(const struct traffic *traffic);
 struct traffic_stats traffic_stats(const struct traffic *traffic);
