@@ -1,0 +1,218 @@
+/* Tries what each confined process must not be able to do, and what it must; speaks TAP. Built with the release flags: the
+ * sanitizers' runtime could not live under these filters. */
+#include "shim/confine.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static char allowed[] = "/tmp/natshim-confined-XXXXXX";
+
+/* Each: 0 when it could be done, else the errno. */
+
+static int open_file(void)
+{
+	const int fd = open("/etc/passwd", O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? errno : 0;
+}
+
+static int make_file(const char *directory)
+{
+	char path[64];
+
+	snprintf(path, sizeof path, "%s/file", directory);
+	const int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return errno;
+	close(fd);
+	return unlink(path) ? errno : 0;
+}
+
+static int make_allowed_file(void)
+{
+	return make_file(allowed);
+}
+
+static int make_other_file(void)
+{
+	return make_file("/run");
+}
+
+static int run_program(void)
+{
+	char *const argv[] = {(char *)(uintptr_t) "true", NULL};
+
+	execve("/bin/true", argv, NULL);
+	return errno;
+}
+
+static int split(void)
+{
+	const pid_t pid = (pid_t)syscall(SYS_fork); /* itself, as an intruder would call it */
+
+	if (pid == 0)
+		_exit(0);
+	return pid < 0 ? errno : 0;
+}
+
+static int reach_unix_socket(void)
+{
+	const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd < 0 ? errno : 0;
+}
+
+static int reach_network(void)
+{
+	const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	return fd < 0 ? errno : 0;
+}
+
+static int run_own_memory(void)
+{
+	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return page == MAP_FAILED ? errno : 0;
+}
+
+static int use_memory(void)
+{
+	void *big = malloc(16 << 20);
+
+	if (!big)
+		return ENOMEM;
+	memset(big, 1, 16 << 20);
+	free(big);
+	return 0;
+}
+
+static int signal_init(void)
+{
+	return kill(1, 0) ? errno : 0;
+}
+
+static int trace_parent(void)
+{
+	return ptrace(PTRACE_ATTACH, getppid(), NULL, NULL) ? errno : 0;
+}
+
+static int set_clock(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return clock_settime(CLOCK_REALTIME, &now) ? errno : 0;
+}
+
+static int raw_socket(void)
+{
+	const int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP);
+
+	return fd < 0 ? errno : 0;
+}
+
+static int become_other(void)
+{
+	return setuid(65534) ? errno : 0;
+}
+
+#define DIES (-1)
+#define REFUSED (-2) /* with any error */
+
+static const struct attempt {
+	enum confine_role role;
+	const char *name;
+	int (*try)(void);
+	int outcome; /* 0, DIES or REFUSED */
+} attempts[] = {
+	{CONFINE_PACKETS, "packets: opens no file", open_file, REFUSED},
+	{CONFINE_PACKETS, "packets: makes no file", make_allowed_file, REFUSED},
+	{CONFINE_PACKETS, "packets: exec is death", run_program, DIES},
+	{CONFINE_PACKETS, "packets: fork is death", split, DIES},
+	{CONFINE_PACKETS, "packets: ptrace is death", trace_parent, DIES},
+	{CONFINE_PACKETS, "packets: no UNIX socket (pluto, D-Bus, systemd)", reach_unix_socket, REFUSED},
+	{CONFINE_PACKETS, "packets: no new socket to the network", reach_network, REFUSED},
+	{CONFINE_PACKETS, "packets: no memory that runs", run_own_memory, REFUSED},
+	{CONFINE_PACKETS, "packets: memory is to be had", use_memory, 0},
+	{CONFINE_PACKETS, "packets: signals nobody", signal_init, REFUSED},
+	{CONFINE_FILES, "files: writes where it may", make_allowed_file, 0},
+	{CONFINE_FILES, "files: and nowhere else", make_other_file, REFUSED},
+	{CONFINE_FILES, "files: reads nothing else", open_file, REFUSED},
+	{CONFINE_FILES, "files: exec is death", run_program, DIES},
+	{CONFINE_FILES, "files: fork is death", split, DIES},
+	{CONFINE_FILES, "files: no socket to the network", reach_network, REFUSED},
+	{CONFINE_FILES, "files: no stream socket (pluto, D-Bus, systemd)", reach_unix_socket, REFUSED},
+	{CONFINE_FILES, "files: signals nobody", signal_init, REFUSED},
+	{CONFINE_STACK, "stack: runs programs", run_program, 0},
+	{CONFINE_STACK, "stack: speaks to pluto and charon", reach_unix_socket, 0},
+	{CONFINE_STACK, "stack: sends ICMP", raw_socket, 0},
+	{CONFINE_STACK, "stack: traces nobody", trace_parent, REFUSED},
+	{CONFINE_STACK, "stack: does not set the clock", set_clock, REFUSED},
+	{CONFINE_STACK, "stack: does not change its user", become_other, REFUSED},
+};
+
+static int child(const struct attempt *a)
+{
+	const char *const directories[] = {allowed, NULL};
+	const struct confine_files files = {.writable = directories};
+	char missing[CONFINE_TEXT_MAX];
+
+	if (!confine(a->role, a->role == CONFINE_FILES ? &files : NULL, missing)) {
+		fprintf(stderr, "# not confined by: %s\n", missing);
+		return 255;
+	}
+	return a->try();
+}
+
+static bool holds(const struct attempt *a, int status)
+{
+	if (a->outcome == DIES)
+		return WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS;
+	if (!WIFEXITED(status) || WEXITSTATUS(status) == 255)
+		return false;
+	return a->outcome == REFUSED ? WEXITSTATUS(status) != 0 : WEXITSTATUS(status) == 0;
+}
+
+int main(void)
+{
+	const size_t count = sizeof attempts / sizeof *attempts;
+	unsigned failed = 0;
+
+	if (!mkdtemp(allowed))
+		return 1;
+	for (size_t i = 0; i < count; i++) {
+		int status = 0;
+		const pid_t pid = fork();
+
+		if (pid == 0)
+			_exit(child(&attempts[i]));
+		waitpid(pid, &status, 0);
+		const bool good = holds(&attempts[i], status);
+
+		failed += !good;
+		printf("%sok %zu - %s\n", good ? "" : "not ", i + 1, attempts[i].name);
+		if (!good)
+			printf("# status %#x\n", (unsigned)status);
+		fflush(stdout);
+	}
+	rmdir(allowed);
+	printf("1..%zu\n", count);
+	return failed ? 1 : 0;
+}
