@@ -192,11 +192,11 @@ static enum nfq_verdict on_l2tp(struct traffic *t, const struct filter_outcome *
 			  r->edits & L2TP_EDIT_HOST_NAME ? ", Host Name" : "",
 			  r->edits & L2TP_EDIT_RESULT_CODE ? ", Result Code" : "",
 			  r->edits & L2TP_EDIT_SEQUENCE ? ", sequence numbers" : "");
-	/* An absorbed HELLO must be known after a crash as soon as it is answered; the rest has time until the next tick. */
+	/* Where HELLOs are absorbed, a restart needs the exact sequence numbers: before the packet goes on. Else it can wait. */
 	if (r->actions & L2TP_ACT_SAVE)
 		t->tunnels.changed = true;
-	if (r->actions & L2TP_ACT_DROP)
-		save(t, &t->tunnels);
+	if (t->filter.absorb_hello)
+		save_tunnels(t);
 	if (to_lns)
 		tell_watch(t, o);
 	if ((r->actions & L2TP_ACT_REPLY) && !answer_lns(t, o))
