@@ -196,7 +196,7 @@ static enum nfq_verdict on_l2tp(struct traffic *t, const struct filter_outcome *
 	if (r->actions & L2TP_ACT_SAVE)
 		t->tunnels.changed = true;
 	if (t->filter.absorb_hello)
-		save_tunnels(t);
+		save(t, &t->tunnels);
 	if (to_lns)
 		tell_watch(t, o);
 	if ((r->actions & L2TP_ACT_REPLY) && !answer_lns(t, o))
