@@ -565,6 +565,9 @@ int daemon_run(struct config *config, int argc, char *const argv[])
 			  d.features.native_queue ? "" : " (x_tables)",
 			  d.config.rules == CONFIG_RULES_INSTALL ? "rules installed"
 								 : "rules left to the admin");
+		if (d.config.allow_clear)
+			log_event(&d.log, LOG_CLEAR_ALLOWED, NULL,
+				  "allow-clear: unencrypted L2TP reaches the server on every interface");
 		notify_tell(d.notify, "READY=1");
 		event_base_dispatch(d.loop);
 		log_event(&d.log, LOG_STOPPING, NULL, "stopping");

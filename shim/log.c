@@ -18,6 +18,7 @@ static const struct {
 	enum severity severity;
 } events[LOG_EVENTS] = {
 	[LOG_READY] = {"ready", NOTICE},
+	[LOG_CLEAR_ALLOWED] = {"clear-allowed", WARNING},
 	[LOG_STOPPING] = {"stopping", NOTICE},
 	[LOG_START_FAILED] = {"start-failed", ERROR},
 	[LOG_RELOADED] = {"reloaded", NOTICE},
