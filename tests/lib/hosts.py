@@ -116,6 +116,8 @@ class Host:
     def private(self, path, copy=False):
         """Gives the host a directory of its own at path; copy: filled with what is there. Returns where it really lies."""
         own = self.path(path.strip("/").replace("/", "-"))
+        if os.path.isdir(own):  # given before
+            return own
         if copy:
             shutil.copytree(path, own, symlinks=True)
         else:

@@ -29,6 +29,7 @@ ORDINARY = """
     rightprotoport=17/1701
     pfs=no
     rekey=no
+    leftupdown=%%disabled
     auto=add
 """ % SRV
 
@@ -65,12 +66,14 @@ class Xl2tpd:
         for name in ("chap-secrets", "pap-secrets"):
             with open(os.path.join(own_ppp, name), "w", encoding="ascii") as secrets:
                 secrets.writelines(f"{user} * {PASSWORD} *\n" for user in USERS)
-        self.conf = host.write("xl2tpd.conf", f"{conf}pppoptfile = {options}\n")
+        self.conf = "/etc/xl2tpd/xl2tpd.conf"
+        with open(os.path.join(host.private("/etc/xl2tpd"), "xl2tpd.conf"), "w", encoding="ascii") as file:
+            file.write(f"{conf}pppoptfile = {options}\n")
 
     @classmethod
-    def server(cls, host, listen, auth="require-mschap-v2"):
+    def server(cls, host, listen, auth="require-mschap-v2", port=1701):
         return cls(host, f"""[global]
-port = 1701
+port = {port}
 listen-addr = {listen}
 debug avp = yes
 [lns default]
