@@ -247,7 +247,7 @@ static const uint16_t ports[] = {500, 4500};
 
 static void add_known_cookie(void)
 {
-	assert_int_equal(rules_nft_set_add(lab.nft, RULES_SET_EXCHANGES, known_cookie, 8, 60), 0);
+	assert_int_equal(rules_nft_set_add(lab.nft, RULES_SET_EXCHANGES, known_cookie, 8, 3600), 0);
 }
 
 static void clients_messages(void **state)
@@ -290,9 +290,9 @@ static void servers_messages(void **state)
 				try_out(&messages[i], ports[p], true, known_peer);
 			}
 		endpoint_parse(CLIENT4, &peer);
-		assert_int_equal(rules_nft_set_add(lab.nft, RULES_SET_PEERS4, peer.addr, 4, 60), 0);
+		assert_int_equal(rules_nft_set_add(lab.nft, RULES_SET_PEERS4, peer.addr, 4, 3600), 0);
 		endpoint_parse(CLIENT6, &peer);
-		assert_int_equal(rules_nft_set_add(lab.nft, RULES_SET_PEERS6, peer.addr, 16, 60), 0);
+		assert_int_equal(rules_nft_set_add(lab.nft, RULES_SET_PEERS6, peer.addr, 16, 3600), 0);
 	}
 	leave_lab();
 }
