@@ -1,7 +1,7 @@
 # natshim: build, tests, installation. Everything that is made lies in build/, but the program: ./natshim.
 #
 #   make                 the program                make check       all tests (closes with a count)
-#   make install         DESTDIR, PREFIX            make fuzz-short  a minute of each fuzz target
+#   make install         DESTDIR, PREFIX            make fuzz-short  fuzz targets, two minutes in all
 #   make uninstall                                  make bench       the figures of docs/performance.md
 #   make demo            see it work (as root)      make lint        clang-tidy, cppcheck, man pages
 #   make deps            install what is needed     V=1              show the commands
@@ -123,7 +123,7 @@ check-net check-vm: check-%: natshim $B/san/natshim $(NET_TOOLS)
 	$(Q)PYTHON=$(PYTHON) tests/run $*
 
 fuzz-short fuzz: $(FUZZ:%=$B/fuzz/%)
-	$(Q)tests/fuzz/run $(if $(filter fuzz,$@),3600,60) $(FUZZ:%=$B/fuzz/%)
+	$(Q)tests/fuzz/run $(if $(filter fuzz,$@),7200,120) $(FUZZ:%=$B/fuzz/%)
 
 bench: natshim $(BENCH:%=$B/rel/%)
 	$(Q)PYTHON=$(PYTHON) tests/bench/run
