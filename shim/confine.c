@@ -130,7 +130,7 @@ static const char *const packets_calls[] = {
 	"epoll_create1", "timerfd_settime", "memfd_create", "wait4",        NULL};
 
 static const char *const files_calls[] = {"recvmsg", "sendmsg",  "openat", "newfstatat", "rename", "renameat",
-					  "unlink",  "unlinkat", "fcntl",  "pread64",      NULL};
+					  "unlink",  "unlinkat", "fcntl",  "pread64",    NULL};
 
 /* Whoever asks for these is not us any more. */
 static const char *const deadly_calls[] = {"execve",           "execveat",          "fork", "vfork", "ptrace",
@@ -211,10 +211,22 @@ static int add_rules(scmp_filter_ctx filter, uint32_t action, const char *const 
 	return 0;
 }
 
+/* An argument of a call, by its place: equal to a value, or in the bits of mask. */
+static struct scmp_arg_cmp equal(unsigned place, uint64_t value)
+{
+	return (struct scmp_arg_cmp){.arg = place, .op = SCMP_CMP_EQ, .datum_a = value};
+}
+
+static struct scmp_arg_cmp equal_in(unsigned place, uint64_t mask, uint64_t value)
+{
+	return (struct scmp_arg_cmp){
+		.arg = place, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value};
+}
+
 /* Memory that can be run is never made. */
 static int add_memory(scmp_filter_ctx filter)
 {
-	const struct scmp_arg_cmp no_exec = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
+	const struct scmp_arg_cmp no_exec = equal_in(2, PROT_EXEC, 0);
 	const int rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, no_exec);
 
 	return rc ? rc : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, no_exec);
@@ -227,13 +239,12 @@ static int add_packets(scmp_filter_ctx filter)
 
 	for (size_t i = 0; i < sizeof descriptor_commands / sizeof *descriptor_commands && !rc; i++)
 		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
-				      SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)descriptor_commands[i]));
+				      equal(1, (scmp_datum_t)descriptor_commands[i]));
 	if (!rc) /* how much there is to read */
-		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-				      SCMP_A1(SCMP_CMP_EQ, FIONREAD));
+		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, equal(1, FIONREAD));
 	if (!rc) /* which addresses are this host's own is asked there, anew after an error */
-		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-				      SCMP_A0(SCMP_CMP_EQ, AF_NETLINK), SCMP_A2(SCMP_CMP_EQ, NETLINK_ROUTE));
+		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2, equal(0, AF_NETLINK),
+				      equal(2, NETLINK_ROUTE));
 	return rc;
 }
 
@@ -243,12 +254,10 @@ static int add_files(scmp_filter_ctx filter)
 	int rc = add_rules(filter, SCMP_ACT_ALLOW, files_calls);
 
 	if (!rc)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-				      SCMP_A0(SCMP_CMP_EQ, AF_UNIX),
-				      SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, SOCK_DGRAM));
+		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2, equal(0, AF_UNIX),
+				      equal_in(1, 0xf, SOCK_DGRAM));
 	if (!rc)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-				      SCMP_A1(SCMP_CMP_EQ, SIOCGIFINDEX));
+		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, equal(1, SIOCGIFINDEX));
 	return rc;
 }
 
