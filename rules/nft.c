@@ -22,6 +22,7 @@ enum {
 	UDATA_MAX = 128,
 };
 #define PROBE_TABLE "natshim_probe"
+#define PROBE_SET "probe4"
 #define NO_PRIVILEGE "may not change nf_tables: needs CAP_NET_ADMIN; run as root"
 
 /* nft's own numbers for the types of set keys: what it stores in a set, to list it in words. */
@@ -447,6 +448,8 @@ static int try_item(struct rules_nft *nft, uint32_t table_flags, const struct ru
 		    bool native_queue, const struct rules_message **failed, struct rules_batch *batch)
 {
 	static const struct rules_chain chain = {.name = "probe"};
+	static const struct rules_set_def set = {
+		.name = PROBE_SET, .key = RULES_KEY_IPV4, .timed = true, .kernel_filled = true, .size = 1};
 	struct rules_rule rule = {.item_count = item ? 1 : 0};
 	char buffer[32 * 1024];
 
@@ -455,6 +458,8 @@ static int try_item(struct rules_nft *nft, uint32_t table_flags, const struct ru
 	rules_batch_begin(nft, batch, buffer, sizeof(buffer));
 	add_table(nft, batch, NFT_MSG_NEWTABLE, PROBE_TABLE, table_flags);
 	add_chain(nft, batch, PROBE_TABLE, &chain);
+	if (item && item->name)
+		add_set(nft, batch, NULL, PROBE_TABLE, &set, 1);
 	if (item)
 		add_rule(nft, batch, PROBE_TABLE, chain.name, &rule, native_queue);
 	add_table(nft, batch, NFT_MSG_DELTABLE, PROBE_TABLE, 0);
@@ -464,7 +469,8 @@ static int try_item(struct rules_nft *nft, uint32_t table_flags, const struct ru
 int rules_nft_probe(struct rules_nft *nft, struct rules_features *out, char error[static RULES_ERROR_MAX])
 {
 	const struct rules_item queue = {.kind = ITEM_QUEUE}, secpath = {.kind = ITEM_SECPATH, .value = 1},
-				fib = {.kind = ITEM_DADDR_LOCAL};
+				fib = {.kind = ITEM_DADDR_LOCAL},
+				limit = {.kind = ITEM_OVER4, .name = PROBE_SET, .value = 1, .burst = 1};
 	const struct rules_message *failed;
 	struct rules_batch batch;
 	int result;
@@ -480,6 +486,7 @@ int rules_nft_probe(struct rules_nft *nft, struct rules_features *out, char erro
 	out->native_queue = try_item(nft, 0, &queue, true, &failed, &batch) == 0;
 	out->xt_queue = try_item(nft, 0, &queue, false, &failed, &batch) == 0;
 	out->secpath = try_item(nft, 0, &secpath, true, &failed, &batch) == 0;
+	out->limit = try_item(nft, 0, &limit, true, &failed, &batch) == 0;
 	out->fib = try_item(nft, 0, &fib, true, &failed, &batch) == 0;
 	return 0;
 }

@@ -19,6 +19,7 @@ struct rules_features {
 	bool xt_queue;     /* NFQUEUE of x_tables through nft_compat */
 	bool secpath;      /* meta secpath, that is IPsec */
 	bool fib;          /* fib daddr type */
+	bool limit;        /* limit in a dynamic set */
 };
 
 int rules_nft_open(struct rules_nft **out, char error[static RULES_ERROR_MAX]);

@@ -247,6 +247,33 @@ static void put_seen(struct builder *b, const struct rules_item *item)
 	set_data(b, expr, NFTNL_EXPR_DYNSET_SET_NAME, item->name, strlen(item->name) + 1);
 }
 
+/* The limit is the element's own: one bucket for each address. */
+static void put_over(struct builder *b, const struct rules_item *item)
+{
+	const bool v4 = item->kind == ITEM_OVER4;
+	struct nftnl_expr *expr, *limit;
+
+	put_family(b, v4 ? NFPROTO_IPV4 : NFPROTO_IPV6);
+	put_payload(b, NFT_PAYLOAD_NETWORK_HEADER, v4 ? IPV4_SOURCE : IPV6_SOURCE, v4 ? 4 : 16, NFT_REG_1);
+	expr = put(b, "dynset");
+	limit = nftnl_expr_alloc("limit");
+	if (!expr || !limit) {
+		b->failed = true;
+		if (limit)
+			nftnl_expr_free(limit);
+		return;
+	}
+	nftnl_expr_set_u64(limit, NFTNL_EXPR_LIMIT_RATE, item->value);
+	nftnl_expr_set_u64(limit, NFTNL_EXPR_LIMIT_UNIT, 1); /* second */
+	set_u32(limit, NFTNL_EXPR_LIMIT_BURST, item->burst);
+	set_u32(limit, NFTNL_EXPR_LIMIT_TYPE, NFT_LIMIT_PKTS);
+	set_u32(limit, NFTNL_EXPR_LIMIT_FLAGS, NFT_LIMIT_F_INV);
+	set_u32(expr, NFTNL_EXPR_DYNSET_SREG_KEY, NFT_REG_1);
+	set_u32(expr, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_UPDATE);
+	set_data(b, expr, NFTNL_EXPR_DYNSET_SET_NAME, item->name, strlen(item->name) + 1);
+	nftnl_expr_set(expr, NFTNL_EXPR_DYNSET_EXPR, limit, 0); /* it is the dynset's now */
+}
+
 static void put_no_checksum(struct builder *b, const struct rules_item *item)
 {
 	const uint16_t zero = 0;
@@ -310,6 +337,12 @@ static void put_drop(struct builder *b, const struct rules_item *item)
 	put_verdict(b, NF_DROP);
 }
 
+static void put_return(struct builder *b, const struct rules_item *item)
+{
+	(void)item;
+	put_verdict(b, NFT_RETURN);
+}
+
 static void put_jump(struct builder *b, const struct rules_item *item)
 {
 	struct nftnl_expr *expr = put_verdict(b, NFT_JUMP);
@@ -354,10 +387,13 @@ static const struct {
 	[ITEM_DADDR_LOCAL] = {put_daddr_local, "nft_fib_inet"},
 	[ITEM_SEEN4] = {put_seen, NULL},
 	[ITEM_SEEN6] = {put_seen, NULL},
+	[ITEM_OVER4] = {put_over, "nft_limit"},
+	[ITEM_OVER6] = {put_over, "nft_limit"},
 	[ITEM_NO_CHECKSUM] = {put_no_checksum, NULL},
 	[ITEM_COUNTER] = {put_counter, NULL},
 	[ITEM_QUEUE] = {put_queue, "nft_queue"},
 	[ITEM_DROP] = {put_drop, NULL},
+	[ITEM_RETURN] = {put_return, NULL},
 	[ITEM_JUMP] = {put_jump, NULL},
 	[ITEM_DNAT] = {put_dnat, "nft_nat"},
 };

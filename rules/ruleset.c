@@ -22,6 +22,7 @@ enum {
 	ALIVE_TIMEOUT_S = 600,
 	EXCHANGE_TIMEOUT_S = 120,
 	PEER_TIMEOUT_S = 8 * 3600,
+	FIRST_TIMEOUT_S = 60, /* of an address' bucket, which is full again long before */
 	SET_SIZE = 65535,
 };
 
@@ -169,13 +170,38 @@ static void add_known_exchange(struct rules_chain *chain, const struct ike_port 
 	add_value(rule, ITEM_QUEUE, queue);
 }
 
+static const struct {
+	enum rules_item_kind over;
+	enum rules_key key;
+	const char *set, *suffix;
+} first_limits[] = {{ITEM_OVER4, RULES_KEY_IPV4, "first4", "ip"},
+		    {ITEM_OVER6, RULES_KEY_IPV6, "first6", "ip6"}};
+
+/* Too many first messages from one address: they go on, but not up. */
+static void add_limits(struct rules_chain *chain, const struct ike_port *p)
+{
+	for (size_t i = 0; i < 2; i++) {
+		struct rules_rule *rule = add_rule(chain);
+
+		add_raw(rule, p->isakmp + ISAKMP_RESPONDER_COOKIE, 64, 0);
+		add_item(rule, (struct rules_item){.kind = first_limits[i].over,
+						   .name = first_limits[i].set,
+						   .value = RULES_FIRST_PER_SECOND,
+						   .burst = RULES_FIRST_BURST});
+		name_rule(rule, "limited-%u-%s", p->port, first_limits[i].suffix);
+		add(rule, ITEM_RETURN);
+	}
+}
+
 /* From clients: first messages of anybody, later ones of known exchanges. */
-static void add_clear_in(struct rules_table *table, const struct ike_port *p, uint16_t queue)
+static void add_clear_in(struct rules_table *table, const struct ike_port *p, uint16_t queue, bool no_limit)
 {
 	struct rules_chain *chain = add_chain(table, p->in);
-	struct rules_rule *first =
-		add_rule(chain); /* a limit for each address belongs in front of its counter */
+	struct rules_rule *first;
 
+	if (!no_limit)
+		add_limits(chain, p);
+	first = add_rule(chain);
 	add_raw(first, p->isakmp + ISAKMP_RESPONDER_COOKIE, 64, 0);
 	name_rule(first, "first-%u", p->port);
 	add_value(first, ITEM_QUEUE, queue);
@@ -234,9 +260,16 @@ static void build_queue_table(struct rules_table *table, const struct rules_opti
 				.timeout_s = s == RULES_SET_EXCHANGES ? EXCHANGE_TIMEOUT_S : PEER_TIMEOUT_S,
 				.size = SET_SIZE,
 			});
+	for (size_t i = 0; i < 2 && !o->no_limit; i++)
+		add_set(table, (struct rules_set_def){.name = first_limits[i].set,
+						      .key = first_limits[i].key,
+						      .timed = true,
+						      .kernel_filled = true,
+						      .timeout_s = FIRST_TIMEOUT_S,
+						      .size = SET_SIZE});
 	EACH_IKE_PORT(p)
 	{
-		add_clear_in(table, p, o->queue_number);
+		add_clear_in(table, p, o->queue_number, o->no_limit);
 		add_clear_out(table, p, o->queue_number);
 	}
 	chain = add_base_chain(table, "ike_in", RULES_HOOK_PREROUTING, in);

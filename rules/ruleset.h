@@ -27,7 +27,8 @@ enum rules_set {
 };
 
 /* Names of the rules that count (their nft comments), for status and tests.
- *   natshim_queue  in:  first-500 first-4500 exchange-500 exchange-4500 l2tp-in
+ *   natshim_queue  in:  limited-500-ip limited-500-ip6 limited-4500-ip limited-4500-ip6 (not sent up)
+ *                  first-500 first-4500 exchange-500 exchange-4500 l2tp-in
  *                  out: out-exchange-500 out-exchange-4500 out-first-500-ip out-first-500-ip6
  * out-first-4500-ip out-first-4500-ip6 l2tp-out natshim        clear-l2tp clear-l2tp-out (dropped),
  * checksum-ip (cleared), to-lns-ip to-lns-ip6 (connections) */
@@ -44,6 +45,11 @@ enum rules_priority {
 	RULES_PRIORITY_GUARD_OUT = 300,
 	RULES_PRIORITY_DNAT = -100,
 };
+
+/* First messages from one address that come up; what is more goes on untouched. Many clients behind one NAT that all come
+ * back at once stay within the burst. */
+#define RULES_FIRST_PER_SECOND 50
+#define RULES_FIRST_BURST 200
 
 struct rules_options {
 	const char *const *interfaces; /* names, at least one, each shorter than IFNAMSIZ */
@@ -63,6 +69,7 @@ struct rules_options {
 	bool native_queue; /* the kernel has the queue expression; false: x_tables NFQUEUE through nft_compat
 			    */
 	bool no_secpath; /* the kernel has no IPsec at all: no DNAT, no L2TP; all udp/1701 counts as clear */
+	bool no_limit;   /* the kernel has no limit expression: first messages come up at any rate */
 	bool no_fib; /* the kernel has no fib expression: DNAT also of what is not addressed to this host */
 };
 

@@ -36,10 +36,13 @@ enum rules_item_kind {
 	ITEM_DADDR_LOCAL, /* fib daddr type local */
 	ITEM_SEEN4,       /* update @NAME { ip saddr . udp sport } */
 	ITEM_SEEN6,       /* update @NAME { ip6 saddr . udp sport } */
+	ITEM_OVER4,       /* update @NAME { ip saddr limit rate over VALUE/second burst BURST packets } */
+	ITEM_OVER6,       /* likewise, ip6 saddr */
 	ITEM_NO_CHECKSUM, /* udp checksum set 0 */
 	ITEM_COUNTER,     /* counter */
 	ITEM_QUEUE,       /* queue num VALUE bypass */
 	ITEM_DROP,        /* drop */
+	ITEM_RETURN,      /* return */
 	ITEM_JUMP,        /* jump NAME */
 	ITEM_DNAT,        /* dnat ip|ip6 to ENDPOINT */
 	ITEM_KINDS
@@ -48,8 +51,9 @@ enum rules_item_kind {
 struct rules_item {
 	enum rules_item_kind kind;
 	uint16_t offset, bits; /* bits from the start of the UDP header */
-	uint64_t value;        /* host order */
-	const char *name;      /* of a set or a chain; static text */
+	uint32_t burst;
+	uint64_t value;   /* host order */
+	const char *name; /* of a set or a chain; static text */
 	struct endpoint to;
 };
 
@@ -81,7 +85,7 @@ struct rules_set_def {
 	unsigned size;      /* bound; 0: none */
 };
 
-#define RULES_SETS_MAX 4
+#define RULES_SETS_MAX 6
 #define RULES_CHAINS_MAX 8
 struct rules_table {
 	const char *name;

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
-/* Placeholders: %n name, %v value, %o offset, %b bits, %e exists or missing, %f family, %t address and port.
+/* Placeholders: %n name, %v value, %u burst, %o offset, %b bits, %e exists or missing, %f family, %t address and port.
  */
 static const char *const phrases[ITEM_KINDS] = {
 	[ITEM_IIF] = "iifname @%n",
@@ -24,10 +24,13 @@ static const char *const phrases[ITEM_KINDS] = {
 	[ITEM_DADDR_LOCAL] = "fib daddr type local",
 	[ITEM_SEEN4] = "update @%n { ip saddr . udp sport }",
 	[ITEM_SEEN6] = "update @%n { ip6 saddr . udp sport }",
+	[ITEM_OVER4] = "update @%n { ip saddr limit rate over %v/second burst %u packets }",
+	[ITEM_OVER6] = "update @%n { ip6 saddr limit rate over %v/second burst %u packets }",
 	[ITEM_NO_CHECKSUM] = "udp checksum set 0",
 	[ITEM_COUNTER] = "counter",
 	[ITEM_QUEUE] = "queue num %v bypass",
 	[ITEM_DROP] = "drop",
+	[ITEM_RETURN] = "return",
 	[ITEM_JUMP] = "jump %n",
 	[ITEM_DNAT] = "dnat %f to %t",
 };
@@ -42,6 +45,9 @@ static void print_placeholder(FILE *out, char placeholder, const struct rules_it
 		break;
 	case 'v':
 		fprintf(out, "%" PRIu64, item->value);
+		break;
+	case 'u':
+		fprintf(out, "%" PRIu32, item->burst);
 		break;
 	case 'o':
 		fprintf(out, "%u", item->offset);

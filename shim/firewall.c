@@ -27,6 +27,7 @@ struct ruleset *firewall_ruleset(const struct config *config, const struct rules
 		.native_queue = features->native_queue,
 		.no_secpath = !features->secpath,
 		.no_fib = !features->fib,
+		.no_limit = !features->limit,
 	};
 
 	for (size_t i = 0; i < config->interface_count; i++)
@@ -36,8 +37,12 @@ struct ruleset *firewall_ruleset(const struct config *config, const struct rules
 
 struct rules_features firewall_current_kernel(void)
 {
-	return (struct rules_features){
-		.tables = true, .owner = true, .native_queue = true, .secpath = true, .fib = true};
+	return (struct rules_features){.tables = true,
+				       .owner = true,
+				       .native_queue = true,
+				       .secpath = true,
+				       .fib = true,
+				       .limit = true};
 }
 
 void firewall_set_lns(struct config *config, const struct endpoint *lns)

@@ -26,6 +26,7 @@ static struct rules_options full_options(const struct rules_features *features)
 		.native_queue = features->native_queue,
 		.no_secpath = !features->secpath,
 		.no_fib = !features->fib,
+		.no_limit = !features->limit,
 	};
 
 	assert_true(endpoint_parse("192.168.1.98", &options.lns4));

@@ -51,6 +51,7 @@ static void make_lab(bool dnat)
 	options.native_queue = lab.features.native_queue;
 	options.no_secpath = !lab.features.secpath;
 	options.no_fib = !lab.features.fib;
+	options.no_limit = !lab.features.limit;
 	assert_true(endpoint_parse("192.0.2.99", &options.lns4));
 	install(lab.nft, &options);
 }
