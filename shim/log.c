@@ -24,7 +24,7 @@ static const struct {
 	[LOG_RELOADED] = {"reloaded", NOTICE},
 	[LOG_RELOAD_REFUSED] = {"reload-refused", ERROR},
 	[LOG_RELOAD_PARTIAL] = {"reload-partial", WARNING},
-	[LOG_PHASE1_BEGINS] = {"phase1-begins", NOTICE},
+	[LOG_PHASE1_BEGINS] = {"phase1-begins", DEBUG},
 	[LOG_NATT_AGREED] = {"natt-agreed", NOTICE},
 	[LOG_REWRITTEN] = {"rewritten", DEBUG},
 	[LOG_L2TP_REPAIRED] = {"l2tp-repaired", DEBUG},

@@ -11,6 +11,7 @@
 #include <sys/random.h>
 
 #define EXCHANGE_TIMEOUT_S 180 /* of a cookie in the kernel's set */
+#define EXCHANGES_MAX 32768    /* half of what the kernel's set holds; a flood turns them over */
 #define PEER_TIMEOUT_S                                                                                       \
 	(8 * 3600)     /* of a known peer's address in the kernel's set, as in the table of peers */
 #define ANSWER_MAX 128 /* bytes of a packet of our own */
@@ -147,6 +148,8 @@ static enum nfq_verdict on_ike(struct traffic *t, const struct filter_outcome *o
 
 	if (r->message_number == 1 && !r->server_initiated)
 		watch_phase1_begins(t->watch, &r->peer);
+	if (r->actions & IKE_ACT_UNTRACK)
+		rules_nft_set_delete(t->nft, RULES_SET_EXCHANGES, r->evicted, IKE_COOKIE_LEN);
 	if ((r->actions & IKE_ACT_TRACK) &&
 	    rules_nft_set_add(t->nft, RULES_SET_EXCHANGES, r->cookie, IKE_COOKIE_LEN, EXCHANGE_TIMEOUT_S))
 		t->set_errors++;
@@ -257,7 +260,9 @@ static void load_state(struct traffic *t)
 bool traffic_open(struct traffic **out, const struct config *config, struct log *log, struct rules_nft *nft,
 		  struct watch *watch, struct files *files, char error[static CONFIG_ERROR_MAX])
 {
-	struct ike_config ike = {.public_addr4 = config->public4, .public_addr6 = config->public6};
+	struct ike_config ike = {.max_exchanges = EXCHANGES_MAX,
+				 .public_addr4 = config->public4,
+				 .public_addr6 = config->public6};
 	const struct l2tp_config l2tp = {.hostname = config->l2tp_hostname};
 	struct traffic *t;
 

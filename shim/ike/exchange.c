@@ -110,6 +110,19 @@ static struct dialect_context context_of(const struct ike_table *table, const st
 	};
 }
 
+/* A new one where it must be, in the place of the one that was not used for the longest time. */
+static struct exchange *put_exchange(struct ike_table *table, int64_t now, const uint8_t *cookie,
+				     struct ike_result *result)
+{
+	const void *victim = lru_victim(table->exchanges, cookie);
+
+	if (victim) {
+		memcpy(result->evicted, victim, IKE_COOKIE_LEN);
+		result->actions |= IKE_ACT_UNTRACK;
+	}
+	return lru_put(table->exchanges, now, cookie);
+}
+
 /* A client's first message tells its dialect; one whose dialect needs nothing is not followed. */
 static struct exchange *learn_client(struct ike_table *table, int64_t now,
 				     const struct isakmp_message *message, struct ike_result *result)
@@ -123,7 +136,7 @@ static struct exchange *learn_client(struct ike_table *table, int64_t now,
 			result->actions |= IKE_ACT_FORGET_PEER;
 		return NULL;
 	}
-	exchange = lru_put(table->exchanges, now, message->data);
+	exchange = put_exchange(table, now, message->data, result);
 	if (exchange->dialect != result->dialect || exchange->server_initiated)
 		*exchange = (struct exchange){.dialect = result->dialect};
 	return exchange;
@@ -144,7 +157,7 @@ static struct exchange *learn_server(struct ike_table *table, int64_t now,
 	if (dialect == IKE_DIALECT_NONE)
 		return NULL;
 	result->dialect = dialect;
-	exchange = lru_put(table->exchanges, now, message->data);
+	exchange = put_exchange(table, now, message->data, result);
 	*exchange = (struct exchange){.dialect = dialect, .server_initiated = true};
 	return exchange;
 }

@@ -51,6 +51,7 @@ enum ike_action {
 	IKE_ACT_REMEMBER_PEER =
 		2, /* the peer's dialect is proven: let server-initiated exchanges with it come up */
 	IKE_ACT_FORGET_PEER = 4, /* the peer at this endpoint turned out to speak RFC 3947 by itself */
+	IKE_ACT_UNTRACK = 8, /* the exchange of the evicted cookie had to make room: undo its IKE_ACT_TRACK */
 };
 
 /* In the order of shim/ike/dialect.c's table; names through ike_dialect_name(): "rfc3947", "apple",
@@ -87,8 +88,9 @@ struct ike_result {
 	unsigned exchange_type;  /* 2 Main, 4 Aggressive (RFC 2408 section 3.1); 0 unknown */
 	unsigned message_number; /* 1.. within the exchange as far as it is known, else 0 */
 	bool server_initiated;
-	struct endpoint peer;           /* the client's side of the datagram */
-	uint8_t cookie[IKE_COOKIE_LEN]; /* the initiator's, as in the message */
+	struct endpoint peer;            /* the client's side of the datagram */
+	uint8_t cookie[IKE_COOKIE_LEN];  /* the initiator's, as in the message */
+	uint8_t evicted[IKE_COOKIE_LEN]; /* with IKE_ACT_UNTRACK */
 };
 
 struct ike_config {

@@ -21,6 +21,7 @@ struct lru {
 	struct entry *oldest, *newest, *unused;
 	struct entry **bucket;
 	uint8_t *pool;
+	size_t capacity, touched; /* entries; of these, ever used */
 };
 
 static size_t aligned(size_t size)
@@ -78,12 +79,7 @@ struct lru *lru_new(size_t capacity, size_t key_size, size_t value_size, int64_t
 		lru_free(lru);
 		return NULL;
 	}
-	for (size_t i = 0; i < capacity; i++) {
-		struct entry *e = (void *)(lru->pool + i * lru->stride);
-
-		e->older = lru->unused;
-		lru->unused = e;
-	}
+	lru->capacity = capacity;
 	return lru;
 }
 
@@ -153,6 +149,24 @@ static void drop(struct lru *lru, struct entry *e)
 	lru->count--;
 }
 
+/* Memory is first touched when it is first needed. */
+static struct entry *take_unused(struct lru *lru)
+{
+	struct entry *e = lru->unused;
+
+	if (!e)
+		return (void *)(lru->pool + lru->touched++ * lru->stride);
+	lru->unused = e->older;
+	return e;
+}
+
+const void *lru_victim(const struct lru *lru, const void *key)
+{
+	if (lru->count < lru->capacity || lookup(lru, bucket_of(lru, key), key))
+		return NULL;
+	return key_of(lru, lru->oldest);
+}
+
 void *lru_find(const struct lru *lru, int64_t now_ms, const void *key)
 {
 	struct entry *e = lookup(lru, bucket_of(lru, key), key);
@@ -185,12 +199,11 @@ void *lru_put(struct lru *lru, int64_t seen_ms, const void *key)
 		link_age(lru, e, seen_ms);
 		return e->value;
 	}
-	if (!lru->unused) {
+	if (lru->count == lru->capacity) {
 		drop(lru, lru->oldest);
 		lru->evicted++;
 	}
-	e = lru->unused;
-	lru->unused = e->older;
+	e = take_unused(lru);
 	memset(e->value, 0, lru->value_size);
 	memcpy(e->value + lru->value_size, key, lru->key_size);
 	e->bucket = bucket;

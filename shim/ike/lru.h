@@ -1,7 +1,7 @@
 /* A table of bounded size: entries of one kind found by a key of fixed size, the least recently used one
  * going first.
  *
- * All memory is taken by lru_new(); every call but lru_put() with a time in the past is O(1). Buckets are
+ * All memory is taken by lru_new(), and first touched when it is needed; every call but lru_put() with a time in the past is O(1). Buckets are
  * chosen by a keyed universal hash, so that forged keys cannot be made to share one. Knows nothing of what is
  * kept in it. Pure. */
 #ifndef NATSHIM_SHIM_IKE_LRU_H
@@ -26,6 +26,8 @@ void lru_free(struct lru *lru);
 void *lru_find(const struct lru *lru, int64_t now_ms, const void *key);
 void *lru_use(struct lru *lru, int64_t now_ms, const void *key);
 void *lru_put(struct lru *lru, int64_t seen_ms, const void *key);
+/* The key of the entry that lru_put() of this key would evict; NULL: none. */
+const void *lru_victim(const struct lru *lru, const void *key);
 bool lru_remove(struct lru *lru, const void *key);
 void lru_expire(struct lru *lru, int64_t now_ms);
 

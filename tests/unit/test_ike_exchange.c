@@ -175,7 +175,8 @@ static bool server_offers(struct ike_table *table, uint64_t now, const char *cli
 
 	assert_true(r.server_initiated);
 	assert_int_equal(r.reason, vendor == VENDOR_RFC_3947 ? IKE_ORDINARY : IKE_REWRITTEN);
-	assert_int_equal(r.actions, vendor == VENDOR_RFC_3947 ? 0 : IKE_ACT_TRACK);
+	assert_int_equal(r.actions & ~(unsigned)IKE_ACT_UNTRACK,
+			 vendor == VENDOR_RFC_3947 ? 0 : IKE_ACT_TRACK);
 	return has_vendor(&m, vendor);
 }
 
@@ -346,21 +347,33 @@ static void a_flood_of_first_messages_is_bounded(void **state)
 	struct ike_table *table =
 		ike_table_new(&(struct ike_config){.max_exchanges = BOUND, .max_peers = BOUND});
 	struct message m;
+	unsigned untracked = 0;
 
 	(void)state;
 	meet(table, 0, client_text, VENDOR_APPLE, 1);
 	for (uint32_t i = 0; i < FLOOD; i++) {
+		struct ike_result r;
+
 		char forged[ENDPOINT_TEXT_MAX];
 
 		snprintf(forged, sizeof forged, "10.%u.%u.1:500", i / 256, i % 256);
 		m = first(1000 + 2 * i, VENDOR_APPLE);
-		assert_int_equal(to_server(table, i, forged, &m).reason, IKE_REWRITTEN);
+		r = to_server(table, i, forged, &m);
+		assert_int_equal(r.reason, IKE_REWRITTEN);
+		if (r.actions & IKE_ACT_UNTRACK) {
+			const struct message oldest =
+				first(untracked ? 1000 + 2 * (untracked - 1) : 1, VENDOR_APPLE);
+
+			assert_memory_equal(r.evicted, oldest.data, IKE_COOKIE_LEN);
+			untracked++;
+		}
 		m = first(1001 + 2 * i, VENDOR_RFC_3947);
 		assert_int_equal(to_server(table, i, forged, &m).reason, IKE_ORDINARY);
 		assert_true(ike_table_stats(table).exchanges <= BOUND);
 	}
 	assert_int_equal(ike_table_stats(table).exchanges, BOUND);
 	assert_int_equal(ike_table_stats(table).evicted, FLOOD + 1 - BOUND);
+	assert_int_equal(untracked, FLOOD + 1 - BOUND);
 	m = answer(1, 5);
 	assert_int_equal(to_client(table, FLOOD, client_text, &m).reason, IKE_UNKNOWN);
 	m = answer(1000 + 2 * (FLOOD - 1), 5);
