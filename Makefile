@@ -35,7 +35,7 @@ LIB_SRC := $(filter-out shim/main.c,$(SRC))
 UNIT := $(sort $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c)))
 FUZZ := $(sort $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c)))
 # What the tests in namespaces use beside the program.
-NET_TOOLS := $B/tests/inject.so $B/tests/confined
+NET_TOOLS := $B/tests/inject.so $B/tests/confined $B/tests/flood
 BENCH := $(sort $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/bench_*.c)))
 
 ifeq ($(V),1)
@@ -103,6 +103,11 @@ $B/tests/inject.so: tests/lib/inject.c
 	$(say) LINK $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=c11 -D_GNU_SOURCE $(WARN) -O2 -g -fPIC -shared -o $@ $< -ldl
+
+$B/tests/flood: tests/lib/flood.c
+	$(say) LINK $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE $(WARN) -O2 -g -o $@ $<
 
 $B/tests/confined: $B/rel/tests/lib/confined.o $B/rel/libnatshim.a
 	$(say) LINK $@

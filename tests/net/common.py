@@ -1,6 +1,8 @@
 """What the tests in namespaces share: the path to the packages, one attempt at phase 1, what pluto calls a NAT."""
 import os
 import re
+import socket
+import struct
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
@@ -35,6 +37,20 @@ def client(host, dialect, server=hosts.SRV, **settings):
     """A test client in a host that gives up within a few seconds."""
     settings = {"interval": 0.4, "sends": 6} | settings
     return Client(server, host.socket, dialect=natt.DIALECTS[dialect], **settings)
+
+
+class Forger:
+    """Sends first messages to the server from any address, as a flood does: the rules let 50 a second up from one."""
+
+    def __init__(self, host):
+        self.socket, self.count = host.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW), 0
+
+    def send(self, message, port=500):
+        self.count += 1
+        source = (0x0B000000 + self.count % 0x100000).to_bytes(4, "big")
+        udp = struct.pack(">HHHH", port, 500, 8 + len(message), 0)
+        ip = struct.pack(">BBHHHBBH", 0x45, 0, 28 + len(message), 0, 0, 64, 17, 0) + source + socket.inet_aton(hosts.SRV)
+        self.socket.sendto(ip + udp + message, (hosts.SRV, 0))
 
 
 class Attempt:
