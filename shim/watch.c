@@ -77,6 +77,14 @@ static void log_session(struct watch *w, const struct session_action *a)
 	}
 }
 
+static void keep_warm(struct watch *w, const struct session_action *a)
+{
+	struct endpoint client = a->peer;
+
+	client.port = a->l2tp_port;
+	stack_warm(w->stack, &client);
+}
+
 static void act(struct watch *w, const struct session_action *a)
 {
 	switch (a->kind) {
@@ -88,7 +96,7 @@ static void act(struct watch *w, const struct session_action *a)
 			session_identified(w->table, clock_now_ms(), &a->peer);
 		break;
 	case SESSION_KEEP_WARM:
-		stack_warm(w->stack, &a->peer);
+		keep_warm(w, a);
 		break;
 	default:
 		log_session(w, a);

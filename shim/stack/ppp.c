@@ -6,7 +6,9 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/genetlink.h>
 #include <linux/if_arp.h>
+#include <linux/l2tp.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +17,7 @@
 #include <unistd.h>
 
 #define LINKS_MAX 4096
+#define TUNNELS_MAX 64 /* of one client: behind one address there may be several */
 #define ICMP_ECHO_REQUEST 8
 
 bool ppp_ipparam(const char *cmdline, size_t length, struct endpoint *out)
@@ -31,6 +34,23 @@ bool ppp_ipparam(const char *cmdline, size_t length, struct endpoint *out)
 			return endpoint_parse(cmdline, out) && out->port == 0;
 		next_is_it = !strcmp(cmdline, "ipparam");
 		cmdline = zero + 1;
+	}
+	return false;
+}
+
+/* "  SESSION 'name' 00000000/1701 5CB0/9A3D -> ..." (tunnel first), followed by a line "   interface ppp0". */
+bool ppp_of_tunnel(const char *text, uint32_t tunnel, unsigned n, char out[static PPP_NAME_MAX])
+{
+	bool in_it = false;
+
+	for (const char *line = text; line && *line; line = strchr(line, '\n')) {
+		unsigned of, session;
+
+		line += *line == '\n';
+		if (sscanf(line, " SESSION '%*[^']' %*[0-9A-Fa-f]/%*u %x/%x", &of, &session) == 2)
+			in_it = of == tunnel;
+		else if (in_it && sscanf(line, " interface %15[a-zA-Z0-9_.-]", out) == 1 && n-- == 0)
+			return true;
 	}
 	return false;
 }
@@ -153,6 +173,95 @@ static bool is_of(const struct link *link, const struct endpoint *client)
 	return ppp_ipparam(text, length, &address) && endpoint_same_host(&address, client);
 }
 
+/* ---- which tunnel ------------------------------------------------------------------------------------------------ */
+
+struct tunnels {
+	const struct endpoint *client;
+	uint32_t ids[TUNNELS_MAX];
+	size_t count;
+};
+
+static void take_family(void *ctx, struct nlmsghdr *message)
+{
+	struct nlattr *id = nlmsg_find_attr(message, GENL_HDRLEN, CTRL_ATTR_FAMILY_ID);
+
+	if (id && nla_len(id) >= 2)
+		*(uint16_t *)ctx = nla_get_u16(id);
+}
+
+static struct nl_msg *generic_message(uint16_t family, uint8_t command, int flags)
+{
+	struct genlmsghdr header = {.cmd = command, .version = 1};
+	struct nl_msg *message = nlmsg_alloc_simple(family, NLM_F_REQUEST | flags);
+
+	if (!message || !nlmsg_append(message, &header, sizeof header, NLMSG_ALIGNTO))
+		return message;
+	nlmsg_free(message);
+	return NULL;
+}
+
+static void look_at_tunnel(void *ctx, struct nlmsghdr *message)
+{
+	struct tunnels *tunnels = ctx;
+	const struct endpoint *client = tunnels->client;
+	const int address_type = client->addr_len == 16 ? L2TP_ATTR_IP6_DADDR : L2TP_ATTR_IP_DADDR;
+	struct nlattr *id = nlmsg_find_attr(message, GENL_HDRLEN, L2TP_ATTR_CONN_ID);
+	struct nlattr *address = nlmsg_find_attr(message, GENL_HDRLEN, address_type);
+	struct nlattr *port = nlmsg_find_attr(message, GENL_HDRLEN, L2TP_ATTR_UDP_DPORT);
+
+	if (!id || nla_len(id) < 4 || !address || nla_len(address) < client->addr_len || !port ||
+	    nla_len(port) < 2)
+		return;
+	if (memcmp(nla_data(address), client->addr, client->addr_len) != 0 ||
+	    (client->port && nla_get_u16(port) != client->port) || tunnels->count == TUNNELS_MAX)
+		return;
+	tunnels->ids[tunnels->count++] = nla_get_u32(id);
+}
+
+/* A kernel without L2TP has no tunnels; that is no error. */
+static void find_tunnels(struct tunnels *tunnels)
+{
+	struct nl_msg *message;
+	struct nl_sock *sock;
+	uint16_t family = 0;
+
+	if (netlink_open(&sock, NETLINK_GENERIC))
+		return;
+	message = generic_message(GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 0);
+	if (message && !nla_put_string(message, CTRL_ATTR_FAMILY_NAME, L2TP_GENL_NAME))
+		netlink_request(sock, message, take_family, &family);
+	if (family)
+		netlink_request(sock, generic_message(family, L2TP_CMD_TUNNEL_GET, NLM_F_DUMP),
+				look_at_tunnel, tunnels);
+	nl_socket_free(sock);
+}
+
+static char *read_sessions(void)
+{
+	FILE *file = fopen("/proc/net/pppol2tp", "re");
+	char *text = NULL;
+	size_t size = 0;
+
+	if (file && getdelim(&text, &size, '\0', file) < 0) {
+		free(text);
+		text = NULL;
+	}
+	if (file)
+		fclose(file);
+	return text;
+}
+
+static bool in_tunnels(const struct tunnels *tunnels, const char *sessions, const char *name)
+{
+	char found[PPP_NAME_MAX];
+
+	for (size_t i = 0; sessions && i < tunnels->count; i++)
+		for (unsigned n = 0; ppp_of_tunnel(sessions, tunnels->ids[i], n, found); n++)
+			if (!strcmp(found, name))
+				return true;
+	return false;
+}
+
 /* ---- the echo ---------------------------------------------------------------------------------------------------- */
 
 static int send_echo(const struct link *link)
@@ -175,15 +284,22 @@ static int send_echo(const struct link *link)
 int ppp_warm(const struct endpoint *client, char text[static STACK_TEXT_MAX])
 {
 	struct links links = {.all = malloc(LINKS_MAX * sizeof(struct link))};
+	struct tunnels tunnels = {.client = client};
 	int rc = links.all ? read_links(&links) : -ENOMEM;
+	char *sessions;
 	unsigned sent = 0;
 
+	find_tunnels(&tunnels);
+	sessions = read_sessions();
 	for (size_t i = 0; i < links.count && !rc; i++) {
-		if (!links.all[i].peer || !is_of(&links.all[i], client))
+		const struct link *link = &links.all[i];
+
+		if (!link->peer || !(in_tunnels(&tunnels, sessions, link->name) || is_of(link, client)))
 			continue;
-		rc = send_echo(&links.all[i]);
+		rc = send_echo(link);
 		sent++;
 	}
+	free(sessions);
 	free(links.all);
 	if (rc)
 		snprintf(text, STACK_TEXT_MAX, "ppp: %s", strerror(-rc));

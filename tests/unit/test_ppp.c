@@ -49,6 +49,33 @@ static void test_every_truncation(void **state)
 		assert_int_equal(param(line, cut, &got), cut >= sizeof "pppd\0ipparam\000203.0.113.2");
 }
 
+static void test_interfaces_of_a_tunnel(void **state)
+{
+	static const char text[] =
+		"PPPoL2TP driver info, V2.0\n"
+		"TUNNEL name, user-data-ok session-count\n"
+		" debug tx-pkts/bytes/errs rx-pkts/bytes/errs\n"
+		"  SESSION name, addr/port src-tid/sid dest-tid/sid state user-data-ok\n"
+		"\nTUNNEL 'tunl 23728', Y 1\n 00000000 4/100/0 5/100/0\n"
+		"  SESSION 'sess 23728/39485' CB007101/1701 5CB0/9A3D -> 0001/0002 1 Y\n"
+		"   0/0/recvonly none 0 0 0\n   4/5 4/100/0 5/100/0\n   interface ppp0\n"
+		"  SESSION 'sess 23728/7' CB007101/1701 5CB0/0007 -> 0001/0003 1 Y\n   interface ppp3\n"
+		"\nTUNNEL 'tunl 9', Y 1\n  SESSION 'sess 9/7' CB007101/1701 0009/0007 -> 0001/0003 1 Y\n"
+		"   interface ppp1\n";
+	char name[PPP_NAME_MAX];
+
+	(void)state;
+	assert_true(ppp_of_tunnel(text, 23728, 0, name));
+	assert_string_equal(name, "ppp0");
+	assert_true(ppp_of_tunnel(text, 23728, 1, name));
+	assert_string_equal(name, "ppp3");
+	assert_false(ppp_of_tunnel(text, 23728, 2, name));
+	assert_true(ppp_of_tunnel(text, 9, 0, name));
+	assert_string_equal(name, "ppp1");
+	assert_false(ppp_of_tunnel(text, 10, 0, name));
+	assert_false(ppp_of_tunnel("", 9, 0, name));
+}
+
 static void test_echo(void **state)
 {
 	uint8_t echo[PPP_ECHO_LENGTH];
@@ -82,6 +109,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ipparam),
 		cmocka_unit_test(test_every_truncation),
+		cmocka_unit_test(test_interfaces_of_a_tunnel),
 		cmocka_unit_test(test_echo),
 		cmocka_unit_test(test_nobody),
 	};
