@@ -110,6 +110,8 @@ static void follow(struct watch *w)
 	uint64_t deadline, wait_ms = LONGEST_WAIT_MS;
 	struct timeval wait;
 
+	session_tick(w->table,
+		     clock_now_ms()); /* here, for a timer that is set again and again never fires */
 	while (session_next_action(w->table, clock_now_ms(), &action))
 		act(w, &action);
 	deadline = session_next_deadline(w->table);
@@ -126,7 +128,6 @@ static void on_deadline(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
-	session_tick(w->table, clock_now_ms());
 	follow(w);
 }
 

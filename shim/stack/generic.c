@@ -36,10 +36,10 @@ struct work {
 	bool out_of_memory;
 };
 
-static void read_marks(const struct nlmsghdr *message, int header, struct marks *marks)
+static void read_marks(struct nlmsghdr *message, int header, struct marks *marks)
 {
-	struct nlattr *mark = nlmsg_find_attr((struct nlmsghdr *)(uintptr_t)message, header, XFRMA_MARK);
-	struct nlattr *if_id = nlmsg_find_attr((struct nlmsghdr *)(uintptr_t)message, header, XFRMA_IF_ID);
+	struct nlattr *mark = nlmsg_find_attr(message, header, XFRMA_MARK);
+	struct nlattr *if_id = nlmsg_find_attr(message, header, XFRMA_IF_ID);
 
 	if (mark && nla_len(mark) >= (int)sizeof marks->mark) {
 		memcpy(&marks->mark, nla_data(mark), sizeof marks->mark);
@@ -211,7 +211,7 @@ static int generic_list(const struct stack_options *options, const struct endpoi
 	(void)options;
 	(void)peer;
 	(void)report;
-	(void)text;
+	text[0] = '\0';
 	return 0;
 }
 

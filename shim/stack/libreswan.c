@@ -210,7 +210,7 @@ static int libreswan_list(const struct stack_options *options, const struct endp
 
 /* ---- end --------------------------------------------------------------------------------------------------------- */
 
-#define TARGETS_MAX (2 * STACK_SAS_MAX)
+#define TARGETS_MAX ((size_t)2 * STACK_SAS_MAX)
 struct targets {
 	uint64_t children[TARGETS_MAX], parents[TARGETS_MAX];
 	size_t child_count, parent_count;
@@ -335,8 +335,8 @@ static int libreswan_detect(const struct stack_options *options, char text[stati
 	FILE *file = fopen(path, "re");
 
 	if (file) {
-		if (fscanf(file, "%ld", &pid) != 1)
-			pid = 0;
+		if (fgets(process, sizeof process, file))
+			pid = strtol(process, NULL, 10);
 		fclose(file);
 	}
 	snprintf(process, sizeof process, "/proc/%ld", pid);

@@ -5,7 +5,7 @@
 
 static size_t home(const struct port_map *map, uint32_t reqid)
 {
-	return (reqid * 0x9e3779b1u) & (map->capacity - 1);
+	return (reqid * UINT64_C(0x9e3779b1)) & (map->capacity - 1);
 }
 
 static size_t slot_of(const struct port_map *map, uint32_t reqid)

@@ -44,11 +44,11 @@ bool ppp_of_tunnel(const char *text, uint32_t tunnel, unsigned n, char out[stati
 	bool in_it = false;
 
 	for (const char *line = text; line && *line; line = strchr(line, '\n')) {
-		unsigned of, session;
+		int ids = 0;
 
 		line += *line == '\n';
-		if (sscanf(line, " SESSION '%*[^']' %*[0-9A-Fa-f]/%*u %x/%x", &of, &session) == 2)
-			in_it = of == tunnel;
+		if (sscanf(line, " SESSION '%*[^']' %*[0-9A-Fa-f]/%*[0-9] %n", &ids) == 0 && ids)
+			in_it = strtoul(line + ids, NULL, 16) == tunnel;
 		else if (in_it && sscanf(line, " interface %15[a-zA-Z0-9_.-]", out) == 1 && n-- == 0)
 			return true;
 	}

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define CHILDREN_MAX 64
+#define CHILD_IDS_MAX ((size_t)2 * STACK_SAS_MAX)
 #define TERMINATE_MS 1500
 
 struct child_sa {
@@ -246,7 +247,7 @@ static int terminate(const struct stack_options *options, const char *what, uint
 
 struct search {
 	const struct stack_end_request *request;
-	uint64_t ike_ids[STACK_SAS_MAX], child_ids[2 * STACK_SAS_MAX];
+	uint64_t ike_ids[STACK_SAS_MAX], child_ids[CHILD_IDS_MAX];
 	uint32_t left[STACK_SAS_MAX]; /* children of that IKE SA that are not meant */
 	size_t ike_count, child_count;
 };
@@ -271,7 +272,7 @@ static void search_ike(void *ctx, struct ike_sa *ike)
 		if (!is_meant(search->request, &ike->children[i]))
 			continue;
 		meant++;
-		if (search->child_count < 2 * STACK_SAS_MAX)
+		if (search->child_count < CHILD_IDS_MAX)
 			search->child_ids[search->child_count++] = ike->children[i].id;
 	}
 	if (meant && search->ike_count < STACK_SAS_MAX) {

@@ -31,7 +31,7 @@ void vici_copy(struct vici_text text, char *out, size_t size)
 	const size_t length = text.length < size - 1 ? text.length : size - 1;
 
 	for (size_t i = 0; i < length; i++)
-		out[i] = text.bytes[i] >= ' ' && text.bytes[i] < 0x7f ? (char)text.bytes[i] : '?';
+		out[i] = (char)(text.bytes[i] >= ' ' && text.bytes[i] < 0x7f ? text.bytes[i] : '?');
 	out[length] = '\0';
 }
 
@@ -144,7 +144,8 @@ static void put_byte(struct vici_writer *w, unsigned value)
 
 void vici_begin(struct vici_writer *w, uint8_t *bytes, size_t size, enum vici_packet type, const char *name)
 {
-	*w = (struct vici_writer){.bytes = bytes, .size = size};
+	*w = (struct vici_writer){.size = size};
+	w->bytes = bytes;
 	put_byte(w, type);
 	if (has_name(type))
 		put_text(w, 1, name);

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define VICI_PACKET_MAX (512 * 1024) /* bytes, the protocol's own bound */
+#define VICI_PACKET_MAX ((size_t)512 * 1024) /* bytes, the protocol's own bound */
 #define VICI_DEPTH_MAX 16
 
 enum vici_packet {

@@ -16,7 +16,7 @@ static int try_connect(const char *path)
 
 	if (strlen(path) >= sizeof address.sun_path)
 		return -ENAMETOOLONG;
-	strcpy(address.sun_path, path);
+	memcpy(address.sun_path, path, strlen(path));
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
@@ -31,7 +31,7 @@ static int try_connect(const char *path)
 int vici_connect(const char *asked, unsigned timeout_ms, char *text, size_t size)
 {
 	static const char *const usual[] = {"/run/charon.vici", "/var/run/charon.vici"};
-	const struct timeval limit = {.tv_sec = timeout_ms / 1000, .tv_usec = (timeout_ms % 1000) * 1000};
+	const struct timeval limit = {.tv_sec = timeout_ms / 1000, .tv_usec = (suseconds_t)(timeout_ms % 1000) * 1000};
 	const char *path = asked ? asked : usual[0];
 	int fd = try_connect(path);
 
@@ -74,7 +74,7 @@ int vici_send(int fd, const struct vici_writer *w)
 
 	if (sent < 0)
 		return errno == EAGAIN ? -ETIMEDOUT : -errno;
-	return sent == (ssize_t)(n + 4) ? 0 : -EIO;
+	return sent == 4 + (ssize_t)n ? 0 : -EIO;
 }
 
 int vici_receive(int fd, uint8_t *packet, size_t *length)

@@ -40,12 +40,13 @@ static bool take_number(struct cursor *c, uint64_t *out)
 
 static bool take_hex(struct cursor *c, uint32_t *out)
 {
+	static const char digits[] = {'0', '1', '2', '3', '4', '5', '6', '7',
+				      '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'};
 	const char *start = c->at;
 	uint32_t value = 0;
 
 	for (; c->at < c->end; c->at++) {
-		const char *digits = "0123456789abcdef";
-		const char *digit = memchr(digits, *c->at, 16);
+		const char *digit = memchr(digits, *c->at, sizeof digits);
 
 		if (!digit)
 			break;
@@ -77,7 +78,7 @@ static bool take_word(struct cursor *c, char *out, size_t size)
 static void copy_printable(char *out, const char *text, size_t length)
 {
 	for (size_t i = 0; i < length; i++)
-		out[i] = text[i] >= ' ' && text[i] < 0x7f ? text[i] : '?';
+		out[i] = (char)(text[i] >= ' ' && text[i] < 0x7f ? text[i] : '?');
 	out[length] = '\0';
 }
 

@@ -40,7 +40,7 @@ static const struct stack_backend *choose(const struct stack_options *options, b
 	static const struct stack_backend *const all[] = {&stack_libreswan, &stack_strongswan, &stack_xfrm};
 
 	*error = -ESRCH;
-	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
 		if (options->kind != STACK_AUTO && options->kind != all[i]->kind)
 			continue;
 		if (options->kind == STACK_AUTO && all[i]->kind == STACK_XFRM && !bare)

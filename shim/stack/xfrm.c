@@ -55,12 +55,18 @@ static void remember_orphan(struct xfrm_monitor *m, uint32_t reqid)
 	m->orphans[m->orphan_at++ % ORPHANS] = reqid;
 }
 
-static bool is_orphan(const struct xfrm_monitor *m, uint32_t reqid)
+/* True once: an SA of this reqid waited for its policy. */
+static bool adopt_orphan(struct xfrm_monitor *m, uint32_t reqid)
 {
-	for (unsigned i = 0; i < ORPHANS; i++)
-		if (m->orphans[i] == reqid)
-			return true;
-	return false;
+	bool waited = false;
+
+	for (unsigned i = 0; i < ORPHANS; i++) {
+		if (m->orphans[i] != reqid)
+			continue;
+		m->orphans[i] = 0;
+		waited = true;
+	}
+	return waited;
 }
 
 /* False: neither end is ours, or both are and the ports don't tell. */
@@ -117,8 +123,8 @@ static void take_policy(struct xfrm_monitor *m, const struct xfrm_message *messa
 		return;
 	}
 	port_map_set(&m->ports, message->reqid, theirs);
-	if (is_orphan(m, message->reqid))
-		m->again = true;
+	if (message->reqid && adopt_orphan(m, message->reqid) && m->dump != DUMP_POLICIES)
+		m->again = true; /* else the SAs come next anyway */
 }
 
 static void take_message(struct xfrm_monitor *m, const struct nlmsghdr *header, size_t length)

@@ -309,6 +309,7 @@ static void test_ports_from_the_policies(void **state)
 
 	assert_int_equal(f.count, 1);
 	assert_int_equal(f.views[0].l2tp_port, 49160);
+	assert_int_equal(w->dumps, 2); /* one for the policy that was waited for, and no more */
 	assert_int_equal(f.views[0].state, SESSION_UP);
 	finish(w);
 }
