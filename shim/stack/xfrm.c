@@ -98,6 +98,8 @@ static void take_sa(struct xfrm_monitor *m, struct xfrm_message *message)
 		m->handlers.sa_gone(m->ctx, &sa);
 		return;
 	}
+	if (!message->keyed)
+		return;
 	if (sa.transport && !sa.upper_protocol && sa.reqid) {
 		if (port_map_get(&m->ports, sa.reqid, &sa.peer_port)) {
 			sa.upper_protocol = UDP;

@@ -63,6 +63,7 @@ struct xfrm_message {
 	uint16_t src_port, dst_port; /* of the selectors, host order; 0: any (also when it is masked) */
 	uint8_t policy_dir;          /* XFRM_POLICY_IN, _OUT, _FWD */
 	bool transport;
+	bool keyed; /* false: an SA still being negotiated, only its SPI is reserved (XFRM_MSG_ALLOCSPI) */
 	uint64_t bytes, packets, add_time_s;
 };
 /* One netlink message of length bytes; every length in it is checked. False: malformed. */

@@ -162,6 +162,8 @@ bool xfrm_parse(const struct nlmsghdr *message, size_t length, struct xfrm_messa
 		data = nla_data(attributes[layout->inner]);
 	}
 	out->kind = layout->kind;
+	out->keyed = attributes[XFRMA_ALG_CRYPT] || attributes[XFRMA_ALG_AEAD] ||
+		     attributes[XFRMA_ALG_AUTH] || attributes[XFRMA_ALG_AUTH_TRUNC];
 	return policy ? take_policy(out, data, attributes[XFRMA_TMPL])
 		      : take_sa(out, data, attributes[XFRMA_ENCAP]);
 }
