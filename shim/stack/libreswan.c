@@ -248,13 +248,23 @@ static void find_targets(const struct states *states, const struct stack_end_req
 	}
 }
 
-/* A Quick Mode that is still under way does not name its parent, so any one of the same instance counts. */
-static bool has_child(const struct states *states, const struct whack_line *ike)
+static bool is_target(const struct targets *targets, uint64_t child)
+{
+	for (size_t i = 0; i < targets->child_count; i++)
+		if (targets->children[i] == child)
+			return true;
+	return false;
+}
+
+/* Another one than those that are to go. A Quick Mode that is still under way does not name its parent, so any one of the
+ * same instance counts. */
+static bool has_child(const struct states *states, const struct whack_line *ike,
+		      const struct targets *targets)
 {
 	for (size_t i = 0; i < states->count; i++) {
 		const struct whack_line *line = &states->lines[i];
 
-		if (line->kind != WHACK_STATE || !line->quick)
+		if (line->kind != WHACK_STATE || !line->quick || is_target(targets, line->number))
 			continue;
 		if (line->parent == ike->number)
 			return true;
@@ -282,23 +292,39 @@ static int delete_state(const struct stack_options *options, uint64_t number,
 	return rc;
 }
 
-static int delete_childless(const struct stack_options *options, const struct stack_end_request *request,
-			    const struct targets *targets, char text[static STACK_TEXT_MAX])
+/* Deleting an IKE state leaves its other children alone, so one look at the states is enough unless there were some. */
+static int delete_parents(const struct stack_options *options, const struct states *states,
+			  const struct targets *targets, char text[static STACK_TEXT_MAX])
 {
-	struct states states;
-	int rc;
+	int rc = 0;
 
-	if (!targets->parent_count)
-		return 0;
-	rc = read_states(options, "--showstates", &states, &request->peer, text);
-	if (rc)
-		return rc;
 	for (size_t i = 0; i < targets->parent_count && !rc; i++) {
-		const struct whack_line *ike = find(&states, WHACK_STATE, targets->parents[i]);
+		const struct whack_line *ike = find(states, WHACK_STATE, targets->parents[i]);
 
-		if (ike && !has_child(&states, ike))
+		if (ike && !has_child(states, ike, targets))
 			rc = delete_state(options, ike->number, text);
 	}
+	return rc;
+}
+
+/* A child that pluto was slow to delete may be gone all the same, and its IKE state must not be left behind then: where
+ * that is not known, the states are read again. */
+static int delete_again(const struct stack_options *options, const struct stack_end_request *request,
+			const struct targets *targets, char text[static STACK_TEXT_MAX])
+{
+	struct targets left = {.child_count = 0};
+	struct states states;
+	int rc = read_states(options, "--showstates", &states, &request->peer, text);
+
+	if (rc)
+		return rc;
+	find_targets(&states, request, &left);
+	left.parent_count = targets->parent_count;
+	memcpy(left.parents, targets->parents, sizeof left.parents);
+	for (size_t i = 0; i < left.child_count && !rc; i++)
+		rc = delete_state(options, left.children[i], text);
+	if (!rc)
+		rc = delete_parents(options, &states, &left, text);
 	free(states.lines);
 	return rc;
 }
@@ -313,12 +339,14 @@ static int libreswan_end(const struct stack_options *options, const struct stack
 	if (rc)
 		return rc;
 	find_targets(&states, request, &targets);
+	for (size_t i = 0; i < targets.child_count && !rc; i++)
+		rc = delete_state(options, targets.children[i], text);
+	if (!rc)
+		rc = delete_parents(options, &states, &targets, text);
 	free(states.lines);
 	if (!targets.child_count) /* pluto knows nothing of these SAs: left over in the kernel, or gone meanwhile */
 		return stack_xfrm.end(options, request, text);
-	for (size_t i = 0; i < targets.child_count && !rc; i++)
-		rc = delete_state(options, targets.children[i], text);
-	return rc ? rc : delete_childless(options, request, &targets, text);
+	return rc == -ETIMEDOUT ? delete_again(options, request, &targets, text) : rc;
 }
 
 /* ---- detect ------------------------------------------------------------------------------------------------------ */
