@@ -99,6 +99,8 @@ bool session_next_action(struct session_table *table, uint64_t now_ms, struct se
 				       .idle_ms = now_ms - s->last_life,
 				       .bytes_in = s->bytes_in,
 				       .bytes_out = s->bytes_out};
+	if (kind == SESSION_KEPT)
+		out->reason = (enum session_end)s->taken_back;
 	if (kind == SESSION_END)
 		name_sas(table, s, out);
 	if (kind == SESSION_ENDED) { /* always the last one of a session */

@@ -135,6 +135,7 @@ static void reconsider(struct session_table *table, uint32_t index, uint64_t now
 		return;
 	if (rules_next_end(table, s).at <= now_ms)
 		return;
+	table_session(table, index)->taken_back = s->reason;
 	reopen(table, index);
 	table->stats.kept++;
 	action_push(table, index, SESSION_KEPT);

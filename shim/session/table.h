@@ -35,6 +35,7 @@ struct session {
 	uint8_t started;       /* SESSION_STARTED was said */
 	uint8_t gone;          /* no SA left: waits for SESSION_ENDED to be handed out */
 	uint8_t in_line;       /* stands in the line of actions */
+	uint8_t taken_back;    /* SESSION_KEPT waits: the end that was */
 	uint32_t reqid;
 	uint32_t first_sa;      /* newest first */
 	uint32_t in_generation; /* dump in which inbound packets were seen */
