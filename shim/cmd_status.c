@@ -23,10 +23,11 @@ static json_int_t number_of(const json_t *object, const char *key)
 
 static const char *span(json_int_t seconds, char out[static 24])
 {
-	if (seconds < 120)
+	if (seconds < 60)
 		snprintf(out, 24, "%" JSON_INTEGER_FORMAT "s", seconds);
-	else if (seconds < 7200)
-		snprintf(out, 24, "%" JSON_INTEGER_FORMAT "m", seconds / 60);
+	else if (seconds < 3600)
+		snprintf(out, 24, "%" JSON_INTEGER_FORMAT "m%02" JSON_INTEGER_FORMAT "s", seconds / 60,
+			 seconds % 60);
 	else
 		snprintf(out, 24, "%" JSON_INTEGER_FORMAT "h%02" JSON_INTEGER_FORMAT "m", seconds / 3600,
 			 seconds / 60 % 60);
@@ -50,9 +51,61 @@ static void print_counters(const json_t *counters, const char *indent)
 	}
 }
 
+/* 999, 1.2K, 34M */
+static const char *amount(json_int_t bytes, char out[static 24])
+{
+	static const char units[] = " KMGTPE";
+	double value = (double)bytes;
+	size_t unit = 0;
+
+	for (; value >= 999.5 && unit + 2 < sizeof units; unit++)
+		value /= 1000;
+	if (unit == 0)
+		snprintf(out, 24, "%" JSON_INTEGER_FORMAT, bytes);
+	else
+		snprintf(out, 24, value < 9.95 ? "%.1f%c" : "%.0f%c", value, units[unit]);
+	return out;
+}
+
+/* "idle in 9m40s", "closed, told 3 times", "never" */
+static const char *ending(const json_t *session, char out[static 64])
+{
+	const json_t *in_s = json_object_get(session, "ends_in_s");
+	const json_int_t attempts = number_of(session, "attempts");
+	char in[24];
+
+	if (attempts)
+		snprintf(out, 64, "%s, told %s", text_of(session, "ends_why"),
+			 attempts == 1 ? "the stack" : "the stack again");
+	else if (json_is_integer(in_s))
+		snprintf(out, 64, "%s in %s", text_of(session, "ends_why"),
+			 span(json_integer_value(in_s), in));
+	else
+		snprintf(out, 64, "by itself only");
+	return out;
+}
+
+static void print_session(const json_t *s)
+{
+	char peer[80], idle[24], age[24], in[24], out[24], ends[64];
+	const char *address = text_of(s, "peer");
+	const char *error = json_string_value(json_object_get(s, "error"));
+
+	if (!number_of(s, "port"))
+		snprintf(peer, sizeof peer, "%s", address);
+	else
+		snprintf(peer, sizeof peer, strchr(address, ':') ? "[%s]:%d" : "%s:%d", address,
+			 (int)number_of(s, "port"));
+	printf("%-22s %-10s %-3s %5d %-7s %6s %6s %6s %6s  %s\n", peer, text_of(s, "dialect"),
+	       json_is_true(json_object_get(s, "nat")) ? "yes" : "no", (int)number_of(s, "l2tp_port"),
+	       text_of(s, "state"), span(number_of(s, "age_s"), age), span(number_of(s, "idle_s"), idle),
+	       amount(number_of(s, "bytes_in"), in), amount(number_of(s, "bytes_out"), out), ending(s, ends));
+	if (error)
+		printf("    %s\n", error);
+}
+
 static void print_sessions(const json_t *sessions)
 {
-	char idle[24];
 	size_t i;
 	json_t *s;
 
@@ -60,20 +113,9 @@ static void print_sessions(const json_t *sessions)
 		printf("sessions: none\n");
 		return;
 	}
-	printf("%-28s %-11s %-3s %5s %-9s %6s %11s %11s  %s\n", "PEER", "DIALECT", "NAT", "L2TP", "STATE",
-	       "IDLE", "IN", "OUT", "ENDS");
-	json_array_foreach(sessions, i, s)
-	{
-		char peer[80];
-
-		snprintf(peer, sizeof peer, "%s:%" JSON_INTEGER_FORMAT, text_of(s, "peer"),
-			 number_of(s, "port"));
-		printf("%-28s %-11s %-3s %5" JSON_INTEGER_FORMAT " %-9s %6s %11" JSON_INTEGER_FORMAT
-		       " %11" JSON_INTEGER_FORMAT "  %s\n",
-		       peer, text_of(s, "dialect"), json_is_true(json_object_get(s, "nat")) ? "yes" : "no",
-		       number_of(s, "l2tp_port"), text_of(s, "state"), span(number_of(s, "idle_s"), idle),
-		       number_of(s, "bytes_in"), number_of(s, "bytes_out"), text_of(s, "ends"));
-	}
+	printf("%-22s %-10s %-3s %5s %-7s %6s %6s %6s %6s  %s\n", "PEER", "DIALECT", "NAT", "L2TP", "STATE",
+	       "AGE", "IDLE", "IN", "OUT", "WILL END");
+	json_array_foreach(sessions, i, s) print_session(s);
 }
 
 static void print_peers(const json_t *peers)
@@ -112,7 +154,7 @@ static int show(const char *path, bool as_json, bool clear)
 		fprintf(stderr, "natshim: status: %s\n", error);
 		return EXIT_FAILED;
 	}
-	if (clear)
+	if (clear && isatty(STDOUT_FILENO))
 		fputs("\033[H\033[2J", stdout);
 	status = json_loads(text, 0, &why);
 	if (as_json)

@@ -90,6 +90,12 @@ static void add_session(void *ctx, const struct session_view *v)
 	json_object_set_new(session, "bytes_in", number(v->bytes_in));
 	json_object_set_new(session, "bytes_out", number(v->bytes_out));
 	json_object_set_new(session, "ends", ends_text(v));
+	json_object_set_new(session, "ends_why",
+			    v->ends_in_ms == UINT64_MAX ? json_null()
+							: json_string(session_end_name(v->why)));
+	json_object_set_new(session, "ends_in_s",
+			    v->ends_in_ms == UINT64_MAX ? json_null() : number(v->ends_in_ms / 1000));
+	json_object_set_new(session, "attempts", number(v->attempts));
 	json_object_set_new(session, "error", v->error ? json_string(v->error) : json_null());
 	json_array_append_new(ctx, session);
 }
