@@ -209,7 +209,8 @@ class Phase2:
             self.events.append("QM2 with NAT-OA: ignored")
             return
         ids = message.all(ike1.ID)
-        if ids and ids != exchange.ids:
+        behind_nat = exchange.sa.nat and not exchange.sa.method.natoa_fatal  # strongSwan names the NAT's address then
+        if ids and ids != exchange.ids and not behind_nat:
             self.events.append("QM2 with another ID: refused")
             return
         exchange.nonce_r = message.one(ike1.NONCE)

@@ -61,8 +61,8 @@ class Vpn:
         """All stages up to the one named; raises Failed. seconds: for each stage after phase 1."""
         for stage in STAGES[:STAGES.index(to) + 1]:
             getattr(self, "start_" + stage.replace(" ", ""))()
-            if not serve([self], seconds, lambda name=stage: self._reached(name) or self._hopeless()) or self._hopeless():
-                raise Failed(stage, self._why(stage))
+            if not serve([self], seconds, lambda name=stage: self.reached(name) or self.hopeless()) or self.hopeless():
+                raise Failed(stage, self.why(stage))
             self.stage = stage
         return self
 
@@ -89,14 +89,14 @@ class Vpn:
     def start_ppp(self):
         self.ppp.start(time.monotonic())
 
-    def _reached(self, stage):
+    def reached(self, stage):
         return {"phase 1": bool(self.ike.sas), "phase 2": bool(self.phase2.pairs), "tunnel": self.lac.state in ("call", "up"),
                 "session": self.lac.state == "up", "ppp": self.ppp.state == "up"}[stage]
 
-    def _hopeless(self):
+    def hopeless(self):
         return self.lac.state == "closed" or self.ppp.state in ("failed", "down")
 
-    def _why(self, stage):
+    def why(self, stage):
         return {"phase 2": [*self.phase2.events, *(what for what, _ in self.ike.notices)],
                 "ppp": f"{self.ppp.state}, {self.ppp.reason}; L2TP {self.lac.state}, {self.lac.reason}"}.get(
                     stage, f"{self.lac.state}, {self.lac.reason}; heard {self.lac.received}; ESP refused {self.refused}")
