@@ -67,8 +67,8 @@ static void judge_port(const struct check_facts *facts, struct check_result *r)
 	if (!port || !strcmp(port, "1701"))
 		return;
 	check_found(r, "%s: port is %s", f->path, port);
-	check_mend(r, "run natshim with --lns ADDRESS:%s, or --lns auto", port);
-	check_mend(r, "or in %s, [global]: port = 1701", f->path);
+	mend_xl2tpd(f, "global", "port = 1701", r);
+	check_mend(r, "or start natshim with --lns ADDRESS:%s, or --lns auto", port);
 }
 
 static void judge_length_bit(const struct check_facts *facts, struct check_result *r)

@@ -373,8 +373,8 @@ static void judge_dpd_action(const struct check_facts *facts, struct check_resul
 	} else if (!settings_find(&f->config, conn, "dpdaction")) {
 		check_found(r, "conn %s: dpdaction is not set, which is hold", conn);
 	} else {
-		check_blind(r, "this libreswan prints no dpdaction, and pluto does not run");
-		check_mend(r, "run the check again when pluto runs: systemctl start ipsec");
+		check_blind(r, "this libreswan prints no dpdaction, and pluto has not loaded the conn");
+		check_mend(r, "run the check again when pluto has loaded the conn: systemctl start ipsec");
 		return;
 	}
 	mend_conn(f, conn, r, "dpdaction=clear");
@@ -394,11 +394,11 @@ static void judge_encapsulation(const struct check_facts *facts, struct check_re
 	if (value) {
 		check_found(r, "conn %s: encapsulation=no", conn);
 	} else if (settings_find(&f->config, conn, "encapsulation")) {
-		check_blind(
-			r,
-			"conn %s sets encapsulation, this libreswan prints no value, and pluto does not run",
-			conn);
-		check_mend(r, "run the check again when pluto runs: systemctl start ipsec");
+		check_blind(r,
+			    "conn %s sets encapsulation, this libreswan prints no value, and pluto has not "
+			    "loaded it",
+			    conn);
+		check_mend(r, "run the check again when pluto has loaded the conn: systemctl start ipsec");
 		return;
 	} else {
 		return; /* not set: auto */

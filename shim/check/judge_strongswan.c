@@ -56,7 +56,8 @@ static bool is_child(const char *section)
 static bool is_for_l2tp(const struct strongswan_facts *f, const char *child)
 {
 	return selector_has(get(f, child, "local_ts"), l2tp_port) ||
-	       selector_has(get(f, child, "remote_ts"), l2tp_port);
+	       selector_has(get(f, child, "remote_ts"), l2tp_port) ||
+	       selector_has(get(f, child, "remote_ts"), any_port);
 }
 
 /* How much of a child suits, to find the one that is meant. */

@@ -32,9 +32,7 @@ static enum tri equals_text(const json_t *right, const char *value)
 {
 	const char *wanted = json_string_value(right);
 
-	if (!wanted)
-		return MAYBE;
-	if (*wanted == '@')
+	if (!wanted || *wanted == '@')
 		return MAYBE;
 	if (*wanted && wanted[strlen(wanted) - 1] == '*')
 		return strncmp(wanted, value, strlen(wanted) - 1) ? NO : YES;
@@ -55,13 +53,30 @@ static enum tri equals_number(const json_t *right, json_int_t value)
 	return MAYBE;
 }
 
-/* value, or if that is NULL number, is the right side, or in it where that is a set or a list. */
-static enum tri among(const json_t *right, const char *value, json_int_t number)
+/* The elements of a set of this table; NULL: not known, or changed by packets. */
+static const json_t *named_set(const struct walk *w, const char *name)
 {
-	const json_t *set = json_object_get(right, "set");
-	const json_t *list = set ? set : right;
+	for (size_t i = 0; i < json_array_size(w->objects); i++) {
+		const json_t *set = json_object_get(json_array_get(w->objects, i), "set");
+
+		if (set && !strcmp(text(set, "family"), w->family) && !strcmp(text(set, "table"), w->table) &&
+		    !strcmp(text(set, "name"), name))
+			return json_object_get(set, "flags") ? NULL : json_object_get(set, "elem");
+	}
+	return NULL;
+}
+
+/* value, or if that is NULL number, is the right side, or in it where that is a set or a list. */
+static enum tri among(const struct walk *w, const json_t *right, const char *value, json_int_t number)
+{
+	const char *name = json_string_value(right);
+	const json_t *set = json_object_get(right, "set"), *list = set ? set : right;
 	enum tri best = NO;
 
+	if (name && *name == '@')
+		list = named_set(w, name + 1);
+	if (!list)
+		return MAYBE;
 	if (!json_is_array(list))
 		return value ? equals_text(right, value) : equals_number(right, number);
 	for (size_t i = 0; i < json_array_size(list); i++) {
@@ -73,7 +88,7 @@ static enum tri among(const json_t *right, const char *value, json_int_t number)
 	return best;
 }
 
-static enum tri match_number(const char *op, const json_t *right, json_int_t value)
+static enum tri match_number(const struct walk *w, const char *op, const json_t *right, json_int_t value)
 {
 	const json_int_t wanted = json_integer_value(right);
 
@@ -85,12 +100,12 @@ static enum tri match_number(const char *op, const json_t *right, json_int_t val
 		return value <= wanted ? YES : NO;
 	if (!strcmp(op, ">="))
 		return value >= wanted ? YES : NO;
-	return !strcmp(op, "!=") ? not(among(right, NULL, value)) : among(right, NULL, value);
+	return !strcmp(op, "!=") ? not(among(w, right, NULL, value)) : among(w, right, NULL, value);
 }
 
-static enum tri match_text(const char *op, const json_t *right, const char *value)
+static enum tri match_text(const struct walk *w, const char *op, const json_t *right, const char *value)
 {
-	return !strcmp(op, "!=") ? not(among(right, value, 0)) : among(right, value, 0);
+	return !strcmp(op, "!=") ? not(among(w, right, value, 0)) : among(w, right, value, 0);
 }
 
 static enum tri match_payload(struct walk *w, const json_t *payload, const char *op, const json_t *right)
@@ -98,14 +113,14 @@ static enum tri match_payload(struct walk *w, const json_t *payload, const char 
 	const char *protocol = text(payload, "protocol"), *field = text(payload, "field");
 
 	if (!strcmp(protocol, "ip") && !strcmp(field, "protocol"))
-		return match_text(op, right, w->packet->protocol);
+		return match_text(w, op, right, w->packet->protocol);
 	if (!strcmp(protocol, "ip") || !*protocol)
 		return MAYBE;
 	if (strcmp(protocol, w->packet->protocol) != 0 && (strcmp(protocol, "th") != 0 || !w->packet->dport))
 		return NO; /* another protocol: nft's implicit dependency */
 	if (strcmp(field, "dport") != 0)
 		return MAYBE;
-	const enum tri t = match_number(op, right, w->packet->dport);
+	const enum tri t = match_number(w, op, right, w->packet->dport);
 
 	w->port_named |= t == YES && strcmp(op, "!=") != 0;
 	return t;
@@ -114,16 +129,18 @@ static enum tri match_payload(struct walk *w, const json_t *payload, const char 
 static enum tri match_meta(const struct walk *w, const char *key, const char *op, const json_t *right)
 {
 	if (!strcmp(key, "l4proto"))
-		return match_text(op, right, w->packet->protocol);
+		return match_text(w, op, right, w->packet->protocol);
 	if (!strcmp(key, "nfproto"))
-		return match_text(op, right, "ipv4");
+		return match_text(w, op, right, "ipv4");
 	if (!strcmp(key, "ipsec") || !strcmp(key, "secpath"))
 		return json_is_boolean(right) ? (json_is_true(right) == w->packet->secpath ? YES : NO)
 					      : MAYBE;
 	if (!strcmp(key, "iifname") || !strcmp(key, "iif")) {
 		if (w->packet->iface)
-			return match_text(op, right, w->packet->iface);
-		return among(right, "lo", 0) == YES ? (strcmp(op, "!=") ? NO : YES) : MAYBE;
+			return match_text(w, op, right, w->packet->iface);
+		if (!strcmp(w->table, "natshim"))
+			return YES; /* natshim's own rules name the interfaces that clients come in on */
+		return among(w, right, "lo", 0) == YES ? (strcmp(op, "!=") ? NO : YES) : MAYBE;
 	}
 	return MAYBE;
 }
@@ -137,7 +154,7 @@ static enum tri match_left(struct walk *w, const json_t *left, const char *op, c
 	if ((part = json_object_get(left, "meta")))
 		return match_meta(w, text(part, "key"), op, right);
 	if ((part = json_object_get(left, "ct")) && !strcmp(text(part, "key"), "state"))
-		return match_text(op, right, "new");
+		return match_text(w, op, right, "new");
 	return MAYBE;
 }
 

@@ -143,7 +143,25 @@ static bool add_nss(STACK_OF(X509) * list, const char *database, const char *nic
 	return there;
 }
 
-/* Every certificate of the database: in certutil's list the nickname is what stands before the last word. */
+/* Cuts a line of certutil's list to its nickname: what stands before the last word, the trust flags ("CT,,"). */
+static bool cut_to_nickname(char *line)
+{
+	size_t n = strlen(line);
+
+	while (n && line[n - 1] == ' ')
+		n--;
+	line[n] = '\0';
+	while (n && line[n - 1] != ' ')
+		n--;
+	if (!strchr(line + n, ',') || strchr(line + n, '/'))
+		return false; /* a heading */
+	while (n && line[n - 1] == ' ')
+		n--;
+	line[n] = '\0';
+	return n != 0;
+}
+
+/* Every certificate of the database. */
 static void add_nss_all(STACK_OF(X509) * list, const char *database)
 {
 	const char *const argv[] = {"certutil", "-L", "-d", database, NULL};
@@ -153,16 +171,9 @@ static void add_nss_all(STACK_OF(X509) * list, const char *database)
 
 	if (check_read_output(argv, &result, ignored)) {
 		rest = result.out.text;
-		while ((line = strsep(&rest, "\n")) && sk_X509_num(list) < AUTHORITIES_MAX) {
-			char *flags = strrchr(line, ' ');
-
-			if (!flags || !strchr(flags, ','))
-				continue;
-			while (flags > line && flags[-1] == ' ')
-				flags--;
-			*flags = '\0';
-			add_nss(list, database, line, ignored);
-		}
+		while ((line = strsep(&rest, "\n")) && sk_X509_num(list) < AUTHORITIES_MAX)
+			if (cut_to_nickname(line))
+				add_nss(list, database, line, ignored);
 	}
 	child_result_clear(&result);
 }
@@ -171,7 +182,7 @@ static bool collect(const struct check_options *options, const struct libreswan_
 		    const char *nickname, STACK_OF(X509) * list, struct certificate_facts *out)
 {
 	const char *dir = settings_get(&libreswan->setup, "setup", "nssdir");
-	char database[FACTS_TEXT], ignored[FACTS_TEXT];
+	char database[FACTS_TEXT];
 
 	snprintf(database, sizeof database, "sql:%s", dir ? dir : DEFAULT_NSS);
 	if (options->certificate) {
@@ -184,8 +195,6 @@ static bool collect(const struct check_options *options, const struct libreswan_
 		return false;
 	if (!options->certificate)
 		add_nss_all(list, database);
-	else if (!options->authority)
-		add_file(list, options->certificate, ignored); /* its own chain, if it holds one */
 	return true;
 }
 

@@ -42,22 +42,26 @@ def available():
 
 
 class Pluto:
-    """Pluto(host, conn() + conn("other"), psk="secret"); it runs from construction to stop()."""
+    """Pluto(host, conn() + conn("other"), psk="secret"); it runs from construction to stop(). config: a whole ipsec.conf."""
 
-    def __init__(self, host, conns, psk="secret", setup=""):
+    def __init__(self, host, conns="", psk="secret", setup="", config=None):
         self.host = host
         self.log_file = host.path("pluto.log")
-        self.config = host.write("ipsec.conf", "config setup\n    ikev1-policy=accept\n    uniqueids=no\n"
+        self.config = host.write("ipsec.conf", config or "config setup\n    ikev1-policy=accept\n    uniqueids=no\n"
                                  "    virtual-private=%v4:10.0.0.0/8,%v4:192.168.0.0/16,%v4:172.16.0.0/12\n"
                                  f"    logfile={self.log_file}\n{setup}\n{conns}")
-        secrets = host.write("ipsec.secrets", f': PSK "{psk}"\n')
+        self.secrets = host.write("ipsec.secrets", f': PSK "{psk}"\n')
         self.nss = host.path("nss")
         if not os.path.isdir(self.nss):
             os.mkdir(self.nss, 0o700)
             host.run("ipsec", "initnss", "--nssdir", self.nss)
         host.run("mkdir", "-p", "/run/pluto")
-        self.process = host.popen(f"{LIBEXEC}/pluto", "--nofork", "--config", self.config, "--nssdir", self.nss,
-                                  "--secretsfile", secrets, "--logfile", self.log_file, log=host.path("pluto.out"))
+        self.start()
+
+    def start(self):
+        self.process = self.host.popen(f"{LIBEXEC}/pluto", "--nofork", "--config", self.config, "--nssdir", self.nss,
+                                       "--secretsfile", self.secrets, "--logfile", self.log_file,
+                                       log=self.host.path("pluto.out"))
         if not hosts.wait_for(lambda: self.process.poll() is not None or self.answers(), 60, 0.05) or not self.answers():
             raise RuntimeError("pluto did not start: " + self.log())
         self.host.run(f"{LIBEXEC}/addconn", "--config", self.config, "--autoall", check=False)
@@ -96,3 +100,7 @@ class Pluto:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+
+    def restart(self):
+        self.stop()
+        self.start()

@@ -1,0 +1,68 @@
+"""Certificates for tests: a root, and server certificates that are right or wrong in one way each."""
+import datetime
+import ipaddress
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import pkcs12
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+IKE_INTERMEDIATE = x509.ObjectIdentifier("1.3.6.1.5.5.8.2.2")
+SERVER_AUTH = ExtendedKeyUsageOID.SERVER_AUTH
+
+
+def _name(text):
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def pem(*certificates):
+    return b"".join(one.public_bytes(serialization.Encoding.PEM) for one in certificates).decode()
+
+
+class Root:
+    """A self-signed root; server() issues. Keys are made once: they cost time."""
+
+    def __init__(self, name="test root"):
+        self.key = rsa.generate_private_key(65537, 2048)
+        self.server_key = rsa.generate_private_key(65537, 2048)
+        self.name = _name(name)
+        self.certificate = self._sign(self.name, self.key, [(x509.BasicConstraints(True, None), True)], -1, 3650, hashes.SHA256())
+
+    def _sign(self, subject, key, extensions, begins, days, digest):
+        now = datetime.datetime.utcnow()
+        builder = x509.CertificateBuilder(self.name, subject, key.public_key(), x509.random_serial_number(),
+                                          now + datetime.timedelta(days=begins), now + datetime.timedelta(days=days))
+        for extension, critical in extensions:
+            builder = builder.add_extension(extension, critical)
+        return builder.sign(self.key, digest)
+
+    def server(self, names=("vpn.example.org",), usage=(IKE_INTERMEDIATE, SERVER_AUTH), begins=-1, days=365,
+               digest=None, key=None):
+        """names: DNS names and addresses of the subjectAltName; usage: extended key usage, () for none."""
+        extensions = [(x509.BasicConstraints(False, None), True)]
+        if names:
+            extensions.append((x509.SubjectAlternativeName([_general(name) for name in names]), False))
+        if usage:
+            extensions.append((x509.ExtendedKeyUsage(list(usage)), False))
+        return self._sign(_name("vpn server"), key or self.server_key, extensions, begins, days, digest or hashes.SHA256())
+
+    def bundle(self, certificate, nickname):
+        """PKCS 12 with its key and the root, password "x", as `pk12util' takes it."""
+        return pkcs12.serialize_key_and_certificates(nickname.encode(), self.server_key, certificate, [self.certificate],
+                                                     serialization.BestAvailableEncryption(b"x"))
+
+
+def _general(name):
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def elliptic_key():
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def short_key():
+    return rsa.generate_private_key(65537, 1024)
