@@ -38,6 +38,7 @@ struct strongswan_facts {
 	char path[FACTS_TEXT], blind[FACTS_TEXT];
 	struct settings config; /* swanctl.conf with what it includes; else, from VICI, in the same shape */
 	struct settings loaded; /* VICI's list-conns, in the same shape */
+	bool from_vici;         /* config is from VICI, which does not tell proposals */
 	bool charon_runs;       /* VICI answers */
 	enum known modp1024, triple_des; /* get-algorithms */
 	struct secrets_facts secrets;

@@ -258,10 +258,13 @@ static void judge_proposals(const struct check_facts *facts, struct check_result
 	if (!choose(facts, &p))
 		return;
 	value = get(f, p.conn, "proposals");
-	if (!value && !settings_find(&f->config, p.conn, "local_addrs") && !f->config.count)
-		return;
 	if (value && proposes(value, "3des-sha1-modp1024"))
 		return;
+	if (f->from_vici) {
+		check_blind(r, "charon does not tell its proposals, and %s could not be read", f->path);
+		check_mend(r, "name the directory: --swanctl-dir DIR");
+		return;
+	}
 	check_found(r, "%s: proposals %s no 3des-sha1-modp1024", p.conn,
 		    value ? "has" : "is not set, and the default has");
 	mend(f, p.conn,

@@ -218,6 +218,7 @@ static void take_loaded(struct strongswan_facts *f)
 
 		settings_add(&f->config, item->section, item->key, item->value);
 	}
+	f->from_vici = true;
 	snprintf(f->secrets.blind, sizeof f->secrets.blind, "%s", f->blind);
 	*f->blind = '\0';
 }

@@ -16,7 +16,7 @@ PSK = "secret"
 USERS = ("alice", "bob", "carol")
 PASSWORD = "pw"
 POOL, POOL_SERVER = "10.99.0.10-10.99.0.50", "10.99.0.1"
-
+PPP = "noccp\nmtu 1280\nmru 1280\nnodefaultroute"
 
 ORDINARY = """
     authby=secret
@@ -61,14 +61,14 @@ class Xl2tpd:
         self.host, self.log, self.ppp_log = host, host.path("xl2tpd.log"), host.path("pppd.log")
         self.control = host.path("l2tp-control")
         own_ppp = host.private("/etc/ppp")  # no scripts of the host's
-        options = host.write("ppp-options", f"{ppp_options}\nnoccp\nmtu 1280\nmru 1280\nnodefaultroute\ndebug\n"
-                                            f"logfile {self.ppp_log}\n")
+        self.ppp_options = host.write("ppp-options", f"{ppp_options}\ndebug\nlogfile {self.ppp_log}\n")
         for name in ("chap-secrets", "pap-secrets"):
             with open(os.path.join(own_ppp, name), "w", encoding="ascii") as secrets:
                 secrets.writelines(f"{user} * {PASSWORD} *\n" for user in USERS)
+        conf = re.sub(r"(?m)^pppoptfile.*\n", "", conf)  # that of --emit; here each host has its own
         self.conf = "/etc/xl2tpd/xl2tpd.conf"
         with open(os.path.join(host.private("/etc/xl2tpd"), "xl2tpd.conf"), "w", encoding="ascii") as file:
-            file.write(f"{conf}pppoptfile = {options}\n")
+            file.write(f"{conf}pppoptfile = {self.ppp_options}\n")
 
     @classmethod
     def server(cls, host, listen, auth="require-mschap-v2", port=1701):
@@ -82,7 +82,7 @@ local ip = {POOL_SERVER}
 require authentication = yes
 name = srv
 length bit = yes
-""", f"{auth}\nauth")
+""", f"{auth}\nauth\n{PPP}")
 
     @classmethod
     def client(cls, host, user, lns=SRV):
@@ -91,7 +91,7 @@ port = 1701
 [lac vpn]
 lns = {lns}
 name = {user}
-""", f"user {user}\npassword {PASSWORD}\nnoauth\nrefuse-pap\nrefuse-eap")
+""", f"user {user}\npassword {PASSWORD}\nnoauth\nrefuse-pap\nrefuse-eap\n{PPP}")
 
     def start(self):
         self.process = self.host.popen("xl2tpd", "-D", "-c", self.conf, "-p", self.host.path("xl2tpd.pid"),
