@@ -569,7 +569,8 @@ const struct check check_libreswan[] = {
 	{"libreswan-auto", CHECK_ERROR, "a conn that is not loaded serves nobody", judge_auto},
 	{"libreswan-right", CHECK_ERROR, "road warriors come from any address", judge_peer},
 	{"libreswan-rightprotoport", CHECK_ERROR,
-	 "Macs and iPhones send L2TP from a floating port; 17/1701 keeps them out (INVALID_ID_INFORMATION)",
+	 "Macs and iPhones send L2TP from a floating port: with 17/1701 IPsec comes up and their L2TP gets "
+	 "no answer",
 	 judge_their_port},
 	{"libreswan-leftprotoport", CHECK_ERROR,
 	 "clients ask for udp/1701 of the server and for nothing else", judge_our_port},
