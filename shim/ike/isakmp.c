@@ -1,71 +1,12 @@
-/* The ISAKMP walker. All reading goes through struct cursor: it cannot leave its bounds, and once it would
- * have, it reads zeros and says so. */
+/* The ISAKMP walker. All reading goes through struct cursor. */
 #include "shim/ike/isakmp.h"
+
+#include "shim/ike/cursor.h"
 
 #include <string.h>
 
-enum { GENERIC_HEADER_LEN = 4, PROPOSAL = 2, TRANSFORM = 3, FLAG_ENCRYPTION = 1, SWAP_PART = 64 };
+enum { PROPOSAL = 2, TRANSFORM = 3, FLAG_ENCRYPTION = 1, SWAP_PART = 64 };
 enum { DOI_IPSEC = 1, SIT_IDENTITY_ONLY = 1, ATTRIBUTE_HASH = 2 };
-#define ATTRIBUTE_FORMAT_TV 0x8000U
-
-struct cursor {
-	const uint8_t *data;
-	size_t at, end;
-	bool failed;
-};
-
-static inline bool has(struct cursor *c, size_t bytes)
-{
-	if (c->end - c->at < bytes)
-		c->failed = true;
-	return !c->failed;
-}
-
-static inline uint8_t take8(struct cursor *c)
-{
-	return has(c, 1) ? c->data[c->at++] : 0;
-}
-
-static inline uint16_t take16(struct cursor *c)
-{
-	if (!has(c, 2))
-		return 0;
-	c->at += 2;
-	return (uint16_t)(c->data[c->at - 2] << 8 | c->data[c->at - 1]);
-}
-
-static inline uint32_t take32(struct cursor *c)
-{
-	const uint32_t high = take16(c);
-
-	return high << 16 | take16(c);
-}
-
-/* The next bytes as a cursor of their own. */
-static inline struct cursor take(struct cursor *c, size_t bytes)
-{
-	struct cursor part = {.data = c->data, .at = c->at, .end = c->at};
-
-	if (!has(c, bytes)) {
-		part.failed = true;
-		return part;
-	}
-	c->at += bytes;
-	part.end = c->at;
-	return part;
-}
-
-/* A payload, proposal or transform after its generic header (next payload, reserved, length). */
-static inline struct cursor take_payload(struct cursor *c, uint8_t *next)
-{
-	*next = take8(c);
-	take8(c);
-	const uint16_t length = take16(c);
-
-	if (length < GENERIC_HEADER_LEN)
-		c->failed = true;
-	return take(c, c->failed ? 0 : length - GENERIC_HEADER_LEN);
-}
 
 enum isakmp_status isakmp_read_header(uint8_t *data, size_t length, struct isakmp_message *out)
 {
@@ -130,25 +71,6 @@ const struct isakmp_payload *isakmp_find(const struct isakmp_message *message, u
 const uint8_t *isakmp_body(const struct isakmp_message *message, const struct isakmp_payload *payload)
 {
 	return message->data + payload->body_at;
-}
-
-/* The value of one attribute: in the type/value form, or in the long one as far as it fits into 32 bits. */
-static uint32_t take_attribute(struct cursor *c, uint16_t *type)
-{
-	const uint16_t format = take16(c);
-	const uint16_t value_or_length = take16(c);
-	uint32_t value = value_or_length;
-
-	*type = format & (uint16_t)~ATTRIBUTE_FORMAT_TV;
-	if (format & ATTRIBUTE_FORMAT_TV)
-		return value;
-	struct cursor v = take(c, value_or_length);
-
-	if (v.end - v.at > sizeof value)
-		return UINT32_MAX;
-	for (value = 0; v.at < v.end;)
-		value = value << 8 | take8(&v);
-	return value;
 }
 
 static bool read_transform(struct cursor c, uint8_t *hash)

@@ -1,0 +1,608 @@
+/* Who is bridged, the table of sessions, and what every relayed message has in common. */
+#include "shim/ike/bridge_impl.h"
+
+#include "shim/ike/dialect.h"
+
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <utlist.h>
+
+enum {
+	DEFAULT_HALF_OPEN = 2048,
+	DEFAULT_SESSIONS = 4096,
+	DEFAULT_PER_ADDRESS = 64,
+	DEFAULT_HALF_OPEN_MS = 30000,
+	KNOWN_MAX = 4096,
+	KNOWN_TTL_MS = 24 * 3600 * 1000,
+	TRACK_S = 180, /* of an exchange that is not complete */
+	AUTHENTICATION_FAILED = 24,
+	INFORMATIONAL = 5,
+	QUICK_MODE = 32,
+	EXCHANGE_TYPE_AT = 18,
+	FLAGS_AT = 19,
+	MESSAGE_ID_AT = 20,
+};
+
+static const char *const reason_names[BRIDGE_REASONS] = {
+	[BRIDGE_RELAYED] = "relayed",
+	[BRIDGE_REPEATED] = "repeated",
+	[BRIDGE_CLEAR] = "clear",
+	[BRIDGE_NOT_BRIDGED] = "not_bridged",
+	[BRIDGE_NO_PSK] = "no_psk",
+	[BRIDGE_AGGRESSIVE] = "aggressive",
+	[BRIDGE_CERTIFICATE] = "certificate",
+	[BRIDGE_BUSY] = "busy",
+	[BRIDGE_UNEXPECTED] = "unexpected",
+	[BRIDGE_MALFORMED] = "malformed",
+	[BRIDGE_BAD_KE] = "bad_ke",
+	[BRIDGE_BAD_HASH] = "bad_hash",
+	[BRIDGE_REFUSED] = "refused",
+	[BRIDGE_FAILED] = "failed",
+};
+
+const char *bridge_reason_name(enum bridge_reason reason)
+{
+	return reason < BRIDGE_REASONS ? reason_names[reason] : "?";
+}
+
+static enum bridge_verdict verdict_of(enum bridge_reason reason)
+{
+	if (reason == BRIDGE_RELAYED || reason == BRIDGE_REPEATED)
+		return BRIDGE_REPLACE;
+	return reason < BRIDGE_BUSY ? BRIDGE_PASS : BRIDGE_DROP;
+}
+
+static size_t or_default(size_t value, size_t otherwise)
+{
+	return value ? value : otherwise;
+}
+
+struct bridge *bridge_new(const struct bridge_config *config)
+{
+	struct bridge *bridge = calloc(1, sizeof *bridge);
+	uint64_t seed = 0;
+
+	if (!bridge)
+		return NULL;
+	bridge->config = *config;
+	bridge->config.max_half_open = or_default(config->max_half_open, DEFAULT_HALF_OPEN);
+	bridge->config.max_sessions = or_default(config->max_sessions, DEFAULT_SESSIONS);
+	bridge->config.max_per_address = or_default(config->max_per_address, DEFAULT_PER_ADDRESS);
+	if (!bridge->config.half_open_ms)
+		bridge->config.half_open_ms = DEFAULT_HALF_OPEN_MS;
+	bridge->crypto = crypto_new();
+	bridge->dh = dh_new();
+	bridge->hasher = natd_hasher_new();
+	if (bridge_random(bridge, (uint8_t *)&seed, sizeof seed))
+		bridge->known = lru_new(KNOWN_MAX, sizeof(struct endpoint), sizeof(struct known_client),
+					KNOWN_TTL_MS, seed);
+	if (bridge->crypto && bridge->dh && bridge->hasher && bridge->known)
+		return bridge;
+	bridge_free(bridge);
+	return NULL;
+}
+
+/* Sessions */
+
+void memory_free(struct memory *m)
+{
+	free(m->in);
+	free(m->out);
+	*m = (struct memory){0};
+}
+
+void quick_free(struct session *s, struct quick *q)
+{
+	DL_DELETE(s->quicks, q);
+	s->quick_count--;
+	for (unsigned i = 0; i <= QUICK_MESSAGES; i++)
+		memory_free(&q->memory[i]);
+	OPENSSL_cleanse(q, sizeof *q);
+	free(q);
+}
+
+static void session_free(struct bridge *bridge, struct session *s)
+{
+	HASH_DELETE(hh, bridge->by_cookie, s);
+	DL_DELETE(bridge->head[s->list], s);
+	bridge->count[s->list]--;
+	while (s->quicks)
+		quick_free(s, s->quicks);
+	for (unsigned i = 0; i <= PHASE1_MESSAGES; i++)
+		memory_free(&s->memory[i]);
+	for (unsigned i = 0; i < LEGS; i++)
+		free(s->leg[i].sa);
+	OPENSSL_cleanse(s, sizeof *s);
+	free(s);
+}
+
+void bridge_free(struct bridge *bridge)
+{
+	if (!bridge)
+		return;
+	for (unsigned list = 0; list < LISTS; list++)
+		while (bridge->head[list])
+			session_free(bridge, bridge->head[list]);
+	lru_free(bridge->known);
+	natd_hasher_free(bridge->hasher);
+	dh_free(bridge->dh);
+	crypto_free(bridge->crypto);
+	OPENSSL_cleanse(bridge, sizeof *bridge);
+	free(bridge);
+}
+
+struct bridge_stats bridge_stats(const struct bridge *bridge)
+{
+	return (struct bridge_stats){
+		.half_open = bridge->count[LIST_FRESH] + bridge->count[LIST_KEYED],
+		.established = bridge->count[LIST_UP],
+		.evicted = bridge->evicted,
+		.exponentiations = bridge->exponentiations,
+	};
+}
+
+/* To the end of that list: the newest. */
+void session_move(struct bridge *bridge, struct session *s, enum list list)
+{
+	const size_t bound = list == LIST_UP ? bridge->config.max_sessions : bridge->config.max_half_open;
+
+	DL_DELETE(bridge->head[s->list], s);
+	bridge->count[s->list]--;
+	if (bridge->count[list] >= bound) {
+		bridge->evicted++;
+		session_free(bridge, bridge->head[list]);
+	}
+	s->list = list;
+	DL_APPEND(bridge->head[list], s);
+	bridge->count[list]++;
+}
+
+static bool is_over(const struct bridge *bridge, const struct session *s, int64_t now)
+{
+	if (s->list == LIST_UP)
+		return now >= s->ends_ms;
+	return now >= s->touched_ms + (int64_t)bridge->config.half_open_ms;
+}
+
+static void expire(struct bridge *bridge, int64_t now)
+{
+	struct session *s, *next;
+
+	for (enum list list = LIST_FRESH; list <= LIST_KEYED; list++)
+		while (bridge->head[list] && is_over(bridge, bridge->head[list], now))
+			session_free(bridge, bridge->head[list]);
+	DL_FOREACH_SAFE(bridge->head[LIST_UP], s, next)
+	{
+		if (is_over(bridge, s, now))
+			session_free(bridge, s);
+	}
+}
+
+static struct session *find_session(const struct bridge *bridge, int64_t now, const uint8_t *cookies)
+{
+	struct session *s;
+
+	HASH_FIND(hh, bridge->by_cookie, cookies, IKE_COOKIE_LEN, s);
+	return s && !is_over(bridge, s, now) ? s : NULL;
+}
+
+static bool busy_address(const struct bridge *bridge, const struct endpoint *client)
+{
+	const struct session *s;
+	size_t count = 0;
+
+	for (enum list list = LIST_FRESH; list <= LIST_KEYED; list++)
+		DL_FOREACH(bridge->head[list], s)
+	count += endpoint_same_host(&s->client, client);
+	return count >= bridge->config.max_per_address;
+}
+
+static struct session *add_session(struct work *w, bool by_server, enum ike_dialect dialect)
+{
+	struct bridge *bridge = w->bridge;
+	struct session *s;
+
+	if (bridge->count[LIST_FRESH] >= bridge->config.max_half_open) {
+		bridge->evicted++;
+		session_free(bridge, bridge->head[LIST_FRESH]);
+	}
+	s = calloc(1, sizeof *s);
+	if (!s)
+		return NULL;
+	memcpy(s->cookies, w->message.data, IKE_COOKIE_LEN);
+	s->client = w->result->client;
+	s->dialect = dialect;
+	s->by_server = by_server;
+	s->touched_ms = w->now;
+	HASH_ADD(hh, bridge->by_cookie, cookies, IKE_COOKIE_LEN, s);
+	DL_APPEND(bridge->head[LIST_FRESH], s);
+	bridge->count[LIST_FRESH]++;
+	return s;
+}
+
+bool session_keep_sa(struct session *s, unsigned leg, struct bytes body)
+{
+	uint8_t *copy = malloc(body.length ? body.length : 1);
+
+	if (!copy)
+		return false;
+	memcpy(copy, body.data, body.length);
+	free(s->leg[leg].sa);
+	s->leg[leg].sa = copy;
+	s->leg[leg].sa_length = body.length;
+	return true;
+}
+
+bool bridge_random(struct bridge *bridge, uint8_t *out, size_t length)
+{
+	return bridge->config.random(bridge->config.ctx, out, length);
+}
+
+bool identity_keep(struct identity *id, struct bytes body)
+{
+	id->length = body.length <= ID_MAX ? body.length : 0;
+	memcpy(id->body, body.data, id->length);
+	return id->length > 0;
+}
+
+bool identity_is(const struct identity *id, struct bytes body)
+{
+	return id->length && id->length == body.length && !memcmp(id->body, body.data, body.length);
+}
+
+bool nonce_keep(struct nonce *nonce, struct bytes body)
+{
+	if (body.length < NONCE_MIN || body.length > NONCE_MAX)
+		return false;
+	nonce->length = body.length;
+	memcpy(nonce->value, body.data, body.length);
+	return true;
+}
+
+/* Diffie-Hellman */
+
+bool work_own_public(struct work *w, unsigned group, uint8_t secret[static DH_SECRET_LEN],
+		     struct public_value *out)
+{
+	struct bridge *bridge = w->bridge;
+
+	bridge->exponentiations++;
+	out->length = dh_length(group);
+	return bridge_random(bridge, secret, DH_SECRET_LEN) &&
+	       dh_public(bridge->dh, group, secret, out->value);
+}
+
+bool work_shared(struct work *w, unsigned group, const uint8_t secret[static DH_SECRET_LEN],
+		 const struct public_value *peer, uint8_t *out)
+{
+	w->bridge->exponentiations++;
+	return dh_shared(w->bridge->dh, group, secret, peer->value, peer->length, out);
+}
+
+bool work_peer_public(struct work *w, unsigned group, struct bytes body, struct public_value *out)
+{
+	if (!dh_in_range(w->bridge->dh, group, body.data, body.length))
+		return false;
+	out->length = body.length;
+	memcpy(out->value, body.data, body.length);
+	return true;
+}
+
+/* Messages */
+
+bool memory_same(const struct memory *m, const struct work *w)
+{
+	return m->in && m->in_length == w->d->length && !memcmp(m->in, w->d->message, m->in_length);
+}
+
+bool memory_answer(const struct memory *m, struct work *w)
+{
+	if (!m->out || m->out_length > w->d->capacity)
+		return false;
+	memcpy(w->d->out, m->out, m->out_length);
+	w->result->length = m->out_length;
+	return true;
+}
+
+bool memory_store(struct memory *m, const struct work *w)
+{
+	memory_free(m);
+	m->in = malloc(w->d->length);
+	m->out = malloc(w->result->length);
+	if (!m->in || !m->out) {
+		memory_free(m);
+		return false;
+	}
+	m->in_length = w->d->length;
+	m->out_length = w->result->length;
+	memcpy(m->in, w->d->message, m->in_length);
+	memcpy(m->out, w->d->out, m->out_length);
+	return true;
+}
+
+bool work_decrypt(struct work *w, const struct keys *keys, uint8_t *iv)
+{
+	uint8_t *body = w->bridge->copy + ISAKMP_HEADER_LEN;
+	const size_t length = w->message.length - ISAKMP_HEADER_LEN;
+
+	if (!keys_decrypt(w->bridge->crypto, keys, iv, body, length, body) ||
+	    isakmp_read_payloads(&w->message) != ISAKMP_OK)
+		return false;
+	payloads_read(&w->message, &w->payloads);
+	return true;
+}
+
+struct bytes work_rest(const struct work *w)
+{
+	const struct isakmp_payload *first = &w->message.payload[0];
+	const struct isakmp_payload *last = &w->message.payload[w->message.payloads - 1];
+	const size_t start = first->body_at + first->body_length, end = last->body_at + last->body_length;
+
+	return (struct bytes){w->message.data + start, end - start};
+}
+
+bool work_write_chain(struct work *w)
+{
+	w->chain_length = payloads_write(&w->payloads, w->bridge->chain, sizeof w->bridge->chain);
+	return w->chain_length > 0;
+}
+
+bool work_emit_clear(struct work *w)
+{
+	const size_t length = ISAKMP_HEADER_LEN + w->chain_length;
+
+	if (length > w->d->capacity)
+		return false;
+	payloads_write_header(w->message.data, w->payloads.item[0].type, length, w->d->out);
+	memcpy(w->d->out + ISAKMP_HEADER_LEN, w->bridge->chain, w->chain_length);
+	w->result->length = length;
+	return true;
+}
+
+bool work_emit_sealed(struct work *w, const struct keys *keys, uint8_t *iv)
+{
+	const size_t block = keys->block_length;
+	const size_t sealed = (w->chain_length + block - 1) / block * block,
+		     length = ISAKMP_HEADER_LEN + sealed;
+
+	if (length > w->d->capacity || sealed > sizeof w->bridge->chain)
+		return false;
+	memset(w->bridge->chain + w->chain_length, 0, sealed - w->chain_length);
+	if (!keys_encrypt(w->bridge->crypto, keys, iv, w->bridge->chain, sealed,
+			  w->d->out + ISAKMP_HEADER_LEN))
+		return false;
+	payloads_write_header(w->message.data, w->payloads.item[0].type, length, w->d->out);
+	w->result->length = length;
+	return true;
+}
+
+void work_refuse(struct work *w)
+{
+	static const uint8_t body[] = {0, 0, 0, 1, 1, 0, 0, AUTHENTICATION_FAILED}; /* DOI, ISAKMP, no SPI */
+	const struct payloads refusal = {.count = 1, .item = {{PAYLOAD_NOTIFY, {body, sizeof body}}}};
+	uint8_t *reply = w->result->reply;
+	const size_t chain =
+		payloads_write(&refusal, reply + ISAKMP_HEADER_LEN, BRIDGE_REPLY_MAX - ISAKMP_HEADER_LEN);
+
+	w->result->reply_length = ISAKMP_HEADER_LEN + chain;
+	payloads_write_header(w->message.data, PAYLOAD_NOTIFY, w->result->reply_length, reply);
+	reply[EXCHANGE_TYPE_AT] = INFORMATIONAL;
+	reply[FLAGS_AT] = 0;
+	w->result->actions |= BRIDGE_ACT_REPLY;
+	if (!bridge_random(w->bridge, reply + MESSAGE_ID_AT, MESSAGE_ID_LEN))
+		w->result->actions &= ~(unsigned)BRIDGE_ACT_REPLY;
+}
+
+/* First messages: who is bridged? */
+
+const struct offer_transform *bridge_usable(const struct bridge *bridge, const struct offer *offer)
+{
+	for (unsigned i = 0; i < offer->count; i++) {
+		const struct offer_transform *t = &offer->transform[i];
+
+		if (t->authentication == OFFER_PRE_SHARED_KEY &&
+		    keys_suite_known(bridge->crypto, &t->suite) && dh_length(t->suite.group))
+			return t;
+	}
+	return NULL;
+}
+
+static bool only_weak(const struct bridge *bridge, const struct offer *offer)
+{
+	for (unsigned i = 0; i < offer->count; i++) {
+		const uint8_t group = offer->transform[i].suite.group;
+
+		if (group >= 32 || !(bridge->config.weak_groups & DH_GROUP_BIT(group)))
+			return false;
+	}
+	return true;
+}
+
+static bool wanted(const struct bridge *bridge, const struct offer *offer, enum ike_dialect dialect)
+{
+	if (bridge->config.when == BRIDGE_ALWAYS && dialect_facts(dialect)->shimmed)
+		return true;
+	if (bridge->config.foreign_ids && dialect == IKE_DIALECT_APPLE)
+		return true;
+	return only_weak(bridge, offer);
+}
+
+static enum bridge_reason begin(struct work *w, bool by_server, enum ike_dialect dialect, struct bytes sa,
+				const struct offer_transform *t, const struct keys_suite *suites,
+				size_t count, const struct known_client *known)
+{
+	struct bridge *bridge = w->bridge;
+	const size_t length = offer_write(suites, count, t->life_s, bridge->scratch, sizeof bridge->scratch);
+	const unsigned initiator = initiator_leg(by_server);
+	struct session *s;
+
+	expire(bridge, w->now);
+	if (busy_address(bridge, &w->result->client))
+		return BRIDGE_BUSY;
+	if (!length)
+		return BRIDGE_FAILED;
+	s = add_session(w, by_server, dialect);
+	if (!s)
+		return BRIDGE_FAILED;
+	s->life_s = t->life_s;
+	if (known) {
+		s->client_id = known->client_id;
+		s->server_id = known->server_id;
+	}
+	w->result->client_suite = by_server ? suites[0] : t->suite;
+	w->result->actions |= BRIDGE_ACT_BEGUN;
+	if (session_keep_sa(s, initiator, sa) &&
+	    session_keep_sa(s, !initiator, (struct bytes){bridge->scratch, length}))
+		return bridge_phase1(w, s);
+	session_free(bridge, s);
+	return BRIDGE_FAILED;
+}
+
+static bool has_psk(struct work *w)
+{
+	const struct bridge_datagram *d = w->d;
+	const bool to_server = d->direction == IKE_TO_SERVER;
+
+	return w->bridge->config
+		       .psk(w->bridge->config.ctx, to_server ? &d->dst : &d->src,
+			    to_server ? &d->src : &d->dst)
+		       .length > 0;
+}
+
+static enum bridge_reason begin_of_client(struct work *w, struct bytes sa, const struct offer *offer)
+{
+	const struct offer_transform *t = bridge_usable(w->bridge, offer);
+
+	if (!wanted(w->bridge, offer, w->d->dialect))
+		return BRIDGE_NOT_BRIDGED;
+	if (w->message.exchange_type == ISAKMP_AGGRESSIVE_MODE)
+		return BRIDGE_AGGRESSIVE;
+	if (!t)
+		return BRIDGE_CERTIFICATE;
+	if (!has_psk(w))
+		return BRIDGE_NO_PSK;
+	return begin(w, false, w->d->dialect, sa, t, w->bridge->config.offer, w->bridge->config.offer_count,
+		     NULL);
+}
+
+static const struct known_client *find_client(const struct bridge *bridge, int64_t now,
+					      const struct endpoint *client)
+{
+	struct endpoint any_port = *client;
+	const struct known_client *known = lru_find(bridge->known, now, client);
+
+	any_port.port = 0;
+	if (!known)
+		known = lru_find(bridge->known, now, &any_port);
+	return known && !known->ambiguous ? known : NULL;
+}
+
+static enum bridge_reason begin_of_server(struct work *w, struct bytes sa, const struct offer *offer)
+{
+	const struct known_client *known = find_client(w->bridge, w->now, &w->result->client);
+	const struct offer_transform *t = bridge_usable(w->bridge, offer);
+
+	if (!known || w->message.exchange_type != ISAKMP_MAIN_MODE)
+		return BRIDGE_NOT_BRIDGED;
+	if (!t)
+		return BRIDGE_CERTIFICATE;
+	if (!has_psk(w))
+		return BRIDGE_NO_PSK;
+	return begin(w, true, known->dialect, sa, t, &known->suite, 1, known);
+}
+
+void session_remember_client(struct work *w, const struct session *s)
+{
+	struct endpoint key = w->result->client;
+	const struct known_client now_known = {s->leg[LEG_CLIENT].suite, s->dialect, false, s->client_id,
+					       s->server_id};
+	struct known_client *known = lru_put(w->bridge->known, w->now, &key);
+
+	*known = now_known;
+	key.port = 0;
+	known = lru_put(w->bridge->known, w->now, &key);
+	if (known->suite.group && !offer_same_suite(&known->suite, &now_known.suite))
+		known->ambiguous = true;
+	else
+		*known = now_known;
+}
+
+static enum bridge_reason first_message(struct work *w)
+{
+	const struct payload *sa;
+	struct offer offer;
+
+	if (w->message.encrypted || isakmp_read_payloads(&w->message) != ISAKMP_OK ||
+	    (w->message.exchange_type != ISAKMP_MAIN_MODE &&
+	     w->message.exchange_type != ISAKMP_AGGRESSIVE_MODE))
+		return BRIDGE_NOT_BRIDGED;
+	payloads_read(&w->message, &w->payloads);
+	sa = payloads_only(&w->payloads, ISAKMP_SA);
+	if (!sa || !offer_read(sa->body, &offer))
+		return BRIDGE_NOT_BRIDGED;
+	return (w->in == LEG_CLIENT ? begin_of_client : begin_of_server)(w, sa->body, &offer);
+}
+
+static bool same_exchange(const struct session *s, const struct isakmp_message *message)
+{
+	const uint8_t *responder = s->cookies + IKE_COOKIE_LEN;
+
+	/* Before its answer the responder's cookie is not known; in a repeated first message it is not there. */
+	return s->passed < 2 || message->first ||
+	       !memcmp(responder, message->data + IKE_COOKIE_LEN, IKE_COOKIE_LEN);
+}
+
+static enum bridge_reason later_message(struct work *w, struct session *s)
+{
+	if (!same_exchange(s, &w->message))
+		return BRIDGE_UNEXPECTED;
+	switch (w->message.exchange_type) {
+	case ISAKMP_MAIN_MODE:
+		return bridge_phase1(w, s);
+	case QUICK_MODE:
+		return bridge_quick(w, s);
+	case INFORMATIONAL:
+		return bridge_informational(w, s);
+	default:
+		return BRIDGE_UNEXPECTED;
+	}
+}
+
+static enum bridge_reason relay(struct work *w)
+{
+	const struct bridge_datagram *d = w->d;
+	struct session *s;
+	enum bridge_reason reason;
+
+	if (d->length > BRIDGE_MESSAGE_MAX)
+		return BRIDGE_NOT_BRIDGED;
+	if (d->length)
+		memcpy(w->bridge->copy, d->message, d->length);
+	if (isakmp_read_header(w->bridge->copy, d->length, &w->message) != ISAKMP_OK)
+		return BRIDGE_NOT_BRIDGED;
+	memcpy(w->result->cookie, w->message.data, IKE_COOKIE_LEN);
+	w->id = w->message.data + MESSAGE_ID_AT;
+	s = find_session(w->bridge, w->now, w->message.data);
+	if (!s)
+		return w->message.first ? first_message(w) : BRIDGE_NOT_BRIDGED;
+	reason = later_message(w, s);
+	if (reason == BRIDGE_RELAYED || reason == BRIDGE_REPEATED)
+		s->client = w->result->client;
+	return reason;
+}
+
+void bridge_message(struct bridge *bridge, uint64_t now_ms, const struct bridge_datagram *d,
+		    struct bridge_result *result)
+{
+	const bool to_server = d->direction == IKE_TO_SERVER;
+	struct work w = {.bridge = bridge,
+			 .now = (int64_t)now_ms,
+			 .d = d,
+			 .result = result,
+			 .in = to_server ? LEG_CLIENT : LEG_SERVER,
+			 .out = to_server ? LEG_SERVER : LEG_CLIENT};
+
+	*result = (struct bridge_result){.client = to_server ? d->src : d->dst, .track_s = TRACK_S};
+	result->reason = relay(&w);
+	result->verdict = verdict_of(result->reason);
+}

@@ -1,0 +1,125 @@
+/* Bridge mode: IKEv1 Main Mode with a pre-shared key is relayed, with a Diffie-Hellman of its own on each leg, so that a
+ * client can offer what the server's policy refuses (RFC 2409 sections 5.4 to 5.7).
+ *
+ * Same on both legs: cookies, nonces, message IDs, SPIs. Different: SA payload, public values, keys, IVs, every HASH;
+ * each HASH of one side is verified before one's own goes to the other. Messages in, messages and actions out: pure
+ * but for OpenSSL's arithmetic, memory bounded. Knows no kernel: the keys that the client's ESP SAs must have come out
+ * as an action. */
+#ifndef NATSHIM_SHIM_IKE_BRIDGE_H
+#define NATSHIM_SHIM_IKE_BRIDGE_H
+
+#include "shim/ike/exchange.h"
+#include "shim/ike/offer.h"
+
+#define BRIDGE_MESSAGE_MAX 4096 /* bytes; a longer one is no message of ours */
+#define BRIDGE_GROWTH_MAX 1024  /* bytes that one may grow by */
+#define BRIDGE_REPLY_MAX 64
+
+enum bridge_when {
+	BRIDGE_NEEDED, /* clients that offer nothing but weak groups */
+	BRIDGE_ALWAYS, /* and all whose dialect is translated */
+};
+
+/* The secret shared with that client, borrowed until the next call; length 0: none. */
+typedef struct bytes bridge_psk_fn(void *ctx, const struct endpoint *server, const struct endpoint *client);
+typedef bool bridge_random_fn(void *ctx, uint8_t *out, size_t length);
+
+struct bridge_config {
+	enum bridge_when when;
+	bool foreign_ids; /* the server answers Quick Mode with NAT-OA and IDs of its own: pre-RFC Macs always need it */
+	unsigned weak_groups;                      /* DH_GROUP_BIT of each */
+	struct keys_suite offer[OFFER_SUITES_MAX]; /* towards the server */
+	size_t offer_count;
+	struct endpoint public_addr4, public_addr6; /* as in struct ike_config */
+	bridge_psk_fn *psk;
+	bridge_random_fn *random;
+	void *ctx;
+	size_t max_half_open;   /* 0: 2048 */
+	size_t max_sessions;    /* 0: 4096 */
+	size_t max_per_address; /* half-open ones of one address. 0: 64 */
+	uint64_t half_open_ms;  /* 0: 30000 */
+};
+
+/* What became of a message; counted one by one, names through bridge_reason_name(). */
+enum bridge_reason {
+	BRIDGE_RELAYED,
+	BRIDGE_REPEATED,    /* a retransmission, answered from memory */
+	BRIDGE_CLEAR,       /* of a bridged exchange, with nothing to change in it */
+	BRIDGE_NOT_BRIDGED, /* of no bridged exchange, and begins none */
+	BRIDGE_NO_PSK,      /* would be bridged, but there is no secret for this client */
+	BRIDGE_AGGRESSIVE,  /* would be bridged, but for Aggressive Mode */
+	BRIDGE_CERTIFICATE, /* would be bridged, but offers no pre-shared key */
+	/* From here on the message goes nowhere. */
+	BRIDGE_BUSY, /* too many half-open exchanges from this address */
+	BRIDGE_UNEXPECTED, /* out of its order, another content than before, or of an exchange that is not understood */
+	BRIDGE_MALFORMED,
+	BRIDGE_BAD_KE,   /* public value out of range */
+	BRIDGE_BAD_HASH, /* HASH_I, HASH_R or HASH(1) to HASH(3) is wrong: the secret, or somebody's mischief */
+	BRIDGE_REFUSED, /* the answer is not one of the offered */
+	BRIDGE_FAILED,  /* OpenSSL or memory */
+	BRIDGE_REASONS
+};
+const char *bridge_reason_name(enum bridge_reason reason);
+
+enum bridge_verdict { BRIDGE_PASS, BRIDGE_REPLACE, BRIDGE_DROP };
+
+enum bridge_action {
+	BRIDGE_ACT_TRACK =
+		1, /* let all messages with this initiator cookie come up, both ways, for track_s */
+	BRIDGE_ACT_UNTRACK = 2, /* no more */
+	BRIDGE_ACT_UP = 4,   /* phase 1 is complete: log it; remember the peer for exchanges of the server */
+	BRIDGE_ACT_SWAP = 8, /* give the kernel's SAs these keys before the message goes on */
+	BRIDGE_ACT_REPLY = 16, /* send reply back to where the message came from */
+	BRIDGE_ACT_BEGUN = 32, /* the first message of an exchange that is bridged from now on: log it */
+};
+
+/* The two ESP SAs of a Quick Mode. Each key holds KEYMAT of the client's leg: the encryption key, then the
+ * authentication key, as long as the SA's algorithms take them. The caller wipes them. */
+struct bridge_swap {
+	struct endpoint client, server;
+	uint8_t spi_to_server[4], spi_to_client[4];
+	uint8_t key_to_server[KEYS_MATERIAL_LEN], key_to_client[KEYS_MATERIAL_LEN];
+};
+
+struct bridge_datagram {
+	enum ike_direction direction;
+	struct endpoint src, dst;
+	const uint8_t
+		*message; /* towards the server: as translated; towards the client: as the server sent it */
+	size_t length;    /* bytes */
+	enum ike_dialect dialect; /* of a client's first message */
+	uint8_t *out;             /* where the message that replaces it is written */
+	size_t capacity;          /* bytes there */
+};
+
+struct bridge_result {
+	enum bridge_verdict verdict;
+	enum bridge_reason reason;
+	unsigned actions; /* enum bridge_action */
+	size_t length;    /* of the message in out, with BRIDGE_REPLACE */
+	unsigned track_s;
+	struct endpoint client;
+	uint8_t cookie[IKE_COOKIE_LEN];
+	struct keys_suite client_suite,
+		server_suite; /* with BRIDGE_ACT_UP; the first also with BRIDGE_ACT_BEGUN */
+	uint8_t reply[BRIDGE_REPLY_MAX];
+	size_t reply_length;
+	struct bridge_swap swap;
+};
+
+struct bridge; /* owned by the caller; not thread-safe */
+
+struct bridge *bridge_new(const struct bridge_config *config); /* NULL: out of memory */
+void bridge_free(struct bridge *bridge);                       /* wipes every key */
+
+/* now_ms: any monotonic clock. *result is large: it is the caller's. */
+void bridge_message(struct bridge *bridge, uint64_t now_ms, const struct bridge_datagram *d,
+		    struct bridge_result *result);
+
+struct bridge_stats {
+	size_t half_open, established;
+	uint64_t evicted, exponentiations;
+};
+struct bridge_stats bridge_stats(const struct bridge *bridge);
+
+#endif

@@ -1,0 +1,193 @@
+/* The inside of bridge mode, for shim/ike/bridge*.c only: bridge.c keeps the sessions and says who is bridged,
+ * bridge_phase1.c relays Main Mode, bridge_phase2.c what comes after it. */
+#ifndef NATSHIM_SHIM_IKE_BRIDGE_IMPL_H
+#define NATSHIM_SHIM_IKE_BRIDGE_IMPL_H
+
+#include "shim/ike/bridge.h"
+#include "shim/ike/dh.h"
+#include "shim/ike/lru.h"
+#include "shim/ike/natd.h"
+#include "shim/ike/payloads.h"
+
+#include <uthash.h>
+
+enum { LEG_CLIENT, LEG_SERVER, LEGS };
+enum { MESSAGE_ID_LEN = 4, SPI_LEN = 4, NONCE_MIN = 8, NONCE_MAX = 256, ID_MAX = 64, QUICKS_MAX = 16 };
+enum {
+	DEFAULT_LIFE_S = 28800,
+	AFTER_LIFE_S = 600, /* how long a session is kept that nobody deleted */
+	CLOSED_S = 60,      /* how long a deleted one answers retransmissions */
+};
+enum { PHASE1_MESSAGES = 6, QUICK_MESSAGES = 3 };
+enum {
+	PAYLOAD_KE = 4,
+	PAYLOAD_ID = 5,
+	PAYLOAD_HASH = 8,
+	PAYLOAD_NONCE = 10,
+	PAYLOAD_NOTIFY = 11,
+	PAYLOAD_DELETE = 12
+};
+
+/* A message and what it became, for retransmissions. */
+struct memory {
+	uint8_t *in, *out;
+	size_t in_length, out_length;
+};
+
+struct public_value {
+	size_t length; /* as on the wire */
+	uint8_t value[DH_LENGTH_MAX];
+};
+struct nonce {
+	size_t length;
+	uint8_t value[NONCE_MAX];
+};
+struct identity {
+	size_t length; /* 0: none, or too long to be kept */
+	uint8_t body[ID_MAX];
+};
+
+/* One side of an ISAKMP SA. */
+struct leg {
+	struct keys_suite suite;
+	uint8_t secret[DH_SECRET_LEN];
+	struct public_value own, peer;
+	uint8_t *sa; /* body of the initiator's SA payload as it stood on this leg; owned */
+	size_t sa_length;
+	struct keys keys; /* from message 4 on */
+};
+
+/* One Quick Mode. */
+struct quick {
+	struct quick *prev, *next;
+	uint8_t id[MESSAGE_ID_LEN];
+	int64_t begun_ms;
+	bool by_server;
+	unsigned passed; /* messages */
+	uint8_t iv[LEGS][KEYS_BLOCK_MAX];
+	struct nonce nonce_i, nonce_r;
+	uint8_t spi_i[SPI_LEN], spi_r[SPI_LEN];
+	struct identity id_ci, id_cr; /* as the initiator sent them */
+	unsigned group;               /* of PFS; 0: none */
+	uint8_t secret[LEGS][DH_SECRET_LEN];
+	struct public_value peer[LEGS];
+	uint8_t shared[DH_LENGTH_MAX]; /* of the client's leg */
+	struct memory memory[QUICK_MESSAGES + 1];
+};
+
+enum list { LIST_FRESH, LIST_KEYED, LIST_UP, LISTS }; /* before message 3, before message 6, complete */
+
+struct session {
+	UT_hash_handle hh;
+	struct session *prev, *next;
+	enum list list;
+	int64_t touched_ms, ends_ms; /* ends_ms: of a complete one */
+	uint8_t cookies[ISAKMP_COOKIES_LEN];
+	struct endpoint client;
+	enum ike_dialect dialect;
+	bool by_server;
+	unsigned passed; /* messages of phase 1 */
+	uint32_t life_s;
+	struct leg leg[LEGS];
+	struct nonce nonce_i, nonce_r;
+	struct memory memory[PHASE1_MESSAGES + 1];
+	struct quick *quicks;
+	unsigned quick_count;
+	struct identity client_id,
+		server_id; /* the client's ID in Quick Mode, as it says and as the server says */
+};
+
+/* What is remembered of a client for the exchanges that the server starts. */
+struct known_client {
+	struct keys_suite suite;
+	enum ike_dialect dialect;
+	bool ambiguous; /* several clients, not alike, at this address */
+	struct identity client_id, server_id;
+};
+
+struct bridge {
+	struct bridge_config config;
+	struct crypto *crypto;
+	struct dh *dh;
+	struct natd_hasher *hasher;
+	struct session *by_cookie;
+	struct session *head[LISTS];
+	size_t count[LISTS];
+	struct lru *known; /* struct endpoint -> struct known_client */
+	uint64_t evicted, exponentiations;
+	/* of the message under way */
+	uint8_t copy[BRIDGE_MESSAGE_MAX];                      /* the message; then decrypted */
+	uint8_t chain[BRIDGE_MESSAGE_MAX + BRIDGE_GROWTH_MAX]; /* payloads to be sent */
+	uint8_t scratch[BRIDGE_GROWTH_MAX];
+};
+
+/* One message under way. */
+struct work {
+	struct bridge *bridge;
+	int64_t now;
+	const struct bridge_datagram *d;
+	struct bridge_result *result;
+	struct isakmp_message message; /* points into bridge->copy */
+	const uint8_t *id;             /* message ID */
+	struct payloads payloads;
+	size_t chain_length;
+	unsigned in, out; /* legs */
+};
+
+static inline unsigned initiator_leg(bool by_server)
+{
+	return by_server ? LEG_SERVER : LEG_CLIENT;
+}
+
+/* Each returns what became of the message; what is relayed stands in d->out. */
+enum bridge_reason bridge_phase1(struct work *w, struct session *s);
+enum bridge_reason bridge_quick(struct work *w, struct session *s);
+enum bridge_reason bridge_informational(struct work *w, struct session *s);
+
+/* Reading and writing. Decrypting goes on in bridge->copy; iv is moved on. */
+bool work_decrypt(struct work *w, const struct keys *keys, uint8_t *iv);
+bool work_write_chain(struct work *w); /* payloads -> bridge->chain */
+bool work_emit_clear(struct work *w);  /* chain -> d->out */
+bool work_emit_sealed(struct work *w, const struct keys *keys, uint8_t *iv);
+/* The bytes of the received payloads behind the first one. */
+struct bytes work_rest(const struct work *w);
+void work_refuse(struct work *w); /* AUTHENTICATION-FAILED, back to the sender */
+
+/* A retransmission: the same message again. */
+bool memory_same(const struct memory *m, const struct work *w);
+bool memory_answer(const struct memory *m, struct work *w);
+bool memory_store(struct memory *m, const struct work *w);
+void memory_free(struct memory *m);
+
+bool identity_keep(struct identity *id, struct bytes body);
+bool identity_is(const struct identity *id, struct bytes body);
+static inline struct bytes identity_bytes(const struct identity *id)
+{
+	return (struct bytes){id->body, id->length};
+}
+static inline struct bytes public_bytes(const struct public_value *v)
+{
+	return (struct bytes){v->value, v->length};
+}
+static inline struct bytes nonce_bytes(const struct nonce *n)
+{
+	return (struct bytes){n->value, n->length};
+}
+bool nonce_keep(struct nonce *nonce, struct bytes body);
+/* The public value of our own in that group. */
+bool work_own_public(struct work *w, unsigned group, uint8_t secret[static DH_SECRET_LEN],
+		     struct public_value *out);
+bool work_shared(struct work *w, unsigned group, const uint8_t secret[static DH_SECRET_LEN],
+		 const struct public_value *peer, uint8_t *out);
+/* In range, and no longer than the prime: kept as it stands on the wire. */
+bool work_peer_public(struct work *w, unsigned group, struct bytes body, struct public_value *out);
+
+/* The client's and the server's transforms: the first one that can be served with a pre-shared key. */
+const struct offer_transform *bridge_usable(const struct bridge *bridge, const struct offer *offer);
+bool bridge_random(struct bridge *bridge, uint8_t *out, size_t length);
+bool session_keep_sa(struct session *s, unsigned leg, struct bytes body);
+void session_move(struct bridge *bridge, struct session *s, enum list list);
+void session_remember_client(struct work *w, const struct session *s);
+void quick_free(struct session *s, struct quick *q);
+
+#endif

@@ -1,0 +1,351 @@
+/* What comes after phase 1, relayed: Quick Mode (RFC 2409 section 5.5) and Informational exchanges (section 5.7). Opened
+ * with one leg's keys, verified, mended where the client's dialect needs it, sealed with the other's. */
+#include "shim/ike/bridge_impl.h"
+
+#include "shim/ike/dialect.h"
+
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <utlist.h>
+
+enum { NATOA_RFC_3947 = 21, NATOA_DRAFT_02 = 131, PROTO_ISAKMP = 1, PROTO_ESP = 3 };
+enum { QUICK_TTL_MS = 120000, DELETE_HEAD = 8, PROTOCOL_AT = 4 };
+
+/* HASH(1) and HASH(2): over the message ID, for HASH(2) the initiator's nonce, and all that follows the HASH. */
+static bool hash_of(struct work *w, const struct keys *keys, struct bytes nonce, struct bytes rest,
+		    uint8_t out[static KEYS_HASH_MAX])
+{
+	const struct bytes parts[] = {{w->id, MESSAGE_ID_LEN}, nonce, rest};
+
+	return keys_hash(w->bridge->crypto, keys, parts, 3, out);
+}
+
+/* HASH(3): over the message ID and both nonces, a zero byte first. */
+static bool hash_3_of(struct work *w, const struct keys *keys, const struct quick *q,
+		      uint8_t out[static KEYS_HASH_MAX])
+{
+	static const uint8_t zero;
+	const struct bytes parts[] = {
+		{&zero, 1}, {w->id, MESSAGE_ID_LEN}, nonce_bytes(&q->nonce_i), nonce_bytes(&q->nonce_r)};
+
+	return keys_hash(w->bridge->crypto, keys, parts, 4, out);
+}
+
+/* Decrypted, and with a HASH in front, whose value is still to be compared. */
+static bool open_message(struct work *w, const struct keys *keys, uint8_t *iv)
+{
+	return work_decrypt(w, keys, iv) && w->payloads.count && w->payloads.item[0].type == PAYLOAD_HASH &&
+	       w->payloads.item[0].body.length == keys->hash_length;
+}
+
+static bool hash_is(const struct work *w, const uint8_t *hash)
+{
+	const struct bytes *body = &w->payloads.item[0].body;
+
+	return bytes_equal_secret(body->data, hash, body->length);
+}
+
+/* The chain with the other leg's HASH in front, encrypted. q: of a third message of Quick Mode. */
+static bool seal_message(struct work *w, const struct keys *keys, struct bytes nonce,
+			 const struct quick *third, uint8_t *iv)
+{
+	const size_t head = 4 + (size_t)keys->hash_length;
+	uint8_t hash[KEYS_HASH_MAX] = {0};
+
+	w->payloads.item[0].body = (struct bytes){hash, keys->hash_length};
+	if (!work_write_chain(w))
+		return false;
+	const struct bytes rest = {w->bridge->chain + head, w->chain_length - head};
+
+	if (!(third ? hash_3_of(w, keys, third, hash) : hash_of(w, keys, nonce, rest, hash)))
+		return false;
+	memcpy(w->bridge->chain + 4, hash, keys->hash_length);
+	return work_emit_sealed(w, keys, iv);
+}
+
+/* NAT-OA: old Macs ignore a message with one; the drafts number it otherwise. */
+static void translate_natoa(struct work *w, const struct session *s)
+{
+	const struct dialect *dialect = dialect_facts(s->dialect);
+	const bool to_client = w->out == LEG_CLIENT;
+
+	for (unsigned i = w->payloads.count; i-- > 0;) {
+		struct payload *p = &w->payloads.item[i];
+
+		if (s->dialect == IKE_DIALECT_APPLE && to_client &&
+		    (p->type == NATOA_RFC_3947 || p->type == NATOA_DRAFT_02))
+			payloads_remove(&w->payloads, i);
+		else if (dialect->natoa && p->type == (to_client ? NATOA_RFC_3947 : dialect->natoa))
+			p->type = to_client ? dialect->natoa : NATOA_RFC_3947;
+	}
+}
+
+static void replace_id(struct payload *p, const struct identity *from, const struct identity *to)
+{
+	if (p && to->length && identity_is(from, p->body))
+		p->body = identity_bytes(to);
+}
+
+/* Message 1: the IDs of its initiator. Of the server's, the client's ID is said as the client says it. */
+static void first_ids(struct work *w, const struct session *s, struct quick *q)
+{
+	struct payload *ci = payloads_nth(&w->payloads, PAYLOAD_ID, 0),
+		       *cr = payloads_nth(&w->payloads, PAYLOAD_ID, 1);
+
+	if (!ci || !cr || !identity_keep(&q->id_ci, ci->body) || !identity_keep(&q->id_cr, cr->body))
+		q->id_ci.length = q->id_cr.length = 0;
+	else if (q->by_server)
+		replace_id(cr, &s->server_id, &s->client_id);
+}
+
+/* Message 2: the initiator gets its own IDs back; an answer with others is refused by old Macs. */
+static void answer_ids(struct work *w, struct session *s, const struct quick *q)
+{
+	struct payload *ci = payloads_nth(&w->payloads, PAYLOAD_ID, 0),
+		       *cr = payloads_nth(&w->payloads, PAYLOAD_ID, 1);
+
+	if (!ci || !cr || !q->id_ci.length)
+		return;
+	if (!q->by_server) {
+		identity_keep(&s->server_id, ci->body);
+		s->client_id = q->id_ci;
+		session_remember_client(w, s);
+	}
+	ci->body = identity_bytes(&q->id_ci);
+	cr->body = identity_bytes(&q->id_cr);
+}
+
+/* PFS: a public value of our own on the other leg, in message 1 and 2 alike. */
+static enum bridge_reason relay_pfs(struct work *w, struct quick *q, struct public_value *own)
+{
+	struct payload *ke = payloads_only(&w->payloads, PAYLOAD_KE);
+
+	if (!ke)
+		return q->group ? BRIDGE_MALFORMED : BRIDGE_RELAYED;
+	if (!dh_length(q->group))
+		return BRIDGE_REFUSED;
+	if (!work_peer_public(w, q->group, ke->body, &q->peer[w->in]))
+		return BRIDGE_BAD_KE;
+	if (!work_own_public(w, q->group, q->secret[w->out], own))
+		return BRIDGE_FAILED;
+	ke->body = public_bytes(own);
+	return BRIDGE_RELAYED;
+}
+
+static enum bridge_reason first_quick(struct work *w, struct session *s, struct quick *q,
+				      struct public_value *own)
+{
+	const struct payload *sa = payloads_only(&w->payloads, ISAKMP_SA);
+	const struct payload *nonce = payloads_only(&w->payloads, PAYLOAD_NONCE);
+	struct offer_esp esp;
+
+	if (!sa || !nonce || !nonce_keep(&q->nonce_i, nonce->body) || !offer_read_esp(sa->body, 0, &esp))
+		return BRIDGE_MALFORMED;
+	memcpy(q->spi_i, esp.spi, SPI_LEN);
+	q->group = esp.group > 32 ? 0 : esp.group;
+	first_ids(w, s, q);
+	return relay_pfs(w, q, own);
+}
+
+static enum bridge_reason answer_quick(struct work *w, struct session *s, struct quick *q,
+				       struct public_value *own)
+{
+	const struct payload *sa = payloads_only(&w->payloads, ISAKMP_SA);
+	const struct payload *nonce = payloads_only(&w->payloads, PAYLOAD_NONCE);
+	struct offer_esp esp;
+	enum bridge_reason reason;
+
+	if (!sa || !nonce || !nonce_keep(&q->nonce_r, nonce->body) || !offer_read_esp(sa->body, 0, &esp))
+		return BRIDGE_MALFORMED;
+	memcpy(q->spi_r, esp.spi, SPI_LEN);
+	answer_ids(w, s, q);
+	reason = relay_pfs(w, q, own);
+	if (reason == BRIDGE_RELAYED && q->peer[LEG_CLIENT].length &&
+	    !work_shared(w, q->group, q->secret[LEG_CLIENT], &q->peer[LEG_CLIENT], q->shared))
+		reason = BRIDGE_FAILED;
+	OPENSSL_cleanse(q->secret, sizeof q->secret);
+	return reason;
+}
+
+/* The keys that the client's ESP SAs have: the server's have others, and the kernel's must be exchanged. */
+static bool swap_of(struct work *w, const struct session *s, const struct quick *q)
+{
+	const struct bridge_datagram *d = w->d;
+	const struct keys *keys = &s->leg[LEG_CLIENT].keys;
+	const struct bytes shared = {q->shared, q->peer[LEG_CLIENT].length ? dh_length(q->group) : 0};
+	struct bridge_swap *swap = &w->result->swap;
+
+	memcpy(swap->spi_to_client, q->by_server ? q->spi_r : q->spi_i, SPI_LEN);
+	memcpy(swap->spi_to_server, q->by_server ? q->spi_i : q->spi_r, SPI_LEN);
+	swap->client = w->result->client;
+	swap->server = w->in == LEG_CLIENT ? d->dst : d->src;
+	w->result->actions |= BRIDGE_ACT_SWAP;
+	return keys_material(w->bridge->crypto, keys, shared, PROTO_ESP,
+			     (struct bytes){swap->spi_to_server, SPI_LEN}, nonce_bytes(&q->nonce_i),
+			     nonce_bytes(&q->nonce_r), swap->key_to_server) &&
+	       keys_material(w->bridge->crypto, keys, shared, PROTO_ESP,
+			     (struct bytes){swap->spi_to_client, SPI_LEN}, nonce_bytes(&q->nonce_i),
+			     nonce_bytes(&q->nonce_r), swap->key_to_client);
+}
+
+static enum bridge_reason relay_third(struct work *w, const struct session *s, const struct quick *q,
+				      uint8_t *iv_in, uint8_t *iv_out)
+{
+	const struct keys *in = &s->leg[w->in].keys, *out = &s->leg[w->out].keys;
+	uint8_t hash[KEYS_HASH_MAX];
+
+	if (!open_message(w, in, iv_in))
+		return BRIDGE_BAD_HASH;
+	if (!hash_3_of(w, in, q, hash))
+		return BRIDGE_FAILED;
+	if (!hash_is(w, hash))
+		return BRIDGE_BAD_HASH;
+	return seal_message(w, out, (struct bytes){0}, q, iv_out) ? BRIDGE_RELAYED : BRIDGE_FAILED;
+}
+
+/* Messages 1 and 2. */
+static enum bridge_reason relay_negotiation(struct work *w, struct session *s, struct quick *q,
+					    unsigned number, uint8_t *iv_in, uint8_t *iv_out)
+{
+	const struct keys *in = &s->leg[w->in].keys, *out = &s->leg[w->out].keys;
+	const struct bytes nonce = number == 2 ? nonce_bytes(&q->nonce_i) : (struct bytes){0};
+	uint8_t hash[KEYS_HASH_MAX];
+	struct public_value own;
+	enum bridge_reason reason;
+
+	if (!open_message(w, in, iv_in))
+		return BRIDGE_BAD_HASH;
+	if (!hash_of(w, in, nonce, work_rest(w), hash))
+		return BRIDGE_FAILED;
+	if (!hash_is(w, hash))
+		return BRIDGE_BAD_HASH;
+	reason = (number == 1 ? first_quick : answer_quick)(w, s, q, &own);
+	if (reason != BRIDGE_RELAYED)
+		return reason;
+	translate_natoa(w, s);
+	return seal_message(w, out, nonce, NULL, iv_out) ? BRIDGE_RELAYED : BRIDGE_FAILED;
+}
+
+static struct quick *find_quick(const struct session *s, const uint8_t *id)
+{
+	struct quick *q;
+
+	DL_FOREACH(s->quicks, q)
+	if (!memcmp(q->id, id, MESSAGE_ID_LEN))
+		return q;
+	return NULL;
+}
+
+static struct quick *add_quick(struct work *w, struct session *s)
+{
+	struct quick *q;
+
+	while (s->quicks && (s->quick_count >= QUICKS_MAX || w->now >= s->quicks->begun_ms + QUICK_TTL_MS))
+		quick_free(s, s->quicks);
+	q = calloc(1, sizeof *q);
+	if (!q)
+		return NULL;
+	memcpy(q->id, w->id, MESSAGE_ID_LEN);
+	q->begun_ms = w->now;
+	q->by_server = w->in == LEG_SERVER;
+	DL_APPEND(s->quicks, q);
+	s->quick_count++;
+	for (unsigned leg = 0; leg < LEGS; leg++)
+		if (!keys_phase2_iv(w->bridge->crypto, &s->leg[leg].keys, w->id, q->iv[leg])) {
+			quick_free(s, q);
+			return NULL;
+		}
+	return q;
+}
+
+static unsigned number_of(const struct work *w, const struct quick *q)
+{
+	if (w->in != initiator_leg(q->by_server))
+		return 2;
+	return q->passed == 0 || memory_same(&q->memory[1], w) ? 1 : 3;
+}
+
+static enum bridge_reason relay_quick(struct work *w, struct session *s, struct quick *q, unsigned number)
+{
+	uint8_t iv_in[KEYS_BLOCK_MAX], iv_out[KEYS_BLOCK_MAX];
+	enum bridge_reason reason;
+
+	memcpy(iv_in, q->iv[w->in], sizeof iv_in);
+	memcpy(iv_out, q->iv[w->out], sizeof iv_out);
+	reason = number == 3 ? relay_third(w, s, q, iv_in, iv_out)
+			     : relay_negotiation(w, s, q, number, iv_in, iv_out);
+	if (reason == BRIDGE_RELAYED && !memory_store(&q->memory[number], w))
+		reason = BRIDGE_FAILED;
+	if (reason != BRIDGE_RELAYED)
+		return reason;
+	memcpy(q->iv[w->in], iv_in, sizeof iv_in);
+	memcpy(q->iv[w->out], iv_out, sizeof iv_out);
+	q->passed = number;
+	return BRIDGE_RELAYED;
+}
+
+enum bridge_reason bridge_quick(struct work *w, struct session *s)
+{
+	struct quick *q = find_quick(s, w->id);
+	const bool is_new = !q;
+	enum bridge_reason reason;
+	unsigned number;
+
+	if (s->passed != PHASE1_MESSAGES || !w->message.encrypted)
+		return BRIDGE_UNEXPECTED;
+	if (is_new)
+		q = add_quick(w, s);
+	if (!q)
+		return BRIDGE_FAILED;
+	number = number_of(w, q);
+	if (memory_same(&q->memory[number], w))
+		return memory_answer(&q->memory[number], w) ? BRIDGE_REPEATED : BRIDGE_FAILED;
+	if (number != q->passed + 1)
+		return BRIDGE_UNEXPECTED;
+	reason = relay_quick(w, s, q, number);
+	/* Before the server's last message to the client: then it has both of its SAs. */
+	if (reason == BRIDGE_RELAYED && number == (q->by_server ? 3 : 2) && !swap_of(w, s, q))
+		reason = BRIDGE_FAILED;
+	if (reason == BRIDGE_FAILED || (is_new && reason != BRIDGE_RELAYED))
+		quick_free(s, q);
+	return reason;
+}
+
+/* A Delete for the ISAKMP SA itself ends the session, once its repeats have had their time. */
+static bool deletes_session(const struct work *w)
+{
+	for (unsigned i = 0; i < w->payloads.count; i++) {
+		const struct payload *p = &w->payloads.item[i];
+
+		if (p->type == PAYLOAD_DELETE && p->body.length > DELETE_HEAD &&
+		    p->body.data[PROTOCOL_AT] == PROTO_ISAKMP)
+			return true;
+	}
+	return false;
+}
+
+enum bridge_reason bridge_informational(struct work *w, struct session *s)
+{
+	const struct keys *in = &s->leg[w->in].keys, *out = &s->leg[w->out].keys;
+	uint8_t iv_in[KEYS_BLOCK_MAX], iv_out[KEYS_BLOCK_MAX], hash[KEYS_HASH_MAX];
+
+	if (!w->message.encrypted)
+		return BRIDGE_CLEAR;
+	if (!in->hash_length || !out->hash_length)
+		return BRIDGE_UNEXPECTED;
+	if (!keys_phase2_iv(w->bridge->crypto, in, w->id, iv_in) ||
+	    !keys_phase2_iv(w->bridge->crypto, out, w->id, iv_out))
+		return BRIDGE_FAILED;
+	if (!open_message(w, in, iv_in))
+		return BRIDGE_BAD_HASH;
+	if (!hash_of(w, in, (struct bytes){0}, work_rest(w), hash))
+		return BRIDGE_FAILED;
+	if (!hash_is(w, hash))
+		return BRIDGE_BAD_HASH;
+	if (deletes_session(w) && s->list == LIST_UP) {
+		s->ends_ms = w->now + CLOSED_S * 1000;
+		w->result->track_s = CLOSED_S;
+		w->result->actions |= BRIDGE_ACT_TRACK;
+	}
+	return seal_message(w, out, (struct bytes){0}, NULL, iv_out) ? BRIDGE_RELAYED : BRIDGE_FAILED;
+}

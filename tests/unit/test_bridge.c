@@ -1,0 +1,372 @@
+/* Bridge mode against exchanges that an independent program computed (tests/vectors/bridge/make.py): as they are, with
+ * every message repeated, lost, tampered with at every byte, cut short; and its bounds. */
+#include "tests/unit/bridge_vectors.h"
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+static struct vector_exchange *exchanges;
+static unsigned exchange_count, random_at;
+static uint8_t out[BRIDGE_MESSAGE_MAX + BRIDGE_GROWTH_MAX];
+static struct bridge_result result;
+
+static int load(void **state)
+{
+	(void)state;
+	exchanges = calloc(VECTOR_EXCHANGES_MAX, sizeof *exchanges);
+	exchange_count = vector_load(exchanges);
+	assert_true(exchange_count > 30);
+	return 0;
+}
+
+static int unload(void **state)
+{
+	(void)state;
+	vector_unload(exchanges, exchange_count);
+	free(exchanges);
+	return 0;
+}
+
+static struct bridge *new_bridge(const char *when)
+{
+	const struct bridge_config config = vector_config(when, &random_at);
+	struct bridge *bridge = bridge_new(&config);
+
+	assert_non_null(bridge);
+	return bridge;
+}
+
+/* The message in a block that ends where it does. */
+static const struct bridge_result *send_bytes(struct bridge *bridge, const struct vector_step *step,
+					      const uint8_t *message, size_t length, uint64_t now)
+{
+	uint8_t *copy = malloc(length ? length : 1);
+	const struct bridge_datagram d = {.direction = step->direction,
+					  .src = step->src,
+					  .dst = step->dst,
+					  .message = copy,
+					  .length = length,
+					  .dialect = step->dialect,
+					  .out = out,
+					  .capacity = sizeof out};
+
+	memcpy(copy, message, length);
+	bridge_message(bridge, now, &d, &result);
+	free(copy);
+	return &result;
+}
+
+static const struct bridge_result *send_step(struct bridge *bridge, const struct vector_step *step)
+{
+	return send_bytes(bridge, step, step->in, step->in_length, VECTOR_NOW_MS);
+}
+
+static void check_swap(const struct vector_step *step)
+{
+	assert_true(result.actions & BRIDGE_ACT_SWAP);
+	assert_memory_equal(result.swap.spi_to_server, step->spi_to_server, 4);
+	assert_memory_equal(result.swap.spi_to_client, step->spi_to_client, 4);
+	assert_memory_equal(result.swap.key_to_server, step->key_to_server, KEYS_MATERIAL_LEN);
+	assert_memory_equal(result.swap.key_to_client, step->key_to_client, KEYS_MATERIAL_LEN);
+}
+
+static void check_step(const struct vector_exchange *x, const struct vector_step *step, const char *reason)
+{
+	if (strcmp(bridge_reason_name(result.reason), reason) != 0 || result.verdict != step->verdict ||
+	    (step->out && (result.length != step->out_length || memcmp(out, step->out, result.length) != 0)))
+		print_error("%s, message %d: %s\n", x->name, (int)(step - x->step) + 1,
+			    bridge_reason_name(result.reason));
+	assert_string_equal(bridge_reason_name(result.reason), reason);
+	assert_int_equal(result.verdict, step->verdict);
+	if (!step->out)
+		return;
+	assert_int_equal(result.length, step->out_length);
+	assert_memory_equal(out, step->out, step->out_length);
+}
+
+static void as_computed(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < exchange_count; i++) {
+		const struct vector_exchange *x = &exchanges[i];
+		struct bridge *bridge = new_bridge(x->when);
+
+		for (unsigned k = 0; k < x->steps; k++) {
+			send_step(bridge, &x->step[k]);
+			check_step(x, &x->step[k], x->step[k].reason);
+			assert_int_equal(result.actions, x->step[k].actions);
+			if (x->step[k].swap)
+				check_swap(&x->step[k]);
+		}
+		bridge_free(bridge);
+	}
+}
+
+/* Each message three times: the answer is the same, and costs no arithmetic. */
+static void repeated(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < exchange_count; i++) {
+		const struct vector_exchange *x = &exchanges[i];
+		struct bridge *bridge = new_bridge(x->when);
+
+		for (unsigned k = 0; k < x->steps; k++) {
+			send_step(bridge, &x->step[k]);
+			const uint64_t cost = bridge_stats(bridge).exponentiations;
+
+			for (unsigned n = 0; n < 2; n++) {
+				send_step(bridge, &x->step[k]);
+				if (!x->step[k].out)
+					continue;
+				assert_int_equal(result.verdict, BRIDGE_REPLACE);
+				assert_int_equal(result.length, x->step[k].out_length);
+				assert_memory_equal(out, x->step[k].out, result.length);
+			}
+			assert_int_equal(bridge_stats(bridge).exponentiations, cost);
+		}
+		/* All over again, in the end. */
+		for (unsigned k = 0; k < x->steps; k++) {
+			send_step(bridge, &x->step[k]);
+			if (x->step[k].out)
+				assert_memory_equal(out, x->step[k].out, x->step[k].out_length);
+		}
+		bridge_free(bridge);
+	}
+}
+
+static const struct vector_exchange *find(const char *name)
+{
+	for (unsigned i = 0; i < exchange_count; i++)
+		if (!strcmp(exchanges[i].name, name))
+			return &exchanges[i];
+	fail();
+	return NULL;
+}
+
+static struct bridge *up_to(const struct vector_exchange *x, unsigned step)
+{
+	struct bridge *bridge = new_bridge(x->when);
+
+	for (unsigned k = 0; k < step; k++)
+		send_step(bridge, &x->step[k]);
+	return bridge;
+}
+
+/* One bit of one byte behind the header: a message that is encrypted never gets through; none makes a session that was not
+ * there; and the right message still does afterwards what it would have done (but where a clear one was taken for it). */
+static void tampered(void **state)
+{
+	const struct vector_exchange *x = find("pfs-2");
+
+	(void)state;
+	for (unsigned k = 0; k < x->steps; k++) {
+		const struct vector_step *step = &x->step[k];
+
+		for (size_t at = 28; at < step->in_length; at++) {
+			struct bridge *bridge = up_to(x, k);
+			const size_t up = bridge_stats(bridge).established;
+
+			step->in[at] ^= 1;
+			send_step(bridge, step);
+			step->in[at] ^= 1;
+			assert_false(result.actions & BRIDGE_ACT_SWAP);
+			assert_false(result.actions & BRIDGE_ACT_UP);
+			assert_int_equal(bridge_stats(bridge).established, up);
+			if (step->in[19] & 1) {
+				assert_int_equal(result.verdict, BRIDGE_DROP);
+				send_step(bridge, step);
+				check_step(x, step, "relayed");
+			}
+			bridge_free(bridge);
+		}
+	}
+}
+
+static void truncated(void **state)
+{
+	const struct vector_exchange *x = find("natoa-draft-07");
+
+	(void)state;
+	for (unsigned k = 0; k < x->steps; k++) {
+		const struct vector_step *step = &x->step[k];
+		struct bridge *bridge = up_to(x, k);
+
+		for (size_t length = 0; length < step->in_length; length++) {
+			send_bytes(bridge, step, step->in, length, VECTOR_NOW_MS);
+			assert_int_not_equal(result.verdict, BRIDGE_REPLACE);
+		}
+		send_step(bridge, step);
+		check_step(x, step, "relayed");
+		bridge_free(bridge);
+	}
+}
+
+/* Every message lost once: what comes after it goes nowhere until it was there. */
+static void out_of_order(void **state)
+{
+	const struct vector_exchange *x = find("3des-sha1-modp1024");
+
+	(void)state;
+	for (unsigned k = 0; k < 6; k++) {
+		struct bridge *bridge = up_to(x, k);
+
+		for (unsigned later = k + 1; later < x->steps; later++) {
+			send_step(bridge, &x->step[later]);
+			assert_int_not_equal(result.verdict, BRIDGE_REPLACE);
+		}
+		for (unsigned now = k; now < x->steps; now++) {
+			send_step(bridge, &x->step[now]);
+			check_step(x, &x->step[now], "relayed");
+		}
+		bridge_free(bridge);
+	}
+}
+
+/* Another client's cookies, or none that are known. */
+static void strangers(void **state)
+{
+	const struct vector_exchange *x = find("3des-sha1-modp1024"), *other = find("pfs-2");
+	struct bridge *bridge = up_to(x, 6);
+
+	(void)state;
+	for (unsigned k = 1; k < other->steps; k++) {
+		send_step(bridge, &other->step[k]);
+		assert_int_equal(result.reason, BRIDGE_NOT_BRIDGED);
+		assert_int_equal(result.verdict, BRIDGE_PASS);
+	}
+	bridge_free(bridge);
+}
+
+static struct bytes no_psk(void *ctx, const struct endpoint *server, const struct endpoint *client)
+{
+	(void)ctx;
+	(void)server;
+	(void)client;
+	return (struct bytes){NULL, 0};
+}
+
+static void without_a_secret(void **state)
+{
+	struct bridge_config config = vector_config("needed", &random_at);
+	const struct vector_exchange *x = find("3des-sha1-modp1024");
+	struct bridge *bridge;
+
+	(void)state;
+	config.psk = no_psk;
+	bridge = bridge_new(&config);
+	send_step(bridge, &x->step[0]);
+	assert_int_equal(result.reason, BRIDGE_NO_PSK);
+	assert_int_equal(result.verdict, BRIDGE_PASS);
+	bridge_free(bridge);
+}
+
+/* Forged first messages from everywhere, and third ones: bounded, and a real client comes through. */
+static void floods(void **state)
+{
+	const struct vector_exchange *x = find("3des-sha1-modp1024");
+	struct vector_step first = x->step[0], third = x->step[2];
+	struct bridge *bridge = new_bridge("needed");
+	uint64_t cost;
+
+	(void)state;
+	first.in = malloc(first.in_length);
+	memcpy(first.in, x->step[0].in, first.in_length);
+	for (unsigned i = 0; i < 50000; i++) {
+		memcpy(first.in, &i, sizeof i);
+		first.src.addr[1] = (uint8_t)(i >> 16);
+		first.src.addr[2] = (uint8_t)(i >> 8);
+		first.src.addr[3] = (uint8_t)i;
+		send_bytes(bridge, &first, first.in, first.in_length, VECTOR_NOW_MS);
+	}
+	assert_true(bridge_stats(bridge).half_open <= 2048);
+	assert_int_equal(bridge_stats(bridge).exponentiations, 0);
+	/* From one address: a few only. */
+	for (unsigned i = 0; i < 200; i++) {
+		memcpy(first.in, &i, sizeof i);
+		first.in[7] ^= 0x55;
+		first.src = x->step[0].src;
+		first.src.addr[0] = 77;
+		send_bytes(bridge, &first, first.in, first.in_length, VECTOR_NOW_MS);
+	}
+	assert_int_equal(result.reason, BRIDGE_BUSY);
+	for (unsigned k = 0; k < 2; k++)
+		send_step(bridge, &x->step[k]);
+	/* With a wrong cookie of the responder, or before there is one: no arithmetic. */
+	third.in = malloc(third.in_length);
+	memcpy(third.in, x->step[2].in, third.in_length);
+	cost = bridge_stats(bridge).exponentiations;
+	for (unsigned i = 0; i < 5000; i++) {
+		memcpy(third.in + 8, &i, sizeof i);
+		send_bytes(bridge, &third, third.in, third.in_length, VECTOR_NOW_MS);
+		assert_int_equal(result.verdict, BRIDGE_DROP);
+	}
+	assert_int_equal(bridge_stats(bridge).exponentiations, cost);
+	for (unsigned k = 2; k < x->steps; k++) {
+		send_step(bridge, &x->step[k]);
+		assert_int_equal(result.verdict, BRIDGE_REPLACE);
+	}
+	assert_int_equal(bridge_stats(bridge).established, 1);
+	free(first.in);
+	free(third.in);
+	bridge_free(bridge);
+}
+
+static void expires(void **state)
+{
+	const struct vector_exchange *x = find("3des-sha1-modp1024"), *other = find("pfs-2");
+	struct bridge *bridge = up_to(x, 2);
+	const struct vector_step *last = &x->step[x->steps - 1];
+
+	(void)state;
+	assert_int_equal(bridge_stats(bridge).half_open, 1);
+	send_bytes(bridge, &other->step[0], other->step[0].in, other->step[0].in_length,
+		   VECTOR_NOW_MS + 31000);
+	assert_int_equal(bridge_stats(bridge).half_open, 1);
+	bridge_free(bridge);
+
+	/* A deleted one a minute later. */
+	bridge = up_to(x, x->steps);
+	assert_int_equal(bridge_stats(bridge).established, 1);
+	send_bytes(bridge, last, last->in, last->in_length, VECTOR_NOW_MS + 59000);
+	assert_int_equal(result.verdict, BRIDGE_REPLACE);
+	send_bytes(bridge, &x->step[6], x->step[6].in, x->step[6].in_length, VECTOR_NOW_MS + 61000 + 59000);
+	assert_int_equal(result.reason, BRIDGE_NOT_BRIDGED);
+	bridge_free(bridge);
+}
+
+/* No room for the answer: nothing is written past the end, and the exchange is dropped, not passed on. */
+static void no_room(void **state)
+{
+	const struct vector_exchange *x = find("3des-sha1-modp1024");
+	struct bridge_datagram d = {.direction = x->step[0].direction,
+				    .src = x->step[0].src,
+				    .dst = x->step[0].dst,
+				    .message = x->step[0].in,
+				    .length = x->step[0].in_length};
+
+	(void)state;
+	for (size_t capacity = 0; capacity < x->step[0].out_length; capacity++) {
+		struct bridge *bridge = new_bridge("needed");
+
+		d.out = malloc(capacity ? capacity : 1);
+		d.capacity = capacity;
+		bridge_message(bridge, VECTOR_NOW_MS, &d, &result);
+		assert_int_equal(result.reason, BRIDGE_FAILED);
+		free(d.out);
+		bridge_free(bridge);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(as_computed),      cmocka_unit_test(repeated),
+		cmocka_unit_test(tampered),         cmocka_unit_test(truncated),
+		cmocka_unit_test(out_of_order),     cmocka_unit_test(strangers),
+		cmocka_unit_test(without_a_secret), cmocka_unit_test(floods),
+		cmocka_unit_test(expires),          cmocka_unit_test(no_room),
+	};
+
+	return cmocka_run_group_tests(tests, load, unload);
+}
