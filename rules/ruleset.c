@@ -45,6 +45,7 @@ static const struct rules_set_place set_places[RULES_SETS] = {
 	[RULES_SET_PEERS6] = {RULES_QUEUE_TABLE, "peers6", RULES_KEY_IPV6},
 	[RULES_SET_ALIVE4] = {RULES_TABLE, "alive4", RULES_KEY_IPV4_PORT},
 	[RULES_SET_ALIVE6] = {RULES_TABLE, "alive6", RULES_KEY_IPV6_PORT},
+	[RULES_SET_BRIDGED] = {RULES_QUEUE_TABLE, "bridged", RULES_KEY_COOKIE},
 };
 
 const struct rules_set_place *ruleset_set_place(enum rules_set set)
@@ -146,6 +147,19 @@ static struct rules_rule *add_udp_rule(struct rules_chain *chain, uint16_t port)
 	return rule;
 }
 
+/* Bridged exchanges: everything, before anything else is looked at. */
+static void add_bridged(struct rules_chain *chain, const struct ike_port *p, uint16_t queue)
+{
+	struct rules_rule *rule = add_udp_rule(chain, p->port);
+	const bool in = chain->hook == RULES_HOOK_PREROUTING;
+
+	if (p->isakmp > UDP_HEADER_BITS)
+		add_raw(rule, UDP_HEADER_BITS, MARKER_BITS, 0);
+	add_cookie_in(rule, p->isakmp + ISAKMP_INITIATOR_COOKIE, set_places[RULES_SET_BRIDGED].name);
+	name_rule(rule, "%sbridged-%u", in ? "" : "out-", p->port);
+	add_value(rule, ITEM_QUEUE, queue);
+}
+
 /* Clear phase-1 messages of IKEv1 on this port, from the base chain to the chain that looks closer. */
 static void add_ike_dispatch(struct rules_chain *chain, const struct ike_port *p)
 {
@@ -242,11 +256,22 @@ static void add_l2tp_queue(struct rules_table *table, const char *chain_name, en
 	add_value(rule, ITEM_QUEUE, queue);
 }
 
+static void add_ike_chain(struct rules_table *table, const char *name, enum rules_hook hook, int priority,
+			  const struct rules_options *o)
+{
+	struct rules_chain *chain = add_base_chain(table, name, hook, priority);
+
+	EACH_IKE_PORT(p)
+	if (o->bridge)
+		add_bridged(chain, p, o->queue_number);
+	EACH_IKE_PORT(p)
+	add_ike_dispatch(chain, p);
+}
+
 static void build_queue_table(struct rules_table *table, const struct rules_options *o)
 {
 	int in = RULES_PRIORITY_QUEUE_IN + o->priority_queue,
 	    out = RULES_PRIORITY_QUEUE_OUT + o->priority_queue;
-	struct rules_chain *chain;
 
 	table->name = RULES_QUEUE_TABLE;
 	table->owner = o->owner;
@@ -272,12 +297,14 @@ static void build_queue_table(struct rules_table *table, const struct rules_opti
 		add_clear_in(table, p, o->queue_number, o->no_limit);
 		add_clear_out(table, p, o->queue_number);
 	}
-	chain = add_base_chain(table, "ike_in", RULES_HOOK_PREROUTING, in);
-	EACH_IKE_PORT(p)
-	add_ike_dispatch(chain, p);
-	chain = add_base_chain(table, "ike_out", RULES_HOOK_POSTROUTING, out);
-	EACH_IKE_PORT(p)
-	add_ike_dispatch(chain, p);
+	if (o->bridge)
+		add_set(table, (struct rules_set_def){.name = set_places[RULES_SET_BRIDGED].name,
+						      .key = RULES_KEY_COOKIE,
+						      .timed = true,
+						      .timeout_s = EXCHANGE_TIMEOUT_S,
+						      .size = SET_SIZE});
+	add_ike_chain(table, "ike_in", RULES_HOOK_PREROUTING, in, o);
+	add_ike_chain(table, "ike_out", RULES_HOOK_POSTROUTING, out, o);
 	if (o->l2tp_control && !o->no_secpath)
 		add_l2tp_queue(table, "l2tp_in", RULES_HOOK_PREROUTING, in, o->queue_number);
 	if (o->l2tp_from_lns && !o->no_secpath)

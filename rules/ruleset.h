@@ -23,13 +23,15 @@ enum rules_set {
 			     of its four): seen on 500/4500 within the time-out. Anybody can forge an entry;
 			     full at 65535 */
 	RULES_SET_ALIVE6, /* likewise (16 + 4 bytes) */
+	RULES_SET_BRIDGED, /* initiator cookie, 8 bytes: all messages come up, encrypted ones too, both ways. Hours. */
 	RULES_SETS
 };
 
 /* Names of the rules that count (their nft comments), for status and tests.
- *   natshim_queue  in:  limited-500-ip limited-500-ip6 limited-4500-ip limited-4500-ip6 (not sent up)
+ *   natshim_queue  in:  bridged-500 bridged-4500
+ *                  limited-500-ip limited-500-ip6 limited-4500-ip limited-4500-ip6 (not sent up)
  *                  first-500 first-4500 exchange-500 exchange-4500 l2tp-in
- *                  out: out-exchange-500 out-exchange-4500 out-first-500-ip out-first-500-ip6
+ *                  out: out-bridged-500 out-bridged-4500 out-exchange-500 out-exchange-4500 out-first-500-ip out-first-500-ip6
  * out-first-4500-ip out-first-4500-ip6 l2tp-out natshim        clear-l2tp clear-l2tp-out (dropped),
  * checksum-ip (cleared), to-lns-ip to-lns-ip6 (connections) */
 #define RULES_NAME_CLEAR_L2TP "clear-l2tp"
@@ -60,6 +62,7 @@ struct rules_options {
 	bool protect;               /* drop clear udp/1701 (false: --allow-clear) */
 	bool l2tp_control;          /* client's L2TP control messages come up */
 	bool l2tp_from_lns;         /* the LNS' too */
+	bool bridge;                /* all messages of bridged exchanges come up */
 	bool liveness;              /* fill the alive sets */
 	unsigned alive_timeout_s;   /* 0: 600 */
 	int priority_dnat;          /* offsets from the defaults of docs/natshim.8; 0: the default itself */

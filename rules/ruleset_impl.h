@@ -85,7 +85,7 @@ struct rules_set_def {
 	unsigned size;      /* bound; 0: none */
 };
 
-#define RULES_SETS_MAX 6
+#define RULES_SETS_MAX 7
 #define RULES_CHAINS_MAX 8
 struct rules_table {
 	const char *name;

@@ -2,6 +2,8 @@
  * setters, so that a value is understood, bounded and refused in one place. No other I/O than reading the file. */
 #include "shim/config.h"
 
+#include "shim/ike/dh.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <ini.h>
@@ -29,6 +31,7 @@ struct option_spec {
 	const char *expected; /* for the error line */
 	long low, high;
 	const char *const *choices;
+	const char *otherwise; /* where the value may be left out on the command line */
 	bool (*set)(struct config *config, const char *value);
 	void (*reset)(struct config *config); /* before the command line's first value replaces the file's */
 	bool session;                         /* allowed in a [dialect] section too */
@@ -106,6 +109,36 @@ static bool set_l2tp_hostname(struct config *c, const char *value)
 	return c->l2tp_hostname != NULL;
 }
 
+#define BRIDGE_OFFER                                                                                                   \
+	"aes256-sha2_256-modp2048,aes128-sha2_256-modp2048,aes256-sha1-modp2048,aes128-sha1-modp2048,"                 \
+	"3des-sha1-modp2048,aes256-sha2_256-modp1536,aes128-sha1-modp1536,3des-sha1-modp1536"
+
+static bool set_bridge_offer(struct config *c, const char *value)
+{
+	const char *bad;
+	size_t length;
+
+	return offer_parse(value, c->bridge_offer, &c->bridge_offer_count, &bad, &length);
+}
+
+static bool set_bridge_groups(struct config *c, const char *value)
+{
+	unsigned groups = 0;
+	char *end;
+
+	do {
+		const unsigned long group = strtoul(value, &end, 10);
+
+		if (end == value || group > 31 || !(DH_GROUPS_KNOWN & DH_GROUP_BIT(group)) || (*end && *end != ','))
+			return false;
+		groups |= DH_GROUP_BIT(group);
+		value = end + 1;
+	} while (*end);
+	c->bridge_groups = groups;
+	return true;
+}
+
+static const char *const bridge_choices[] = {"off", "needed", "always", NULL};
 static const char *const rules_choices[] = {"install", "external", NULL};
 static const char *const log_choices[] = {"text", "json", NULL};
 static const char *const hello_choices[] = {"pass", "absorb", NULL};
@@ -205,6 +238,31 @@ static const struct option_spec options[] = {
 	 .expected = SECONDS_EXPECTED,
 	 .high = 3600,
 	 .help = "send an ICMP echo through a tunnel that carried no payload for that long (off)"},
+	{.name = "bridge",
+	 .kind = KIND_CHOICE,
+	 .offset = AT(bridge),
+	 .argument = "[off|needed|always]",
+	 .otherwise = "needed",
+	 .choices = bridge_choices,
+	 .help = "relay phase 1 for clients that the server's policy refuses (off); needs --psk-file"},
+	{.name = "psk-file",
+	 .kind = KIND_TEXT,
+	 .offset = AT(psk_file),
+	 .argument = "FILE",
+	 .expected = "a file",
+	 .help = "the pre-shared keys for --bridge, as in ipsec.secrets; root's alone"},
+	{.name = "bridge-groups",
+	 .kind = KIND_CUSTOM,
+	 .argument = "LIST",
+	 .set = set_bridge_groups,
+	 .expected = "some of 1, 2, 5 and 14, with commas between them",
+	 .help = "a client that offers only these Diffie-Hellman groups needs the bridge (1,2,5)"},
+	{.name = "bridge-offer",
+	 .kind = KIND_CUSTOM,
+	 .argument = "LIST",
+	 .set = set_bridge_offer,
+	 .expected = "at most 16 like aes128-sha1-modp2048, with commas between them",
+	 .help = "what the server is offered for it (AES and 3DES, SHA2-256 and SHA1, MODP2048 and MODP1536)"},
 	{.name = "queue-num",
 	 .kind = KIND_NUMBER,
 	 .offset = AT(queue_number),
@@ -545,7 +603,9 @@ static void build_getopt(struct option *table, char *letters)
 	*letters++ = ':'; /* and tell a missing argument from an unknown option */
 	for (; n < OPTION_COUNT; n++) {
 		table[n] = (struct option){.name = options[n].name,
-					   .has_arg = options[n].argument ? required_argument : no_argument,
+					   .has_arg = options[n].otherwise ? optional_argument
+						      : options[n].argument ? required_argument
+									    : no_argument,
 					   .val = (int)n + 256};
 		if (options[n].letter)
 			*letters++ = options[n].letter;
@@ -565,6 +625,16 @@ static const struct option_spec *option_of(int value)
 		if (options[i].letter == value)
 			return &options[i];
 	return NULL;
+}
+
+/* "--bridge always" as well as "--bridge=always": the next word, if it is one of the choices. */
+static char *optional_value(const struct option_spec *o, int argc, char *const argv[])
+{
+	unsigned word;
+
+	if (optind < argc && choose(o->choices, argv[optind], &word))
+		return argv[optind++];
+	return (char *)(uintptr_t)o->otherwise;
 }
 
 static enum config_outcome read_command_line(struct config *config, int argc, char *const argv[],
@@ -593,6 +663,8 @@ static enum config_outcome read_command_line(struct config *config, int argc, ch
 			return CONFIG_BAD_USAGE;
 		}
 		o = option_of(value);
+		if (o->otherwise && !optarg)
+			optarg = optional_value(o, argc, argv);
 		if (only_config != !strcmp(o->name, "config"))
 			continue;
 		if (o->reset && !seen[o - options])
@@ -624,7 +696,8 @@ static bool set_defaults(struct config *c)
 	};
 	c->l2tp_hostname = strdup("anonymous");
 	c->state_dir = strdup(CONFIG_DEFAULT_STATE_DIR);
-	return c->l2tp_hostname && c->state_dir;
+	c->bridge_groups = DH_GROUP_BIT(1) | DH_GROUP_BIT(2) | DH_GROUP_BIT(5);
+	return c->l2tp_hostname && c->state_dir && set_bridge_offer(c, BRIDGE_OFFER);
 }
 
 static bool complete(struct config *c, char *error)
@@ -632,6 +705,10 @@ static bool complete(struct config *c, char *error)
 	if (!c->interface_count) {
 		snprintf(error, CONFIG_ERROR_MAX,
 			 "--iface is missing: name the interface that the clients come in on");
+		return false;
+	}
+	if (c->bridge != CONFIG_BRIDGE_OFF && !c->psk_file) {
+		snprintf(error, CONFIG_ERROR_MAX, "--bridge needs --psk-file: the secret that server and clients share");
 		return false;
 	}
 	if (!c->socket_path && asprintf(&c->socket_path, "%s/control.sock", c->state_dir) < 0) {
@@ -692,6 +769,7 @@ void config_free(struct config *config)
 	free(config->socket_path);
 	free(config->socket_group);
 	free(config->metrics_file);
+	free(config->psk_file);
 	free(config->file);
 	*config = (struct config){.interface_count = 0};
 }

@@ -5,6 +5,7 @@
 
 #include "nfq/endpoint.h"
 #include "shim/ike/exchange.h"
+#include "shim/ike/offer.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 enum config_rules { CONFIG_RULES_INSTALL, CONFIG_RULES_EXTERNAL };
 enum config_log { CONFIG_LOG_TEXT, CONFIG_LOG_JSON };
 enum config_hello { CONFIG_HELLO_PASS, CONFIG_HELLO_ABSORB };
+enum config_bridge { CONFIG_BRIDGE_OFF, CONFIG_BRIDGE_NEEDED, CONFIG_BRIDGE_ALWAYS };
 enum config_stack {
 	CONFIG_STACK_AUTO,
 	CONFIG_STACK_LIBRESWAN,
@@ -52,6 +54,11 @@ enum config_hello */
 	struct config_session session; /* the defaults */
 	struct config_session
 		profile[IKE_DIALECTS]; /* by dialect: the defaults with the file's [dialect] sections */
+	unsigned bridge;            /* enum config_bridge */
+	char *psk_file;             /* NULL: none */
+	unsigned bridge_groups;     /* DH_GROUP_BIT of each group that is bridged */
+	struct keys_suite bridge_offer[OFFER_SUITES_MAX]; /* towards the server */
+	size_t bridge_offer_count;
 	char *state_dir, *socket_path, *socket_group; /* socket_group NULL: root's only */
 	char *file;                                   /* what was read; NULL: none */
 	unsigned log_format;                          /* enum config_log */

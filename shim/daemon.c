@@ -4,6 +4,7 @@
 
 #include "nfq/queue.h"
 #include "rules/nft.h"
+#include "shim/bridging.h"
 #include "shim/clock.h"
 #include "shim/commands.h"
 #include "shim/confine.h"
@@ -45,6 +46,7 @@ struct daemon {
 	struct files *files; /* who has the file system */
 	struct control_server *control;
 
+	struct bridging *bridging; /* NULL: without --bridge */
 	struct traffic *traffic;
 	struct nfq_queue *queue;
 	struct rules_nft *nft;
@@ -285,13 +287,13 @@ static void keep_fixed(struct daemon *d, struct config *fresh)
 	if (fresh->queue_number != old->queue_number || strcmp(fresh->state_dir, old->state_dir) ||
 	    strcmp(fresh->socket_path, old->socket_path) || fresh->rules != old->rules ||
 	    strcmp(fresh->l2tp_hostname, old->l2tp_hostname) || fresh->stack != old->stack ||
-	    !same_text(fresh->metrics_file, old->metrics_file))
+	    fresh->bridge != old->bridge || !same_text(fresh->metrics_file, old->metrics_file))
 		log_event(&d->log, LOG_RELOAD_PARTIAL, NULL,
-			  "reload: queue-num, rules, stack, l2tp-hostname, state-dir, socket and "
-			  "metrics-file change "
-			  "with a restart only");
+			  "reload: queue-num, rules, bridge, stack, l2tp-hostname, state-dir, socket and "
+			  "metrics-file change with a restart only");
 	fresh->queue_number = old->queue_number;
 	fresh->rules = old->rules;
+	fresh->bridge = old->bridge;
 }
 
 static bool adopt(struct daemon *d, struct config *fresh, char error[static CONFIG_ERROR_MAX])
@@ -429,7 +431,8 @@ static bool open_traffic(struct daemon *d)
 {
 	char error[CONFIG_ERROR_MAX];
 
-	return traffic_open(&d->traffic, &d->config, &d->log, d->nft, d->watch, d->files, error) ||
+	return (bridging_open(&d->bridging, &d->config, &d->log, d->nft, error) &&
+		traffic_open(&d->traffic, &d->config, &d->log, d->nft, d->watch, d->bridging, d->files, error)) ||
 	       fail(d, "start", error);
 }
 
@@ -507,6 +510,9 @@ static bool start(struct daemon *d)
 		return false;
 	if (install_rules(d, error))
 		return fail(d, "rules", error);
+	rc = bridging_start(d->bridging, d->loop);
+	if (rc)
+		return fail(d, "bridge", strerror(-rc));
 	rc = watch_start(d->watch, d->loop, d->nft, traffic_ike(d->traffic));
 	if (rc)
 		return fail(d, "sessions", strerror(-rc));
@@ -541,9 +547,10 @@ static void release(struct daemon *d)
 	control_close(d->control);
 	if (d->control)
 		files_remove_socket(d->files);
+	traffic_close(d->traffic);
+	bridging_close(d->bridging);
 	if (d->loop)
 		event_base_free(d->loop);
-	traffic_close(d->traffic);
 	files_close(d->files);
 	notify_close(d->notify);
 	if (d->nft)

@@ -7,18 +7,77 @@
 #define PORT_L2TP 1701
 #define L2TP_CONTROL_MAX 2048 /* bytes; a longer control message is nothing that we know how to mend */
 
-static void filter_ike(struct filter *filter, uint64_t now_ms, enum ike_direction direction,
-		       const struct packet_udp *udp, struct filter_outcome *outcome)
+enum { MARKER_MAX = 4 };
+
+/* The message that goes on in place of the one that came: built apart, since it may be longer. */
+struct replacement {
+	uint8_t payload[MARKER_MAX + BRIDGE_MESSAGE_MAX + BRIDGE_GROWTH_MAX]; /* of UDP: the non-ESP marker first */
+	size_t marker, length;                                                /* length: of the message */
+};
+
+static void translate(struct filter *filter, uint64_t now_ms, struct ike_datagram *datagram,
+		      struct filter_outcome *outcome)
+{
+	outcome->ike = ike_translate(filter->ike, now_ms, datagram);
+	filter->counters.reasons[outcome->ike.reason]++;
+}
+
+static enum bridge_verdict ask_bridge(struct filter *filter, uint64_t now_ms, const struct ike_datagram *datagram,
+				      struct replacement *r, struct filter_outcome *outcome)
+{
+	const struct bridge_datagram d = {.direction = datagram->direction,
+					  .src = datagram->src,
+					  .dst = datagram->dst,
+					  .message = datagram->message,
+					  .length = datagram->length,
+					  .dialect = outcome->ike.dialect,
+					  .out = r->payload + r->marker,
+					  .capacity = BRIDGE_MESSAGE_MAX + BRIDGE_GROWTH_MAX};
+
+	bridge_message(filter->bridge, now_ms, &d, &outcome->bridge);
+	filter->counters.bridge_reasons[outcome->bridge.reason]++;
+	r->length = outcome->bridge.length;
+	return outcome->bridge.verdict;
+}
+
+static void replace(struct packet_udp *udp, size_t capacity, const struct replacement *r,
+		    struct filter_outcome *outcome)
+{
+	const size_t length = packet_replace_payload(udp, capacity, r->payload, r->marker + r->length);
+
+	if (!length) {
+		outcome->bridge.verdict = BRIDGE_DROP; /* what came must not go on as it is */
+		return;
+	}
+	outcome->changed = true;
+	outcome->length = length;
+}
+
+/* The dialect is the client's side of the bridge: towards the server it is translated first, from the server last. */
+static void filter_ike(struct filter *filter, uint64_t now_ms, enum ike_direction direction, struct packet_udp *udp,
+		       size_t capacity, struct filter_outcome *outcome)
 {
 	const struct packet_sum sum = packet_sum_before(udp);
 	struct ike_datagram datagram = {.direction = direction, .src = udp->src, .dst = udp->dst};
+	enum bridge_verdict verdict = BRIDGE_PASS;
+	struct replacement r = {.length = 0};
 
 	packet_ike_message(udp, &datagram.message, &datagram.length);
-	outcome->ike = ike_translate(filter->ike, now_ms, &datagram);
-	filter->counters.reasons[outcome->ike.reason]++;
-	outcome->changed = outcome->ike.reason == IKE_REWRITTEN;
+	r.marker = (size_t)(datagram.message - udp->payload);
+	if (filter->bridge && direction == IKE_TO_CLIENT) {
+		verdict = ask_bridge(filter, now_ms, &datagram, &r, outcome);
+		datagram.message = verdict == BRIDGE_REPLACE ? r.payload + r.marker : datagram.message;
+		datagram.length = verdict == BRIDGE_REPLACE ? r.length : datagram.length;
+	}
+	if (verdict != BRIDGE_DROP)
+		translate(filter, now_ms, &datagram, outcome);
+	outcome->changed = outcome->ike.reason == IKE_REWRITTEN && verdict == BRIDGE_PASS;
 	if (outcome->changed)
 		packet_sum_after(udp, sum);
+	if (filter->bridge && direction == IKE_TO_SERVER)
+		verdict = ask_bridge(filter, now_ms, &datagram, &r, outcome);
+	if (verdict == BRIDGE_REPLACE)
+		replace(udp, capacity, &r, outcome);
 }
 
 /* Which clients are Macs (or iPhones) shows in the NAT-T that they offered. */
@@ -89,7 +148,7 @@ struct filter_outcome filter_packet(struct filter *filter, uint64_t now_ms, enum
 	outcome.dst = udp.dst;
 	outcome.protocol = protocol_of(filter, &udp);
 	if (outcome.protocol == FILTER_IKE)
-		filter_ike(filter, now_ms, direction, &udp, &outcome);
+		filter_ike(filter, now_ms, direction, &udp, capacity, &outcome);
 	else if (outcome.protocol == FILTER_L2TP)
 		filter_l2tp(filter, now_ms, direction == IKE_TO_SERVER, &udp, capacity, &outcome);
 	else

@@ -4,6 +4,7 @@
 #define NATSHIM_SHIM_FILTER_H
 
 #include "nfq/packet.h"
+#include "shim/ike/bridge.h"
 #include "shim/ike/exchange.h"
 #include "shim/l2tp/quirks.h"
 
@@ -13,11 +14,13 @@ struct filter_counters {
 	uint64_t not_ike;                    /* of the UDP packets: neither IKE nor L2TP in it */
 	uint64_t reasons[IKE_REASONS];       /* of the IKE messages, by enum ike_reason */
 	uint64_t l2tp_reasons[L2TP_REASONS]; /* of the L2TP messages, by enum l2tp_reason */
+	uint64_t bridge_reasons[BRIDGE_REASONS]; /* of the IKE messages, by enum bridge_reason */
 };
 
 struct filter {
 	struct ike_table *ike;   /* the caller's */
 	struct l2tp_table *l2tp; /* the caller's; NULL: L2TP is left alone */
+	struct bridge *bridge;   /* the caller's; NULL: no client is bridged */
 	bool absorb_hello;       /* answer the LNS' HELLO for clients that are Macs by their dialect */
 	struct filter_counters counters;
 };
@@ -26,16 +29,17 @@ enum filter_protocol { FILTER_NEITHER, FILTER_IKE, FILTER_L2TP };
 
 struct filter_outcome {
 	bool changed;  /* data holds another packet now */
-	size_t length; /* of the packet in data; another one only after an L2TP edit */
+	size_t length; /* of the packet in data; another one only after an L2TP edit or a bridged message */
 	enum packet_kind kind;
 	struct endpoint src, dst; /* with kind PACKET_UDP */
 	enum filter_protocol protocol;
 	struct ike_result ike;   /* with FILTER_IKE; its actions are the caller's to carry out */
+	struct bridge_result bridge; /* with FILTER_IKE and a bridge; likewise, and its keys are the caller's to wipe */
 	struct l2tp_result l2tp; /* with FILTER_L2TP; likewise */
 };
 
 /* data[0..length): an IP packet, changed in place; what follows the IP packet in it is left alone. capacity: bytes
- * there are at data, for a packet that has to grow (L2TP_GROWTH_MAX more are enough). */
+ * there are at data, for a packet that has to grow (BRIDGE_GROWTH_MAX more are enough). */
 struct filter_outcome filter_packet(struct filter *filter, uint64_t now_ms, enum ike_direction direction,
 				    uint8_t *data, size_t length, size_t capacity);
 

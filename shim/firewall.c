@@ -18,6 +18,7 @@ struct ruleset *firewall_ruleset(const struct config *config, const struct rules
 		.protect = !config->allow_clear,
 		.l2tp_control = true,
 		.l2tp_from_lns = config->hello == CONFIG_HELLO_ABSORB,
+		.bridge = config->bridge != CONFIG_BRIDGE_OFF,
 		.liveness = config->stack != CONFIG_STACK_NONE,
 		.alive_timeout_s = config_alive_timeout_s(config),
 		.priority_dnat = config->priority_dnat,

@@ -28,6 +28,7 @@ struct traffic {
 	struct log *log;
 	struct rules_nft *nft;
 	struct watch *watch;
+	struct bridging *bridging; /* NULL: without --bridge */
 	struct ike_table *ike;
 	struct l2tp_table *l2tp;
 	struct files *files;
@@ -142,9 +143,11 @@ static void log_message(struct traffic *t, const struct ike_result *r)
 }
 
 /* The cookie must be in the set before the verdict: the answer to this very message has to come up. */
-static enum nfq_verdict on_ike(struct traffic *t, const struct filter_outcome *o)
+static enum nfq_verdict on_ike(struct traffic *t, struct filter_outcome *o)
 {
 	const struct ike_result *r = &o->ike;
+	enum nfq_verdict verdict = o->changed ? NFQ_CHANGED : NFQ_AS_IT_WAS;
+	bool known = false;
 
 	if (r->message_number == 1 && !r->server_initiated)
 		watch_phase1_begins(t->watch, &r->peer);
@@ -153,12 +156,14 @@ static enum nfq_verdict on_ike(struct traffic *t, const struct filter_outcome *o
 	if ((r->actions & IKE_ACT_TRACK) &&
 	    rules_nft_set_add(t->nft, RULES_SET_EXCHANGES, r->cookie, IKE_COOKIE_LEN, EXCHANGE_TIMEOUT_S))
 		t->set_errors++;
-	if (r->actions & IKE_ACT_REMEMBER_PEER)
+	if (t->bridging)
+		verdict = bridging_act(t->bridging, o, &known);
+	if (known || r->actions & IKE_ACT_REMEMBER_PEER)
 		let_peer_up(t, &r->peer, 0);
 	if (r->actions & (IKE_ACT_REMEMBER_PEER | IKE_ACT_FORGET_PEER))
 		t->peers.changed = true;
 	log_message(t, r);
-	return o->changed ? NFQ_CHANGED : NFQ_AS_IT_WAS;
+	return verdict;
 }
 
 /* L2TP */
@@ -258,7 +263,8 @@ static void load_state(struct traffic *t)
 }
 
 bool traffic_open(struct traffic **out, const struct config *config, struct log *log, struct rules_nft *nft,
-		  struct watch *watch, struct files *files, char error[static CONFIG_ERROR_MAX])
+		  struct watch *watch, struct bridging *bridging, struct files *files,
+		  char error[static CONFIG_ERROR_MAX])
 {
 	struct ike_config ike = {.max_exchanges = EXCHANGES_MAX,
 				 .public_addr4 = config->public4,
@@ -278,9 +284,11 @@ bool traffic_open(struct traffic **out, const struct config *config, struct log 
 			      .log = log,
 			      .nft = nft,
 			      .watch = watch,
+			      .bridging = bridging,
 			      .files = files,
 			      .peers = {.target = FILES_PEERS, .name = "peers"},
 			      .tunnels = {.target = FILES_TUNNELS, .name = "tunnels"}};
+	t->filter.bridge = bridging_bridge(bridging);
 	t->ike = t->filter.ike = ike_table_new(&ike);
 	t->l2tp = t->filter.l2tp = l2tp_table_new(&l2tp);
 	*out = t;

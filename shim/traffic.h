@@ -5,6 +5,7 @@
 
 #include "nfq/queue.h"
 #include "rules/nft.h"
+#include "shim/bridging.h"
 #include "shim/config.h"
 #include "shim/files.h"
 #include "shim/filter.h"
@@ -21,9 +22,11 @@ struct traffic_stats {
 	uint64_t unanswered_hellos; /* absorbed, and the acknowledgement could not be sent */
 };
 
-/* Makes the tables and loads the state directory. False with one line in error. config, log, nft, watch and files stay the caller's and must outlive it (config: until traffic_configure). */
+/* Makes the tables and loads the state directory. False with one line in error. config, log, nft, watch, bridging and files
+ * stay the caller's and must outlive it (config: until traffic_configure). */
 bool traffic_open(struct traffic **out, const struct config *config, struct log *log, struct rules_nft *nft,
-		  struct watch *watch, struct files *files, char error[static CONFIG_ERROR_MAX]);
+		  struct watch *watch, struct bridging *bridging, struct files *files,
+		  char error[static CONFIG_ERROR_MAX]);
 void traffic_close(struct traffic *traffic);                                  /* writes the state first */
 void traffic_configure(struct traffic *traffic, const struct config *config); /* after a reload */
 

@@ -1,0 +1,312 @@
+/* From the bridge's results to the kernel, the network and the log. */
+#include "shim/bridging.h"
+
+#include "nfq/inject.h"
+#include "nfq/packet.h"
+#include "shim/clock.h"
+#include "shim/psk.h"
+#include "shim/stack/swap.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+
+#define WAITING_MAX 256  /* SAs that the stack has not installed yet */
+#define WAITING_MS 60000 /* then it will not */
+#define REPLY_PACKET_MAX 192
+#define PORT_IKE_NAT 4500
+
+/* An SA that the stack installs later than its peer hears of it. */
+struct waiting {
+	struct endpoint destination;
+	uint8_t spi[4], key[KEYS_MATERIAL_LEN];
+	uint64_t since_ms; /* 0: none */
+};
+
+struct bridging {
+	struct log *log;
+	struct rules_nft *nft;
+	struct psk *psk;
+	struct bridge *bridge;
+	struct swap *swap;
+	struct nfq_injector *injector; /* NULL: refusals are not sent */
+	struct event *event;
+	struct waiting waiting[WAITING_MAX];
+	uint64_t swapped, swap_errors, set_errors;
+};
+
+static bool random_bytes(void *ctx, uint8_t *out, size_t length)
+{
+	(void)ctx;
+	return getrandom(out, length, 0) == (ssize_t)length;
+}
+
+static struct bytes find_psk(void *ctx, const struct endpoint *server, const struct endpoint *client)
+{
+	const struct bridging *b = ctx;
+
+	return psk_find(b->psk, server, client);
+}
+
+/* The kernel's SAs */
+
+static void wait_for_sa(struct bridging *b, const struct endpoint *destination, const uint8_t *spi,
+			const uint8_t *key)
+{
+	struct waiting *oldest = &b->waiting[0];
+
+	for (size_t i = 0; i < WAITING_MAX; i++)
+		if (b->waiting[i].since_ms < oldest->since_ms)
+			oldest = &b->waiting[i];
+	oldest->destination = *destination;
+	oldest->since_ms = clock_now_ms();
+	memcpy(oldest->spi, spi, sizeof oldest->spi);
+	memcpy(oldest->key, key, sizeof oldest->key);
+}
+
+static int give_key(struct bridging *b, const struct endpoint *destination, const uint8_t *spi,
+		    const uint8_t *key)
+{
+	const int rc = swap_keys(b->swap, destination, spi, key, KEYS_MATERIAL_LEN);
+
+	if (!rc)
+		b->swapped++;
+	else if (rc == -ESRCH)
+		wait_for_sa(b, destination, spi, key);
+	else
+		b->swap_errors++;
+	return rc;
+}
+
+static void on_sa_added(void *ctx, const struct endpoint *destination, const uint8_t spi[static 4])
+{
+	struct bridging *b = ctx;
+	const uint64_t now = clock_now_ms();
+
+	for (size_t i = 0; i < WAITING_MAX; i++) {
+		struct waiting w = b->waiting[i];
+
+		if (!w.since_ms || (memcmp(w.spi, spi, sizeof w.spi) == 0 &&
+				    endpoint_same_host(&w.destination, destination))) {
+			OPENSSL_cleanse(&b->waiting[i], sizeof w);
+			if (w.since_ms && give_key(b, destination, spi, w.key))
+				log_event(b->log, LOG_BRIDGE_FAILED, destination,
+					  "the kernel's SA did not get the client's key");
+		} else if (now > w.since_ms + WAITING_MS) {
+			OPENSSL_cleanse(&b->waiting[i], sizeof w);
+		}
+		OPENSSL_cleanse(&w, sizeof w);
+	}
+}
+
+static void on_swap_event(evutil_socket_t fd, short what, void *ctx)
+{
+	struct bridging *b = ctx;
+
+	(void)fd;
+	(void)what;
+	swap_read(b->swap, on_sa_added, b);
+}
+
+static const char *outcome_text(int rc)
+{
+	return rc == 0 ? "given" : rc == -ESRCH ? "to be given when it is installed" : strerror(-rc);
+}
+
+static void swap_both(struct bridging *b, const struct bridge_swap *s)
+{
+	const int in = give_key(b, &s->server, s->spi_to_server, s->key_to_server);
+	const int out = give_key(b, &s->client, s->spi_to_client, s->key_to_client);
+	const bool failed = (in && in != -ESRCH) || (out && out != -ESRCH);
+
+	log_event(b->log, failed ? LOG_BRIDGE_FAILED : LOG_BRIDGE_KEYS, &s->client,
+		  "the client's keys for the SAs %02x%02x%02x%02x (in): %s; %02x%02x%02x%02x (out): %s",
+		  s->spi_to_server[0], s->spi_to_server[1], s->spi_to_server[2], s->spi_to_server[3],
+		  outcome_text(in), s->spi_to_client[0], s->spi_to_client[1], s->spi_to_client[2],
+		  s->spi_to_client[3], outcome_text(out));
+}
+
+/* What else a result asks for */
+
+static void track(struct bridging *b, const struct bridge_result *r)
+{
+	if (rules_nft_set_add(b->nft, RULES_SET_BRIDGED, r->cookie, IKE_COOKIE_LEN, r->track_s))
+		b->set_errors++;
+}
+
+/* Back to where the message came from, as from where it went. */
+static void reply(struct bridging *b, const struct filter_outcome *o)
+{
+	const size_t marker = o->dst.port == PORT_IKE_NAT || o->src.port == PORT_IKE_NAT ? 4 : 0;
+	uint8_t payload[4 + BRIDGE_REPLY_MAX] = {0}, packet[REPLY_PACKET_MAX];
+	size_t length;
+
+	memcpy(payload + marker, o->bridge.reply, o->bridge.reply_length);
+	length = packet_build_udp(packet, sizeof packet, &o->dst, &o->src, payload,
+				  marker + o->bridge.reply_length);
+	/* Only a client is answered this way: our own pluto does not listen to what is not signed. */
+	if (b->injector && length && endpoint_same_host(&o->src, &o->bridge.client))
+		nfq_inject(b->injector, packet, length);
+}
+
+static void tell(struct bridging *b, const struct bridge_result *r)
+{
+	static const char *const not_bridged[BRIDGE_REASONS] = {
+		[BRIDGE_NO_PSK] = "no pre-shared key for it in the file",
+		[BRIDGE_AGGRESSIVE] = "it uses Aggressive Mode; set the client to main mode",
+		[BRIDGE_CERTIFICATE] = "it offers no pre-shared key",
+	};
+	static const char *const refused[BRIDGE_REASONS] = {
+		[BRIDGE_BUSY] = "too many half-open exchanges from this address",
+		[BRIDGE_MALFORMED] = "a malformed message",
+		[BRIDGE_BAD_KE] = "a public value out of range",
+		[BRIDGE_BAD_HASH] =
+			"authentication failed: not the same pre-shared key as here, or a forged message",
+		[BRIDGE_REFUSED] = "an answer that was not offered",
+		[BRIDGE_FAILED] = "out of memory or random numbers",
+	};
+	char client[OFFER_TEXT_MAX], server[OFFER_TEXT_MAX];
+
+	if (not_bridged[r->reason])
+		log_event(b->log, LOG_BRIDGE_NOT, &r->client, "not bridged: %s", not_bridged[r->reason]);
+	if (refused[r->reason])
+		log_event(b->log, LOG_BRIDGE_REFUSED, &r->client, "bridged exchange: %s", refused[r->reason]);
+	if (r->actions & BRIDGE_ACT_BEGUN && r->reason == BRIDGE_RELAYED)
+		log_event(b->log, LOG_BRIDGE_BEGINS, &r->client, "bridged: %s with the client",
+			  offer_suite_text(&r->client_suite, client));
+	if (r->actions & BRIDGE_ACT_UP)
+		log_event(b->log, LOG_BRIDGE_UP, &r->client,
+			  "phase 1 complete: %s with the client, %s with the server",
+			  offer_suite_text(&r->client_suite, client),
+			  offer_suite_text(&r->server_suite, server));
+}
+
+enum nfq_verdict bridging_act(struct bridging *b, struct filter_outcome *o, bool *known)
+{
+	const struct bridge_result *r = &o->bridge;
+	const bool drop = r->verdict == BRIDGE_DROP;
+
+	*known = r->actions & BRIDGE_ACT_UP;
+	if (r->actions & BRIDGE_ACT_TRACK)
+		track(b, r);
+	if (r->actions & BRIDGE_ACT_UNTRACK)
+		rules_nft_set_delete(b->nft, RULES_SET_BRIDGED, r->cookie, IKE_COOKIE_LEN);
+	if (r->actions & BRIDGE_ACT_SWAP)
+		swap_both(b, &r->swap);
+	if (r->actions & BRIDGE_ACT_REPLY)
+		reply(b, o);
+	tell(b, r);
+	OPENSSL_cleanse(&o->bridge, sizeof o->bridge);
+	return drop ? NFQ_DROP : o->changed ? NFQ_CHANGED : NFQ_AS_IT_WAS;
+}
+
+/* Start and end */
+
+static bool fail(struct bridging *b, char *error, const char *what, const char *why)
+{
+	snprintf(error, CONFIG_ERROR_MAX, "%s: %s", what, why);
+	bridging_close(b);
+	return false;
+}
+
+static void forbid_core_dumps(struct bridging *b)
+{
+	static const struct rlimit none = {0, 0};
+
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) || setrlimit(RLIMIT_CORE, &none))
+		log_event(b->log, LOG_PRIVILEGES_KEPT, NULL, "core dumps could not be forbidden: %s",
+			  strerror(errno));
+}
+
+static struct bridge *make_bridge(struct bridging *b, const struct config *config)
+{
+	struct bridge_config bridge = {
+		.when = config->bridge == CONFIG_BRIDGE_ALWAYS ? BRIDGE_ALWAYS : BRIDGE_NEEDED,
+		.foreign_ids = config->stack == CONFIG_STACK_STRONGSWAN,
+		.weak_groups = config->bridge_groups,
+		.offer_count = config->bridge_offer_count,
+		.public_addr4 = config->public4,
+		.public_addr6 = config->public6,
+		.psk = find_psk,
+		.random = random_bytes,
+		.ctx = b,
+	};
+
+	memcpy(bridge.offer, config->bridge_offer, sizeof bridge.offer);
+	return bridge_new(&bridge);
+}
+
+bool bridging_open(struct bridging **out, const struct config *config, struct log *log, struct rules_nft *nft,
+		   char error[static CONFIG_ERROR_MAX])
+{
+	struct bridging *b;
+	char why[PSK_ERROR_MAX];
+	int rc;
+
+	*out = NULL;
+	if (config->bridge == CONFIG_BRIDGE_OFF)
+		return true;
+	b = calloc(1, sizeof *b);
+	if (!b)
+		return fail(NULL, error, "bridge", "out of memory");
+	b->log = log;
+	b->nft = nft;
+	forbid_core_dumps(b);
+	b->psk = psk_load(config->psk_file, why);
+	if (!b->psk)
+		return fail(b, error, "--psk-file", why);
+	b->bridge = make_bridge(b, config);
+	if (!b->bridge)
+		return fail(b, error, "bridge", "out of memory");
+	rc = swap_open(&b->swap);
+	if (rc)
+		return fail(b, error, "--bridge: this kernel's IPsec cannot be reached", strerror(-rc));
+	if (nfq_inject_open(&b->injector))
+		b->injector = NULL;
+	*out = b;
+	return true;
+}
+
+int bridging_start(struct bridging *b, struct event_base *loop)
+{
+	if (!b)
+		return 0;
+	b->event = event_new(loop, swap_fd(b->swap), EV_READ | EV_PERSIST, on_swap_event, b);
+	return b->event && !event_add(b->event, NULL) ? 0 : -ENOMEM;
+}
+
+void bridging_close(struct bridging *b)
+{
+	if (!b)
+		return;
+	if (b->event)
+		event_free(b->event);
+	nfq_inject_close(b->injector);
+	swap_close(b->swap);
+	bridge_free(b->bridge);
+	psk_free(b->psk);
+	OPENSSL_cleanse(b, sizeof *b);
+	free(b);
+}
+
+struct bridge *bridging_bridge(struct bridging *b)
+{
+	return b ? b->bridge : NULL;
+}
+
+struct bridging_stats bridging_stats(const struct bridging *b)
+{
+	struct bridging_stats stats = {.bridge = bridge_stats(b->bridge),
+				       .swapped = b->swapped,
+				       .swap_errors = b->swap_errors,
+				       .set_errors = b->set_errors};
+
+	for (size_t i = 0; i < WAITING_MAX; i++)
+		stats.waiting += b->waiting[i].since_ms != 0;
+	return stats;
+}

@@ -1,0 +1,36 @@
+/* Bridge mode in the running daemon: holds the secrets and the pure bridge, and does what its results ask for (the kernel's
+ * set of bridged cookies, other keys for the kernel's SAs, refusals, log lines). Decides nothing itself. */
+#ifndef NATSHIM_SHIM_BRIDGING_H
+#define NATSHIM_SHIM_BRIDGING_H
+
+#include "nfq/queue.h"
+#include "rules/nft.h"
+#include "shim/config.h"
+#include "shim/filter.h"
+#include "shim/log.h"
+
+struct bridging;
+struct event_base;
+
+/* NULL in *out, and true, without --bridge. Reads the secrets, and forbids core dumps then. False: one line in error. log and
+ * nft stay the caller's and must outlive it. */
+bool bridging_open(struct bridging **out, const struct config *config, struct log *log, struct rules_nft *nft,
+		   char error[static CONFIG_ERROR_MAX]);
+void bridging_close(struct bridging *bridging); /* wipes every key */
+/* Joins the event loop. 0 or -errno. */
+int bridging_start(struct bridging *bridging, struct event_base *loop);
+
+struct bridge *bridging_bridge(struct bridging *bridging); /* NULL without one */
+/* After filter_packet(): does what outcome->bridge asks for and wipes it. The verdict for the packet. *known is set when
+ * exchanges that the server starts with this client must come up. */
+enum nfq_verdict bridging_act(struct bridging *bridging, struct filter_outcome *outcome, bool *known);
+
+struct bridging_stats {
+	struct bridge_stats bridge;
+	uint64_t swapped, swap_errors,
+		set_errors; /* SAs that got other keys, that did not; cookies that the kernel did not take */
+	size_t waiting;     /* SAs that the stack has not installed yet */
+};
+struct bridging_stats bridging_stats(const struct bridging *bridging);
+
+#endif
