@@ -301,7 +301,11 @@ struct bridge *bridging_bridge(struct bridging *b)
 
 struct bridging_stats bridging_stats(const struct bridging *b)
 {
-	struct bridging_stats stats = {.bridge = bridge_stats(b->bridge),
+	struct bridging_stats stats = {0};
+
+	if (!b)
+		return stats;
+	stats = (struct bridging_stats){.bridge = bridge_stats(b->bridge),
 				       .swapped = b->swapped,
 				       .swap_errors = b->swap_errors,
 				       .set_errors = b->set_errors};

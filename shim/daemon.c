@@ -157,6 +157,7 @@ static struct report make_report(struct daemon *d)
 		.traffic = d->traffic,
 		.queue = d->queue,
 		.nft = d->nft,
+		.bridging = d->bridging,
 		.watch = d->watch,
 		.rules_repaired = d->rules_repaired,
 	};

@@ -140,6 +140,7 @@ static size_t collect(const struct report *r, struct figure out[static FIGURES_M
 	const struct nfq_stats queue = nfq_queue_stats(r->queue);
 	const struct session_stats session = watch_stats(r->watch);
 	const struct xfrm_stats xfrm = watch_xfrm_stats(r->watch);
+	const struct bridging_stats bridge = bridging_stats(r->bridging);
 	const struct figure figures[] = {
 		{"packets", false, queue.packets, "Packets that the kernel sent up."},
 		{"rewritten", false, c->reasons[IKE_REWRITTEN], "IKE messages that were changed."},
@@ -162,6 +163,16 @@ static size_t collect(const struct report *r, struct figure out[static FIGURES_M
 		{"rules_repaired", false, r->rules_repaired,
 		 "Times that the rules were taken away and put back."},
 		{"set_errors", false, traffic.set_errors, "Set elements that the kernel did not take."},
+		{"bridge_half_open", true, bridge.bridge.half_open,
+		 "Bridged exchanges whose phase 1 is not complete."},
+		{"bridge_established", true, bridge.bridge.established, "Bridged ISAKMP SAs."},
+		{"bridge_evicted", false, bridge.bridge.evicted,
+		 "Bridged exchanges that had to go before their time."},
+		{"bridge_exponentiations", false, bridge.bridge.exponentiations,
+		 "Diffie-Hellman operations."},
+		{"bridge_swapped", false, bridge.swapped,
+		 "ESP SAs of the kernel that got the client's keys."},
+		{"bridge_swap_errors", false, bridge.swap_errors, "ESP SAs that did not get them."},
 		{"sessions", true, session.sessions, "L2TP/IPsec sessions."},
 		{"sessions_started", false, session.started, "Sessions that came up."},
 		{"sessions_kept", false, session.kept, "Ends that were taken back since life returned."},
@@ -211,6 +222,16 @@ static uint64_t l2tp_value(const struct report *r, size_t i)
 	return traffic_stats(r->traffic).filter->l2tp_reasons[i];
 }
 
+static const char *bridge_name(size_t i)
+{
+	return bridge_reason_name((enum bridge_reason)i);
+}
+
+static uint64_t bridge_value(const struct report *r, size_t i)
+{
+	return traffic_stats(r->traffic).filter->bridge_reasons[i];
+}
+
 /* Not "not ended". */
 static const char *end_name(size_t i)
 {
@@ -227,6 +248,9 @@ static const struct family families[] = {
 	 ike_name, ike_value},
 	{"l2tp_by_reason", "l2tp_messages", "reason",
 	 "L2TP control messages that came up, by what was found.", L2TP_REASONS, l2tp_name, l2tp_value},
+	{"bridge_by_reason", "bridge_messages", "reason",
+	 "IKE messages that bridge mode looked at, by what became of them.", BRIDGE_REASONS, bridge_name,
+	 bridge_value},
 	{"ended", "sessions_ended", "reason", "Sessions that ended, by why.", SESSION_ENDS - 1, end_name,
 	 end_value},
 };

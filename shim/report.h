@@ -17,6 +17,7 @@ struct report {
 	const struct traffic *traffic;
 	const struct nfq_queue *queue;
 	struct rules_nft *nft;
+	const struct bridging *bridging; /* NULL: without --bridge */
 	const struct watch *watch; /* NULL: sessions are left alone */
 	uint64_t rules_repaired;   /* times that somebody took our tables away and they were put back */
 };
