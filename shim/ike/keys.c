@@ -31,11 +31,28 @@ enum { HASHES = sizeof hashes / sizeof *hashes, CIPHERS = sizeof ciphers / sizeo
 
 struct crypto {
 	EVP_MD *digest[HASHES];
+	EVP_MAC_CTX *prf
+		[HASHES]; /* HMAC of each, set up once: naming the digest each time would cost more than the HMAC */
 	EVP_CIPHER *cipher[CIPHERS];
 	EVP_MAC *hmac;
 	EVP_MD_CTX *digest_context;
 	EVP_CIPHER_CTX *cipher_context;
 };
+
+static void prepare_hash(struct crypto *crypto, unsigned hash)
+{
+	const OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(
+					     OSSL_MAC_PARAM_DIGEST, (char *)(uintptr_t)hashes[hash].name, 0),
+				     OSSL_PARAM_construct_end()};
+	EVP_MAC_CTX *context = EVP_MAC_CTX_new(crypto->hmac);
+
+	if (context && EVP_MAC_CTX_set_params(context, params)) {
+		crypto->prf[hash] = context;
+		crypto->digest[hash] = EVP_MD_fetch(NULL, hashes[hash].name, NULL);
+	} else {
+		EVP_MAC_CTX_free(context);
+	}
+}
 
 struct crypto *crypto_new(void)
 {
@@ -47,8 +64,8 @@ struct crypto *crypto_new(void)
 	crypto->digest_context = EVP_MD_CTX_new();
 	crypto->cipher_context = EVP_CIPHER_CTX_new();
 	for (unsigned i = 0; i < HASHES; i++)
-		if (hashes[i].name)
-			crypto->digest[i] = EVP_MD_fetch(NULL, hashes[i].name, NULL);
+		if (hashes[i].name && crypto->hmac)
+			prepare_hash(crypto, i);
 	for (unsigned i = 0; i < CIPHERS; i++)
 		crypto->cipher[i] = EVP_CIPHER_fetch(NULL, ciphers[i].name, NULL);
 	if (crypto->hmac && crypto->digest_context && crypto->cipher_context)
@@ -63,6 +80,8 @@ void crypto_free(struct crypto *crypto)
 		return;
 	for (unsigned i = 0; i < HASHES; i++)
 		EVP_MD_free(crypto->digest[i]);
+	for (unsigned i = 0; i < HASHES; i++)
+		EVP_MAC_CTX_free(crypto->prf[i]);
 	for (unsigned i = 0; i < CIPHERS; i++)
 		EVP_CIPHER_free(crypto->cipher[i]);
 	EVP_MAC_free(crypto->hmac);
@@ -92,18 +111,13 @@ bool keys_suite_known(const struct crypto *crypto, const struct keys_suite *suit
 static bool prf(struct crypto *crypto, uint8_t hash, struct bytes key, const struct bytes *parts,
 		size_t count, uint8_t *out)
 {
-	OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST,
-								(char *)(uintptr_t)hashes[hash].name, 0),
-			       OSSL_PARAM_construct_end()};
-	EVP_MAC_CTX *context = EVP_MAC_CTX_new(crypto->hmac);
-	bool ok = context && EVP_MAC_init(context, key.data, key.length, params);
+	EVP_MAC_CTX *context = crypto->prf[hash];
 	size_t written;
+	bool ok = EVP_MAC_init(context, key.data, key.length, NULL);
 
 	for (size_t i = 0; ok && i < count; i++)
 		ok = EVP_MAC_update(context, parts[i].data, parts[i].length);
-	ok = ok && EVP_MAC_final(context, out, &written, KEYS_HASH_MAX);
-	EVP_MAC_CTX_free(context);
-	return ok;
+	return ok && EVP_MAC_final(context, out, &written, KEYS_HASH_MAX);
 }
 
 static bool digest(struct crypto *crypto, uint8_t hash, struct bytes a, struct bytes b, uint8_t *out)

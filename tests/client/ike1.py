@@ -185,13 +185,21 @@ def prime(group):
 
 
 class DiffieHellman:
-    """One side's exchange; public and shared() are as long as the prime, with leading zeros (RFC 2409 section 5)."""
+    """One side's exchange; public and shared() are as long as the prime, with leading zeros (RFC 2409 section 5).
 
-    def __init__(self, group, secret=None):
+    short: as one connection of racoon in 256, with a public value whose leading zeros are stripped.
+    """
+
+    def __init__(self, group, secret=None, short=False):
         self.prime = prime(group)
         self.size = GROUPS[group][0] // 8
         self.secret = secret or int.from_bytes(os.urandom(32), "big")
         self.public = pow(2, self.secret, self.prime).to_bytes(self.size, "big")
+        while short and self.public[0]:
+            self.secret, value = self.secret + 1, int.from_bytes(self.public, "big") * 2 % self.prime
+            self.public = value.to_bytes(self.size, "big")
+        if short:
+            self.public = self.public.lstrip(b"\0")
 
     def shared(self, peer):
         value = int.from_bytes(peer, "big")

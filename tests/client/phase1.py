@@ -35,6 +35,7 @@ class Settings:
     sends: int = 11
     identity: bytes = None       # body of the ID payload; None: the local address, 17/500
     nonce: int = 16
+    short_public: bool = False   # leading zeros of the public value stripped, as racoon does
     initial_contact: bool = None  # None: as the dialect does
     floated: bool = False        # begins on port 4500
 
@@ -170,7 +171,7 @@ class Phase1(_Side):
 
     def run(self):
         self.icookie, self.floated = os.urandom(8), self.settings.floated
-        self.group = ike1.DiffieHellman(self.settings.group)
+        self.group = ike1.DiffieHellman(self.settings.group, short=self.settings.short_public)
         self.sa = ike1.sa_body([ike1.phase1_transform(self.settings.cipher, self.settings.hash_name, self.settings.group,
                                                       self.settings.lifetime)])
         result = self._main() if self.settings.mode == "main" else self._aggressive()
