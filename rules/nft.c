@@ -180,6 +180,7 @@ static void fill_set(struct nftnl_set *set, const char *table, const struct rule
 		[RULES_KEY_COOKIE] = NFT_TYPE_INTEGER,
 		[RULES_KEY_IPV4_PORT] = NFT_TYPE_IPV4 << NFT_TYPE_BITS | NFT_TYPE_SERVICE,
 		[RULES_KEY_IPV6_PORT] = NFT_TYPE_IPV6 << NFT_TYPE_BITS | NFT_TYPE_SERVICE,
+		[RULES_KEY_SPI] = NFT_TYPE_INTEGER,
 	};
 
 	nftnl_set_set_str(set, NFTNL_SET_TABLE, table);
@@ -189,7 +190,12 @@ static void fill_set(struct nftnl_set *set, const char *table, const struct rule
 	nftnl_set_set_u32(set, NFTNL_SET_KEY_TYPE, types[def->key]);
 	nftnl_set_set_u32(set, NFTNL_SET_KEY_LEN, (uint32_t)ruleset_key_length(def->key));
 	nftnl_set_set_u32(set, NFTNL_SET_FLAGS,
-			  (def->timed ? NFT_SET_TIMEOUT : 0U) | (def->kernel_filled ? NFT_SET_EVAL : 0U));
+			  (def->timed ? NFT_SET_TIMEOUT : 0U) | (def->kernel_filled ? NFT_SET_EVAL : 0U) |
+				  (def->map ? NFT_SET_MAP : 0U));
+	if (def->map) {
+		nftnl_set_set_u32(set, NFTNL_SET_DATA_TYPE, NFT_TYPE_SERVICE);
+		nftnl_set_set_u32(set, NFTNL_SET_DATA_LEN, sizeof(uint16_t));
+	}
 	if (def->timeout_s)
 		nftnl_set_set_u64(set, NFTNL_SET_TIMEOUT, (uint64_t)def->timeout_s * 1000);
 	if (def->size)

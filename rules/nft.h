@@ -49,6 +49,9 @@ int rules_nft_remove(struct rules_nft *nft, char error[static RULES_ERROR_MAX]);
  * -ENOENT when the table is not there: count it and go on. */
 int rules_nft_set_add(struct rules_nft *nft, enum rules_set set, const void *key, size_t key_length,
 		      unsigned timeout_s);
+/* The same for a map to a port (host order). */
+int rules_nft_map_add(struct rules_nft *nft, enum rules_set map, const void *key, size_t key_length, uint16_t port,
+		      unsigned timeout_s);
 /* No error when it is not in the set (any more). */
 int rules_nft_set_delete(struct rules_nft *nft, enum rules_set set, const void *key, size_t key_length);
 /* The elements of a set, with the time in ms until each expires (0: never). One may be told twice, or missed,

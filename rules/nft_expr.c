@@ -11,6 +11,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/xt_NFQUEUE.h>
 #include <linux/rtnetlink.h>
+#include <linux/xfrm.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -274,6 +275,51 @@ static void put_over(struct builder *b, const struct rules_item *item)
 	nftnl_expr_set(expr, NFTNL_EXPR_DYNSET_EXPR, limit, 0); /* it is the dynset's now */
 }
 
+/* The value that the map has for what stands in the first register; where it has none, the rule ends. */
+static void put_map(struct builder *b, const char *map)
+{
+	struct nftnl_expr *expr = put(b, "lookup");
+
+	set_u32(expr, NFTNL_EXPR_LOOKUP_SREG, NFT_REG_1);
+	set_u32(expr, NFTNL_EXPR_LOOKUP_DREG, NFT_REG_1);
+	set_data(b, expr, NFTNL_EXPR_LOOKUP_SET, map, strlen(map) + 1);
+}
+
+static void put_port_write(struct builder *b, uint32_t offset)
+{
+	struct nftnl_expr *expr = put(b, "payload");
+
+	set_u32(expr, NFTNL_EXPR_PAYLOAD_SREG, NFT_REG_1);
+	set_u32(expr, NFTNL_EXPR_PAYLOAD_BASE, NFT_PAYLOAD_TRANSPORT_HEADER);
+	set_u32(expr, NFTNL_EXPR_PAYLOAD_OFFSET, offset);
+	set_u32(expr, NFTNL_EXPR_PAYLOAD_LEN, sizeof(uint16_t));
+	set_u32(expr, NFTNL_EXPR_PAYLOAD_CSUM_TYPE, NFT_PAYLOAD_CSUM_INET);
+	set_u32(expr, NFTNL_EXPR_PAYLOAD_CSUM_OFFSET, UDP_CHECKSUM);
+	set_u32(expr, NFTNL_EXPR_PAYLOAD_FLAGS, 0);
+}
+
+static void put_share_in(struct builder *b, const struct rules_item *item)
+{
+	struct nftnl_expr *expr = put(b, "xfrm");
+
+	set_u32(expr, NFTNL_EXPR_XFRM_DREG, NFT_REG_1);
+	set_u32(expr, NFTNL_EXPR_XFRM_KEY, NFT_XFRM_KEY_SPI);
+	set_u32(expr, NFTNL_EXPR_XFRM_SPNUM, 0);
+	if (expr)
+		nftnl_expr_set_u8(expr, NFTNL_EXPR_XFRM_DIR, XFRM_POLICY_IN);
+	put_map(b, item->name);
+	put_port_write(b, UDP_SOURCE);
+}
+
+static void put_share_out(struct builder *b, const struct rules_item *item)
+{
+	put_family(b, NFPROTO_IPV4);
+	put_payload(b, NFT_PAYLOAD_NETWORK_HEADER, IPV4_DESTINATION, 4, NFT_REG_1);
+	put_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, UDP_DESTINATION, 2, NFT_REG32_01);
+	put_map(b, item->name);
+	put_port_write(b, UDP_DESTINATION);
+}
+
 static void put_no_checksum(struct builder *b, const struct rules_item *item)
 {
 	const uint16_t zero = 0;
@@ -389,6 +435,8 @@ static const struct {
 	[ITEM_SEEN6] = {put_seen, NULL},
 	[ITEM_OVER4] = {put_over, "nft_limit"},
 	[ITEM_OVER6] = {put_over, "nft_limit"},
+	[ITEM_SHARE_IN] = {put_share_in, "nft_xfrm"},
+	[ITEM_SHARE_OUT] = {put_share_out, NULL},
 	[ITEM_NO_CHECKSUM] = {put_no_checksum, NULL},
 	[ITEM_COUNTER] = {put_counter, NULL},
 	[ITEM_QUEUE] = {put_queue, "nft_queue"},

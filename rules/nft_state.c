@@ -2,6 +2,7 @@
  * took one of our tables away. */
 #include "rules/nft_impl.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <libnftnl/common.h>
 #include <libnftnl/expr.h>
@@ -21,7 +22,8 @@ enum {
 
 /* A message with one element of a set, at the end of the batch. */
 static void add_element(struct rules_nft *nft, struct rules_batch *batch, uint16_t type,
-			const struct rules_set_place *place, const void *key, unsigned timeout_s)
+			const struct rules_set_place *place, const void *key, const uint16_t *port,
+			unsigned timeout_s)
 {
 	struct nftnl_set *set = nftnl_set_alloc();
 	struct nftnl_set_elem *elem = nftnl_set_elem_alloc();
@@ -36,6 +38,8 @@ static void add_element(struct rules_nft *nft, struct rules_batch *batch, uint16
 	nftnl_set_set_str(set, NFTNL_SET_TABLE, place->table);
 	nftnl_set_set_str(set, NFTNL_SET_NAME, place->name);
 	nftnl_set_elem_set(elem, NFTNL_SET_ELEM_KEY, key, (uint32_t)ruleset_key_length(place->key));
+	if (port)
+		nftnl_set_elem_set(elem, NFTNL_SET_ELEM_DATA, port, sizeof(*port));
 	if (timeout_s)
 		nftnl_set_elem_set_u64(elem, NFTNL_SET_ELEM_TIMEOUT, (uint64_t)timeout_s * 1000);
 	nftnl_set_elem_add(set, elem);
@@ -61,8 +65,9 @@ static uint64_t now_ms(void)
 /* Put in, taken out, and put in again, in one step: kernels before 6.12 can't change a time-out, and to take
  * out what is not there would be an error. Errors must be rare: the kernel takes 20 ms to undo a batch, so a
  * full set is left alone for a while. */
+/* port: of an element of a map, network order; else NULL. */
 static int change_element(struct rules_nft *nft, enum rules_set set, const void *key, size_t key_length,
-			  unsigned timeout_s, bool keep)
+			  const uint16_t *port, unsigned timeout_s, bool keep)
 {
 	const struct rules_set_place *place = ruleset_set_place(set);
 	const struct rules_message *failed;
@@ -75,10 +80,10 @@ static int change_element(struct rules_nft *nft, enum rules_set set, const void 
 	if (keep && nft->full_until_ms[set] && now_ms() < nft->full_until_ms[set])
 		return -ENFILE;
 	rules_batch_begin(nft, &batch, buffer, sizeof(buffer));
-	add_element(nft, &batch, NFT_MSG_NEWSETELEM, place, key, timeout_s);
-	add_element(nft, &batch, NFT_MSG_DELSETELEM, place, key, 0);
+	add_element(nft, &batch, NFT_MSG_NEWSETELEM, place, key, port, timeout_s);
+	add_element(nft, &batch, NFT_MSG_DELSETELEM, place, key, port, 0);
 	if (keep)
-		add_element(nft, &batch, NFT_MSG_NEWSETELEM, place, key, timeout_s);
+		add_element(nft, &batch, NFT_MSG_NEWSETELEM, place, key, port, timeout_s);
 	result = rules_batch_send(nft, &batch, &failed);
 	nft->full_until_ms[set] = result == -ENFILE ? now_ms() + FULL_PAUSE_MS : 0;
 	return result;
@@ -87,12 +92,20 @@ static int change_element(struct rules_nft *nft, enum rules_set set, const void 
 int rules_nft_set_add(struct rules_nft *nft, enum rules_set set, const void *key, size_t key_length,
 		      unsigned timeout_s)
 {
-	return change_element(nft, set, key, key_length, timeout_s, true);
+	return change_element(nft, set, key, key_length, NULL, timeout_s, true);
+}
+
+int rules_nft_map_add(struct rules_nft *nft, enum rules_set map, const void *key, size_t key_length, uint16_t port,
+		      unsigned timeout_s)
+{
+	const uint16_t be = htons(port);
+
+	return change_element(nft, map, key, key_length, &be, timeout_s, true);
 }
 
 int rules_nft_set_delete(struct rules_nft *nft, enum rules_set set, const void *key, size_t key_length)
 {
-	return change_element(nft, set, key, key_length, 0, false);
+	return change_element(nft, set, key, key_length, NULL, 0, false);
 }
 
 struct element_dump {

@@ -46,6 +46,8 @@ static const struct rules_set_place set_places[RULES_SETS] = {
 	[RULES_SET_ALIVE4] = {RULES_TABLE, "alive4", RULES_KEY_IPV4_PORT},
 	[RULES_SET_ALIVE6] = {RULES_TABLE, "alive6", RULES_KEY_IPV6_PORT},
 	[RULES_SET_BRIDGED] = {RULES_QUEUE_TABLE, "bridged", RULES_KEY_COOKIE},
+	[RULES_SET_SHARE_IN] = {RULES_TABLE, "share_in", RULES_KEY_SPI},
+	[RULES_SET_SHARE_OUT] = {RULES_TABLE, "share_out", RULES_KEY_IPV4_PORT},
 };
 
 const struct rules_set_place *ruleset_set_place(enum rules_set set)
@@ -57,7 +59,7 @@ size_t ruleset_key_length(enum rules_key key)
 {
 	static const size_t lengths[] = {
 		[RULES_KEY_IFNAME] = IFNAMSIZ, [RULES_KEY_IPV4] = 4,      [RULES_KEY_IPV6] = 16,
-		[RULES_KEY_COOKIE] = 8,        [RULES_KEY_IPV4_PORT] = 8, [RULES_KEY_IPV6_PORT] = 20,
+		[RULES_KEY_SPI] = 4,           [RULES_KEY_COOKIE] = 8,        [RULES_KEY_IPV4_PORT] = 8, [RULES_KEY_IPV6_PORT] = 20,
 	};
 	return lengths[key];
 }
@@ -403,12 +405,46 @@ static void add_alive(struct rules_table *table, const struct rules_options *o)
 	add_name(add_udp_rule(chain, p->port), ITEM_JUMP, seen->name);
 }
 
+/* Several clients behind one NAT, all from the same port: the SA tells them apart, and each gets a port of its own between
+ * IPsec and the LNS. Without state, since conntrack must never see the port that they share. */
+static void add_share(struct rules_table *table)
+{
+	static const struct {
+		const char *name, *rule;
+		enum rules_hook hook;
+		int priority;
+		enum rules_item_kind ipsec, move;
+		enum rules_set set;
+	} ways[] = {
+		{"share_in_port", "share-in", RULES_HOOK_PREROUTING, RULES_PRIORITY_SHARE_IN, ITEM_SECPATH, ITEM_SHARE_IN,
+		 RULES_SET_SHARE_IN},
+		{"share_out_port", "share-out", RULES_HOOK_POSTROUTING, RULES_PRIORITY_SHARE_OUT, ITEM_RT_IPSEC,
+		 ITEM_SHARE_OUT, RULES_SET_SHARE_OUT},
+	};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct rules_chain *chain = add_base_chain(table, ways[i].name, ways[i].hook, ways[i].priority);
+		struct rules_rule *rule = add_udp_rule(chain, L2TP_PORT);
+
+		add_set(table, (struct rules_set_def){.name = set_places[ways[i].set].name,
+						      .key = set_places[ways[i].set].key,
+						      .timed = true,
+						      .map = true,
+						      .size = SET_SIZE});
+		add_value(rule, ways[i].ipsec, 1);
+		add_name(rule, ways[i].move, set_places[ways[i].set].name);
+		name_rule(rule, "%s", ways[i].rule);
+	}
+}
+
 static void build_base_table(struct rules_table *table, const struct rules_options *o)
 {
 	table->name = RULES_TABLE;
 	add_set(table, (struct rules_set_def){.name = RULES_INTERFACES, .key = RULES_KEY_IFNAME});
 	if (o->protect)
 		add_guard(table, o);
+	if (o->share && !o->no_secpath)
+		add_share(table);
 	if (o->dnat4 && !o->no_secpath)
 		add_checksum(table, o);
 	if ((o->dnat4 || o->dnat6) && !o->no_secpath)

@@ -24,6 +24,8 @@ enum rules_set {
 			     full at 65535 */
 	RULES_SET_ALIVE6, /* likewise (16 + 4 bytes) */
 	RULES_SET_BRIDGED, /* initiator cookie, 8 bytes: all messages come up, encrypted ones too, both ways. Hours. */
+	RULES_SET_SHARE_IN,  /* map: SPI of an inbound SA (4 bytes) -> UDP port that its client's L2TP comes from */
+	RULES_SET_SHARE_OUT, /* map: IPv4 address . that port (4 + 4 bytes, as above) -> the client's own port */
 	RULES_SETS
 };
 
@@ -33,7 +35,7 @@ enum rules_set {
  *                  first-500 first-4500 exchange-500 exchange-4500 l2tp-in
  *                  out: out-bridged-500 out-bridged-4500 out-exchange-500 out-exchange-4500 out-first-500-ip out-first-500-ip6
  * out-first-4500-ip out-first-4500-ip6 l2tp-out natshim        clear-l2tp clear-l2tp-out (dropped),
- * checksum-ip (cleared), to-lns-ip to-lns-ip6 (connections) */
+ * share-in share-out (ports moved), checksum-ip (cleared), to-lns-ip to-lns-ip6 (connections) */
 #define RULES_NAME_CLEAR_L2TP "clear-l2tp"
 #define RULES_NAME_CLEAR_L2TP_OUT "clear-l2tp-out"
 
@@ -45,6 +47,8 @@ enum rules_priority {
 	RULES_PRIORITY_QUEUE_OUT = 300,
 	RULES_PRIORITY_GUARD = -300,
 	RULES_PRIORITY_GUARD_OUT = 300,
+	RULES_PRIORITY_SHARE_IN = -310, /* before anybody else sees the port */
+	RULES_PRIORITY_SHARE_OUT = 310, /* after everybody has */
 	RULES_PRIORITY_DNAT = -100,
 };
 
@@ -63,6 +67,7 @@ struct rules_options {
 	bool l2tp_control;          /* client's L2TP control messages come up */
 	bool l2tp_from_lns;         /* the LNS' too */
 	bool bridge;                /* all messages of bridged exchanges come up */
+	bool share;                 /* several clients behind one NAT, each from its own port */
 	bool liveness;              /* fill the alive sets */
 	unsigned alive_timeout_s;   /* 0: 600 */
 	int priority_dnat;          /* offsets from the defaults of docs/natshim.8; 0: the default itself */

@@ -17,7 +17,8 @@ enum rules_key {
 	RULES_KEY_IPV6,
 	RULES_KEY_COOKIE,
 	RULES_KEY_IPV4_PORT,
-	RULES_KEY_IPV6_PORT
+	RULES_KEY_IPV6_PORT,
+	RULES_KEY_SPI
 };
 
 enum rules_item_kind {
@@ -38,6 +39,8 @@ enum rules_item_kind {
 	ITEM_SEEN6,       /* update @NAME { ip6 saddr . udp sport } */
 	ITEM_OVER4,       /* update @NAME { ip saddr limit rate over VALUE/second burst BURST packets } */
 	ITEM_OVER6,       /* likewise, ip6 saddr */
+	ITEM_SHARE_IN,    /* udp sport set ipsec in spi map @NAME */
+	ITEM_SHARE_OUT,   /* udp dport set ip daddr . udp dport map @NAME */
 	ITEM_NO_CHECKSUM, /* udp checksum set 0 */
 	ITEM_COUNTER,     /* counter */
 	ITEM_QUEUE,       /* queue num VALUE bypass */
@@ -81,6 +84,7 @@ struct rules_set_def {
 	enum rules_key key;
 	bool timed;         /* elements have time-outs */
 	bool kernel_filled; /* flags dynamic */
+	bool map;           /* to a port */
 	unsigned timeout_s; /* default of its elements; 0: none */
 	unsigned size;      /* bound; 0: none */
 };

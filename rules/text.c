@@ -26,6 +26,8 @@ static const char *const phrases[ITEM_KINDS] = {
 	[ITEM_SEEN6] = "update @%n { ip6 saddr . udp sport }",
 	[ITEM_OVER4] = "update @%n { ip saddr limit rate over %v/second burst %u packets }",
 	[ITEM_OVER6] = "update @%n { ip6 saddr limit rate over %v/second burst %u packets }",
+	[ITEM_SHARE_IN] = "udp sport set ipsec in spi map @%n",
+	[ITEM_SHARE_OUT] = "udp dport set ip daddr . udp dport map @%n",
 	[ITEM_NO_CHECKSUM] = "udp checksum set 0",
 	[ITEM_COUNTER] = "counter",
 	[ITEM_QUEUE] = "queue num %v bypass",
@@ -84,11 +86,13 @@ static const char *const key_types[] = {
 	[RULES_KEY_COOKIE] = "typeof @th,64,64",
 	[RULES_KEY_IPV4_PORT] = "type ipv4_addr . inet_service",
 	[RULES_KEY_IPV6_PORT] = "type ipv6_addr . inet_service",
+	[RULES_KEY_SPI] = "typeof ipsec in spi",
 };
 
 static void print_set(FILE *out, const struct ruleset *ruleset, const struct rules_set_def *set)
 {
-	fprintf(out, "\tset %s {\n\t\t%s\n", set->name, key_types[set->key]);
+	fprintf(out, "\t%s %s {\n\t\t%s", set->map ? "map" : "set", set->name, key_types[set->key]);
+	fputs(!set->map ? "\n" : set->key == RULES_KEY_SPI ? " : udp sport\n" : " : inet_service\n", out);
 	if (set->size)
 		fprintf(out, "\t\tsize %u\n", set->size);
 	if (set->timed)

@@ -16,6 +16,8 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 
+#define SHARES_MAX 4096 /* inbound SAs whose packets get another port; then the oldest is forgotten */
+#define SHARE_S (24 * 3600)
 #define WAITING_MAX 256  /* SAs that the stack has not installed yet */
 #define WAITING_MS 60000 /* then it will not */
 #define REPLY_PACKET_MAX 192
@@ -28,6 +30,13 @@ struct waiting {
 	uint64_t since_ms; /* 0: none */
 };
 
+/* The way of one client's L2TP through a NAT that it shares, for when the rules were taken away. */
+struct moved {
+	struct endpoint client;
+	uint8_t spi[4];
+	uint16_t client_port, own_port;
+};
+
 struct bridging {
 	struct log *log;
 	struct rules_nft *nft;
@@ -37,6 +46,8 @@ struct bridging {
 	struct nfq_injector *injector; /* NULL: refusals are not sent */
 	struct event *event;
 	struct waiting waiting[WAITING_MAX];
+	struct moved moved[SHARES_MAX];
+	size_t moved_count; /* of all times */
 	uint64_t swapped, swap_errors, set_errors;
 };
 
@@ -131,6 +142,49 @@ static void swap_both(struct bridging *b, const struct bridge_swap *s)
 		  s->spi_to_client[3], outcome_text(out));
 }
 
+/* Ports */
+
+static void move_port(struct bridging *b, const struct moved *m)
+{
+	uint8_t key[8] = {0}; /* address, port, and what fills its register */
+
+	memcpy(key, m->client.addr, 4);
+	key[4] = (uint8_t)(m->own_port >> 8);
+	key[5] = (uint8_t)m->own_port;
+	if (rules_nft_map_add(b->nft, RULES_SET_SHARE_IN, m->spi, sizeof m->spi, m->own_port, SHARE_S) ||
+	    rules_nft_map_add(b->nft, RULES_SET_SHARE_OUT, key, sizeof key, m->client_port, SHARE_S))
+		b->set_errors++;
+}
+
+static void share(struct bridging *b, const struct bridge_swap *s)
+{
+	struct moved *m = &b->moved[b->moved_count++ % SHARES_MAX];
+
+	*m = (struct moved){.client = s->client, .client_port = s->client_port, .own_port = s->own_port};
+	memcpy(m->spi, s->spi_to_server, sizeof m->spi);
+	move_port(b, m);
+}
+
+static void track_again(void *ctx, const uint8_t cookie[static IKE_COOKIE_LEN], unsigned seconds)
+{
+	struct bridging *b = ctx;
+
+	if (rules_nft_set_add(b->nft, RULES_SET_BRIDGED, cookie, IKE_COOKIE_LEN, seconds))
+		b->set_errors++;
+}
+
+void bridging_fill_sets(struct bridging *b)
+{
+	const size_t count = !b ? 0 : b->moved_count < SHARES_MAX ? b->moved_count : SHARES_MAX;
+
+	if (!b)
+		return;
+	bridge_each(b->bridge, clock_now_ms(), track_again, b);
+
+	for (size_t i = 0; i < count; i++)
+		move_port(b, &b->moved[i]);
+}
+
 /* What else a result asks for */
 
 static void track(struct bridging *b, const struct bridge_result *r)
@@ -196,8 +250,11 @@ enum nfq_verdict bridging_act(struct bridging *b, struct filter_outcome *o, bool
 		track(b, r);
 	if (r->actions & BRIDGE_ACT_UNTRACK)
 		rules_nft_set_delete(b->nft, RULES_SET_BRIDGED, r->cookie, IKE_COOKIE_LEN);
-	if (r->actions & BRIDGE_ACT_SWAP)
+	if (r->actions & BRIDGE_ACT_SWAP) {
+		if (r->swap.own_port)
+			share(b, &r->swap);
 		swap_both(b, &r->swap);
+	}
 	if (r->actions & BRIDGE_ACT_REPLY)
 		reply(b, o);
 	tell(b, r);
@@ -228,7 +285,8 @@ static struct bridge *make_bridge(struct bridging *b, const struct config *confi
 	struct bridge_config bridge = {
 		.when = config->bridge == CONFIG_BRIDGE_ALWAYS ? BRIDGE_ALWAYS : BRIDGE_NEEDED,
 		.foreign_ids = config->stack == CONFIG_STACK_STRONGSWAN,
-		.weak_groups = config->bridge_groups,
+		.share_nat = config->share_nat,
+		.weak_groups = config->bridge == CONFIG_BRIDGE_OFF ? 0 : config->bridge_groups,
 		.offer_count = config->bridge_offer_count,
 		.public_addr4 = config->public4,
 		.public_addr6 = config->public6,
@@ -249,7 +307,7 @@ bool bridging_open(struct bridging **out, const struct config *config, struct lo
 	int rc;
 
 	*out = NULL;
-	if (config->bridge == CONFIG_BRIDGE_OFF)
+	if (!config_bridges(config))
 		return true;
 	b = calloc(1, sizeof *b);
 	if (!b)
@@ -306,9 +364,9 @@ struct bridging_stats bridging_stats(const struct bridging *b)
 	if (!b)
 		return stats;
 	stats = (struct bridging_stats){.bridge = bridge_stats(b->bridge),
-				       .swapped = b->swapped,
-				       .swap_errors = b->swap_errors,
-				       .set_errors = b->set_errors};
+					.swapped = b->swapped,
+					.swap_errors = b->swap_errors,
+					.set_errors = b->set_errors};
 
 	for (size_t i = 0; i < WAITING_MAX; i++)
 		stats.waiting += b->waiting[i].since_ms != 0;

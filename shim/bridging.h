@@ -21,6 +21,8 @@ void bridging_close(struct bridging *bridging); /* wipes every key */
 int bridging_start(struct bridging *bridging, struct event_base *loop);
 
 struct bridge *bridging_bridge(struct bridging *bridging); /* NULL without one */
+/* Fills the kernel's maps anew, after the tables that they are in were installed. */
+void bridging_fill_sets(struct bridging *bridging);
 /* After filter_packet(): does what outcome->bridge asks for and wipes it. The verdict for the packet. *known is set when
  * exchanges that the server starts with this client must come up. */
 enum nfq_verdict bridging_act(struct bridging *bridging, struct filter_outcome *outcome, bool *known);

@@ -245,12 +245,16 @@ static const struct option_spec options[] = {
 	 .otherwise = "needed",
 	 .choices = bridge_choices,
 	 .help = "relay phase 1 for clients that the server's policy refuses (off); needs --psk-file"},
+	{.name = "share-nat",
+	 .kind = KIND_FLAG,
+	 .offset = AT(share_nat),
+	 .help = "let several clients behind one NAT use the same L2TP port; needs --psk-file"},
 	{.name = "psk-file",
 	 .kind = KIND_TEXT,
 	 .offset = AT(psk_file),
 	 .argument = "FILE",
 	 .expected = "a file",
-	 .help = "the pre-shared keys for --bridge, as in ipsec.secrets; root's alone"},
+	 .help = "the pre-shared keys for these, as in ipsec.secrets; root's alone"},
 	{.name = "bridge-groups",
 	 .kind = KIND_CUSTOM,
 	 .argument = "LIST",
@@ -707,8 +711,9 @@ static bool complete(struct config *c, char *error)
 			 "--iface is missing: name the interface that the clients come in on");
 		return false;
 	}
-	if (c->bridge != CONFIG_BRIDGE_OFF && !c->psk_file) {
-		snprintf(error, CONFIG_ERROR_MAX, "--bridge needs --psk-file: the secret that server and clients share");
+	if (config_bridges(c) && !c->psk_file) {
+		snprintf(error, CONFIG_ERROR_MAX, "--%s needs --psk-file: the secret that server and clients share",
+			 c->share_nat ? "share-nat" : "bridge");
 		return false;
 	}
 	if (!c->socket_path && asprintf(&c->socket_path, "%s/control.sock", c->state_dir) < 0) {
@@ -772,6 +777,11 @@ void config_free(struct config *config)
 	free(config->psk_file);
 	free(config->file);
 	*config = (struct config){.interface_count = 0};
+}
+
+bool config_bridges(const struct config *config)
+{
+	return config->bridge != CONFIG_BRIDGE_OFF || config->share_nat;
 }
 
 #define ALIVE_MARGIN_S 60

@@ -55,6 +55,7 @@ enum config_hello */
 	struct config_session
 		profile[IKE_DIALECTS]; /* by dialect: the defaults with the file's [dialect] sections */
 	unsigned bridge;            /* enum config_bridge */
+	bool share_nat;             /* bridge every client with a pre-shared key, for the sake of its port */
 	char *psk_file;             /* NULL: none */
 	unsigned bridge_groups;     /* DH_GROUP_BIT of each group that is bridged */
 	struct keys_suite bridge_offer[OFFER_SUITES_MAX]; /* towards the server */
@@ -77,6 +78,9 @@ typedef FILE *config_open_fn(void *ctx, const char *path);
 enum config_outcome config_load_from(struct config *out, int argc, char *const argv[], config_open_fn *open,
 				     void *ctx, char error[static CONFIG_ERROR_MAX]);
 void config_free(struct config *config);
+
+/* Bridge mode is on, for whichever clients. */
+bool config_bridges(const struct config *config);
 
 /* How long the kernel's alive sets must remember, seconds: longer than any idle time-out that is asked for. */
 unsigned config_alive_timeout_s(const struct config *config);

@@ -99,6 +99,15 @@ static int install_rules(struct daemon *d, char error[static RULES_ERROR_MAX])
 	return 0;
 }
 
+static int install_base(struct daemon *d, char error[static RULES_ERROR_MAX])
+{
+	const int rc = rules_nft_install_base(d->nft, d->ruleset, error);
+
+	if (!rc)
+		traffic_fill_sets(d->traffic);
+	return rc;
+}
+
 /* Puts back what somebody (a firewall reload) took away: at once, and after a failure again, ever less often. */
 static void repair_rules(struct daemon *d)
 {
@@ -112,7 +121,7 @@ static void repair_rules(struct daemon *d)
 	if (d->queue_missing)
 		rc = install_rules(d, error);
 	else
-		rc = rules_nft_install_base(d->nft, d->ruleset, error);
+		rc = install_base(d, error);
 	if (!rc) {
 		d->base_missing = d->queue_missing = false;
 		d->repair_step = 0;
@@ -288,13 +297,15 @@ static void keep_fixed(struct daemon *d, struct config *fresh)
 	if (fresh->queue_number != old->queue_number || strcmp(fresh->state_dir, old->state_dir) ||
 	    strcmp(fresh->socket_path, old->socket_path) || fresh->rules != old->rules ||
 	    strcmp(fresh->l2tp_hostname, old->l2tp_hostname) || fresh->stack != old->stack ||
-	    fresh->bridge != old->bridge || !same_text(fresh->metrics_file, old->metrics_file))
+	    fresh->bridge != old->bridge || fresh->share_nat != old->share_nat ||
+	    !same_text(fresh->metrics_file, old->metrics_file))
 		log_event(&d->log, LOG_RELOAD_PARTIAL, NULL,
-			  "reload: queue-num, rules, bridge, stack, l2tp-hostname, state-dir, socket and "
-			  "metrics-file change with a restart only");
+			  "reload: queue-num, rules, bridge, share-nat, stack, l2tp-hostname, state-dir, socket "
+			  "and metrics-file change with a restart only");
 	fresh->queue_number = old->queue_number;
 	fresh->rules = old->rules;
 	fresh->bridge = old->bridge;
+	fresh->share_nat = old->share_nat;
 }
 
 static bool adopt(struct daemon *d, struct config *fresh, char error[static CONFIG_ERROR_MAX])

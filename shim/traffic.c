@@ -118,6 +118,7 @@ static void fill_peer(void *ctx, const struct endpoint *peer, enum ike_dialect d
 void traffic_fill_sets(struct traffic *traffic)
 {
 	ike_table_each_peer(traffic->ike, clock_now_ms(), fill_peer, traffic);
+	bridging_fill_sets(traffic->bridging);
 }
 
 /* IKE */

@@ -70,13 +70,16 @@ struct bridge *bridge_new(const struct bridge_config *config)
 	bridge->config.max_per_address = or_default(config->max_per_address, DEFAULT_PER_ADDRESS);
 	if (!bridge->config.half_open_ms)
 		bridge->config.half_open_ms = DEFAULT_HALF_OPEN_MS;
+	if (config->share_nat)
+		bridge->shares = calloc(BRIDGE_SHARE_COUNT, sizeof *bridge->shares);
 	bridge->crypto = crypto_new();
 	bridge->dh = dh_new();
 	bridge->hasher = natd_hasher_new();
 	if (bridge_random(bridge, (uint8_t *)&seed, sizeof seed))
 		bridge->known = lru_new(KNOWN_MAX, sizeof(struct endpoint), sizeof(struct known_client),
 					KNOWN_TTL_MS, seed);
-	if (bridge->crypto && bridge->dh && bridge->hasher && bridge->known)
+	if (bridge->crypto && bridge->dh && bridge->hasher && bridge->known &&
+	    (bridge->shares || !config->share_nat))
 		return bridge;
 	bridge_free(bridge);
 	return NULL;
@@ -124,6 +127,7 @@ void bridge_free(struct bridge *bridge)
 		while (bridge->head[list])
 			session_free(bridge, bridge->head[list]);
 	lru_free(bridge->known);
+	free(bridge->shares);
 	natd_hasher_free(bridge->hasher);
 	dh_free(bridge->dh);
 	crypto_free(bridge->crypto);
@@ -139,6 +143,19 @@ struct bridge_stats bridge_stats(const struct bridge *bridge)
 		.evicted = bridge->evicted,
 		.exponentiations = bridge->exponentiations,
 	};
+}
+
+void bridge_each(const struct bridge *bridge, uint64_t now_ms, bridge_session_fn *fn, void *ctx)
+{
+	const int64_t now = (int64_t)now_ms;
+	const struct session *s;
+
+	for (enum list list = LIST_FRESH; list < LISTS; list++)
+		DL_FOREACH(bridge->head[list], s)
+	if (list != LIST_UP)
+		fn(ctx, s->cookies, TRACK_S);
+	else if (s->ends_ms > now)
+		fn(ctx, s->cookies, (unsigned)((s->ends_ms - now + 999) / 1000));
 }
 
 /* To the end of that list: the newest. */
@@ -215,9 +232,35 @@ static struct session *add_session(struct work *w, bool by_server, enum ike_dial
 	s->by_server = by_server;
 	s->touched_ms = w->now;
 	HASH_ADD(hh, bridge->by_cookie, cookies, IKE_COOKIE_LEN, s);
+	if (!s->hh.tbl) {
+		free(s);
+		return NULL;
+	}
 	DL_APPEND(bridge->head[LIST_FRESH], s);
 	bridge->count[LIST_FRESH]++;
 	return s;
+}
+
+uint16_t bridge_share_port(struct bridge *bridge, int64_t now, const struct endpoint *nat,
+			   const uint8_t address[4])
+{
+	struct share *found = &bridge->shares[0];
+
+	for (unsigned i = 0; i < BRIDGE_SHARE_COUNT; i++) {
+		struct share *s = &bridge->shares[i];
+
+		if (endpoint_same_host(&s->nat, nat) && !memcmp(s->address, address, sizeof s->address)) {
+			found = s;
+			break;
+		}
+		if (s->used_ms < found->used_ms)
+			found = s;
+	}
+	found->nat = *nat;
+	found->nat.port = 0;
+	found->used_ms = now;
+	memcpy(found->address, address, sizeof found->address);
+	return (uint16_t)(BRIDGE_SHARE_FIRST + (found - bridge->shares));
 }
 
 bool session_keep_sa(struct session *s, unsigned leg, struct bytes body)
@@ -469,11 +512,17 @@ static bool has_psk(struct work *w)
 		       .length > 0;
 }
 
+/* For the sake of its port alone: only what can be had without a word. */
+static bool can_share(struct work *w, const struct offer_transform *t)
+{
+	return w->bridge->shares && t && w->message.exchange_type == ISAKMP_MAIN_MODE && has_psk(w);
+}
+
 static enum bridge_reason begin_of_client(struct work *w, struct bytes sa, const struct offer *offer)
 {
 	const struct offer_transform *t = bridge_usable(w->bridge, offer);
 
-	if (!wanted(w->bridge, offer, w->d->dialect))
+	if (!wanted(w->bridge, offer, w->d->dialect) && !can_share(w, t))
 		return BRIDGE_NOT_BRIDGED;
 	if (w->message.exchange_type == ISAKMP_AGGRESSIVE_MODE)
 		return BRIDGE_AGGRESSIVE;

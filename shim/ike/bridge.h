@@ -15,6 +15,10 @@
 #define BRIDGE_GROWTH_MAX 1024  /* bytes that one may grow by */
 #define BRIDGE_REPLY_MAX 64
 
+/* Ports that stand in IDci towards the server for clients that share a NAT. */
+#define BRIDGE_SHARE_FIRST 40001
+#define BRIDGE_SHARE_COUNT 4096
+
 enum bridge_when {
 	BRIDGE_NEEDED, /* clients that offer nothing but weak groups */
 	BRIDGE_ALWAYS, /* and all whose dialect is translated */
@@ -27,6 +31,7 @@ typedef bool bridge_random_fn(void *ctx, uint8_t *out, size_t length);
 struct bridge_config {
 	enum bridge_when when;
 	bool foreign_ids; /* the server answers Quick Mode with NAT-OA and IDs of its own: pre-RFC Macs always need it */
+	bool share_nat; /* all clients with a pre-shared key, each behind a NAT with a port of its own in IDci */
 	unsigned weak_groups;                      /* DH_GROUP_BIT of each */
 	struct keys_suite offer[OFFER_SUITES_MAX]; /* towards the server */
 	size_t offer_count;
@@ -77,6 +82,8 @@ enum bridge_action {
  * authentication key, as long as the SA's algorithms take them. The caller wipes them. */
 struct bridge_swap {
 	struct endpoint client, server;
+	uint16_t client_port,
+		own_port; /* of L2TP: as the client has it, and as the server knows it; 0: the same */
 	uint8_t spi_to_server[4], spi_to_client[4];
 	uint8_t key_to_server[KEYS_MATERIAL_LEN], key_to_client[KEYS_MATERIAL_LEN];
 };
@@ -115,6 +122,10 @@ void bridge_free(struct bridge *bridge);                       /* wipes every ke
 /* now_ms: any monotonic clock. *result is large: it is the caller's. */
 void bridge_message(struct bridge *bridge, uint64_t now_ms, const struct bridge_datagram *d,
 		    struct bridge_result *result);
+
+/* The exchanges whose messages must come up, and for how many seconds more. */
+typedef void bridge_session_fn(void *ctx, const uint8_t cookie[static IKE_COOKIE_LEN], unsigned seconds);
+void bridge_each(const struct bridge *bridge, uint64_t now_ms, bridge_session_fn *fn, void *ctx);
 
 struct bridge_stats {
 	size_t half_open, established;

@@ -9,6 +9,10 @@
 #include "shim/ike/natd.h"
 #include "shim/ike/payloads.h"
 
+/* An element that found no memory has hh.tbl == NULL; nothing ends the process. */
+#define HASH_NONFATAL_OOM 1
+/* The default function does not compile with clang's -Wimplicit-fallthrough. */
+#define HASH_FUNCTION(key, length, hash) HASH_FNV(key, length, hash)
 #include <uthash.h>
 
 enum { LEG_CLIENT, LEG_SERVER, LEGS };
@@ -67,8 +71,9 @@ struct quick {
 	uint8_t iv[LEGS][KEYS_BLOCK_MAX];
 	struct nonce nonce_i, nonce_r;
 	uint8_t spi_i[SPI_LEN], spi_r[SPI_LEN];
-	struct identity id_ci, id_cr; /* as the initiator sent them */
-	unsigned group;               /* of PFS; 0: none */
+	struct identity id_ci, id_cr;   /* as the initiator sent them */
+	uint16_t client_port, own_port; /* of L2TP, where the server is told another one; else 0 */
+	unsigned group;                 /* of PFS; 0: none */
 	uint8_t secret[LEGS][DH_SECRET_LEN];
 	struct public_value peer[LEGS];
 	uint8_t shared[DH_LENGTH_MAX]; /* of the client's leg */
@@ -105,6 +110,13 @@ struct known_client {
 	struct identity client_id, server_id;
 };
 
+/* A port that was given to one client behind a NAT. */
+struct share {
+	struct endpoint nat; /* its address outside, without a port */
+	uint8_t address[4];  /* and inside */
+	int64_t used_ms;
+};
+
 struct bridge {
 	struct bridge_config config;
 	struct crypto *crypto;
@@ -113,7 +125,8 @@ struct bridge {
 	struct session *by_cookie;
 	struct session *head[LISTS];
 	size_t count[LISTS];
-	struct lru *known; /* struct endpoint -> struct known_client */
+	struct lru *known;    /* struct endpoint -> struct known_client */
+	struct share *shares; /* BRIDGE_SHARE_COUNT of them; NULL: ports are not shared */
 	uint64_t evicted, exponentiations;
 	/* of the message under way */
 	uint8_t copy[BRIDGE_MESSAGE_MAX];                      /* the message; then decrypted */
@@ -188,6 +201,9 @@ bool bridge_random(struct bridge *bridge, uint8_t *out, size_t length);
 bool session_keep_sa(struct session *s, unsigned leg, struct bytes body);
 void session_move(struct bridge *bridge, struct session *s, enum list list);
 void session_remember_client(struct work *w, const struct session *s);
+/* The port of that client: the same as the last time, else the one that was not used for longest. */
+uint16_t bridge_share_port(struct bridge *bridge, int64_t now, const struct endpoint *nat,
+			   const uint8_t address[4]);
 void quick_free(struct session *s, struct quick *q);
 
 #endif

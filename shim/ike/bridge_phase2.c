@@ -9,6 +9,15 @@
 #include <utlist.h>
 
 enum { NATOA_RFC_3947 = 21, NATOA_DRAFT_02 = 131, PROTO_ISAKMP = 1, PROTO_ESP = 3 };
+enum {
+	ID_IPV4 = 1,
+	ID_TYPE_AT = 0,
+	ID_PROTOCOL_AT = 1,
+	ID_PORT_AT = 2,
+	ID_ADDRESS_AT = 4,
+	ID_IPV4_LEN = 8,
+	UDP = 17
+};
 enum { QUICK_TTL_MS = 120000, DELETE_HEAD = 8, PROTOCOL_AT = 4 };
 
 /* HASH(1) and HASH(2): over the message ID, for HASH(2) the initiator's nonce, and all that follows the HASH. */
@@ -80,22 +89,59 @@ static void translate_natoa(struct work *w, const struct session *s)
 	}
 }
 
-static void replace_id(struct payload *p, const struct identity *from, const struct identity *to)
+static uint16_t id_port(const uint8_t *body)
 {
-	if (p && to->length && identity_is(from, p->body))
-		p->body = identity_bytes(to);
+	return (uint16_t)(body[ID_PORT_AT] << 8 | body[ID_PORT_AT + 1]);
+}
+
+/* An ID that is an IPv4 address with a UDP port. */
+static bool is_udp4(const struct identity *id)
+{
+	return id->length == ID_IPV4_LEN && id->body[ID_TYPE_AT] == ID_IPV4 &&
+	       id->body[ID_PROTOCOL_AT] == UDP && id_port(id->body);
+}
+
+/* A client behind a NAT gets a port of its own towards the server. */
+static void share_port(struct work *w, struct quick *q, struct payload *ci, struct identity *told)
+{
+	struct endpoint inside = {.addr_len = 4};
+
+	if (!w->bridge->shares || w->result->client.addr_len != 4 || !is_udp4(&q->id_ci))
+		return;
+	memcpy(inside.addr, q->id_ci.body + ID_ADDRESS_AT, inside.addr_len);
+	if (endpoint_same_host(&inside, &w->result->client))
+		return;
+	*told = q->id_ci;
+	q->client_port = id_port(q->id_ci.body);
+	q->own_port = bridge_share_port(w->bridge, w->now, &w->result->client, inside.addr);
+	told->body[ID_PORT_AT] = (uint8_t)(q->own_port >> 8);
+	told->body[ID_PORT_AT + 1] = (uint8_t)q->own_port;
+	ci->body = identity_bytes(told);
+}
+
+/* The server's word for the client becomes the client's own. */
+static void known_id(const struct session *s, struct quick *q, struct payload *cr)
+{
+	cr->body = identity_bytes(&s->client_id);
+	if (!is_udp4(&s->client_id) || !is_udp4(&s->server_id) ||
+	    id_port(s->client_id.body) == id_port(s->server_id.body))
+		return;
+	q->client_port = id_port(s->client_id.body);
+	q->own_port = id_port(s->server_id.body);
 }
 
 /* Message 1: the IDs of its initiator. Of the server's, the client's ID is said as the client says it. */
-static void first_ids(struct work *w, const struct session *s, struct quick *q)
+static void first_ids(struct work *w, const struct session *s, struct quick *q, struct identity *told)
 {
 	struct payload *ci = payloads_nth(&w->payloads, PAYLOAD_ID, 0),
 		       *cr = payloads_nth(&w->payloads, PAYLOAD_ID, 1);
 
 	if (!ci || !cr || !identity_keep(&q->id_ci, ci->body) || !identity_keep(&q->id_cr, cr->body))
 		q->id_ci.length = q->id_cr.length = 0;
-	else if (q->by_server)
-		replace_id(cr, &s->server_id, &s->client_id);
+	else if (!q->by_server)
+		share_port(w, q, ci, told);
+	else if (identity_is(&s->server_id, cr->body) && s->client_id.length)
+		known_id(s, q, cr);
 }
 
 /* Message 2: the initiator gets its own IDs back; an answer with others is refused by old Macs. */
@@ -132,8 +178,13 @@ static enum bridge_reason relay_pfs(struct work *w, struct quick *q, struct publ
 	return BRIDGE_RELAYED;
 }
 
-static enum bridge_reason first_quick(struct work *w, struct session *s, struct quick *q,
-				      struct public_value *own)
+/* What a relayed message borrows until it is written. */
+struct scratch {
+	struct public_value public;
+	struct identity id;
+};
+
+static enum bridge_reason first_quick(struct work *w, struct session *s, struct quick *q, struct scratch *own)
 {
 	const struct payload *sa = payloads_only(&w->payloads, ISAKMP_SA);
 	const struct payload *nonce = payloads_only(&w->payloads, PAYLOAD_NONCE);
@@ -143,12 +194,12 @@ static enum bridge_reason first_quick(struct work *w, struct session *s, struct 
 		return BRIDGE_MALFORMED;
 	memcpy(q->spi_i, esp.spi, SPI_LEN);
 	q->group = esp.group > 32 ? 0 : esp.group;
-	first_ids(w, s, q);
-	return relay_pfs(w, q, own);
+	first_ids(w, s, q, &own->id);
+	return relay_pfs(w, q, &own->public);
 }
 
 static enum bridge_reason answer_quick(struct work *w, struct session *s, struct quick *q,
-				       struct public_value *own)
+				       struct scratch *own)
 {
 	const struct payload *sa = payloads_only(&w->payloads, ISAKMP_SA);
 	const struct payload *nonce = payloads_only(&w->payloads, PAYLOAD_NONCE);
@@ -159,7 +210,7 @@ static enum bridge_reason answer_quick(struct work *w, struct session *s, struct
 		return BRIDGE_MALFORMED;
 	memcpy(q->spi_r, esp.spi, SPI_LEN);
 	answer_ids(w, s, q);
-	reason = relay_pfs(w, q, own);
+	reason = relay_pfs(w, q, &own->public);
 	if (reason == BRIDGE_RELAYED && q->peer[LEG_CLIENT].length &&
 	    !work_shared(w, q->group, q->secret[LEG_CLIENT], &q->peer[LEG_CLIENT], q->shared))
 		reason = BRIDGE_FAILED;
@@ -177,6 +228,8 @@ static bool swap_of(struct work *w, const struct session *s, const struct quick 
 
 	memcpy(swap->spi_to_client, q->by_server ? q->spi_r : q->spi_i, SPI_LEN);
 	memcpy(swap->spi_to_server, q->by_server ? q->spi_i : q->spi_r, SPI_LEN);
+	swap->client_port = q->client_port;
+	swap->own_port = q->own_port;
 	swap->client = w->result->client;
 	swap->server = w->in == LEG_CLIENT ? d->dst : d->src;
 	w->result->actions |= BRIDGE_ACT_SWAP;
@@ -210,7 +263,7 @@ static enum bridge_reason relay_negotiation(struct work *w, struct session *s, s
 	const struct keys *in = &s->leg[w->in].keys, *out = &s->leg[w->out].keys;
 	const struct bytes nonce = number == 2 ? nonce_bytes(&q->nonce_i) : (struct bytes){0};
 	uint8_t hash[KEYS_HASH_MAX];
-	struct public_value own;
+	struct scratch own;
 	enum bridge_reason reason;
 
 	if (!open_message(w, in, iv_in))
