@@ -254,13 +254,6 @@ static int send_both(struct nl_sock *sock, struct nl_msg *first, struct nl_msg *
 	return read_acks(sock, headers[0]->nlmsg_seq);
 }
 
-static void open_again(struct swap *swap)
-{
-	nl_socket_free(swap->requests);
-	swap->requests = NULL;
-	open_requests(&swap->requests);
-}
-
 static void wipe(struct nl_msg *message)
 {
 	if (!message)
@@ -277,10 +270,6 @@ int swap_keys(struct swap *swap, const struct endpoint *destination, const uint8
 	struct nl_msg *del = NULL, *add = NULL;
 	int rc;
 
-	if (!swap->requests)
-		open_again(swap);
-	if (!swap->requests)
-		return -ENOTCONN;
 	memcpy(&id.daddr, destination->addr, destination->addr_len);
 	memcpy(&id.spi, spi, sizeof id.spi);
 	rc = find_sa(swap, &id);
