@@ -111,6 +111,9 @@ static void print_set(FILE *out, const struct ruleset *ruleset, const struct rul
 static void print_rule(FILE *out, const struct rules_rule *rule)
 {
 	fputc('\t', out);
+	for (size_t i = 0; i < rule->item_count; i++)
+		if (rule->items[i].kind == ITEM_SHARE_IN) /* nft has no words for a map from an SPI */
+			fputs("\t# natshim itself adds what nft cannot read:", out);
 	for (size_t i = 0; i < rule->item_count; i++) {
 		fputc(i ? ' ' : '\t', out);
 		print_item(out, &rule->items[i]);
