@@ -44,6 +44,7 @@ static void test_inbound_sa(void **state)
 	xfrm_to_sa(&message, false, &sa);
 	assert_true(endpoint_equal(&sa.us, &us));
 	assert_true(endpoint_equal(&sa.peer, &peer));
+	assert_true(message.keyed);
 	assert_int_equal(sa.spi, 0x5855dfae);
 	assert_int_equal(sa.reqid, 16401);
 	assert_int_equal(sa.our_port, 1701);
@@ -181,6 +182,7 @@ static void test_partly_masked_port_is_none(void **state)
 	assert_int_equal(message.dst_port, 0);
 	assert_int_equal(message.src_port, 1701);
 	assert_int_equal(message.src.port, 0); /* no encapsulation attribute */
+	assert_false(message.keyed);           /* nor keys: still being negotiated */
 	info.family = AF_UNIX;
 	begin(&b, XFRM_MSG_NEWSA);
 	append(&b, &info, sizeof info);
