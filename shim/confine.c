@@ -39,7 +39,7 @@ static bool drop_capabilities(enum confine_role role)
 	if (capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP))
 		sets = CAPNG_SELECT_ALL; /* else the bounding set is what the service manager made it */
 	capng_clear(CAPNG_SELECT_ALL);
-	if (role != CONFINE_FILES)
+	if (role == CONFINE_PACKETS || role == CONFINE_STACK)
 		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_ADMIN);
 	if (role == CONFINE_STACK) /* ICMP echoes that keep a session warm */
 		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_RAW);
@@ -131,6 +131,8 @@ static const char *const packets_calls[] = {
 
 static const char *const files_calls[] = {"recvmsg", "sendmsg",  "openat", "newfstatat", "rename", "renameat",
 					  "unlink",  "unlinkat", "fcntl",  "pread64",    NULL};
+
+static const char *const watchdog_calls[] = {"recvfrom", "kill", NULL};
 
 /* Whoever asks for these is not us any more. */
 static const char *const deadly_calls[] = {"execve",           "execveat",          "fork", "vfork", "ptrace",
@@ -270,7 +272,9 @@ static int fill_filter(scmp_filter_ctx filter, enum confine_role role)
 	rc = add_rules(filter, SCMP_ACT_ALLOW, base_calls);
 	if (!rc)
 		rc = add_memory(filter);
-	if (!rc)
+	if (!rc && role == CONFINE_WATCHDOG)
+		rc = add_rules(filter, SCMP_ACT_ALLOW, watchdog_calls);
+	else if (!rc)
 		rc = role == CONFINE_PACKETS ? add_packets(filter) : add_files(filter);
 	return rc ? rc : add_rules(filter, SCMP_ACT_KILL_PROCESS, deadly_calls);
 }

@@ -7,8 +7,9 @@
 #include <stddef.h>
 
 enum confine_role {
-	CONFINE_PACKETS, /* CAP_NET_ADMIN, no files, no exec, no new sockets but of NETLINK_ROUTE */
-	CONFINE_FILES,   /* no capability, no exec, no network; files only where it is told */
+	CONFINE_PACKETS,  /* CAP_NET_ADMIN, no files, no exec, no new sockets but of NETLINK_ROUTE */
+	CONFINE_FILES,    /* no capability, no exec, no network; files only where it is told */
+	CONFINE_WATCHDOG, /* no capability; waits, and kills the daemon */
 	CONFINE_STACK, /* CAP_NET_ADMIN and CAP_NET_RAW; runs whack, so only what nobody needs is forbidden */
 };
 

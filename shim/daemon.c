@@ -17,6 +17,7 @@
 #include "shim/state.h"
 #include "shim/traffic.h"
 #include "shim/watch.h"
+#include "shim/watchdog.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -44,6 +45,7 @@ struct daemon {
 	struct event *queue_event, *watch_event, *files_event, *tick, *signals[3];
 	int notify;          /* systemd's socket; -1: none */
 	struct files *files; /* who has the file system */
+	struct watchdog watchdog;
 	struct control_server *control;
 
 	struct bridging *bridging; /* NULL: without --bridge */
@@ -69,6 +71,14 @@ static enum nfq_verdict on_packet(void *ctx, struct nfq_packet *packet)
 	struct daemon *d = ctx;
 
 	return traffic_packet(d->traffic, packet);
+}
+
+static void on_before_verdicts(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	if (d->traffic)
+		traffic_before_verdicts(d->traffic);
 }
 
 static void on_queue(evutil_socket_t fd, short what, void *ctx)
@@ -281,6 +291,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	write_metrics(d);
 	d->ticks++;
 	notify_tell(d->notify, "WATCHDOG=1");
+	watchdog_feed(&d->watchdog);
 }
 
 /* Reload: what can change while running does; the rest asks for a restart. */
@@ -402,7 +413,8 @@ static bool fail(struct daemon *d, const char *what, const char *why)
 
 static bool open_queue(struct daemon *d)
 {
-	const struct nfq_options options = {.number = (uint16_t)d->config.queue_number};
+	const struct nfq_options options = {.number = (uint16_t)d->config.queue_number,
+					    .before_verdicts = on_before_verdicts};
 	const int rc = nfq_queue_open(&d->queue, &options, on_packet, d);
 	char what[32], why[160];
 
@@ -514,6 +526,9 @@ static bool start(struct daemon *d)
 	/* First: the helper processes must not inherit what is opened later. */
 	if (!open_files(d))
 		return false;
+	rc = watchdog_start(&d->watchdog);
+	if (rc)
+		return fail(d, "watchdog", strerror(-rc));
 	rc = watch_prepare(&d->watch, &d->config, &d->log);
 	if (rc)
 		return fail(d, "sessions", strerror(-rc));
@@ -564,6 +579,7 @@ static void release(struct daemon *d)
 	if (d->loop)
 		event_base_free(d->loop);
 	files_close(d->files);
+	watchdog_stop(&d->watchdog);
 	notify_close(d->notify);
 	if (d->nft)
 		rules_nft_close(d->nft);
@@ -573,7 +589,8 @@ static void release(struct daemon *d)
 
 int daemon_run(struct config *config, int argc, char *const argv[])
 {
-	struct daemon d = {.config = *config, .argc = argc, .argv = argv};
+	struct daemon d = {
+		.config = *config, .argc = argc, .argv = argv, .notify = -1, .watchdog = {.socket = -1}};
 	int status = EXIT_FAILED;
 
 	log_open(&d.log, d.config.verbose, d.config.log_format == CONFIG_LOG_JSON);
