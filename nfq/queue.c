@@ -23,8 +23,10 @@ enum {
 	ATTRIBUTES_MAX = 4096, /* bytes of a message ahead of its payload; the kernel's are about 200 */
 	SKEW = 320,            /* bytes; keeps the slots' beginnings out of one and the same cache set */
 	SLOT_SIZE = 65536 + ATTRIBUTES_MAX + SKEW,
-	VERDICT_MAX = 64,  /* bytes of a verdict without its payload */
-	SEND_GOAL = 30000, /* bytes; verdicts that are sent together, unless one alone is longer */
+	VERDICT_MAX = 64, /* bytes of a verdict without its payload */
+	VERDICTS_AFTER =
+		256, /* messages at most; a multiple of BATCH. What is done before them waits for the kernel */
+	SEND_GOAL = 60000, /* bytes; verdicts that are sent together, unless one alone is longer */
 	SEND_SIZE = SEND_GOAL + NFQ_PACKET_MAX + 2 * VERDICT_MAX,
 	DEFAULT_MAX_LENGTH = 4096,
 	DEFAULT_BUFFER_SIZE = 4 << 20,
@@ -37,6 +39,7 @@ struct nfq_queue {
 	int fd;
 	uint16_t number;
 	nfq_handler *handler;
+	void (*before_verdicts)(void *ctx);
 	void *ctx;
 	struct nfq_stats stats;
 
@@ -67,6 +70,8 @@ static void send_verdicts(struct nfq_queue *queue)
 
 	if (!queue->send_used)
 		return;
+	if (queue->before_verdicts)
+		queue->before_verdicts(queue->ctx);
 	do {
 		sent = sendto(queue->fd, queue->send, queue->send_used, 0, (const struct sockaddr *)&kernel,
 			      sizeof kernel);
@@ -278,26 +283,38 @@ static unsigned handle_batch(struct nfq_queue *queue, unsigned count)
 			packets += handle_datagram(queue, queue->slots[i], queue->messages[i].msg_len);
 		header->msg_namelen = sizeof queue->senders[i];
 	}
+	return packets;
+}
+
+static void flush_verdicts(struct nfq_queue *queue)
+{
 	end_run(queue);
 	send_verdicts(queue);
-	return packets;
 }
 
 int nfq_queue_read(struct nfq_queue *queue, unsigned max)
 {
 	unsigned packets = 0, messages = 0;
+	int error = 0;
 
 	while (!max || messages < max) {
 		const unsigned want = max && max - messages < BATCH ? max - messages : BATCH;
 		const int got = receive(queue, want);
 
 		if (got < 0)
-			return got;
+			error = got;
+		if (got <= 0)
+			break;
 		packets += handle_batch(queue, (unsigned)got);
 		messages += (unsigned)got;
 		if ((unsigned)got < want)
 			break;
+		if (messages % VERDICTS_AFTER == 0)
+			flush_verdicts(queue);
 	}
+	flush_verdicts(queue);
+	if (error)
+		return error;
 	return packets > INT32_MAX ? INT32_MAX : (int)packets;
 }
 
@@ -337,7 +354,7 @@ static int configure(struct nfq_queue *queue, struct nlmsghdr *message)
 /* Everything in one message, so that no packet finds a queue that is bound but not yet told what to do. */
 static int bind_queue(struct nfq_queue *queue, uint32_t max_length)
 {
-	char buffer[256];
+	char buffer[256] = {0};
 	struct nlmsghdr *message = nfq_nlmsg_put(buffer, NFQNL_MSG_CONFIG, queue->number);
 
 	nfq_nlmsg_cfg_put_cmd(message, AF_UNSPEC, NFQNL_CFG_CMD_BIND);
@@ -352,7 +369,7 @@ static int bind_queue(struct nfq_queue *queue, uint32_t max_length)
  * nothing, on any kernel since 3.8, but asks for the capability. */
 static int may_configure(struct nfq_queue *queue)
 {
-	char buffer[256];
+	char buffer[256] = {0};
 	struct nlmsghdr *message = nfq_nlmsg_put(buffer, NFQNL_MSG_CONFIG, 0);
 
 	nfq_nlmsg_cfg_put_cmd(message, AF_INET, NFQNL_CFG_CMD_PF_BIND);
@@ -414,6 +431,7 @@ int nfq_queue_open(struct nfq_queue **out, const struct nfq_options *options, nf
 	memset(queue, 0, offsetof(struct nfq_queue, send));
 	queue->number = options->number;
 	queue->handler = handler;
+	queue->before_verdicts = options->before_verdicts;
 	queue->ctx = ctx;
 	prepare_slots(queue);
 	error = open_socket(queue, options->buffer_size ? options->buffer_size : DEFAULT_BUFFER_SIZE);
@@ -451,7 +469,7 @@ void nfq_queue_drain(struct nfq_queue *queue, unsigned timeout_ms)
 
 void nfq_queue_drain_and_close(struct nfq_queue *queue, unsigned timeout_ms)
 {
-	char buffer[256];
+	char buffer[256] = {0};
 	struct nlmsghdr *message;
 
 	nfq_queue_drain(queue, timeout_ms);

@@ -32,8 +32,9 @@ typedef enum nfq_verdict nfq_handler(void *ctx, struct nfq_packet *packet);
 
 struct nfq_options {
 	uint16_t number;
-	uint32_t max_length;  /* packets that may wait in the kernel; 0: 4096 */
-	uint32_t buffer_size; /* socket receive buffer, bytes; 0: 4 MiB */
+	uint32_t max_length;                /* packets that may wait in the kernel; 0: 4096 */
+	uint32_t buffer_size;               /* socket receive buffer, bytes; 0: 4 MiB */
+	void (*before_verdicts)(void *ctx); /* called before a batch of verdicts leaves; may be NULL */
 };
 
 struct nfq_stats {

@@ -54,6 +54,16 @@ int rules_nft_map_add(struct rules_nft *nft, enum rules_set map, const void *key
 		      unsigned timeout_s);
 /* No error when it is not in the set (any more). */
 int rules_nft_set_delete(struct rules_nft *nft, enum rules_set set, const void *key, size_t key_length);
+/* The same for many changes, cheaper; the time-out of one that is in the set already does not begin anew. They wait for each other until the flush, which is to come before
+ * whatever relies on them. More than fit flush by themselves. */
+void rules_nft_set_add_later(struct rules_nft *nft, enum rules_set set, const void *key, size_t key_length,
+			     unsigned timeout_s);
+void rules_nft_set_delete_later(struct rules_nft *nft, enum rules_set set, const void *key,
+				size_t key_length);
+void rules_nft_set_flush(struct rules_nft *nft);
+uint64_t
+rules_nft_set_refused(const struct rules_nft *nft); /* of these, those that the kernel did not take */
+
 /* The elements of a set, with the time in ms until each expires (0: never). One may be told twice, or missed,
  * when the set changes meanwhile. */
 typedef void rules_element_fn(void *ctx, const void *key, size_t key_length, uint64_t expires_ms);

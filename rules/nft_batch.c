@@ -8,6 +8,7 @@
 #include <libnftnl/table.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <string.h>
 
 enum {
 	MESSAGE_ROOM = 4096, /* bytes; no message of ours comes near it */
@@ -18,6 +19,7 @@ void rules_batch_begin(struct rules_nft *nft, struct rules_batch *batch, char *b
 {
 	struct nlmsghdr *begin;
 
+	memset(buffer, 0, capacity); /* the padding between attributes goes to the kernel too */
 	batch->buffer = buffer;
 	batch->capacity = capacity;
 	batch->used = 0;
@@ -83,8 +85,9 @@ int rules_batch_send(struct rules_nft *nft, struct rules_batch *batch, const str
 		return -ENOMEM;
 	end = nftnl_batch_end(batch->buffer + batch->used, nft->sequence++);
 	batch->used += NLMSG_ALIGN(end->nlmsg_len);
-	if (mnl_socket_sendto(nft->socket, batch->buffer, batch->used) < 0)
-		return -errno;
+	while (mnl_socket_sendto(nft->socket, batch->buffer, batch->used) < 0)
+		if (errno != EINTR)
+			return -errno;
 	error = read_errors(nft, batch->first_sequence, &sequence);
 	index = sequence - batch->first_sequence; /* 0: the batch itself */
 	if (error && index >= 1 && index <= batch->message_count)
@@ -133,7 +136,7 @@ static void note_owner(void *ctx, const struct nlmsghdr *answer)
 
 int rules_nft_table_exists(struct rules_nft *nft, const char *table, uint32_t *owner)
 {
-	char buffer[512];
+	char buffer[512] = {0};
 	uint32_t port = 0;
 	struct nlmsghdr *request =
 		nftnl_nlmsg_build_hdr(buffer, NFT_MSG_GETTABLE, NFPROTO_INET, 0, nft->sequence++);

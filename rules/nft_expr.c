@@ -56,12 +56,20 @@ static void set_u16(struct nftnl_expr *expr, uint16_t attribute, uint16_t value)
 		nftnl_expr_set_u16(expr, attribute, value);
 }
 
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored                                                                               \
+	"-Wanalyzer-malloc-leak" /* "target" keeps and frees what it is given, and gcc can't know that */
+#endif
 static void set_data(struct builder *b, struct nftnl_expr *expr, uint16_t attribute, const void *data,
 		     size_t length)
 {
 	if (expr && nftnl_expr_set(expr, attribute, data, (uint32_t)length) < 0)
 		b->failed = true;
 }
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
 
 static void put_compare(struct builder *b, const void *data, size_t length)
 {

@@ -9,11 +9,25 @@
 #include <libmnl/libmnl.h>
 #include <libnftnl/rule.h>
 
+/* A change of a set that waits for rules_nft_set_flush(). */
+#define RULES_WAITING_MAX 256 /* two messages each at most, in one batch */
+#define RULES_KEY_MAX 20
+struct rules_change {
+	enum rules_set set;
+	uint8_t key[RULES_KEY_MAX];
+	size_t key_length;
+	unsigned timeout_s;
+	bool keep;
+};
+
 struct rules_nft {
 	struct mnl_socket *socket; /* non-blocking: the kernel answers inside send */
 	struct mnl_socket *events;
 	uint32_t portid; /* of socket: the owner of natshim_queue, and the mark of our own events */
 	uint32_t sequence;
+	struct rules_change waiting[RULES_WAITING_MAX];
+	size_t waiting_count;
+	uint64_t refused;                   /* changes that waited, and that the kernel did not take */
 	uint64_t full_until_ms[RULES_SETS]; /* CLOCK_MONOTONIC; 0: not full */
 };
 
@@ -24,7 +38,7 @@ struct rules_message {
 	const struct rules_rule *rule;
 };
 
-#define RULES_MESSAGES_MAX 192
+#define RULES_MESSAGES_MAX 512
 struct rules_batch {
 	char *buffer;
 	size_t capacity, used;

@@ -16,6 +16,7 @@
 
 enum {
 	EVENTS_MAX = 32768,
+	WAITING_SIZE = 96 * 1024,
 	BATCH_SIZE = 16 * 1024,
 	FULL_PAUSE_MS = 1000,
 };
@@ -63,9 +64,18 @@ static uint64_t now_ms(void)
 }
 
 /* Put in, taken out, and put in again, in one step: kernels before 6.12 can't change a time-out, and to take
- * out what is not there would be an error. Errors must be rare: the kernel takes 20 ms to undo a batch, so a
- * full set is left alone for a while. */
-/* port: of an element of a map, network order; else NULL. */
+ * out what is not there would be an error. */
+static void put_change(struct rules_nft *nft, struct rules_batch *batch, const struct rules_set_place *place,
+		       const void *key, const uint16_t *port, unsigned timeout_s, bool keep)
+{
+	add_element(nft, batch, NFT_MSG_NEWSETELEM, place, key, port, timeout_s);
+	add_element(nft, batch, NFT_MSG_DELSETELEM, place, key, port, 0);
+	if (keep)
+		add_element(nft, batch, NFT_MSG_NEWSETELEM, place, key, port, timeout_s);
+}
+
+/* Errors must be rare: the kernel takes 20 ms to undo a batch, so a full set is left alone for a while.
+ * port: of an element of a map, network order; else NULL. */
 static int change_element(struct rules_nft *nft, enum rules_set set, const void *key, size_t key_length,
 			  const uint16_t *port, unsigned timeout_s, bool keep)
 {
@@ -80,10 +90,7 @@ static int change_element(struct rules_nft *nft, enum rules_set set, const void 
 	if (keep && nft->full_until_ms[set] && now_ms() < nft->full_until_ms[set])
 		return -ENFILE;
 	rules_batch_begin(nft, &batch, buffer, sizeof(buffer));
-	add_element(nft, &batch, NFT_MSG_NEWSETELEM, place, key, port, timeout_s);
-	add_element(nft, &batch, NFT_MSG_DELSETELEM, place, key, port, 0);
-	if (keep)
-		add_element(nft, &batch, NFT_MSG_NEWSETELEM, place, key, port, timeout_s);
+	put_change(nft, &batch, place, key, port, timeout_s, keep);
 	result = rules_batch_send(nft, &batch, &failed);
 	nft->full_until_ms[set] = result == -ENFILE ? now_ms() + FULL_PAUSE_MS : 0;
 	return result;
@@ -106,6 +113,72 @@ int rules_nft_map_add(struct rules_nft *nft, enum rules_set map, const void *key
 int rules_nft_set_delete(struct rules_nft *nft, enum rules_set set, const void *key, size_t key_length)
 {
 	return change_element(nft, set, key, key_length, NULL, 0, false);
+}
+
+static void change_later(struct rules_nft *nft, struct rules_change change, const void *key)
+{
+	const struct rules_set_place *place = ruleset_set_place(change.set);
+
+	if (!place || change.key_length != ruleset_key_length(place->key)) {
+		nft->refused++;
+		return;
+	}
+	if (nft->waiting_count == RULES_WAITING_MAX)
+		rules_nft_set_flush(nft);
+	memcpy(change.key, key, change.key_length);
+	nft->waiting[nft->waiting_count++] = change;
+}
+
+void rules_nft_set_add_later(struct rules_nft *nft, enum rules_set set, const void *key, size_t key_length,
+			     unsigned timeout_s)
+{
+	change_later(nft,
+		     (struct rules_change){
+			     .set = set, .key_length = key_length, .timeout_s = timeout_s, .keep = true},
+		     key);
+}
+
+void rules_nft_set_delete_later(struct rules_nft *nft, enum rules_set set, const void *key, size_t key_length)
+{
+	change_later(nft, (struct rules_change){.set = set, .key_length = key_length}, key);
+}
+
+/* One message to put it in, which changes nothing where it is already; two to take it out, which would be an error where it is
+ * not. */
+static void put_waiting(struct rules_nft *nft, struct rules_batch *batch, const struct rules_change *c)
+{
+	const struct rules_set_place *place = ruleset_set_place(c->set);
+
+	add_element(nft, batch, NFT_MSG_NEWSETELEM, place, c->key, NULL, c->timeout_s);
+	if (!c->keep)
+		add_element(nft, batch, NFT_MSG_DELSETELEM, place, c->key, NULL, 0);
+}
+
+/* One that the kernel refuses takes the others of its batch with it: then each is tried by itself. */
+void rules_nft_set_flush(struct rules_nft *nft)
+{
+	const struct rules_message *failed;
+	struct rules_batch batch;
+	char buffer[WAITING_SIZE];
+
+	if (!nft->waiting_count)
+		return;
+	rules_batch_begin(nft, &batch, buffer, sizeof(buffer));
+	for (size_t i = 0; i < nft->waiting_count; i++)
+		put_waiting(nft, &batch, &nft->waiting[i]);
+	if (rules_batch_send(nft, &batch, &failed))
+		for (size_t i = 0; i < nft->waiting_count; i++) {
+			const struct rules_change *c = &nft->waiting[i];
+
+			if (change_element(nft, c->set, c->key, c->key_length, NULL, c->timeout_s, c->keep))
+				nft->refused++;
+		}
+	nft->waiting_count = 0;
+}
+
+uint64_t rules_nft_set_refused(const struct rules_nft *nft)
+{
+	return nft->refused;
 }
 
 struct element_dump {
@@ -142,7 +215,7 @@ int rules_nft_set_dump(struct rules_nft *nft, enum rules_set set, rules_element_
 	const struct rules_set_place *place = ruleset_set_place(set);
 	struct element_dump dump = {fn, ctx};
 	struct nlmsghdr *request;
-	char buffer[512];
+	char buffer[512] = {0};
 
 	if (!place)
 		return -EINVAL;
@@ -202,7 +275,7 @@ int rules_nft_counters(struct rules_nft *nft, rules_counter_fn *fn, void *ctx)
 
 	for (size_t i = 0; i < 2; i++) {
 		struct counter_dump dump = {.fn = fn, .ctx = ctx};
-		char buffer[512];
+		char buffer[512] = {0};
 		struct nlmsghdr *request = nftnl_nlmsg_build_hdr(buffer, NFT_MSG_GETRULE, NFPROTO_INET,
 								 NLM_F_DUMP, nft->sequence++);
 		int result;

@@ -22,7 +22,7 @@ enum {
 	ALIVE_TIMEOUT_S = 600,
 	EXCHANGE_TIMEOUT_S = 120,
 	PEER_TIMEOUT_S = 8 * 3600,
-	FIRST_TIMEOUT_S = 60, /* of an address' bucket, which is full again long before */
+	FIRST_TIMEOUT_S = 5, /* of an address' bucket, which is full again by then */
 	SET_SIZE = 65535,
 };
 

@@ -143,7 +143,8 @@ static void log_message(struct traffic *t, const struct ike_result *r)
 		log_event(t->log, LOG_REWRITTEN, NULL, "%s", filter_rewrite_text(r, text));
 }
 
-/* The cookie must be in the set before the verdict: the answer to this very message has to come up. */
+/* The cookie must be in the set before the verdict is sent (traffic_before_verdicts): the answer to this very message has to
+ * come up. */
 static enum nfq_verdict on_ike(struct traffic *t, struct filter_outcome *o)
 {
 	const struct ike_result *r = &o->ike;
@@ -153,12 +154,14 @@ static enum nfq_verdict on_ike(struct traffic *t, struct filter_outcome *o)
 	if (r->message_number == 1 && !r->server_initiated)
 		watch_phase1_begins(t->watch, &r->peer);
 	if (r->actions & IKE_ACT_UNTRACK)
-		rules_nft_set_delete(t->nft, RULES_SET_EXCHANGES, r->evicted, IKE_COOKIE_LEN);
-	if ((r->actions & IKE_ACT_TRACK) &&
-	    rules_nft_set_add(t->nft, RULES_SET_EXCHANGES, r->cookie, IKE_COOKIE_LEN, EXCHANGE_TIMEOUT_S))
-		t->set_errors++;
-	if (t->bridging)
+		rules_nft_set_delete_later(t->nft, RULES_SET_EXCHANGES, r->evicted, IKE_COOKIE_LEN);
+	if (r->actions & IKE_ACT_TRACK)
+		rules_nft_set_add_later(t->nft, RULES_SET_EXCHANGES, r->cookie, IKE_COOKIE_LEN,
+					EXCHANGE_TIMEOUT_S);
+	if (t->bridging) {
+		rules_nft_set_flush(t->nft); /* it may send by itself */
 		verdict = bridging_act(t->bridging, o, &known);
+	}
 	if (known || r->actions & IKE_ACT_REMEMBER_PEER)
 		let_peer_up(t, &r->peer, 0);
 	if (r->actions & (IKE_ACT_REMEMBER_PEER | IKE_ACT_FORGET_PEER))
@@ -237,6 +240,11 @@ enum nfq_verdict traffic_packet(void *ctx, struct nfq_packet *packet)
 }
 
 /* Start and end */
+
+void traffic_before_verdicts(struct traffic *traffic)
+{
+	rules_nft_set_flush(traffic->nft);
+}
 
 void traffic_configure(struct traffic *traffic, const struct config *config)
 {
@@ -324,7 +332,7 @@ struct traffic_stats traffic_stats(const struct traffic *traffic)
 		.filter = &traffic->filter.counters,
 		.ike = ike_table_stats(traffic->ike),
 		.l2tp = l2tp_table_stats(traffic->l2tp),
-		.set_errors = traffic->set_errors,
+		.set_errors = traffic->set_errors + rules_nft_set_refused(traffic->nft),
 		.unanswered_hellos = traffic->unanswered_hellos,
 	};
 }

@@ -33,6 +33,9 @@ void traffic_configure(struct traffic *traffic, const struct config *config); /*
 /* The queue's handler; ctx is the struct traffic. */
 enum nfq_verdict traffic_packet(void *ctx, struct nfq_packet *packet);
 
+/* The sets are changed by the batch, as verdicts leave: called before they do. */
+void traffic_before_verdicts(struct traffic *traffic);
+
 /* Fills the kernel's sets anew, after the table that they are in was installed. */
 void traffic_fill_sets(struct traffic *traffic);
 /* Writes what has changed since the last time. Once a second. */
