@@ -46,7 +46,7 @@ Q := @
 say := @printf '  %-7s %s\n'
 endif
 
-.PHONY: all deps check check-unit check-net check-vm fuzz fuzz-short bench lint demo install uninstall clean
+.PHONY: all deps check check-unit check-net check-vm fuzz fuzz-short bench lint analyze demo install uninstall clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -135,6 +135,14 @@ bench: natshim $(BENCH:%=$B/rel/%)
 
 lint:
 	$(Q)tools/lint
+
+# gcc's own analysis; what it finds ends the run.
+analyze: $(SRC:%.c=$B/analyze/%.o)
+
+$B/analyze/%.o: %.c tools/version
+	$(say) ANALYZE $<
+	@mkdir -p $(@D)
+	$(Q)gcc $(BASE_CFLAGS) -O2 -fanalyzer -c -o $@ $<
 
 demo: natshim
 	$(Q)PYTHON=$(PYTHON) tools/demo
