@@ -393,12 +393,30 @@ static void add_sa(struct session_table *table, uint64_t now_ms, const struct sa
 		session_is_up(table, index, now_ms);
 }
 
+static void remember_gone(struct session_table *table, const struct sa_info *info)
+{
+	if (table->dumping)
+		table->gone[table->gone_count++ % GONE_MAX] =
+			(struct gone_sa){.peer = info->peer, .spi = info->spi, .outbound = info->outbound};
+}
+
+static bool is_gone(const struct session_table *table, const struct sa_info *info)
+{
+	const size_t count = table->gone_count < GONE_MAX ? table->gone_count : GONE_MAX;
+
+	for (size_t i = 0; i < count; i++)
+		if (table->gone[i].spi == info->spi && table->gone[i].outbound == info->outbound &&
+		    endpoint_same_host(&table->gone[i].peer, &info->peer))
+			return true;
+	return false;
+}
+
 void session_sa(struct session_table *table, uint64_t now_ms, const struct sa_info *info, unsigned profile)
 {
 	const uint32_t found = table_find_sa(table, &info->peer, info->spi, info->outbound);
 
 	if (!found) {
-		if (sa_is_l2tp(info))
+		if (sa_is_l2tp(info) && !(info->dumped && is_gone(table, info)))
 			add_sa(table, now_ms, info, profile);
 		return;
 	}
@@ -425,6 +443,7 @@ void session_sa_gone(struct session_table *table, uint64_t now_ms, const struct 
 	const uint32_t sa = table_find_sa(table, &info->peer, info->spi, info->outbound);
 
 	(void)now_ms;
+	remember_gone(table, info);
 	if (sa)
 		remove_sa(table, sa);
 }
@@ -433,6 +452,7 @@ void session_dump_begin(struct session_table *table)
 {
 	table->generation++;
 	table->dumping = true;
+	table->gone_count = 0;
 }
 
 void session_dump_end(struct session_table *table, uint64_t now_ms)

@@ -60,6 +60,8 @@ struct identify {
 };
 #define IDENTIFY_MAX 64
 
+#define GONE_MAX 64
+
 struct session_table {
 	struct session_config config;
 	struct pool sessions, sas;
@@ -70,6 +72,13 @@ struct session_table {
 	uint32_t first_action, last_action;
 	uint32_t generation;
 	bool dumping;
+	/* SAs whose end was told while a dump runs: it may still show them. The newest; a few are enough. */
+	struct gone_sa {
+		struct endpoint peer;
+		uint32_t spi;
+		bool outbound;
+	} gone[GONE_MAX];
+	size_t gone_count;
 	uint64_t serial;
 	struct identify identify[IDENTIFY_MAX];
 	size_t identify_count;

@@ -35,6 +35,7 @@ struct xfrm_monitor {
 	uint32_t dump_sequence;
 	bool dump_broken; /* the dump that runs is not complete */
 	bool again;       /* dump once more: policies first */
+	bool in_dump;     /* the message in hand is out of a dump */
 	uint64_t dump_began_ms;
 	struct xfrm_stats stats;
 	_Alignas(struct nlmsghdr) unsigned char buffer[BUFFER_BYTES];
@@ -94,6 +95,7 @@ static void take_sa(struct xfrm_monitor *m, struct xfrm_message *message)
 	if (!our_side(m, message, &src_is_us))
 		return;
 	xfrm_to_sa(message, src_is_us, &sa);
+	sa.dumped = m->in_dump;
 	if (message->kind == XFRM_KIND_SA_GONE) {
 		m->handlers.sa_gone(m->ctx, &sa);
 		return;
@@ -258,7 +260,9 @@ static int read_dump(struct xfrm_monitor *m, unsigned *budget)
 			} else if (h->nlmsg_type == NLMSG_DONE) {
 				return dump_done(m, 0);
 			} else {
+				m->in_dump = true;
 				take_message(m, h, (size_t)left);
+				m->in_dump = false;
 			}
 		}
 	}

@@ -748,6 +748,36 @@ static void test_dump_sweeps(void **state)
 	session_table_free(t);
 }
 
+/* The dump was read before the deletion, and arrives behind it. */
+static void test_dump_does_not_raise_the_dead(void **state)
+{
+	struct session_table *t = new_table();
+	struct sa_info in = sa_of(A, 1701, 0x10, false), out = sa_of(A, 1701, 0x11, true);
+	struct log log;
+
+	(void)state;
+	connect_client(t, T0, A, 1701, 0x10);
+	session_dump_begin(t);
+	session_sa_gone(t, T0 + 1, &in);
+	session_sa_gone(t, T0 + 1, &out);
+	in.dumped = out.dumped = true;
+	session_sa(t, T0 + 2, &in, 0);
+	session_sa(t, T0 + 2, &out, 0);
+	assert_int_equal(session_stats(t).sessions, 0);
+	in.dumped = out.dumped = false; /* made anew, with the same SPI: keys were exchanged */
+	session_sa(t, T0 + 3, &in, 0);
+	session_sa(t, T0 + 3, &out, 0);
+	session_dump_end(t, T0 + 4);
+	assert_int_equal(session_stats(t).sessions, 1);
+	in.dumped = true; /* the next dump is a true one */
+	session_sa_gone(t, T0 + 5, &in);
+	session_dump_begin(t);
+	session_sa(t, T0 + 6, &in, 0);
+	assert_int_equal(session_stats(t).sas, 2);
+	drain(t, T0 + 6, &log);
+	session_table_free(t);
+}
+
 static void test_nat_mapping_moves(void **state)
 {
 	struct session_table *t = new_table();
@@ -931,6 +961,7 @@ int main(void)
 		cmocka_unit_test(test_stack_says_done_but_sas_stay),
 		cmocka_unit_test(test_life_takes_an_end_back),
 		cmocka_unit_test(test_dump_sweeps),
+		cmocka_unit_test(test_dump_does_not_raise_the_dead),
 		cmocka_unit_test(test_nat_mapping_moves),
 		cmocka_unit_test(test_keep_warm),
 		cmocka_unit_test(test_bound),
