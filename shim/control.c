@@ -1,10 +1,10 @@
-/* Server over libevent's listener and buffer events, client over plain blocking calls. */
+/* Server over libevent's listener and one event a client (no buffer events: libevent 2.1.12 crashes when it gets no memory
+ * for one), client over plain blocking calls. */
 #include "shim/control.h"
 
 #include <errno.h>
-#include <event2/buffer.h>
-#include <event2/bufferevent.h>
 #include <event2/event.h>
+#include <event2/event_struct.h>
 #include <event2/listener.h>
 #include <grp.h>
 #include <stdint.h>
@@ -28,8 +28,14 @@ struct control_server {
 	void *ctx;
 	struct client {
 		struct control_server *server;
-		struct bufferevent *stream; /* NULL: free */
-		bool answered;
+		bool taken;
+		int fd;
+		struct event event; /* readable until the request is whole, then writable */
+		uint8_t request[REQUEST_HEADER + CONTROL_ARGUMENT_MAX];
+		size_t received;
+		uint8_t header[ANSWER_HEADER]; /* of the answer, sent before text */
+		char *text;                    /* malloc'ed; NULL: not answered yet */
+		size_t length, sent;           /* of header and text together */
 	} clients[CONTROL_CLIENTS_MAX];
 	unsigned client_count;
 };
@@ -53,96 +59,115 @@ static void drop_client(struct client *c)
 {
 	struct control_server *s = c->server;
 
-	bufferevent_free(c->stream);
-	c->stream = NULL;
+	event_del(&c->event);
+	close(c->fd);
+	free(c->text);
+	*c = (struct client){.taken = false};
 	if (s->client_count-- == CONTROL_CLIENTS_MAX)
 		evconnlistener_enable(s->listener);
 }
 
-static void answer(struct client *c, bool ok, const char *text)
+/* False: nothing more can be had of this client. */
+static bool wait_for(struct client *c, short what, event_callback_fn then)
 {
-	const size_t length = strlen(text);
-	const uint8_t header[ANSWER_HEADER] = {VERSION,
-					       !ok,
-					       0,
-					       0,
-					       (uint8_t)(length >> 24),
-					       (uint8_t)(length >> 16),
-					       (uint8_t)(length >> 8),
-					       (uint8_t)length};
+	static const struct timeval timeout = {.tv_sec = CONTROL_TIMEOUT_S};
 
-	c->answered = true;
-	bufferevent_disable(c->stream, EV_READ);
-	bufferevent_write(c->stream, header, sizeof header);
-	bufferevent_write(c->stream, text, length);
+	return !event_assign(&c->event, c->server->base, c->fd, what | EV_PERSIST, then, c) &&
+	       !event_add(&c->event, &timeout);
 }
 
-static void on_readable(struct bufferevent *stream, void *ctx)
+static bool would_wait(ssize_t rc)
+{
+	return rc < 0 && (errno == EAGAIN || errno == EINTR);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *ctx)
 {
 	struct client *c = ctx;
-	struct evbuffer *in = bufferevent_get_input(stream);
+	const bool in_header = c->sent < ANSWER_HEADER;
+	const void *from =
+		in_header ? (const void *)(c->header + c->sent) : c->text + (c->sent - ANSWER_HEADER);
+	const size_t left = (in_header ? ANSWER_HEADER : c->length) - c->sent;
+	ssize_t sent = -1;
+
+	if (!(what & EV_TIMEOUT))
+		sent = send(fd, from, left, MSG_NOSIGNAL | (in_header ? MSG_MORE : 0));
+	if (sent > 0)
+		c->sent += (size_t)sent;
+	if (c->sent == c->length || (what & EV_TIMEOUT) || (sent < 0 && !would_wait(sent)))
+		drop_client(c);
+}
+
+/* Takes over text, which may be NULL where there was no memory for it. */
+static void answer(struct client *c, bool ok, char *text)
+{
+	const size_t length = text ? strlen(text) : 0;
+
+	c->text = text;
+	c->length = ANSWER_HEADER + length;
+	c->header[0] = VERSION;
+	c->header[1] = !ok;
+	for (size_t i = 0; i < 4; i++)
+		c->header[4 + i] = (uint8_t)(length >> (24 - 8 * i));
+	event_del(&c->event);
+	if (!text || !wait_for(c, EV_WRITE, on_writable))
+		drop_client(c);
+}
+
+static void on_request(struct client *c)
+{
 	char argument[CONTROL_ARGUMENT_MAX + 1] = "";
-	uint8_t header[REQUEST_HEADER];
 	struct control_reply reply = {.ok = false};
+	const uint8_t *header = c->request;
 	size_t length;
 
-	if (c->answered || evbuffer_copyout(in, header, sizeof header) < REQUEST_HEADER)
+	if (c->received < REQUEST_HEADER)
 		return;
 	length = (size_t)header[2] << 8 | header[3];
 	if (header[0] != VERSION || !header[1] || header[1] >= CONTROL_OPERATIONS ||
 	    length > CONTROL_ARGUMENT_MAX) {
-		answer(c, false, "not a request of this version of natshim");
+		answer(c, false, strdup("not a request of this version of natshim"));
 		return;
 	}
-	if (evbuffer_get_length(in) < REQUEST_HEADER + length)
+	if (c->received < REQUEST_HEADER + length)
 		return;
-	evbuffer_drain(in, REQUEST_HEADER);
-	evbuffer_remove(in, argument, length);
+	memcpy(argument, c->request + REQUEST_HEADER, length);
 	c->server->handler(c->server->ctx, header[1], argument, &reply);
-	answer(c, reply.ok, reply.text ? reply.text : "out of memory");
-	free(reply.text);
+	answer(c, reply.ok, reply.text);
 }
 
-static void on_written(struct bufferevent *stream, void *ctx)
+static void on_readable(evutil_socket_t fd, short what, void *ctx)
 {
 	struct client *c = ctx;
+	ssize_t got = 0;
 
-	if (c->answered && !evbuffer_get_length(bufferevent_get_output(stream)))
+	if (!(what & EV_TIMEOUT))
+		got = recv(fd, c->request + c->received, sizeof c->request - c->received, 0);
+	if (would_wait(got))
+		return;
+	if (got <= 0) { /* gone, or too slow */
 		drop_client(c);
-}
-
-/* The peer is gone, was too slow, or sent nothing. */
-static void on_end(struct bufferevent *stream, short what, void *ctx)
-{
-	(void)stream;
-	(void)what;
-	drop_client(ctx);
+		return;
+	}
+	c->received += (size_t)got;
+	on_request(c);
 }
 
 static void on_connection(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address,
 			  int length, void *ctx)
 {
-	static const struct timeval timeout = {.tv_sec = CONTROL_TIMEOUT_S};
 	struct control_server *s = ctx;
 	struct client *c = s->clients;
 
 	(void)address;
 	(void)length;
-	while (c->stream)
+	while (c->taken)
 		c++; /* one is free: the listener sleeps otherwise */
-	c->stream = bufferevent_socket_new(s->base, fd, BEV_OPT_CLOSE_ON_FREE);
-	if (!c->stream) {
-		close(fd);
-		return;
-	}
-	c->server = s;
-	c->answered = false;
+	*c = (struct client){.server = s, .taken = true, .fd = fd};
 	if (++s->client_count == CONTROL_CLIENTS_MAX)
 		evconnlistener_disable(listener);
-	bufferevent_setcb(c->stream, on_readable, on_written, on_end, c);
-	bufferevent_setwatermark(c->stream, EV_READ, 0, REQUEST_HEADER + CONTROL_ARGUMENT_MAX);
-	bufferevent_set_timeouts(c->stream, &timeout, &timeout);
-	bufferevent_enable(c->stream, EV_READ | EV_WRITE);
+	if (!wait_for(c, EV_READ, on_readable))
+		drop_client(c);
 }
 
 static bool somebody_answers(const struct sockaddr_un *address)
@@ -249,7 +274,7 @@ void control_close(struct control_server *server)
 	if (!server)
 		return;
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
-		if (server->clients[i].stream)
+		if (server->clients[i].taken)
 			drop_client(&server->clients[i]);
 	evconnlistener_free(server->listener);
 	unlink(server->path);
