@@ -1,6 +1,7 @@
 """SoftEther VPN server in a test host: IPsec and L2TP in user space, so it needs nothing of the kernel."""
 import os
 import re
+import signal
 import subprocess
 
 from . import hosts
@@ -18,7 +19,8 @@ class SoftEther:
         host.run("mkdir", "-p", "/run/softether")
         for path in ("/var/lib/softether", "/var/log/softether"):
             host.private(path)
-        self.process = host.popen("/usr/bin/vpnserver", "execsvc", log=host.path("softether.log"))
+        self.process = host.popen("/usr/bin/vpnserver", "execsvc", log=host.path("softether.log"),
+                                  start_new_session=True)  # a parent that starts its server anew when that crashes
         ipsec = f"IPsecEnable /L2TP:yes /L2TPRAW:no /ETHERIP:no /PSK:{psk} /DEFAULTHUB:DEFAULT"
         if not hosts.wait_for(lambda: self.vpncmd("About").returncode == 0, 20, 0.2):
             raise RuntimeError("SoftEther did not start")
@@ -43,5 +45,5 @@ class SoftEther:
 
     def stop(self):
         if self.process.poll() is None:
-            self.process.kill()
+            os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
