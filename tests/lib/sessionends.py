@@ -53,22 +53,10 @@ class Ends:
         tap.diag("after the StopCCN: " + ", ".join(f"{when - began:.2f} s {what}" for when, what in sorted(events)))
         parts = [sum(word in what for _, what in events) for word in ("proto esp", "dir ", lab.stack.ike_deleted)]
         seconds = max(events)[0] - began if events else 99
-        limit = max(1.0, 0.5 + 4 * self._cost())
-        tap.ok(not left and parts[0] >= 2 and parts[1] >= 2 and parts[2] and seconds <= limit,
-               f"closed: SAs, policies and IKE state are gone {seconds:.2f} s after the StopCCN (within {limit:.2f} s here)",
+        tap.ok(not left and parts[0] >= 2 and parts[1] >= 2 and parts[2] and seconds <= 1,
+               f"closed: SAs, policies and IKE state are gone {seconds:.2f} s after the StopCCN (within 1 s)",
                lambda: f"{left}\n{events}\n{lab.natshim.log()}\n{tap.tail(lab.stack.log())}")
         lab.forget(client)
-
-    def _cost(self):
-        """Seconds that asking the stack once takes. A second is the promise; an emulated machine under load may need that long only to
-        start the three programs that tell pluto."""
-        times = []
-        for _ in range(3):
-            began = time.monotonic()
-            self.lab.stack.ask()
-            times.append(time.monotonic() - began)
-        tap.diag(f"to ask the stack once takes {min(times):.2f} s here")
-        return min(times)
 
     def test_without_natshim(self):
         lab = self.lab

@@ -239,9 +239,6 @@ class Libreswan:
         """What it says of the client's IKE SA and of its children."""
         return [line for line in self.pluto.whack("--showstates").splitlines() if f":{client.seen_port} " in line]
 
-    def ask(self):
-        self.host.run(f"{pluto.LIBEXEC}/whack", "--showstates")
-
     def log(self):
         return self.pluto.log()
 

@@ -74,9 +74,6 @@ class Strongswan:
         """Lines of its list of IKE SAs with the client's address and port."""
         return [line for line in self.swanctl("--list-sas").stdout.splitlines() if f"[{client.seen_port}]" in line]
 
-    def ask(self):
-        self.swanctl("--stats")
-
     def log(self):
         try:
             with open(self.log_file, encoding="utf-8", errors="replace") as log:
