@@ -641,6 +641,14 @@ static char *optional_value(const struct option_spec *o, int argc, char *const a
 	return (char *)(uintptr_t)o->otherwise;
 }
 
+/* What getopt_long(3) means by '?' and ':': it leaves in optopt the option that it knows, but for one that is used wrongly. */
+static const char *misuse(int value)
+{
+	if (value == ':')
+		return "needs a value";
+	return optopt && (optopt >= 256 || option_of(optopt)) ? "takes no value" : "unknown or ambiguous option";
+}
+
 static enum config_outcome read_command_line(struct config *config, int argc, char *const argv[],
 					     bool only_config, char *error)
 {
@@ -661,9 +669,7 @@ static enum config_outcome read_command_line(struct config *config, int argc, ch
 			return CONFIG_VERSION;
 		if (value == ':' || value == '?') {
 			snprintf(error, CONFIG_ERROR_MAX, "%s: %s; natshim --help lists the options",
-				 argv[optind - 1],
-				 value == ':' ? "needs a value"
-					      : "unknown or ambiguous option, or a value it does not take");
+				 argv[optind - 1], misuse(value));
 			return CONFIG_BAD_USAGE;
 		}
 		o = option_of(value);

@@ -46,6 +46,12 @@ static bool drop_capabilities(enum confine_role role)
 	return !capng_apply(sets);
 }
 
+bool confine_is_net_admin(void)
+{
+	capng_get_caps_process();
+	return capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN);
+}
+
 /* Files */
 
 #define LANDLOCK_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)

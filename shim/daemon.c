@@ -428,8 +428,6 @@ static bool open_queue(struct daemon *d)
 			 owner ? "taken by process %d; stop it, or choose another number"
 			       : "taken by another program; choose another number",
 			 (int)owner);
-	} else if (rc == -EPERM) {
-		snprintf(why, sizeof why, "not permitted; natshim needs CAP_NET_ADMIN: run it as root");
 	} else {
 		snprintf(why, sizeof why, "%s; is the kernel module nfnetlink_queue there?", strerror(-rc));
 	}
@@ -522,6 +520,8 @@ static bool start(struct daemon *d)
 	char error[RULES_ERROR_MAX] = "";
 	int rc;
 
+	if (!confine_is_net_admin())
+		return fail(d, "run", "not permitted; natshim needs CAP_NET_ADMIN: run it as root");
 	d->notify = notify_open();
 	/* First: the helper processes must not inherit what is opened later. */
 	if (!open_files(d))
