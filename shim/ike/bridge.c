@@ -15,7 +15,6 @@ enum {
 	KNOWN_MAX = 4096,
 	KNOWN_TTL_MS = 24 * 3600 * 1000,
 	TRACK_S = 180, /* of an exchange that is not complete */
-	AUTHENTICATION_FAILED = 24,
 	INFORMATIONAL = 5,
 	QUICK_MODE = 32,
 	EXCHANGE_TYPE_AT = 18,
@@ -419,9 +418,9 @@ bool work_emit_sealed(struct work *w, const struct keys *keys, uint8_t *iv)
 	return true;
 }
 
-void work_refuse(struct work *w)
+void work_refuse(struct work *w, enum refusal why)
 {
-	static const uint8_t body[] = {0, 0, 0, 1, 1, 0, 0, AUTHENTICATION_FAILED}; /* DOI, ISAKMP, no SPI */
+	const uint8_t body[] = {0, 0, 0, 1, 1, 0, 0, (uint8_t)why}; /* DOI, ISAKMP, no SPI */
 	const struct payloads refusal = {.count = 1, .item = {{PAYLOAD_NOTIFY, {body, sizeof body}}}};
 	uint8_t *reply = w->result->reply;
 	const size_t chain =

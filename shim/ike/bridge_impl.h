@@ -19,6 +19,7 @@ enum { LEG_CLIENT, LEG_SERVER, LEGS };
 enum { MESSAGE_ID_LEN = 4, SPI_LEN = 4, NONCE_MIN = 8, NONCE_MAX = 256, ID_MAX = 64, QUICKS_MAX = 16 };
 enum {
 	DEFAULT_LIFE_S = 28800,
+	LIFE_MAX_S = 7 * 24 * 3600,
 	AFTER_LIFE_S = 600, /* how long a session is kept that nobody deleted */
 	CLOSED_S = 60,      /* how long a deleted one answers retransmissions */
 };
@@ -164,7 +165,9 @@ bool work_emit_clear(struct work *w);  /* chain -> d->out */
 bool work_emit_sealed(struct work *w, const struct keys *keys, uint8_t *iv);
 /* The bytes of the received payloads behind the first one. */
 struct bytes work_rest(const struct work *w);
-void work_refuse(struct work *w); /* AUTHENTICATION-FAILED, back to the sender */
+/* Back to the sender, in clear: a notification that says why (RFC 2408 section 3.14.1). */
+enum refusal { INVALID_KEY_INFORMATION = 17, AUTHENTICATION_FAILED = 24 };
+void work_refuse(struct work *w, enum refusal why);
 
 /* A retransmission: the same message again. */
 bool memory_same(const struct memory *m, const struct work *w);

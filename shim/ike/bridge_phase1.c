@@ -219,7 +219,7 @@ static enum bridge_reason relay_encrypted(struct work *w, struct session *s, uns
 	if (reason == BRIDGE_RELAYED && (!work_write_chain(w) || !work_emit_sealed(w, &out->keys, iv_out)))
 		reason = BRIDGE_FAILED;
 	if (reason == BRIDGE_BAD_HASH)
-		work_refuse(w);
+		work_refuse(w, AUTHENTICATION_FAILED);
 	if (reason != BRIDGE_RELAYED)
 		return reason;
 	memcpy(in->keys.iv, iv_in, sizeof iv_in);
@@ -246,6 +246,8 @@ static enum bridge_reason relay_clear(struct work *w, struct session *s, unsigne
 		if (reason == BRIDGE_RELAYED && !derive_keys(w, s))
 			reason = BRIDGE_FAILED;
 	}
+	if (reason == BRIDGE_BAD_KE)
+		work_refuse(w, INVALID_KEY_INFORMATION);
 	if (reason != BRIDGE_RELAYED)
 		return reason;
 	remove_fragmentation(&w->payloads);
@@ -265,7 +267,8 @@ static unsigned number_of(struct work *w, const struct session *s)
 
 static void complete(struct work *w, struct session *s)
 {
-	const uint32_t life = (s->life_s ? s->life_s : DEFAULT_LIFE_S) + AFTER_LIFE_S;
+	const uint32_t said = s->life_s ? s->life_s : DEFAULT_LIFE_S;
+	const uint32_t life = (said < LIFE_MAX_S ? said : LIFE_MAX_S) + AFTER_LIFE_S;
 
 	s->ends_ms = w->now + (int64_t)life * 1000;
 	session_remember_client(w, s);

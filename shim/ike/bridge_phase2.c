@@ -18,7 +18,7 @@ enum {
 	ID_IPV4_LEN = 8,
 	UDP = 17
 };
-enum { QUICK_TTL_MS = 120000, DELETE_HEAD = 8, PROTOCOL_AT = 4 };
+enum { QUICK_TTL_MS = 120000, DELETE_HEAD = 8, PROTOCOL_AT = 4, SPI_SIZE_AT = 5 };
 
 /* HASH(1) and HASH(2): over the message ID, for HASH(2) the initiator's nonce, and all that follows the HASH. */
 static bool hash_of(struct work *w, const struct keys *keys, struct bytes nonce, struct bytes rest,
@@ -293,7 +293,7 @@ static struct quick *add_quick(struct work *w, struct session *s)
 {
 	struct quick *q;
 
-	while (s->quicks && (s->quick_count >= QUICKS_MAX || w->now >= s->quicks->begun_ms + QUICK_TTL_MS))
+	while (s->quicks && w->now >= s->quicks->begun_ms + QUICK_TTL_MS)
 		quick_free(s, s->quicks);
 	q = calloc(1, sizeof *q);
 	if (!q)
@@ -361,17 +361,31 @@ enum bridge_reason bridge_quick(struct work *w, struct session *s)
 		reason = BRIDGE_FAILED;
 	if (reason == BRIDGE_FAILED || (is_new && reason != BRIDGE_RELAYED))
 		quick_free(s, q);
+	else if (s->quick_count >
+		 QUICKS_MAX) /* not before its HASH was right: others must not be pushed out by forgery */
+		quick_free(s, s->quicks);
 	return reason;
 }
 
+static bool names_session(const struct session *s, struct bytes delete)
+{
+	bool found = delete.data[SPI_SIZE_AT] !=
+		     ISAKMP_COOKIES_LEN; /* then it can only mean the SA that it came in */
+
+	for (size_t at = DELETE_HEAD; !found && at + ISAKMP_COOKIES_LEN <= delete.length;
+	     at += ISAKMP_COOKIES_LEN)
+		found = !memcmp(delete.data + at, s->cookies, ISAKMP_COOKIES_LEN);
+	return found;
+}
+
 /* A Delete for the ISAKMP SA itself ends the session, once its repeats have had their time. */
-static bool deletes_session(const struct work *w)
+static bool deletes_session(const struct work *w, const struct session *s)
 {
 	for (unsigned i = 0; i < w->payloads.count; i++) {
 		const struct payload *p = &w->payloads.item[i];
 
 		if (p->type == PAYLOAD_DELETE && p->body.length > DELETE_HEAD &&
-		    p->body.data[PROTOCOL_AT] == PROTO_ISAKMP)
+		    p->body.data[PROTOCOL_AT] == PROTO_ISAKMP && names_session(s, p->body))
 			return true;
 	}
 	return false;
@@ -395,7 +409,7 @@ enum bridge_reason bridge_informational(struct work *w, struct session *s)
 		return BRIDGE_FAILED;
 	if (!hash_is(w, hash))
 		return BRIDGE_BAD_HASH;
-	if (deletes_session(w) && s->list == LIST_UP) {
+	if (deletes_session(w, s) && s->list == LIST_UP) {
 		s->ends_ms = w->now + CLOSED_S * 1000;
 		w->result->track_s = CLOSED_S;
 		w->result->actions |= BRIDGE_ACT_TRACK;

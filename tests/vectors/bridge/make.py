@@ -356,7 +356,7 @@ def bad_public(name, value):
     x.answer()
     number = {"0": 0, "1": 1, "p-1": ike1.prime(2) - 1, "p": ike1.prime(2)}[value]
     body = [(ike1.KE, number.to_bytes(128, "big")), (ike1.NONCE, x.ni)]
-    x.step("client", x.message(ike1.MAIN, body), "drop", "bad_ke")
+    x.step("client", x.message(ike1.MAIN, body), "drop", "bad_ke", REPLY)
     return x
 
 
