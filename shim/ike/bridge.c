@@ -17,6 +17,7 @@ enum {
 	TRACK_S = 180, /* of an exchange that is not complete */
 	INFORMATIONAL = 5,
 	QUICK_MODE = 32,
+	SWEEP_MS = 1000, /* complete sessions are looked through that often, for those that are over */
 	EXCHANGE_TYPE_AT = 18,
 	FLAGS_AT = 19,
 	MESSAGE_ID_AT = 20,
@@ -74,10 +75,14 @@ struct bridge *bridge_new(const struct bridge_config *config)
 	bridge->crypto = crypto_new();
 	bridge->dh = dh_new();
 	bridge->hasher = natd_hasher_new();
-	if (bridge_random(bridge, (uint8_t *)&seed, sizeof seed))
+	if (bridge_random(bridge, (uint8_t *)&seed, sizeof seed)) {
 		bridge->known = lru_new(KNOWN_MAX, sizeof(struct endpoint), sizeof(struct known_client),
 					KNOWN_TTL_MS, seed);
-	if (bridge->crypto && bridge->dh && bridge->hasher && bridge->known &&
+		bridge->openers = lru_new(2 * bridge->config.max_half_open + 1, sizeof(struct endpoint),
+					  sizeof(struct opener), INT64_MAX / 2, seed);
+	}
+	bridge->seed = seed;
+	if (bridge->crypto && bridge->dh && bridge->hasher && bridge->known && bridge->openers &&
 	    (bridge->shares || !config->share_nat))
 		return bridge;
 	bridge_free(bridge);
@@ -103,8 +108,36 @@ void quick_free(struct session *s, struct quick *q)
 	free(q);
 }
 
+/* How many half-open exchanges an address has: counted, so that a flood costs no search. */
+static struct endpoint host_of(const struct endpoint *client)
+{
+	struct endpoint host = *client;
+
+	host.port = 0;
+	return host;
+}
+
+static void count_opener(struct bridge *bridge, const struct session *s)
+{
+	const struct endpoint host = host_of(&s->client);
+	struct opener *opener = lru_put(bridge->openers, 0, &host);
+
+	opener->half_open++;
+}
+
+static void uncount_opener(struct bridge *bridge, const struct session *s)
+{
+	const struct endpoint host = host_of(&s->client);
+	struct opener *opener = lru_use(bridge->openers, 0, &host);
+
+	if (opener && --opener->half_open == 0)
+		lru_remove(bridge->openers, &host);
+}
+
 static void session_free(struct bridge *bridge, struct session *s)
 {
+	if (s->list != LIST_UP)
+		uncount_opener(bridge, s);
 	HASH_DELETE(hh, bridge->by_cookie, s);
 	DL_DELETE(bridge->head[s->list], s);
 	bridge->count[s->list]--;
@@ -126,6 +159,7 @@ void bridge_free(struct bridge *bridge)
 		while (bridge->head[list])
 			session_free(bridge, bridge->head[list]);
 	lru_free(bridge->known);
+	lru_free(bridge->openers);
 	free(bridge->shares);
 	natd_hasher_free(bridge->hasher);
 	dh_free(bridge->dh);
@@ -168,6 +202,8 @@ void session_move(struct bridge *bridge, struct session *s, enum list list)
 		bridge->evicted++;
 		session_free(bridge, bridge->head[list]);
 	}
+	if (s->list != LIST_UP && list == LIST_UP)
+		uncount_opener(bridge, s);
 	s->list = list;
 	DL_APPEND(bridge->head[list], s);
 	bridge->count[list]++;
@@ -187,6 +223,9 @@ static void expire(struct bridge *bridge, int64_t now)
 	for (enum list list = LIST_FRESH; list <= LIST_KEYED; list++)
 		while (bridge->head[list] && is_over(bridge, bridge->head[list], now))
 			session_free(bridge, bridge->head[list]);
+	if (now < bridge->swept_ms + SWEEP_MS)
+		return;
+	bridge->swept_ms = now;
 	DL_FOREACH_SAFE(bridge->head[LIST_UP], s, next)
 	{
 		if (is_over(bridge, s, now))
@@ -194,23 +233,36 @@ static void expire(struct bridge *bridge, int64_t now)
 	}
 }
 
-static struct session *find_session(const struct bridge *bridge, int64_t now, const uint8_t *cookies)
+/* The cookie as the table knows it: its hash function is not keyed, and cookies can be forged. */
+static uint64_t table_key(const struct bridge *bridge, const uint8_t *cookie)
 {
+	uint64_t z;
+
+	memcpy(&z, cookie, sizeof z);
+	z ^= bridge->seed;
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9U;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebU;
+	return z ^ z >> 31;
+}
+
+static struct session *find_session(struct bridge *bridge, int64_t now, const uint8_t *cookie)
+{
+	const uint64_t key = table_key(bridge, cookie);
 	struct session *s;
 
-	HASH_FIND(hh, bridge->by_cookie, cookies, IKE_COOKIE_LEN, s);
-	return s && !is_over(bridge, s, now) ? s : NULL;
+	HASH_FIND(hh, bridge->by_cookie, &key, sizeof key, s);
+	if (!s || !is_over(bridge, s, now))
+		return s;
+	session_free(bridge, s);
+	return NULL;
 }
 
 static bool busy_address(const struct bridge *bridge, const struct endpoint *client)
 {
-	const struct session *s;
-	size_t count = 0;
+	const struct endpoint host = host_of(client);
+	const struct opener *opener = lru_find(bridge->openers, 0, &host);
 
-	for (enum list list = LIST_FRESH; list <= LIST_KEYED; list++)
-		DL_FOREACH(bridge->head[list], s)
-	count += endpoint_same_host(&s->client, client);
-	return count >= bridge->config.max_per_address;
+	return opener && opener->half_open >= bridge->config.max_per_address;
 }
 
 static struct session *add_session(struct work *w, bool by_server, enum ike_dialect dialect)
@@ -230,11 +282,13 @@ static struct session *add_session(struct work *w, bool by_server, enum ike_dial
 	s->dialect = dialect;
 	s->by_server = by_server;
 	s->touched_ms = w->now;
-	HASH_ADD(hh, bridge->by_cookie, cookies, IKE_COOKIE_LEN, s);
+	s->key = table_key(bridge, s->cookies);
+	HASH_ADD(hh, bridge->by_cookie, key, sizeof s->key, s);
 	if (!s->hh.tbl) {
 		free(s);
 		return NULL;
 	}
+	count_opener(bridge, s);
 	DL_APPEND(bridge->head[LIST_FRESH], s);
 	bridge->count[LIST_FRESH]++;
 	return s;
@@ -591,19 +645,32 @@ static enum bridge_reason first_message(struct work *w)
 	return (w->in == LEG_CLIENT ? begin_of_client : begin_of_server)(w, sa->body, &offer);
 }
 
-static bool same_exchange(const struct session *s, const struct isakmp_message *message)
-{
-	const uint8_t *responder = s->cookies + IKE_COOKIE_LEN;
+/* Whether a message with the session's initiator cookie is of that exchange: the cookie of another one can be the same, by
+ * somebody's mischief, and that must not be disturbed. Until phase 1 is complete its client stays where it is; the
+ * responder's cookie is known once it has answered, and is not yet there in a repeated first message. */
+enum belonging { BELONGS, STRANGE, OTHER };
 
-	/* Before its answer the responder's cookie is not known; in a repeated first message it is not there. */
-	return s->passed < 2 || message->first ||
-	       !memcmp(responder, message->data + IKE_COOKIE_LEN, IKE_COOKIE_LEN);
+static enum belonging belonging_of(const struct work *w, const struct session *s)
+{
+	const bool same_host = endpoint_same_host(&s->client, &w->result->client);
+
+	if (s->passed < 2 || w->message.first)
+		return same_host ? BELONGS : OTHER;
+	if (memcmp(s->cookies + IKE_COOKIE_LEN, w->message.data + IKE_COOKIE_LEN, IKE_COOKIE_LEN) != 0)
+		return OTHER;
+	return same_host || s->list == LIST_UP ? BELONGS : STRANGE;
 }
 
 static enum bridge_reason later_message(struct work *w, struct session *s)
 {
-	if (!same_exchange(s, &w->message))
+	switch (belonging_of(w, s)) {
+	case OTHER:
+		return BRIDGE_NOT_BRIDGED;
+	case STRANGE:
 		return BRIDGE_UNEXPECTED;
+	case BELONGS:
+		break;
+	}
 	switch (w->message.exchange_type) {
 	case ISAKMP_MAIN_MODE:
 		return bridge_phase1(w, s);

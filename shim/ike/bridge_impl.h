@@ -88,6 +88,7 @@ struct session {
 	struct session *prev, *next;
 	enum list list;
 	int64_t touched_ms, ends_ms; /* ends_ms: of a complete one */
+	uint64_t key;                /* made of the initiator's cookie */
 	uint8_t cookies[ISAKMP_COOKIES_LEN];
 	struct endpoint client;
 	enum ike_dialect dialect;
@@ -111,6 +112,11 @@ struct known_client {
 	struct identity client_id, server_id;
 };
 
+/* An address with half-open exchanges. */
+struct opener {
+	unsigned half_open;
+};
+
 /* A port that was given to one client behind a NAT. */
 struct share {
 	struct endpoint nat; /* its address outside, without a port */
@@ -127,8 +133,10 @@ struct bridge {
 	struct session *head[LISTS];
 	size_t count[LISTS];
 	struct lru *known;    /* struct endpoint -> struct known_client */
+	struct lru *openers;  /* struct endpoint -> struct opener */
 	struct share *shares; /* BRIDGE_SHARE_COUNT of them; NULL: ports are not shared */
-	uint64_t evicted, exponentiations;
+	uint64_t seed, evicted, exponentiations;
+	int64_t swept_ms;
 	/* of the message under way */
 	uint8_t copy[BRIDGE_MESSAGE_MAX];                      /* the message; then decrypted */
 	uint8_t chain[BRIDGE_MESSAGE_MAX + BRIDGE_GROWTH_MAX]; /* payloads to be sent */

@@ -3,6 +3,7 @@
 #include "tests/unit/bridge_vectors.h"
 
 #include <stdarg.h>
+#include <openssl/bn.h>
 #include <setjmp.h>
 #include <cmocka.h>
 
@@ -238,6 +239,166 @@ static void strangers(void **state)
 	bridge_free(bridge);
 }
 
+/* Another exchange with the same cookie of the initiator, from elsewhere or with another answer: it goes its own way, and
+ * the bridged one its own. */
+static void same_cookie(void **state)
+{
+	const struct vector_exchange *x = find("3des-sha1-modp1024");
+
+	(void)state;
+	for (unsigned k = 1; k < x->steps; k++) {
+		struct bridge *bridge = up_to(x, k);
+
+		for (unsigned n = 0; n < x->steps; n++) {
+			struct vector_step step = x->step[n];
+			struct endpoint *client = step.direction == IKE_TO_SERVER ? &step.src : &step.dst;
+
+			client->addr[3] ^= 1;
+			if (n)
+				step.in[8] ^= 1; /* the responder's cookie */
+			send_step(bridge, &step);
+			assert_int_equal(result.reason, BRIDGE_NOT_BRIDGED);
+			assert_int_equal(result.actions, 0);
+			client->addr[3] ^= 1;
+			if (n && k > 1) { /* its own answer is not known before */
+				send_step(bridge, &step);
+				assert_int_equal(result.reason, BRIDGE_NOT_BRIDGED);
+			}
+			if (n)
+				step.in[8] ^= 1;
+		}
+		for (unsigned n = k; n < x->steps; n++) {
+			send_step(bridge, &x->step[n]);
+			check_step(x, &x->step[n], "relayed");
+		}
+		bridge_free(bridge);
+	}
+}
+
+/* With both cookies right, but from another address: no part of it before phase 1 is complete, afterwards the client has moved. */
+static void another_address(void **state)
+{
+	const struct vector_exchange *x = find("3des-sha1-modp1024");
+
+	(void)state;
+	for (unsigned k = 2; k < x->steps; k++) {
+		struct bridge *bridge = up_to(x, k);
+		struct vector_step step = x->step[k];
+		const uint64_t cost = bridge_stats(bridge).exponentiations;
+
+		(step.direction == IKE_TO_SERVER ? &step.src : &step.dst)->addr[3] ^= 1;
+		send_step(bridge, &step);
+		if (k < 6) {
+			assert_int_equal(result.reason, BRIDGE_UNEXPECTED);
+			assert_int_equal(bridge_stats(bridge).exponentiations, cost);
+			send_step(bridge, &x->step[k]);
+		}
+		check_step(x, &x->step[k], "relayed");
+		bridge_free(bridge);
+	}
+}
+
+/* The message with another public value in it; its KE payload is the first one. */
+static size_t with_public(const struct vector_step *step, const uint8_t *value, size_t length,
+			  uint8_t *message)
+{
+	const size_t old = (size_t)(step->in[30] << 8 | step->in[31]);
+	const size_t rest = step->in_length - 28 - old, whole = 28 + 4 + length + rest;
+
+	assert_int_equal(step->in[16], 4);
+	memcpy(message, step->in, 32);
+	message[26] = (uint8_t)(whole >> 8);
+	message[27] = (uint8_t)whole;
+	message[30] = (uint8_t)((4 + length) >> 8);
+	message[31] = (uint8_t)(4 + length);
+	memcpy(message + 32, value, length);
+	memcpy(message + 32 + length, step->in + 28 + old, rest);
+	return whole;
+}
+
+/* 0, 1, p-1, p, p+1, all ones, none at all, a byte too long: refused on either leg, at no cost, and what comes after it is as if it had
+ * never been there. */
+static void bad_publics(void **state)
+{
+	static const struct {
+		unsigned k, group;
+	} legs[] = {{2, 2}, {3, 14}};
+	const struct vector_exchange *x = find("3des-sha1-modp1024");
+	BIGNUM *const primes[] = {BN_get_rfc2409_prime_1024(NULL), BN_get_rfc3526_prime_2048(NULL)};
+
+	(void)state;
+	for (unsigned leg = 0; leg < 2; leg++) {
+		const struct vector_step *step = &x->step[legs[leg].k];
+		const size_t length = dh_length(legs[leg].group);
+		struct bridge *bridge = up_to(x, legs[leg].k);
+		const unsigned random_before = random_at;
+		const uint64_t cost = bridge_stats(bridge).exponentiations;
+		uint8_t value[DH_LENGTH_MAX + 1], message[2048];
+
+		for (unsigned n = 0; n < 9; n++) {
+			size_t whole, wrong = length;
+
+			BN_bn2binpad(primes[leg], value, (int)length); /* p, which is odd */
+			if (n < 2)
+				memset(value, 0, length), value[length - 1] = (uint8_t)n;
+			else if (n == 2)
+				value[length - 1] ^= 1;
+			else if (n == 4)
+				value[length - 1] = 0, value[length - 9]++; /* more than p */
+			else if (n == 5)
+				memset(value, 0xff, length);
+			else if (n == 6)
+				wrong = 0;
+			else if (n == 7)
+				memset(value, 0, sizeof value), value[length] = 2, wrong = length + 1;
+			else if (n == 8)
+				memset(value, 0, sizeof value), wrong = 1;
+			whole = with_public(step, value, wrong, message);
+			send_bytes(bridge, step, message, whole, VECTOR_NOW_MS);
+			assert_int_equal(result.reason, BRIDGE_BAD_KE);
+			assert_int_equal(result.verdict, BRIDGE_DROP);
+			assert_int_equal(result.actions, BRIDGE_ACT_REPLY);
+			assert_int_equal(result.reply_length, 40);
+			assert_memory_equal(result.reply, step->in, 16);
+			assert_int_equal(result.reply[18], 5);  /* Informational */
+			assert_int_equal(result.reply[39], 17); /* INVALID-KEY-INFORMATION */
+		}
+		assert_int_equal(bridge_stats(bridge).exponentiations, cost);
+		random_at = random_before;
+		for (unsigned k = legs[leg].k; k < x->steps; k++) {
+			send_step(bridge, &x->step[k]);
+			check_step(x, &x->step[k], "relayed");
+		}
+		bridge_free(bridge);
+		BN_free(primes[leg]);
+	}
+}
+
+/* Forged Quick Modes, each with a message ID of its own, do not push out the one that is under way. */
+static void forged_quick_modes(void **state)
+{
+	const struct vector_exchange *x = find("3des-sha1-modp1024");
+	struct bridge *bridge = up_to(x, 8);
+	struct vector_step forged = x->step[7];
+
+	(void)state;
+	assert_int_equal(forged.in[18], 32);
+	forged.in = malloc(forged.in_length);
+	memcpy(forged.in, x->step[7].in, forged.in_length);
+	for (unsigned i = 1; i < 1000; i++) {
+		memcpy(forged.in + 20, &i, sizeof i);
+		send_step(bridge, &forged);
+		assert_int_equal(result.reason, BRIDGE_BAD_HASH);
+		assert_int_equal(result.actions, 0);
+	}
+	free(forged.in);
+	for (unsigned k = 8; k < x->steps; k++) {
+		send_step(bridge, &x->step[k]);
+		check_step(x, &x->step[k], "relayed");
+	}
+	bridge_free(bridge);
+}
+
 static struct bytes no_psk(void *ctx, const struct endpoint *server, const struct endpoint *client)
 {
 	(void)ctx;
@@ -292,14 +453,14 @@ static void floods(void **state)
 	assert_int_equal(result.reason, BRIDGE_BUSY);
 	for (unsigned k = 0; k < 2; k++)
 		send_step(bridge, &x->step[k]);
-	/* With a wrong cookie of the responder, or before there is one: no arithmetic. */
+	/* With a wrong cookie of the responder: no arithmetic. */
 	third.in = malloc(third.in_length);
 	memcpy(third.in, x->step[2].in, third.in_length);
 	cost = bridge_stats(bridge).exponentiations;
 	for (unsigned i = 0; i < 5000; i++) {
 		memcpy(third.in + 8, &i, sizeof i);
 		send_bytes(bridge, &third, third.in, third.in_length, VECTOR_NOW_MS);
-		assert_int_equal(result.verdict, BRIDGE_DROP);
+		assert_int_equal(result.reason, BRIDGE_NOT_BRIDGED);
 	}
 	assert_int_equal(bridge_stats(bridge).exponentiations, cost);
 	for (unsigned k = 2; k < x->steps; k++) {
@@ -366,6 +527,8 @@ int main(void)
 		cmocka_unit_test(out_of_order),     cmocka_unit_test(strangers),
 		cmocka_unit_test(without_a_secret), cmocka_unit_test(floods),
 		cmocka_unit_test(expires),          cmocka_unit_test(no_room),
+		cmocka_unit_test(same_cookie),      cmocka_unit_test(another_address),
+		cmocka_unit_test(bad_publics),      cmocka_unit_test(forged_quick_modes),
 	};
 
 	return cmocka_run_group_tests(tests, load, unload);
