@@ -698,6 +698,39 @@ static void test_stack_says_done_but_sas_stay(void **state)
 	session_table_free(t);
 }
 
+/* A client that went without a word and is back from the same port of its NAT has two sessions for a while: "drop" is for
+ * both, and each is told and counted once, however its SAs go and whatever a dump still shows of them. */
+static void test_a_drop_counts_each_session_once(void **state)
+{
+	struct session_table *t = new_table();
+	const struct endpoint host = at("198.51.100.7");
+	struct sa_info old_in = sa_of(A, 49152, 0x10, false);
+	struct log log;
+
+	(void)state;
+	connect_client(t, T0, A, 49152, 0x10);
+	connect_client(t, T0 + SECOND, A, 49153, 0x20);
+	drain(t, T0 + SECOND, &log);
+	assert_int_equal(session_drop(t, T0 + SECOND, &host), 2);
+	drain(t, T0 + SECOND, &log);
+	assert_int_equal(count_of(&log, SESSION_END), 2);
+	assert_int_equal(session_drop(t, T0 + SECOND, &host), 2);
+	drain(t, T0 + SECOND, &log);
+	assert_int_equal(log.count, 0);
+	session_dump_begin(t);
+	gone(t, T0 + SECOND, A, 0x10);
+	old_in.dumped = true;
+	session_sa(t, T0 + SECOND, &old_in, 0);
+	gone(t, T0 + SECOND, A, 0x20);
+	session_dump_end(t, T0 + SECOND);
+	drain(t, T0 + SECOND, &log);
+	assert_int_equal(count_of(&log, SESSION_ENDED), 2);
+	assert_int_equal(session_stats(t).ended[SESSION_DROPPED], 2);
+	assert_int_equal(session_stats(t).sessions, 0);
+	assert_int_equal(session_drop(t, T0 + SECOND, &host), 0);
+	session_table_free(t);
+}
+
 static void test_life_takes_an_end_back(void **state)
 {
 	struct session_table *t = new_table();
@@ -959,6 +992,7 @@ int main(void)
 		cmocka_unit_test(test_goodbye_of_one_client_with_two_sessions),
 		cmocka_unit_test(test_failing_stack_is_told_again),
 		cmocka_unit_test(test_stack_says_done_but_sas_stay),
+		cmocka_unit_test(test_a_drop_counts_each_session_once),
 		cmocka_unit_test(test_life_takes_an_end_back),
 		cmocka_unit_test(test_dump_sweeps),
 		cmocka_unit_test(test_dump_does_not_raise_the_dead),
