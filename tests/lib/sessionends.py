@@ -81,8 +81,9 @@ class Ends:
         warm.silent = True  # deaf, but its keep-alives go on
         one_way.ppp.mute, one_way.keepalives = True, False
         before = {name: sorted(lab.sas(c)) for name, c in (("warm", warm), ("one_way", one_way), ("lively", lively))}
-        dead.leave("vanish")
-        idle.leave("vanish")
+        for client in (dead, idle):
+            client.ping(1)  # the last sign of life, from which the time is counted
+            client.leave("vanish")
         went = time.monotonic()
         gone = {}
         with lab.server_pings(dead), lab.server_pings(warm):
@@ -108,8 +109,10 @@ class Ends:
         ended = lab.ended()
         tap.equal((ended["dead"], ended["idle"]), (1, 1), "vanished: counted by reason")
         lab.not_one_lost(lively, "vanished: the lively client behind the same NAT")
-        for client in (dead, idle, warm, one_way, lively):
+        for client in (dead, idle):
             lab.forget(client)
+        for client in (warm, one_way, lively):
+            lab.bye(client)
 
     def _in_time(self, gone, name, seconds, claim):
         """A look at the counters every few seconds decides: that, and the stack's own time, come on top."""
@@ -139,10 +142,8 @@ class Ends:
             tap.diag(f"gone {time.monotonic() - began:.1f} s after the new one was up")
             lab.serve(2)
             lab.not_one_lost(new, f"superseded ({what}): the new session")
-            new.leave("proper")
-            lab.serve(1)
-            lab.forget(new)
+            lab.bye(new)
         tap.ok(lab.logged(r"session gone \(superseded\)", 1), "superseded: logged", lab.natshim.log())
         tap.equal(lab.ended()["superseded"], 2, "superseded: counted by reason")
         lab.not_one_lost(lively, "superseded: the lively client behind the same NAT")
-        lab.forget(lively)
+        lab.bye(lively)

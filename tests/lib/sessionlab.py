@@ -97,6 +97,13 @@ class Lab:
         self.clients.remove(client)
         client.close()
 
+    def bye(self, client):
+        """The client leaves properly, so that the next test finds nothing of it on the server."""
+        client.silent = client.ppp.mute = False
+        client.leave("proper")
+        tap.ok(self.gone_within(client, 10), f"{client.host} leaves properly: nothing is left of it", lambda: self.remains(client))
+        self.forget(client)
+
     def serve(self, seconds, until=lambda: False):
         """Runs all clients; those that are lively ping five times a second."""
         def tick():
