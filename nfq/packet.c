@@ -10,6 +10,7 @@ enum {
 	PROTOCOL_UDP = 17,
 	PROTOCOL_ROUTING = 43,
 	PROTOCOL_FRAGMENT = 44,
+	PROTOCOL_ESP = 50,
 	PROTOCOL_DESTINATION_OPTIONS = 60,
 	IPV4_HEADER = 20, /* bytes, without options */
 	IPV6_HEADER = 40,
@@ -58,12 +59,17 @@ static void put_endpoint(struct endpoint *e, const uint8_t *addr, uint8_t addr_l
 	memcpy(e->addr, addr, addr_len);
 }
 
+static const uint8_t *addresses_of(const struct packet_udp *udp, uint8_t *addr_len)
+{
+	*addr_len = is_ipv6(udp) ? 16 : 4;
+	return udp->ip + (is_ipv6(udp) ? 8 : 12);
+}
+
 /* at: offset of the UDP header; out->ip and out->ip_length are set. */
 static enum packet_kind parse_udp_header(struct packet_udp *out, size_t at)
 {
-	const bool v6 = is_ipv6(out);
-	const uint8_t addr_len = v6 ? 16 : 4;
-	const uint8_t *addresses = out->ip + (v6 ? 8 : 12);
+	uint8_t addr_len;
+	const uint8_t *addresses = addresses_of(out, &addr_len);
 
 	if (out->ip_length - at < UDP_HEADER)
 		return PACKET_BAD;
@@ -79,7 +85,10 @@ static enum packet_kind parse_udp_header(struct packet_udp *out, size_t at)
 	return PACKET_UDP;
 }
 
-static enum packet_kind parse_ipv4(uint8_t *data, size_t length, struct packet_udp *out)
+/* Where the header of that protocol is: PACKET_UDP, whatever the protocol, when it is there; out->ip and out->ip_length are
+ * set then. */
+static enum packet_kind find_in_ipv4(uint8_t *data, size_t length, uint8_t protocol, struct packet_udp *out,
+				     size_t *at)
 {
 	if (length < IPV4_HEADER)
 		return PACKET_BAD;
@@ -89,14 +98,16 @@ static enum packet_kind parse_ipv4(uint8_t *data, size_t length, struct packet_u
 		return PACKET_BAD;
 	if (get_be16(data + 6) & 0x3fff) /* more fragments, or an offset */
 		return PACKET_FRAGMENT;
-	if (data[9] != PROTOCOL_UDP)
+	if (data[9] != protocol)
 		return PACKET_OTHER;
 	out->ip = data;
 	out->ip_length = total;
-	return parse_udp_header(out, header);
+	*at = header;
+	return PACKET_UDP;
 }
 
-static enum packet_kind parse_ipv6(uint8_t *data, size_t length, struct packet_udp *out)
+static enum packet_kind find_in_ipv6(uint8_t *data, size_t length, uint8_t protocol, struct packet_udp *out,
+				     size_t *where)
 {
 	if (length < IPV6_HEADER)
 		return PACKET_BAD;
@@ -108,7 +119,7 @@ static enum packet_kind parse_ipv6(uint8_t *data, size_t length, struct packet_u
 		return PACKET_BAD;
 	out->ip = data;
 	out->ip_length = total;
-	while (next != PROTOCOL_UDP) {
+	while (next != protocol) {
 		if (next == PROTOCOL_FRAGMENT)
 			return PACKET_FRAGMENT;
 		if (next == PROTOCOL_HOP_BY_HOP && at != IPV6_HEADER)
@@ -129,21 +140,31 @@ static enum packet_kind parse_ipv6(uint8_t *data, size_t length, struct packet_u
 		next = data[at];
 		at += extension;
 	}
-	return parse_udp_header(out, at);
+	*where = at;
+	return PACKET_UDP;
 }
 
-enum packet_kind packet_parse_udp(uint8_t *data, size_t length, struct packet_udp *out)
+static enum packet_kind find_header(uint8_t *data, size_t length, uint8_t protocol, struct packet_udp *out,
+				    size_t *at)
 {
 	if (length == 0)
 		return PACKET_BAD;
 	switch (data[0] >> 4) {
 	case 4:
-		return parse_ipv4(data, length, out);
+		return find_in_ipv4(data, length, protocol, out, at);
 	case 6:
-		return parse_ipv6(data, length, out);
+		return find_in_ipv6(data, length, protocol, out, at);
 	default:
 		return PACKET_BAD;
 	}
+}
+
+enum packet_kind packet_parse_udp(uint8_t *data, size_t length, struct packet_udp *out)
+{
+	size_t at;
+	const enum packet_kind kind = find_header(data, length, PROTOCOL_UDP, out, &at);
+
+	return kind == PACKET_UDP ? parse_udp_header(out, at) : kind;
 }
 
 static bool on_port(const struct packet_udp *udp, uint16_t port)
@@ -164,6 +185,40 @@ bool packet_ike_message(const struct packet_udp *udp, uint8_t **message, size_t 
 	*message = udp->payload + skip;
 	*length = udp->payload_length - skip;
 	return true;
+}
+
+static bool parse_plain_esp(uint8_t *data, size_t length, struct packet_esp *out)
+{
+	const uint8_t *addresses;
+	uint8_t addr_len;
+	size_t at;
+
+	if (find_header(data, length, PROTOCOL_ESP, &out->udp, &at) != PACKET_UDP)
+		return false;
+	addresses = addresses_of(&out->udp, &addr_len);
+	out->dst = (struct endpoint){.addr_len = addr_len};
+	memcpy(out->dst.addr, addresses + addr_len, addr_len);
+	out->esp = data + at;
+	out->length = out->udp.ip_length - at;
+	return true;
+}
+
+bool packet_parse_esp(uint8_t *data, size_t length, struct packet_esp *out)
+{
+	static const uint8_t marker[NON_ESP_MARKER];
+	const enum packet_kind kind = packet_parse_udp(data, length, &out->udp);
+
+	out->in_udp = kind == PACKET_UDP;
+	if (out->in_udp) {
+		out->dst = out->udp.dst;
+		out->esp = out->udp.payload;
+		out->length = out->udp.payload_length;
+		if (!on_port(&out->udp, PORT_IKE_NAT))
+			return false;
+	} else if (kind != PACKET_OTHER || !parse_plain_esp(data, length, out)) {
+		return false;
+	}
+	return out->length >= PACKET_ESP_HEADER && memcmp(out->esp, marker, sizeof marker) != 0;
 }
 
 /* Checksums (RFC 1071): ones' complement sums do not care for the byte order, so all of them are kept in the

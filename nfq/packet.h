@@ -32,6 +32,18 @@ enum packet_kind packet_parse_udp(uint8_t *data, size_t length, struct packet_ud
  * payload. Else false. */
 bool packet_ike_message(const struct packet_udp *udp, uint8_t **message, size_t *length);
 
+/* An ESP packet (RFC 4303), in UDP on port 4500 (RFC 3948) or plain. False: it is none, or has no room for its SPI and
+ * sequence number, PACKET_ESP_HEADER bytes. */
+#define PACKET_ESP_HEADER 8
+struct packet_esp {
+	struct endpoint dst; /* port 0: plain */
+	uint8_t *esp;        /* from the SPI on; inside the packet that was parsed */
+	size_t length;       /* bytes there */
+	bool in_udp;
+	struct packet_udp udp; /* with in_udp: for its checksum */
+};
+bool packet_parse_esp(uint8_t *data, size_t length, struct packet_esp *out);
+
 /* A copy of payload is changed at will by the caller; these keep the checksum true (RFC 1624): a checksum
  * that was right stays right, a packet that was damaged stays damaged, and 0 ("none") stays 0 on IPv4. */
 struct packet_sum {

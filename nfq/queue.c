@@ -1,7 +1,7 @@
 /* The packet queue: netlink messages in, verdicts out. Messages are received by the batch, and verdicts leave
  * by the batch: a run of packets that stay as they are is answered by one NFQNL_MSG_VERDICT_BATCH, which
  * covers every packet up to the id it names and carries no payload, so it always goes ahead of the verdict of
- * a changed packet. Nothing is allocated after nfq_queue_open(). */
+ * a changed packet, and is not used while a packet is held. Nothing is allocated after nfq_queue_open(). */
 #include "nfq/queue.h"
 
 #include <arpa/inet.h>
@@ -49,6 +49,7 @@ struct nfq_queue {
 
 	bool run; /* packets up to run_id stay as they are, and their verdict is not written yet */
 	uint32_t run_id;
+	size_t held;      /* packets that wait for nfq_queue_release(): a batch verdict would cover them */
 	size_t send_used; /* bytes of verdicts in send[] */
 
 	struct mmsghdr messages[BATCH];
@@ -112,6 +113,16 @@ static void put_verdict(struct nfq_queue *queue, uint32_t id, int verdict, const
 	queue->send_used += NLMSG_ALIGN(message->nlmsg_len);
 }
 
+static void stays_as_it_was(struct nfq_queue *queue, uint32_t id)
+{
+	if (queue->held) {
+		put_verdict(queue, id, NF_ACCEPT, NULL, 0);
+		return;
+	}
+	queue->run = true;
+	queue->run_id = id;
+}
+
 /* Messages of the kernel */
 
 struct attributes {
@@ -165,6 +176,7 @@ static enum nfq_verdict ask_handler(struct nfq_queue *queue, const struct attrib
 				    struct nfq_packet *packet)
 {
 	*packet = (struct nfq_packet){
+		.id = ntohl(a->header->packet_id),
 		.data = a->payload,
 		.length = a->payload_length,
 		.hook = (enum nfq_hook)a->header->hook,
@@ -207,10 +219,24 @@ static void handle_packet(struct nfq_queue *queue, const struct nlmsghdr *messag
 		put_verdict(queue, id, NF_DROP, NULL, 0);
 		break;
 	case NFQ_AS_IT_WAS:
-		queue->run = true;
-		queue->run_id = id;
+		stays_as_it_was(queue, id);
+		break;
+	case NFQ_HELD:
+		end_run(queue);
+		queue->held++;
 		break;
 	}
+}
+
+void nfq_queue_release(struct nfq_queue *queue, uint32_t id, enum nfq_verdict verdict, const uint8_t *data,
+		       size_t length)
+{
+	const bool changed = verdict == NFQ_CHANGED && length <= NFQ_PACKET_MAX;
+
+	queue->held--;
+	queue->stats.changed += changed;
+	queue->stats.dropped += verdict == NFQ_DROP;
+	put_verdict(queue, id, verdict == NFQ_DROP ? NF_DROP : NF_ACCEPT, changed ? data : NULL, changed ? length : 0);
 }
 
 static void handle_error(struct nfq_queue *queue, const struct nlmsghdr *message)
@@ -316,6 +342,11 @@ int nfq_queue_read(struct nfq_queue *queue, unsigned max)
 	if (error)
 		return error;
 	return packets > INT32_MAX ? INT32_MAX : (int)packets;
+}
+
+void nfq_queue_send(struct nfq_queue *queue)
+{
+	flush_verdicts(queue);
 }
 
 /* Opening */

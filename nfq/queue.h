@@ -13,6 +13,7 @@
 enum nfq_hook { NFQ_PREROUTING, NFQ_INPUT, NFQ_FORWARD, NFQ_OUTPUT, NFQ_POSTROUTING };
 
 struct nfq_packet {
+	uint32_t id;   /* for nfq_queue_release() */
 	uint8_t *data; /* the IP packet; may be changed in place, valid during the call only */
 	size_t length; /* bytes */
 	enum nfq_hook hook;
@@ -25,6 +26,7 @@ enum nfq_verdict {
 	NFQ_CHANGED,   /* accept with data[0..length) as the new packet (length may have changed, <=
 			  NFQ_PACKET_MAX) */
 	NFQ_DROP,      /* only where the caller answers the packet itself (absorbed HELLO, bridge mode) */
+	NFQ_HELD,      /* it waits in the kernel; the caller gives its verdict with nfq_queue_release() */
 };
 #define NFQ_PACKET_MAX 65531 /* bytes; what one netlink attribute carries */
 
@@ -52,6 +54,11 @@ int nfq_queue_fd(const struct nfq_queue *queue); /* readable: call nfq_queue_rea
 /* Handles what is ready, at most max messages (0: no bound), without blocking. Number of packets, or -errno.
  */
 int nfq_queue_read(struct nfq_queue *queue, unsigned max);
+/* The verdict for a packet that is held (another one than NFQ_HELD); data and length only with NFQ_CHANGED. It leaves with
+ * the next nfq_queue_send(), or with the verdicts of nfq_queue_read(). */
+void nfq_queue_release(struct nfq_queue *queue, uint32_t id, enum nfq_verdict verdict, const uint8_t *data,
+		       size_t length);
+void nfq_queue_send(struct nfq_queue *queue);
 /* Handles all that still waits. At most timeout_ms; a silence of 20 ms ends it sooner. */
 void nfq_queue_drain(struct nfq_queue *queue, unsigned timeout_ms);
 /* Drains, then closes: call it when no rule sends packets up any more, but before the hooks are gone. When a base

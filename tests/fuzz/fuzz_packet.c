@@ -36,6 +36,14 @@ static void check_replacement(uint8_t *packet, size_t size, size_t length)
 	free(roomy);
 }
 
+static void check_esp(uint8_t *packet, size_t size)
+{
+	struct packet_esp esp;
+
+	if (packet_parse_esp(packet, size, &esp))
+		require(esp.length >= PACKET_ESP_HEADER && esp.esp >= packet && esp.esp + esp.length <= packet + size);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct filter filter;
@@ -68,6 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				size - payload_at - udp.payload_length));
 	}
 	check_replacement(packet, size, choice >> 1);
+	check_esp(packet, size);
 	free(packet);
 	return 0;
 }

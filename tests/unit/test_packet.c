@@ -350,6 +350,57 @@ static void finds_the_ike_message(void **state)
 	}
 }
 
+static void finds_esp(void **state)
+{
+	static const uint8_t esp[] = {0x12, 0x34, 0x56, 0x78, 0, 0, 0, 9, 1, 2, 3}, marked[12];
+	static const struct {
+		uint8_t protocol;
+		uint16_t src, dst;
+		const uint8_t *payload;
+		size_t length;
+		bool found;
+	} cases[] = {
+		{0, 4500, 4500, esp, sizeof esp, true},
+		{0, 4500, 1025, esp, sizeof esp, true},
+		{0, 4500, 4500, esp, 8, true},
+		{0, 4500, 4500, esp, 7, false},
+		{0, 4500, 4500, marked, sizeof marked, false},
+		{0, 4501, 4501, esp, sizeof esp, false},
+		{0, 500, 500, esp, sizeof esp, false},
+		{50, 0x1234, 0x5678, NULL, 3, true}, /* what would be the ports is the SPI */
+		{51, 0x1234, 0x5678, NULL, 3, false},
+	};
+	static uint8_t p[PACKET_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof cases / sizeof *cases; i++) {
+		const struct build b = {.version = i % 2 ? 4 : 6,
+					.protocol = cases[i / 2].protocol,
+					.src_port = cases[i / 2].src,
+					.dst_port = cases[i / 2].dst,
+					.payload = cases[i / 2].payload,
+					.payload_length = cases[i / 2].length};
+		const size_t length = build(&b, p);
+		struct packet_esp found;
+
+		assert_int_equal(packet_parse_esp(p, length, &found), cases[i / 2].found);
+		if (!cases[i / 2].found)
+			continue;
+		assert_int_equal(found.in_udp, !b.protocol);
+		assert_memory_equal(found.esp, "\x12\x34\x56\x78", 4);
+		assert_int_equal(found.esp + found.length - p, length);
+		assert_int_equal(found.dst.addr_len, b.version == 4 ? 4 : 16);
+		assert_memory_equal(found.dst.addr, p + (b.version == 4 ? 16 : 24), found.dst.addr_len);
+		for (size_t cut = 0; cut < length; cut++) {
+			uint8_t *copy = malloc(cut ? cut : 1);
+
+			memcpy(copy, p, cut);
+			assert_false(packet_parse_esp(copy, cut, &found));
+			free(copy);
+		}
+	}
+}
+
 static void random_edits(void **state)
 {
 	(void)state;
@@ -524,6 +575,7 @@ int main(void)
 		cmocka_unit_test(extension_past_the_end),
 		cmocka_unit_test(longest_packets),
 		cmocka_unit_test(finds_the_ike_message),
+		cmocka_unit_test(finds_esp),
 		cmocka_unit_test(random_edits),
 		cmocka_unit_test(sum_that_becomes_zero),
 		cmocka_unit_test(none_stays_none),

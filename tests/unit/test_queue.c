@@ -247,6 +247,56 @@ static void mixes_verdicts_in_order(void **state)
 	nfq_queue_drain_and_close(queue, 100);
 }
 
+/* Every third packet, until the test gives it its verdict; of the rest every other one is changed. */
+struct holder {
+	uint32_t id[64];
+	unsigned count;
+};
+static enum nfq_verdict hold_some(void *ctx, struct nfq_packet *packet)
+{
+	struct holder *holder = ctx;
+	uint32_t number;
+
+	memcpy(&number, packet->data + 28, sizeof number);
+	if (number % 3 == 0) {
+		holder->id[holder->count++] = packet->id;
+		return NFQ_HELD;
+	}
+	return number % 3 == 1 ? NFQ_AS_IT_WAS : by_number(NULL, packet);
+}
+
+/* What stays as it is behind a held packet goes on without it. */
+static void holds_packets(void **state)
+{
+	static uint8_t changed[28 + 100];
+	struct holder holder = {.count = 0};
+	struct nfq_queue *queue = open_queue(&usual, hold_some, &holder);
+	unsigned seen = 0;
+
+	(void)state;
+	queue_rule("INPUT");
+	send_numbered(0, 90, 100);
+	assert_int_equal(nfq_queue_read(queue, 0), 90);
+	assert_int_equal(holder.count, 30);
+	for (long number; (number = next_number(NULL)) >= 0; seen++)
+		assert_int_not_equal(number % 3, 0);
+	assert_true(seen >= 30);
+	for (unsigned i = 0; i < holder.count; i++)
+		nfq_queue_release(queue, holder.id[i], i % 3 == 2 ? NFQ_DROP : NFQ_AS_IT_WAS, changed, 0);
+	assert_int_equal(next_number(NULL), -1);
+	nfq_queue_send(queue);
+	for (unsigned i = 0; i < holder.count; i++)
+		if (i % 3 != 2)
+			assert_int_equal(next_number(NULL), i * 3);
+	assert_int_equal(next_number(NULL), -1);
+	/* And then as before. */
+	send_numbered(1, 1, 100);
+	assert_int_equal(nfq_queue_read(queue, 0), 1);
+	assert_int_equal(next_number(NULL), 1);
+	assert_int_equal(nfq_queue_stats(queue).errors, 0);
+	nfq_queue_drain_and_close(queue, 100);
+}
+
 static void changes_long_packets(void **state)
 {
 	(void)state;
@@ -481,6 +531,7 @@ int main(void)
 		cmocka_unit_test_teardown(accepts, clear),
 		cmocka_unit_test_teardown(tells_the_hook, clear),
 		cmocka_unit_test_teardown(mixes_verdicts_in_order, clear),
+		cmocka_unit_test_teardown(holds_packets, clear),
 		cmocka_unit_test_teardown(changes_long_packets, clear),
 		cmocka_unit_test_teardown(changes_the_length, clear),
 		cmocka_unit_test_teardown(refuses_an_impossible_change, clear),
