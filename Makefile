@@ -123,7 +123,7 @@ check: natshim $B/san/natshim $(UNIT:%=$B/san/%) $(NET_TOOLS)
 check-unit: $(UNIT:%=$B/san/%)
 	$(Q)PYTHON=$(PYTHON) tests/run unit
 
-check-vm: $(patsubst %,$B/san/%,$(filter test_rules_% test_xfrm_kernel,$(UNIT)))
+check-vm: $(patsubst %,$B/san/%,$(filter test_rules_% test_xfrm_kernel test_swap_kernel,$(UNIT)))
 check-net check-vm: check-%: natshim $B/san/natshim $(NET_TOOLS)
 	$(Q)PYTHON=$(PYTHON) tests/run $*
 

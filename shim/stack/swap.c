@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <openssl/crypto.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -165,7 +166,41 @@ static bool put_keys(struct nl_msg *message, struct nlattr *attrs[], struct mate
 static bool is_left_out(int type)
 {
 	return type == XFRMA_ALG_CRYPT || type == XFRMA_ALG_AEAD || type == XFRMA_ALG_AUTH_TRUNC ||
-	       type == XFRMA_ALG_AUTH || type == XFRMA_LASTUSED || type == XFRMA_PAD;
+	       type == XFRMA_ALG_AUTH || type == XFRMA_LASTUSED || type == XFRMA_LTIME_VAL || type == XFRMA_PAD;
+}
+
+static uint32_t later(uint32_t sequence)
+{
+	return sequence > UINT32_MAX - SWAP_SEQUENCE_GAP ? UINT32_MAX : sequence + SWAP_SEQUENCE_GAP;
+}
+
+/* An attribute as it was; of the replay state only the number of the next packet changes. */
+static bool put_same(struct nl_msg *message, const struct nlattr *attr)
+{
+	const int length = nla_len(attr);
+	uint8_t *copy;
+
+	if (nla_put(message, nla_type(attr), length, nla_data(attr)))
+		return false;
+	copy = nlmsg_tail(nlmsg_hdr(message));
+	copy -= NLA_ALIGN(length);
+	if (nla_type(attr) == XFRMA_REPLAY_VAL && (size_t)length >= sizeof(struct xfrm_replay_state)) {
+		struct xfrm_replay_state *replay = (void *)copy;
+
+		replay->oseq = later(replay->oseq);
+	} else if (nla_type(attr) == XFRMA_REPLAY_ESN_VAL &&
+		   (size_t)length >= sizeof(struct xfrm_replay_state_esn)) {
+		struct xfrm_replay_state_esn *replay = (void *)copy;
+
+		replay->oseq = later(replay->oseq);
+	}
+	return true;
+}
+
+/* The counters stand in the fixed part of what the kernel tells, where it does not take them from. */
+static bool put_counters(struct nl_msg *message, const struct xfrm_usersa_info *info)
+{
+	return nla_put(message, XFRMA_LTIME_VAL, sizeof info->curlft, &info->curlft) == 0;
 }
 
 static struct nl_msg *addition(struct swap *swap, struct material *material)
@@ -184,11 +219,10 @@ static struct nl_msg *addition(struct swap *swap, struct material *material)
 	{
 		if (nla_type(attr) <= XFRMA_MAX)
 			attrs[nla_type(attr)] = attr;
-		if (!is_left_out(nla_type(attr)) &&
-		    nla_put(message, nla_type(attr), nla_len(attr), nla_data(attr)))
+		if (!is_left_out(nla_type(attr)) && !put_same(message, attr))
 			goto fail;
 	}
-	if (put_keys(message, attrs, material))
+	if (put_counters(message, nlmsg_data(dump)) && put_keys(message, attrs, material))
 		return message;
 fail:
 	nlmsg_free(message);
@@ -262,8 +296,50 @@ static void wipe(struct nl_msg *message)
 	nlmsg_free(message);
 }
 
+static bool read_cipher(const struct nlattr *attr, struct esp_sa *out)
+{
+	const struct xfrm_algo *a = attr ? nla_data(attr) : NULL;
+
+	if (!a || (size_t)nla_len(attr) < sizeof *a)
+		return false;
+	out->key_length = (a->alg_key_len + 7) / 8;
+	if (out->key_length > sizeof out->key || (size_t)nla_len(attr) < sizeof *a + out->key_length)
+		return false;
+	snprintf(out->cipher, sizeof out->cipher, "%.*s", (int)sizeof a->alg_name, a->alg_name);
+	memcpy(out->key, a->alg_key, out->key_length);
+	return true;
+}
+
+static bool read_auth(const struct nlattr *attr, struct esp_sa *out)
+{
+	const struct xfrm_algo_auth *a = attr ? nla_data(attr) : NULL;
+
+	if (!a || (size_t)nla_len(attr) < sizeof *a)
+		return false;
+	out->auth_key_length = (a->alg_key_len + 7) / 8;
+	out->icv_length = a->alg_trunc_len / 8;
+	if (out->auth_key_length > sizeof out->auth_key ||
+	    (size_t)nla_len(attr) < sizeof *a + out->auth_key_length)
+		return false;
+	snprintf(out->auth, sizeof out->auth, "%.*s", (int)sizeof a->alg_name, a->alg_name);
+	memcpy(out->auth_key, a->alg_key, out->auth_key_length);
+	return true;
+}
+
+/* What the SA is now; all zero where it is of another kind than struct esp_sa can tell. */
+static void read_sa(struct swap *swap, struct esp_sa *out)
+{
+	struct nlmsghdr *dump = (struct nlmsghdr *)(void *)swap->dump;
+	const int fixed = sizeof(struct xfrm_usersa_info);
+
+	memset(out, 0, sizeof *out);
+	if (!read_cipher(nlmsg_find_attr(dump, fixed, XFRMA_ALG_CRYPT), out) ||
+	    !read_auth(nlmsg_find_attr(dump, fixed, XFRMA_ALG_AUTH_TRUNC), out))
+		OPENSSL_cleanse(out, sizeof *out);
+}
+
 int swap_keys(struct swap *swap, const struct endpoint *destination, const uint8_t spi[static 4],
-	      const uint8_t *material, size_t material_length)
+	      const uint8_t *material, size_t material_length, struct esp_sa *before)
 {
 	struct material m = {material, material_length};
 	struct xfrm_usersa_id id = {.family = destination->addr_len == 16 ? AF_INET6 : AF_INET, .proto = ESP};
@@ -275,6 +351,8 @@ int swap_keys(struct swap *swap, const struct endpoint *destination, const uint8
 	rc = find_sa(swap, &id);
 	if (rc)
 		return rc;
+	if (before)
+		read_sa(swap, before);
 	add = addition(swap, &m);
 	del = add ? deletion(swap, &id) : NULL;
 	rc = del ? send_both(swap->requests, del, add) : -EMSGSIZE;
