@@ -153,6 +153,8 @@ static int put_set_udata(struct nftnl_set *set, enum rules_key key)
 			    key == RULES_KEY_IFNAME ? NFT_BYTEORDER_HOST : NFT_BYTEORDER_BIG_ENDIAN);
 	if (key == RULES_KEY_COOKIE)
 		put_typeof_raw(udata, 64, 64);
+	if (key == RULES_KEY_RAW_SPI)
+		put_typeof_raw(udata, 0, 32);
 	nftnl_set_set_data(set, NFTNL_SET_USERDATA, nftnl_udata_buf_data(udata), nftnl_udata_buf_len(udata));
 	nftnl_udata_buf_free(udata);
 	return 0;
@@ -181,6 +183,7 @@ static void fill_set(struct nftnl_set *set, const char *table, const struct rule
 		[RULES_KEY_IPV4_PORT] = NFT_TYPE_IPV4 << NFT_TYPE_BITS | NFT_TYPE_SERVICE,
 		[RULES_KEY_IPV6_PORT] = NFT_TYPE_IPV6 << NFT_TYPE_BITS | NFT_TYPE_SERVICE,
 		[RULES_KEY_SPI] = NFT_TYPE_INTEGER,
+		[RULES_KEY_RAW_SPI] = NFT_TYPE_INTEGER,
 	};
 
 	nftnl_set_set_str(set, NFTNL_SET_TABLE, table);

@@ -153,6 +153,13 @@ static void put_udp(struct builder *b)
 	put_compare_byte(b, IPPROTO_UDP);
 }
 
+static void put_esp(struct builder *b, const struct rules_item *item)
+{
+	(void)item;
+	put_meta(b, NFT_META_L4PROTO);
+	put_compare_byte(b, IPPROTO_ESP);
+}
+
 static void put_iif(struct builder *b, const struct rules_item *item)
 {
 	put_meta(b, NFT_META_IIFNAME);
@@ -430,6 +437,7 @@ static const struct {
 	[ITEM_OIF] = {put_oif, NULL},
 	[ITEM_UDP_SPORT] = {put_port, NULL},
 	[ITEM_UDP_DPORT] = {put_port, NULL},
+	[ITEM_ESP] = {put_esp, NULL},
 	[ITEM_RAW] = {put_raw, NULL},
 	[ITEM_RAW_IN] = {put_raw_in, NULL},
 	[ITEM_IPV4] = {put_ip_family, NULL},

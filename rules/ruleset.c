@@ -22,6 +22,8 @@ enum {
 	ALIVE_TIMEOUT_S = 600,
 	EXCHANGE_TIMEOUT_S = 120,
 	PEER_TIMEOUT_S = 8 * 3600,
+	HELD_TIMEOUT_S = 15,
+	SPI_BITS = 32,
 	FIRST_TIMEOUT_S = 5, /* of an address' bucket, which is full again by then */
 	SET_SIZE = 65535,
 };
@@ -46,6 +48,7 @@ static const struct rules_set_place set_places[RULES_SETS] = {
 	[RULES_SET_ALIVE4] = {RULES_TABLE, "alive4", RULES_KEY_IPV4_PORT},
 	[RULES_SET_ALIVE6] = {RULES_TABLE, "alive6", RULES_KEY_IPV6_PORT},
 	[RULES_SET_BRIDGED] = {RULES_QUEUE_TABLE, "bridged", RULES_KEY_COOKIE},
+	[RULES_SET_HELD] = {RULES_QUEUE_TABLE, "held", RULES_KEY_RAW_SPI},
 	[RULES_SET_SHARE_IN] = {RULES_TABLE, "share_in", RULES_KEY_SPI},
 	[RULES_SET_SHARE_OUT] = {RULES_TABLE, "share_out", RULES_KEY_IPV4_PORT},
 };
@@ -59,7 +62,7 @@ size_t ruleset_key_length(enum rules_key key)
 {
 	static const size_t lengths[] = {
 		[RULES_KEY_IFNAME] = IFNAMSIZ, [RULES_KEY_IPV4] = 4,      [RULES_KEY_IPV6] = 16,
-		[RULES_KEY_SPI] = 4,           [RULES_KEY_COOKIE] = 8,        [RULES_KEY_IPV4_PORT] = 8, [RULES_KEY_IPV6_PORT] = 20,
+		[RULES_KEY_SPI] = 4,           [RULES_KEY_RAW_SPI] = 4,           [RULES_KEY_COOKIE] = 8,        [RULES_KEY_IPV4_PORT] = 8, [RULES_KEY_IPV6_PORT] = 20,
 	};
 	return lengths[key];
 }
@@ -122,10 +125,17 @@ static void add_raw(struct rules_rule *rule, unsigned offset, unsigned bits, uin
 					   .value = value});
 }
 
+static void add_raw_in(struct rules_rule *rule, unsigned offset, unsigned bits, const char *set)
+{
+	add_item(rule, (struct rules_item){.kind = ITEM_RAW_IN,
+					   .offset = (uint16_t)offset,
+					   .bits = (uint16_t)bits,
+					   .name = set});
+}
+
 static void add_cookie_in(struct rules_rule *rule, unsigned offset, const char *set)
 {
-	add_item(rule, (struct rules_item){
-			       .kind = ITEM_RAW_IN, .offset = (uint16_t)offset, .bits = 64, .name = set});
+	add_raw_in(rule, offset, 64, set);
 }
 
 __attribute__((format(printf, 2, 3))) static void name_rule(struct rules_rule *rule, const char *format, ...)
@@ -258,6 +268,24 @@ static void add_l2tp_queue(struct rules_table *table, const char *chain_name, en
 	add_value(rule, ITEM_QUEUE, queue);
 }
 
+/* Outgoing ESP, in UDP and plain, that was sealed with an SA whose keys are about to be exchanged. */
+static void add_held(struct rules_table *table, struct rules_chain *chain, uint16_t queue)
+{
+	const struct rules_set_place *held = &set_places[RULES_SET_HELD];
+	struct rules_rule *in_udp = add_udp_rule(chain, 4500), *plain = add_rule(chain);
+
+	add_set(table, (struct rules_set_def){
+			       .name = held->name, .key = held->key, .timed = true, .timeout_s = HELD_TIMEOUT_S, .size = SET_SIZE});
+	add_raw_in(in_udp, UDP_HEADER_BITS, SPI_BITS, held->name);
+	name_rule(in_udp, "out-held-4500");
+	add_value(in_udp, ITEM_QUEUE, queue);
+	add(plain, ITEM_ESP);
+	add_name(plain, ITEM_OIF, RULES_INTERFACES);
+	add_raw_in(plain, 0, SPI_BITS, held->name);
+	name_rule(plain, "out-held-esp");
+	add_value(plain, ITEM_QUEUE, queue);
+}
+
 static void add_ike_chain(struct rules_table *table, const char *name, enum rules_hook hook, int priority,
 			  const struct rules_options *o)
 {
@@ -268,6 +296,8 @@ static void add_ike_chain(struct rules_table *table, const char *name, enum rule
 		add_bridged(chain, p, o->queue_number);
 	EACH_IKE_PORT(p)
 	add_ike_dispatch(chain, p);
+	if (o->bridge && hook == RULES_HOOK_POSTROUTING)
+		add_held(table, chain, o->queue_number);
 }
 
 static void build_queue_table(struct rules_table *table, const struct rules_options *o)

@@ -24,6 +24,7 @@ enum rules_set {
 			     full at 65535 */
 	RULES_SET_ALIVE6, /* likewise (16 + 4 bytes) */
 	RULES_SET_BRIDGED, /* initiator cookie, 8 bytes: all messages come up, encrypted ones too, both ways. Hours. */
+	RULES_SET_HELD, /* SPI, 4 bytes: ESP that goes out with it comes up. Seconds, around a bridged Quick Mode. */
 	RULES_SET_SHARE_IN,  /* map: SPI of an inbound SA (4 bytes) -> UDP port that its client's L2TP comes from */
 	RULES_SET_SHARE_OUT, /* map: IPv4 address . that port (4 + 4 bytes, as above) -> the client's own port */
 	RULES_SETS
@@ -34,7 +35,7 @@ enum rules_set {
  *                  limited-500-ip limited-500-ip6 limited-4500-ip limited-4500-ip6 (not sent up)
  *                  first-500 first-4500 exchange-500 exchange-4500 l2tp-in
  *                  out: out-bridged-500 out-bridged-4500 out-exchange-500 out-exchange-4500 out-first-500-ip out-first-500-ip6
- * out-first-4500-ip out-first-4500-ip6 l2tp-out natshim        clear-l2tp clear-l2tp-out (dropped),
+ * out-first-4500-ip out-first-4500-ip6 out-held-4500 out-held-esp l2tp-out natshim        clear-l2tp clear-l2tp-out (dropped),
  * share-in share-out (ports moved), checksum-ip (cleared), to-lns-ip to-lns-ip6 (connections) */
 #define RULES_NAME_CLEAR_L2TP "clear-l2tp"
 #define RULES_NAME_CLEAR_L2TP_OUT "clear-l2tp-out"

@@ -18,7 +18,8 @@ enum rules_key {
 	RULES_KEY_COOKIE,
 	RULES_KEY_IPV4_PORT,
 	RULES_KEY_IPV6_PORT,
-	RULES_KEY_SPI
+	RULES_KEY_SPI,
+	RULES_KEY_RAW_SPI, /* the same, read from the packet */
 };
 
 enum rules_item_kind {
@@ -26,6 +27,7 @@ enum rules_item_kind {
 	ITEM_OIF,       /* oifname @interfaces */
 	ITEM_UDP_SPORT, /* udp sport VALUE */
 	ITEM_UDP_DPORT, /* udp dport VALUE */
+	ITEM_ESP,       /* meta l4proto esp */
 	ITEM_RAW,       /* @th,OFFSET,BITS VALUE: inside one 8-byte word, whole bytes or a part of one byte */
 	ITEM_RAW_IN,    /* @th,OFFSET,BITS @NAME */
 	ITEM_IPV4,      /* meta nfproto ipv4 */
@@ -89,7 +91,7 @@ struct rules_set_def {
 	unsigned size;      /* bound; 0: none */
 };
 
-#define RULES_SETS_MAX 7
+#define RULES_SETS_MAX 8
 #define RULES_CHAINS_MAX 8
 struct rules_table {
 	const char *name;

@@ -13,6 +13,7 @@ static const char *const phrases[ITEM_KINDS] = {
 	[ITEM_OIF] = "oifname @%n",
 	[ITEM_UDP_SPORT] = "udp sport %v",
 	[ITEM_UDP_DPORT] = "udp dport %v",
+	[ITEM_ESP] = "meta l4proto esp",
 	[ITEM_RAW] = "@th,%o,%b %v",
 	[ITEM_RAW_IN] = "@th,%o,%b @%n",
 	[ITEM_IPV4] = "meta nfproto ipv4",
@@ -87,6 +88,7 @@ static const char *const key_types[] = {
 	[RULES_KEY_IPV4_PORT] = "type ipv4_addr . inet_service",
 	[RULES_KEY_IPV6_PORT] = "type ipv6_addr . inet_service",
 	[RULES_KEY_SPI] = "typeof ipsec in spi",
+	[RULES_KEY_RAW_SPI] = "typeof @th,0,32",
 };
 
 static void print_set(FILE *out, const struct ruleset *ruleset, const struct rules_set_def *set)

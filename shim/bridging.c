@@ -44,6 +44,7 @@ struct bridging {
 	struct bridge *bridge;
 	struct swap *swap;
 	struct nfq_injector *injector; /* NULL: refusals are not sent */
+	struct holding *holding;
 	struct event *event;
 	struct waiting waiting[WAITING_MAX];
 	struct moved moved[SHARES_MAX];
@@ -80,14 +81,32 @@ static void wait_for_sa(struct bridging *b, const struct endpoint *destination, 
 	memcpy(oldest->key, key, sizeof oldest->key);
 }
 
+/* The same SA with the keys that it has now. */
+static struct esp_sa with_key(const struct esp_sa *before, const uint8_t *key)
+{
+	struct esp_sa after = *before;
+
+	memcpy(after.key, key, after.key_length);
+	memcpy(after.auth_key, key + after.key_length, after.auth_key_length);
+	return after;
+}
+
 static int give_key(struct bridging *b, const struct endpoint *destination, const uint8_t *spi,
 		    const uint8_t *key)
 {
-	const int rc = swap_keys(b->swap, destination, spi, key, KEYS_MATERIAL_LEN);
+	struct esp_sa before = {.key_length = 0}, after;
+	const int rc = swap_keys(b->swap, destination, spi, key, KEYS_MATERIAL_LEN, &before);
 
-	if (!rc)
+	if (!rc) {
 		b->swapped++;
-	else if (rc == -ESRCH)
+		after = with_key(&before, key);
+		holding_swapped(b->holding, destination, spi, &before, &after);
+		OPENSSL_cleanse(&after, sizeof after);
+	}
+	OPENSSL_cleanse(&before, sizeof before);
+	if (!rc)
+		return 0;
+	if (rc == -ESRCH)
 		wait_for_sa(b, destination, spi, key);
 	else
 		b->swap_errors++;
@@ -250,11 +269,15 @@ enum nfq_verdict bridging_act(struct bridging *b, struct filter_outcome *o, bool
 		track(b, r);
 	if (r->actions & BRIDGE_ACT_UNTRACK)
 		rules_nft_set_delete(b->nft, RULES_SET_BRIDGED, r->cookie, IKE_COOKIE_LEN);
+	if (r->actions & BRIDGE_ACT_EXPECT)
+		holding_expect(b->holding, &r->client, r->spi_to_client);
 	if (r->actions & BRIDGE_ACT_SWAP) {
 		if (r->swap.own_port)
 			share(b, &r->swap);
 		swap_both(b, &r->swap);
 	}
+	if (r->actions & BRIDGE_ACT_READY)
+		holding_ready(b->holding, &r->client, r->spi_to_client, r->ready_ms);
 	if (r->actions & BRIDGE_ACT_REPLY)
 		reply(b, o);
 	tell(b, r);
@@ -319,7 +342,8 @@ bool bridging_open(struct bridging **out, const struct config *config, struct lo
 	if (!b->psk)
 		return fail(b, error, "--psk-file", why);
 	b->bridge = make_bridge(b, config);
-	if (!b->bridge)
+	b->holding = holding_new(nft, random_bytes, NULL);
+	if (!b->bridge || !b->holding)
 		return fail(b, error, "bridge", "out of memory");
 	rc = swap_open(&b->swap);
 	if (rc)
@@ -330,12 +354,28 @@ bool bridging_open(struct bridging **out, const struct config *config, struct lo
 	return true;
 }
 
-int bridging_start(struct bridging *b, struct event_base *loop)
+int bridging_start(struct bridging *b, struct nfq_queue *queue, struct event_base *loop)
 {
+	int rc;
+
 	if (!b)
 		return 0;
+	rc = holding_start(b->holding, queue, loop);
+	if (rc)
+		return rc;
 	b->event = event_new(loop, swap_fd(b->swap), EV_READ | EV_PERSIST, on_swap_event, b);
 	return b->event && !event_add(b->event, NULL) ? 0 : -ENOMEM;
+}
+
+void bridging_release(struct bridging *b)
+{
+	if (b)
+		holding_release_all(b->holding);
+}
+
+enum nfq_verdict bridging_packet(struct bridging *b, struct nfq_packet *packet)
+{
+	return b ? holding_packet(b->holding, packet) : NFQ_AS_IT_WAS;
 }
 
 void bridging_close(struct bridging *b)
@@ -344,6 +384,7 @@ void bridging_close(struct bridging *b)
 		return;
 	if (b->event)
 		event_free(b->event);
+	holding_free(b->holding);
 	nfq_inject_close(b->injector);
 	swap_close(b->swap);
 	bridge_free(b->bridge);
@@ -366,7 +407,8 @@ struct bridging_stats bridging_stats(const struct bridging *b)
 	stats = (struct bridging_stats){.bridge = bridge_stats(b->bridge),
 					.swapped = b->swapped,
 					.swap_errors = b->swap_errors,
-					.set_errors = b->set_errors};
+					.set_errors = b->set_errors,
+					.holding = holding_stats(b->holding)};
 
 	for (size_t i = 0; i < WAITING_MAX; i++)
 		stats.waiting += b->waiting[i].since_ms != 0;

@@ -7,6 +7,7 @@
 #include "rules/nft.h"
 #include "shim/config.h"
 #include "shim/filter.h"
+#include "shim/holding.h"
 #include "shim/log.h"
 
 struct bridging;
@@ -17,8 +18,12 @@ struct event_base;
 bool bridging_open(struct bridging **out, const struct config *config, struct log *log, struct rules_nft *nft,
 		   char error[static CONFIG_ERROR_MAX]);
 void bridging_close(struct bridging *bridging); /* wipes every key */
-/* Joins the event loop. 0 or -errno. */
-int bridging_start(struct bridging *bridging, struct event_base *loop);
+/* Joins the event loop. queue: where packets to clients may be held. 0 or -errno. */
+int bridging_start(struct bridging *bridging, struct nfq_queue *queue, struct event_base *loop);
+/* All packets that are held go on: before the queue is drained. */
+void bridging_release(struct bridging *bridging);
+/* A packet that came up on its way out: NFQ_AS_IT_WAS where it is none that bridge mode waits for (shim/holding.h). */
+enum nfq_verdict bridging_packet(struct bridging *bridging, struct nfq_packet *packet);
 
 struct bridge *bridging_bridge(struct bridging *bridging); /* NULL without one */
 /* Fills the kernel's maps anew, after the tables that they are in were installed. */
@@ -31,6 +36,7 @@ struct bridging_stats {
 	struct bridge_stats bridge;
 	uint64_t swapped, swap_errors,
 		set_errors; /* SAs that got other keys, that did not; cookies that the kernel did not take */
+	struct holding_stats holding;
 	size_t waiting;     /* SAs that the stack has not installed yet */
 };
 struct bridging_stats bridging_stats(const struct bridging *bridging);

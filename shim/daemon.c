@@ -330,6 +330,7 @@ static bool adopt(struct daemon *d, struct config *fresh, char error[static CONF
 		return false;
 	}
 	d->ruleset = ruleset;
+	bridging_release(d->bridging);
 	nfq_queue_drain(d->queue, DRAIN_RELOAD_MS); /* what waits is lost when the old chains go */
 	rc = install_rules(d, error);
 	if (rc) {
@@ -537,7 +538,7 @@ static bool start(struct daemon *d)
 		return false;
 	if (install_rules(d, error))
 		return fail(d, "rules", error);
-	rc = bridging_start(d->bridging, d->loop);
+	rc = bridging_start(d->bridging, d->queue, d->loop);
 	if (rc)
 		return fail(d, "bridge", strerror(-rc));
 	rc = watch_start(d->watch, d->loop, d->nft, traffic_ike(d->traffic));
@@ -556,6 +557,7 @@ static void stop(struct daemon *d)
 	/* It fails where the table is gone: then nothing comes up either. */
 	if (installed)
 		rules_nft_quiet(d->nft, error);
+	bridging_release(d->bridging);
 	if (d->queue)
 		nfq_queue_drain_and_close(d->queue, DRAIN_MS);
 	if (installed && rules_nft_remove(d->nft, error))

@@ -223,9 +223,13 @@ enum nfq_verdict traffic_packet(void *ctx, struct nfq_packet *packet)
 	struct traffic *t = ctx;
 	const bool inbound = packet->hook == NFQ_PREROUTING || packet->hook == NFQ_INPUT;
 	struct filter_outcome outcome;
+	enum nfq_verdict esp;
 
 	if (packet->truncated)
 		return NFQ_AS_IT_WAS;
+	esp = inbound ? NFQ_AS_IT_WAS : bridging_packet(t->bridging, packet);
+	if (esp != NFQ_AS_IT_WAS)
+		return esp;
 	outcome = filter_packet(&t->filter, clock_now_ms(), inbound ? IKE_TO_SERVER : IKE_TO_CLIENT,
 				packet->data, packet->length, NFQ_PACKET_MAX);
 	packet->length = outcome.length;

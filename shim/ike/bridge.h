@@ -75,6 +75,8 @@ enum bridge_action {
 	BRIDGE_ACT_UP = 4,   /* phase 1 is complete: log it; remember the peer for exchanges of the server */
 	BRIDGE_ACT_SWAP = 8, /* give the kernel's SAs these keys before the message goes on */
 	BRIDGE_ACT_REPLY = 16, /* send reply back to where the message came from */
+	BRIDGE_ACT_EXPECT = 64, /* before the message goes on: the server's SA to the client will have result.spi_to_client */
+	BRIDGE_ACT_READY = 128, /* the client has that SA, too, ready_ms after this message */
 	BRIDGE_ACT_BEGUN = 32, /* the first message of an exchange that is bridged from now on: log it */
 };
 
@@ -104,7 +106,8 @@ struct bridge_result {
 	enum bridge_reason reason;
 	unsigned actions; /* enum bridge_action */
 	size_t length;    /* of the message in out, with BRIDGE_REPLACE */
-	unsigned track_s;
+	unsigned track_s, ready_ms;
+	uint8_t spi_to_client[4]; /* with BRIDGE_ACT_EXPECT and BRIDGE_ACT_READY */
 	struct endpoint client;
 	uint8_t cookie[IKE_COOKIE_LEN];
 	struct keys_suite client_suite,

@@ -18,6 +18,8 @@ enum {
 	ID_IPV4_LEN = 8,
 	UDP = 17
 };
+/* A client that begins a Quick Mode has its SAs when it sends the third message; one that answers has them soon after. */
+enum { CLIENT_READY_MS = 100 };
 enum { QUICK_TTL_MS = 120000, DELETE_HEAD = 8, PROTOCOL_AT = 4, SPI_SIZE_AT = 5 };
 
 /* HASH(1) and HASH(2): over the message ID, for HASH(2) the initiator's nonce, and all that follows the HASH. */
@@ -279,6 +281,20 @@ static enum bridge_reason relay_negotiation(struct work *w, struct session *s, s
 	return seal_message(w, out, nonce, NULL, iv_out) ? BRIDGE_RELAYED : BRIDGE_FAILED;
 }
 
+/* What the caller can know of the SA that the server installs towards the client: its SPI before it is there, and when the
+ * client has it, too. */
+static void tell_spi(struct work *w, const struct quick *q, unsigned number)
+{
+	struct bridge_result *r = w->result;
+
+	if (number == (q->by_server ? 2 : 1))
+		r->actions |= BRIDGE_ACT_EXPECT;
+	if (number == 3)
+		r->actions |= BRIDGE_ACT_READY;
+	r->ready_ms = q->by_server ? CLIENT_READY_MS : 0;
+	memcpy(r->spi_to_client, q->by_server ? q->spi_r : q->spi_i, SPI_LEN);
+}
+
 static struct quick *find_quick(const struct session *s, const uint8_t *id)
 {
 	struct quick *q;
@@ -359,6 +375,8 @@ enum bridge_reason bridge_quick(struct work *w, struct session *s)
 	/* Before the server's last message to the client: then it has both of its SAs. */
 	if (reason == BRIDGE_RELAYED && number == (q->by_server ? 3 : 2) && !swap_of(w, s, q))
 		reason = BRIDGE_FAILED;
+	if (reason == BRIDGE_RELAYED)
+		tell_spi(w, q, number);
 	if (reason == BRIDGE_FAILED || (is_new && reason != BRIDGE_RELAYED))
 		quick_free(s, q);
 	else if (s->quick_count >

@@ -18,6 +18,7 @@ static struct rules_options full_options(const struct rules_features *features)
 		.queue_number = 5,
 		.protect = true,
 		.liveness = true,
+		.bridge = true,
 		.l2tp_control = true,
 		.l2tp_from_lns = true,
 		.dnat4 = true,

@@ -52,6 +52,7 @@ static const struct golden {
 	  .priority_dnat = -5,
 	  .priority_queue = 7,
 	  .priority_guard = -20}},
+	{"bridge", NULL, NULL, {.interfaces = one, .interface_count = 1, .native_queue = true, .bridge = true}},
 	{"no-secpath",
 	 "192.168.1.98",
 	 NULL,

@@ -29,7 +29,7 @@ from tests.client.natt import KAME, VENDOR_IDS  # noqa: E402
 SEEDS = ROOT / "tests" / "fuzz" / "corpus" / "bridge"
 GROUPS = dict(ike1.GROUPS) | {1: (768, 149686)}
 ike1.GROUPS.update(GROUPS)
-TRACK, UNTRACK, UP, SWAP, REPLY, BEGUN = 1, 2, 4, 8, 16, 32
+TRACK, UNTRACK, UP, SWAP, REPLY, BEGUN, EXPECT, READY = 1, 2, 4, 8, 16, 32, 64, 128
 PSK = b"secret"
 CLIENT, NATED, SERVER = "192.168.77.2", "198.51.100.7", "203.0.113.5"
 FRAGMENTATION = hashlib.md5(b"FRAGMENTATION").digest() + bytes.fromhex("80000000")
@@ -293,13 +293,13 @@ class Exchange:
             first_in, first_out = said["server"], said["client"]
             second_in, second_out = said["client"], said["server"]
         one = negotiate(i, ni, i, first_in), negotiate(i, ni, r, first_out)
-        self.pair(i, ike1.QUICK, msgid, *one, b"", ivs)
+        self.pair(i, ike1.QUICK, msgid, *one, b"", ivs, EXPECT if i == "client" else 0)
         two = negotiate(r, nr, r, second_in), negotiate(r, nr, i, second_out)
-        self.pair(r, ike1.QUICK, msgid, *two, ni, ivs, SWAP if r == "server" else 0)
+        self.pair(r, ike1.QUICK, msgid, *two, ni, ivs, SWAP if r == "server" else EXPECT)
         shared = own["client"].shared(peer["client"].public) if self.pfs else b""
         if r == "server":
             self.swap(shared, spi, ni, nr)
-        self.third(i, msgid, ni, nr, ivs, SWAP if i == "server" else 0)
+        self.third(i, msgid, ni, nr, ivs, READY | (SWAP if i == "server" else 0))
         if i == "server":
             self.swap(shared, spi, ni, nr)
         return self

@@ -1,0 +1,46 @@
+/* What the server's kernel sends to a bridged client around a Quick Mode: ESP that goes out with an SA whose keys are still the
+ * server's, or that the client has not got yet.
+ *
+ * Such packets come up for the short while (the kernel's set "held") and wait in the queue; what was sealed with the server's
+ * keys is sealed anew with the client's, and all of them go on, in their order, once the client can open them. So a rekey
+ * under traffic loses nothing. Bounded; what finds no room goes on as it is. */
+#ifndef NATSHIM_SHIM_HOLDING_H
+#define NATSHIM_SHIM_HOLDING_H
+
+#include "nfq/endpoint.h"
+#include "nfq/queue.h"
+#include "rules/nft.h"
+#include "shim/ike/esp.h"
+
+struct event_base;
+struct holding; /* owned by the caller */
+
+/* Random bytes that nobody can foresee: for IVs. */
+typedef bool holding_random_fn(void *ctx, uint8_t *out, size_t length);
+
+struct holding *holding_new(struct rules_nft *nft, holding_random_fn *random,
+			    void *ctx); /* NULL: out of memory */
+void holding_free(struct holding *holding);
+/* Joins the event loop; nothing is held before. 0 or -errno. */
+int holding_start(struct holding *holding, struct nfq_queue *queue, struct event_base *loop);
+
+/* Before the server can install its SA towards the client: from here on its packets come up. SPI in network order. */
+void holding_expect(struct holding *holding, const struct endpoint *client, const uint8_t spi[static 4]);
+/* The kernel's SA had the keys before, and now has those of after. */
+void holding_swapped(struct holding *holding, const struct endpoint *client, const uint8_t spi[static 4],
+		     const struct esp_sa *before, const struct esp_sa *after);
+/* The client has its SAs, or will have them that much later. */
+void holding_ready(struct holding *holding, const struct endpoint *client, const uint8_t spi[static 4],
+		   unsigned after_ms);
+
+/* A packet that came up in postrouting: NFQ_AS_IT_WAS where it is none of those. */
+enum nfq_verdict holding_packet(struct holding *holding, struct nfq_packet *packet);
+/* All go on now, and nothing is held any more: before the queue is closed or the rules are replaced. */
+void holding_release_all(struct holding *holding);
+
+struct holding_stats {
+	uint64_t held, resealed; /* packets, of all times */
+};
+struct holding_stats holding_stats(const struct holding *holding);
+
+#endif
