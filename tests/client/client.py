@@ -14,6 +14,8 @@ from .phase1 import Phase1, Responder, Settings
 class Client:
     """Client(server, make_socket=..., dialect=..., psk=..., ...): see endpoint.Endpoint and phase1.Settings."""
 
+    initiator, responder = Phase1, Responder  # a test may put others here
+
     def __init__(self, server, make_socket=None, port=500, nat_port=4500, **settings):
         self.settings = Settings(**settings)
         more = {"make_socket": make_socket} if make_socket else {}
@@ -34,7 +36,7 @@ class Client:
 
     def connect(self):
         """Phase 1 as initiator; raises Phase1Failed."""
-        self.sas.append(Phase1(self.endpoint, self.settings).run())
+        self.sas.append(self.initiator(self.endpoint, self.settings).run())
         return self.sas[-1]
 
     def serve(self, seconds, until=lambda: False):
@@ -52,7 +54,7 @@ class Client:
         sa = next((s for s in self.sas if (s.icookie, s.rcookie) == (message.icookie, message.rcookie)), None)
         if message.exchange == ike1.MAIN:
             if message.rcookie == bytes(8) and message.icookie not in self.responders:
-                self.responders[message.icookie] = Responder(self.endpoint, self.settings, message)
+                self.responders[message.icookie] = self.responder(self.endpoint, self.settings, message)
             if responder := self.responders.get(message.icookie):
                 if (result := responder.handle(message, datagram)) and result not in self.sas:
                     self.sas.append(result)

@@ -86,10 +86,10 @@ class _Exchange:
 
 
 class Phase2:
-    """local, remote: address texts; port: the L2TP client's UDP port, which goes into IDci."""
+    """local, remote: address texts; port: the L2TP client's UDP port, which goes into IDci. repeat: seconds."""
 
-    def __init__(self, local, remote, port, offer=OFFER):
-        self.local, self.remote, self.port, self.offer = local, remote, port, offer
+    def __init__(self, local, remote, port, offer=OFFER, repeat=REPEAT):
+        self.local, self.remote, self.port, self.offer, self.repeat = local, remote, port, offer, repeat
         self.pairs = []  # the newest last
         self.exchanges = {}
         self.events = []  # what happened, in words
@@ -105,7 +105,7 @@ class Phase2:
             items += [(sa.method.natoa, b"\1\0\0\0" + wire(address)) for address in (self.local, self.remote)]
         digest = exchange.prf(exchange.number(), ike1.encode_payloads(items))
         exchange.seal([(ike1.HASH, digest)] + items)
-        exchange.due, exchange.tries = now + REPEAT, 1
+        exchange.due, exchange.tries = now + self.repeat, 1
 
     def delete(self, sa):
         """Sends Delete for each inbound ESP SA, then for the ISAKMP SA."""
@@ -133,13 +133,15 @@ class Phase2:
 
     def tick(self, now):
         for exchange in self.exchanges.values():
+            if exchange.role == "responder" and exchange.last and not exchange.tries:  # QM2 has just been sent
+                exchange.due, exchange.tries = now + self.repeat, 1
             if exchange.due and now >= exchange.due and not exchange.done:
                 if exchange.tries >= TRIES:
                     exchange.due = None
                     self.events.append("Quick Mode: no answer")
                     continue
                 exchange.tries += 1
-                exchange.due = now + REPEAT
+                exchange.due = now + self.repeat
                 exchange.sa.send(exchange.last)
 
     def _install(self, exchange):
