@@ -247,7 +247,7 @@ static void tell(struct bridging *b, const struct bridge_result *r)
 
 	if (not_bridged[r->reason])
 		log_event(b->log, LOG_BRIDGE_NOT, &r->client, "not bridged: %s", not_bridged[r->reason]);
-	if (refused[r->reason])
+	if (refused[r->reason] && !r->again)
 		log_event(b->log, LOG_BRIDGE_REFUSED, &r->client, "bridged exchange: %s", refused[r->reason]);
 	if (r->actions & BRIDGE_ACT_BEGUN && r->reason == BRIDGE_RELAYED)
 		log_event(b->log, LOG_BRIDGE_BEGINS, &r->client, "bridged: %s with the client",

@@ -701,6 +701,10 @@ static enum bridge_reason relay(struct work *w)
 	if (!s)
 		return w->message.first ? first_message(w) : BRIDGE_NOT_BRIDGED;
 	reason = later_message(w, s);
+	if (verdict_of(reason) == BRIDGE_DROP) {
+		w->result->again = s->refused & 1U << reason;
+		s->refused |= 1U << reason;
+	}
 	if (reason == BRIDGE_RELAYED || reason == BRIDGE_REPEATED)
 		s->client = w->result->client;
 	return reason;

@@ -105,6 +105,7 @@ struct bridge_result {
 	enum bridge_verdict verdict;
 	enum bridge_reason reason;
 	unsigned actions; /* enum bridge_action */
+	bool again; /* another message of this exchange was dropped for the same reason before: log it once */
 	size_t length;    /* of the message in out, with BRIDGE_REPLACE */
 	unsigned track_s, ready_ms;
 	uint8_t spi_to_client[4]; /* with BRIDGE_ACT_EXPECT and BRIDGE_ACT_READY */

@@ -93,7 +93,8 @@ struct session {
 	struct endpoint client;
 	enum ike_dialect dialect;
 	bool by_server;
-	unsigned passed; /* messages of phase 1 */
+	unsigned passed;  /* messages of phase 1 */
+	unsigned refused; /* 1 << enum bridge_reason: why messages of it were dropped so far */
 	uint32_t life_s;
 	struct leg leg[LEGS];
 	struct nonce nonce_i, nonce_r;
