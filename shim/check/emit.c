@@ -1,10 +1,8 @@
 /* The texts, with a mark where an address goes. */
 #include "shim/check/emit.h"
+#include "shim/check/read.h"
 
-#include <arpa/inet.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 static const char libreswan[] = "# libreswan for L2TP/IPsec clients, old Macs and iPhones among them: "
 				"/etc/ipsec.conf, or what it includes.\n"
@@ -105,21 +103,10 @@ static const char pppd[] = "# pppd under xl2tpd: /etc/ppp/options.xl2tpd. Users:
 			   "# for the clients:\n"
 			   "# ms-dns 192.168.1.53\n";
 
-/* The address that the default route gives to this host: a connected UDP socket has it, and sends nothing. */
+/* For the admin to replace where it is not known, as documentation's address shows. */
 static const char *own_address(char text[static INET_ADDRSTRLEN])
 {
-	struct sockaddr_in address = {
-		.sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(0xc0000201)};
-	socklen_t length = sizeof address;
-	const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	const char *found = NULL;
-
-	if (fd >= 0 && !connect(fd, (struct sockaddr *)&address, sizeof address) &&
-	    !getsockname(fd, (struct sockaddr *)&address, &length))
-		found = inet_ntop(AF_INET, &address.sin_addr, text, INET_ADDRSTRLEN);
-	if (fd >= 0)
-		close(fd);
-	return found ? found : "192.0.2.1"; /* for the admin to replace, as documentation's address shows */
+	return check_read_own_address(text) ? text : "192.0.2.1";
 }
 
 /* text has the mark. */

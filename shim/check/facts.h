@@ -5,6 +5,7 @@
 
 #include "shim/check/settings.h"
 
+#include <netinet/in.h>
 #include <sys/types.h>
 
 #define FACTS_TEXT 200
@@ -66,8 +67,9 @@ struct l2tp_facts {
 	char path[FACTS_TEXT], blind[FACTS_TEXT];
 	struct settings xl2tpd;
 	char ppp_path[FACTS_TEXT],
-		ppp_blind[FACTS_TEXT]; /* the file for this LNS; ppp_path "": none is named */
-	struct settings ppp;           /* /etc/ppp/options, then that file; the section is the path */
+		ppp_blind[FACTS_TEXT];     /* the file for this LNS; ppp_path "": none is named */
+	char own_address[INET_ADDRSTRLEN]; /* of the host, by its default route; "": not known */
+	struct settings ppp;               /* /etc/ppp/options, then that file; the section is the path */
 };
 
 struct kernel_facts {

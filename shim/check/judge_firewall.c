@@ -72,39 +72,44 @@ static void judge_l2tp(const struct check_facts *facts, struct check_result *r)
 
 enum clear { CLOSED, OPEN, OPEN_BY_RULE };
 
-/* What becomes of unencrypted L2TP; natshim's own protection is a rule like others here. */
-static enum clear clear_l2tp(const struct firewall_facts *f, struct path_place *place)
+#define PLACE_MAX 200
+
+/* What becomes of unencrypted L2TP, and which chain lets it in by a rule, as nft(8) names it; natshim's own protection is a rule
+ * like others here. */
+static enum clear clear_l2tp(const struct firewall_facts *f, char place[static PLACE_MAX])
 {
 	const struct path_packet packet = {.protocol = "udp", .dport = 1701};
 	json_t *ruleset = f->ruleset ? json_loads(f->ruleset, 0, NULL) : NULL;
 	enum clear state = OPEN;
-	struct path_place drop;
+	struct path_place at;
 
-	if (!ruleset || on_any_iface(f, packet, ruleset, path_drops, &drop))
+	if (!ruleset || on_any_iface(f, packet, ruleset, path_drops, &at)) {
 		state = CLOSED;
-	else if (on_any_iface(f, packet, ruleset, path_accepts_by_rule, place))
+	} else if (on_any_iface(f, packet, ruleset, path_accepts_by_rule, &at)) {
 		state = OPEN_BY_RULE;
+		snprintf(place, PLACE_MAX, "%s %s %s", at.family, at.table, at.chain);
+	}
 	json_decref(ruleset);
 	return state;
 }
 
 static void judge_clear(const struct check_facts *facts, struct check_result *r)
 {
-	struct path_place at;
+	char place[PLACE_MAX];
 
-	if (clear_l2tp(&facts->firewall, &at) != OPEN_BY_RULE)
+	if (clear_l2tp(&facts->firewall, place) != OPEN_BY_RULE)
 		return;
-	check_found(r, "a rule accepts unencrypted L2TP (udp/1701)");
-	check_mend(r, "in that rule, before accept: meta secpath exists (iptables: -m policy --dir in --pol "
-		      "ipsec)");
+	check_found(r, "a rule in %s accepts unencrypted L2TP (udp/1701)", place);
+	check_mend(r, "run: nft insert rule %s udp dport 1701 meta secpath missing drop", place);
+	check_mend(r, "and keep it: put the same into your firewall's own file, before that rule");
 	check_mend(r, "or let natshim run: it drops unencrypted udp/1701 ahead of all other rules");
 }
 
 static void judge_open(const struct check_facts *facts, struct check_result *r)
 {
-	struct path_place at;
+	char place[PLACE_MAX];
 
-	if (clear_l2tp(&facts->firewall, &at) != OPEN)
+	if (clear_l2tp(&facts->firewall, place) != OPEN)
 		return;
 	check_found(r, "no rule drops unencrypted L2TP (udp/1701)");
 	check_mend(r, "let natshim run: it does that");

@@ -1,6 +1,7 @@
 /* Checks of xl2tpd.conf(5) and of the options that pppd gets from it. Pure. */
 #include "shim/check/check.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,16 +48,35 @@ static void judge_config(const struct check_facts *facts, struct check_result *r
 	}
 }
 
+static bool is_address(const char *text)
+{
+	struct in6_addr ignored;
+
+	return text && (inet_pton(AF_INET, text, &ignored) == 1 || inet_pton(AF_INET6, text, &ignored) == 1);
+}
+
+/* The server's address towards its clients: the conn's, else the host's. */
+static const char *client_side(const struct check_facts *facts)
+{
+	const char *conn = check_libreswan_conn(&facts->libreswan), *own = facts->l2tp.own_address;
+	const bool left_is_any = conn && settings_is(&facts->libreswan.config, conn, "left", "%any");
+	const char *end =
+		conn ? settings_get(&facts->libreswan.config, conn, left_is_any ? "right" : "left") : NULL;
+
+	return is_address(end) ? end : *own ? own : "ADDRESS";
+}
+
 static void judge_listen(const struct check_facts *facts, struct check_result *r)
 {
 	const struct l2tp_facts *f = seen(facts);
+	char line[96];
 
 	if (!f || settings_get(&f->xl2tpd, "global", "listen-addr"))
 		return;
 	check_found(r, "%s: listen-addr is not set", f->path);
-	mend_xl2tpd(f, "global",
-		    "listen-addr = ADDRESS (the server's own that clients use, or the internal one of --lns)",
-		    r);
+	snprintf(line, sizeof line, "listen-addr = %s", client_side(facts));
+	mend_xl2tpd(f, "global", line, r);
+	check_mend(r, "that is the address that clients use; with natshim --lns ADDR it is ADDR instead");
 }
 
 static void judge_port(const struct check_facts *facts, struct check_result *r)

@@ -371,7 +371,9 @@ static void judge_psk(const struct check_facts *facts, struct check_result *r)
 		check_mend(r, "run it as root, or name the directory: --swanctl-dir DIR");
 	} else if (!f->secrets.psk_count) {
 		check_found(r, "%s has no pre-shared key (section secrets, ike*)", f->path);
-		mend(f, "secrets/ike-l2tp", "secret = \"a long random secret\"", r);
+		check_mend(r, "in %s: secrets { ike-l2tp { secret = \"a long random secret\" } }", f->path);
+		if (f->charon_runs)
+			check_mend(r, "run: swanctl --load-all");
 	}
 }
 

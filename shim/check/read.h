@@ -6,6 +6,8 @@
 #include "shim/check/facts.h"
 #include "shim/child.h"
 
+#include <netinet/in.h>
+
 #define CHECK_FILE_MAX (1u << 20) /* bytes of a configuration file */
 
 /* NULL: the usual place, and then no fault if there is none. */
@@ -39,6 +41,8 @@ char *check_read_file(const char *path, char blind[static FACTS_TEXT]);
 bool check_read_output(const char *const argv[], struct child_result *result, char blind[static FACTS_TEXT]);
 /* The number in a file under /proc/sys, or -1. */
 long check_read_sysctl(const char *name);
+/* The address that the default route gives to this host; false: there is none. */
+bool check_read_own_address(char text[static INET_ADDRSTRLEN]);
 /* What becomes of a file's mode: true when others may read it. */
 bool check_others_read(const char *path);
 

@@ -63,7 +63,7 @@ static enum known has_module(const char *name)
 		return UNKNOWN;
 	there = check_read_output(argv, &result, ignored);
 	child_result_clear(&result);
-	return there ? YES : UNKNOWN; /* not YES: perhaps it is built in where no list says so */
+	return there ? YES : UNKNOWN; /* not NO: perhaps it is built in where no list says so */
 }
 
 static void read_rp_filter(const struct check_options *options, struct kernel_facts *k)

@@ -53,6 +53,8 @@ class Checked:
             text = in_section(text, place, new)
         elif new.startswith("remove "):
             text = re.sub(rf"(?m)^[ \t]*{re.escape(new[7:])}\b.*\n", "", text)
+        elif "{" in new:  # a section of swanctl.conf
+            text += new + "\n"
         else:
             key = new.split()[0]
             text = re.sub(rf"(?m)^{re.escape(key)}\b.*\n", "", text) + new + "\n"

@@ -248,7 +248,8 @@ static void test_texts(void **state)
 		{RULES, "false", "true", "firewall-l2tp firewall-clear-open", "natshim"},
 		{RULES, "1701", "500", "firewall-500 firewall-clear-open", "natshim"},
 		{RULES, "1701", "{\"range\": [4000, 5000]}", "firewall-4500 firewall-clear-open", "natshim"},
-		{RULES, "{\"drop\"", "{\"accept\"", "firewall-clear-l2tp", "meta secpath exists"},
+		{RULES, "{\"drop\"", "{\"accept\"", "firewall-clear-l2tp",
+		 "run: nft insert rule inet natshim guard udp dport 1701 meta secpath missing drop"},
 		{RULES, "\"accept\"", "\"drop\"", "firewall-500 firewall-4500 firewall-esp firewall-l2tp",
 		 "run: nft insert rule inet natshim guard meta secpath exists udp dport 1701 accept"},
 	};
@@ -271,7 +272,7 @@ static void test_texts(void **state)
 }
 
 /* A fault in a fact that is no text. */
-#define FACT(change, names, mend_part)                                                                         \
+#define FACT(change, names, mend_part)                                                                       \
 	do {                                                                                                 \
 		struct check_facts f;                                                                        \
 		struct seen seen;                                                                            \
@@ -279,7 +280,7 @@ static void test_texts(void **state)
 		make_good(&f, &good);                                                                        \
 		change;                                                                                      \
 		seen = judge(&f);                                                                            \
-		if (strcmp(seen.ids, names) != 0 || !strstr(seen.mend, mend_part))                             \
+		if (strcmp(seen.ids, names) != 0 || !strstr(seen.mend, mend_part))                           \
 			fail_msg("%s: found \"%s\", mend \"%s\"", #change, seen.ids, seen.mend);             \
 		clear(&f);                                                                                   \
 	} while (0)
