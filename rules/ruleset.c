@@ -268,21 +268,20 @@ static void add_l2tp_queue(struct rules_table *table, const char *chain_name, en
 	add_value(rule, ITEM_QUEUE, queue);
 }
 
-/* Outgoing ESP, in UDP and plain, that was sealed with an SA whose keys are about to be exchanged. */
-static void add_held(struct rules_table *table, struct rules_chain *chain, uint16_t queue)
+/* ESP, in UDP and plain, of an SA whose keys are about to be exchanged. */
+static void add_held(struct rules_chain *chain, uint16_t queue)
 {
-	const struct rules_set_place *held = &set_places[RULES_SET_HELD];
+	const bool in = chain->hook == RULES_HOOK_PREROUTING;
+	const char *const set = set_places[RULES_SET_HELD].name, *const prefix = in ? "" : "out-";
 	struct rules_rule *in_udp = add_udp_rule(chain, 4500), *plain = add_rule(chain);
 
-	add_set(table, (struct rules_set_def){
-			       .name = held->name, .key = held->key, .timed = true, .timeout_s = HELD_TIMEOUT_S, .size = SET_SIZE});
-	add_raw_in(in_udp, UDP_HEADER_BITS, SPI_BITS, held->name);
-	name_rule(in_udp, "out-held-4500");
+	add_raw_in(in_udp, UDP_HEADER_BITS, SPI_BITS, set);
+	name_rule(in_udp, "%sheld-4500", prefix);
 	add_value(in_udp, ITEM_QUEUE, queue);
 	add(plain, ITEM_ESP);
-	add_name(plain, ITEM_OIF, RULES_INTERFACES);
-	add_raw_in(plain, 0, SPI_BITS, held->name);
-	name_rule(plain, "out-held-esp");
+	add_name(plain, in ? ITEM_IIF : ITEM_OIF, RULES_INTERFACES);
+	add_raw_in(plain, 0, SPI_BITS, set);
+	name_rule(plain, "%sheld-esp", prefix);
 	add_value(plain, ITEM_QUEUE, queue);
 }
 
@@ -296,8 +295,8 @@ static void add_ike_chain(struct rules_table *table, const char *name, enum rule
 		add_bridged(chain, p, o->queue_number);
 	EACH_IKE_PORT(p)
 	add_ike_dispatch(chain, p);
-	if (o->bridge && hook == RULES_HOOK_POSTROUTING)
-		add_held(table, chain, o->queue_number);
+	if (o->bridge)
+		add_held(chain, o->queue_number);
 }
 
 static void build_queue_table(struct rules_table *table, const struct rules_options *o)
@@ -329,6 +328,12 @@ static void build_queue_table(struct rules_table *table, const struct rules_opti
 		add_clear_in(table, p, o->queue_number, o->no_limit);
 		add_clear_out(table, p, o->queue_number);
 	}
+	if (o->bridge)
+		add_set(table, (struct rules_set_def){.name = set_places[RULES_SET_HELD].name,
+						      .key = RULES_KEY_RAW_SPI,
+						      .timed = true,
+						      .timeout_s = HELD_TIMEOUT_S,
+						      .size = SET_SIZE});
 	if (o->bridge)
 		add_set(table, (struct rules_set_def){.name = set_places[RULES_SET_BRIDGED].name,
 						      .key = RULES_KEY_COOKIE,

@@ -24,7 +24,7 @@ enum rules_set {
 			     full at 65535 */
 	RULES_SET_ALIVE6, /* likewise (16 + 4 bytes) */
 	RULES_SET_BRIDGED, /* initiator cookie, 8 bytes: all messages come up, encrypted ones too, both ways. Hours. */
-	RULES_SET_HELD, /* SPI, 4 bytes: ESP that goes out with it comes up. Seconds, around a bridged Quick Mode. */
+	RULES_SET_HELD, /* SPI, 4 bytes: ESP with it comes up. Seconds, around a bridged Quick Mode. */
 	RULES_SET_SHARE_IN,  /* map: SPI of an inbound SA (4 bytes) -> UDP port that its client's L2TP comes from */
 	RULES_SET_SHARE_OUT, /* map: IPv4 address . that port (4 + 4 bytes, as above) -> the client's own port */
 	RULES_SETS
@@ -33,7 +33,7 @@ enum rules_set {
 /* Names of the rules that count (their nft comments), for status and tests.
  *   natshim_queue  in:  bridged-500 bridged-4500
  *                  limited-500-ip limited-500-ip6 limited-4500-ip limited-4500-ip6 (not sent up)
- *                  first-500 first-4500 exchange-500 exchange-4500 l2tp-in
+ *                  first-500 first-4500 exchange-500 exchange-4500 held-4500 held-esp l2tp-in
  *                  out: out-bridged-500 out-bridged-4500 out-exchange-500 out-exchange-4500 out-first-500-ip out-first-500-ip6
  * out-first-4500-ip out-first-4500-ip6 out-held-4500 out-held-esp l2tp-out natshim        clear-l2tp clear-l2tp-out (dropped),
  * share-in share-out (ports moved), checksum-ip (cleared), to-lns-ip to-lns-ip6 (connections) */

@@ -152,6 +152,11 @@ static void swap_both(struct bridging *b, const struct bridge_swap *s)
 {
 	const int in = give_key(b, &s->server, s->spi_to_server, s->key_to_server);
 	const int out = give_key(b, &s->client, s->spi_to_client, s->key_to_client);
+	/* It is to be installed yet, but the client may use it at once. */
+	if (in == -ESRCH) {
+		holding_expect(b->holding, &s->server, s->spi_to_server);
+		holding_ready(b->holding, &s->server, s->spi_to_server, 0);
+	}
 	const bool failed = (in && in != -ESRCH) || (out && out != -ESRCH);
 
 	log_event(b->log, failed ? LOG_BRIDGE_FAILED : LOG_BRIDGE_KEYS, &s->client,
@@ -391,6 +396,12 @@ void bridging_close(struct bridging *b)
 	psk_free(b->psk);
 	OPENSSL_cleanse(b, sizeof *b);
 	free(b);
+}
+
+void bridging_beside(struct bridging *b, enum stack_kind stack)
+{
+	if (b && stack != STACK_AUTO)
+		bridge_set_foreign_ids(b->bridge, stack == STACK_STRONGSWAN);
 }
 
 struct bridge *bridging_bridge(struct bridging *b)

@@ -9,6 +9,7 @@
 #include "shim/filter.h"
 #include "shim/holding.h"
 #include "shim/log.h"
+#include "shim/stack/stack.h"
 
 struct bridging;
 struct event_base;
@@ -22,9 +23,11 @@ void bridging_close(struct bridging *bridging); /* wipes every key */
 int bridging_start(struct bridging *bridging, struct nfq_queue *queue, struct event_base *loop);
 /* All packets that are held go on: before the queue is drained. */
 void bridging_release(struct bridging *bridging);
-/* A packet that came up on its way out: NFQ_AS_IT_WAS where it is none that bridge mode waits for (shim/holding.h). */
+/* A packet that came up: NFQ_AS_IT_WAS where it is none that bridge mode waits for (shim/holding.h). */
 enum nfq_verdict bridging_packet(struct bridging *bridging, struct nfq_packet *packet);
 
+/* Which VPN stack was found; STACK_AUTO: none yet. strongSwan cannot serve the Macs before 10.4.4 without the bridge. */
+void bridging_beside(struct bridging *bridging, enum stack_kind stack);
 struct bridge *bridging_bridge(struct bridging *bridging); /* NULL without one */
 /* Fills the kernel's maps anew, after the tables that they are in were installed. */
 void bridging_fill_sets(struct bridging *bridging);

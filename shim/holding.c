@@ -29,7 +29,7 @@ struct held {
 };
 
 struct expected {
-	struct endpoint client;
+	struct endpoint destination;
 	uint8_t spi[4];
 	uint64_t ends_ms;    /* 0: this place is free */
 	uint64_t ready_ms;   /* when the client has its SA; 0: not known yet */
@@ -51,13 +51,13 @@ struct holding {
 	struct expected expected[EXPECTED_MAX];
 };
 
-static struct expected *find(struct holding *h, const struct endpoint *client, const uint8_t *spi)
+static struct expected *find(struct holding *h, const struct endpoint *destination, const uint8_t *spi)
 {
 	for (size_t i = 0; h->in_use && i < EXPECTED_MAX; i++) {
 		struct expected *e = &h->expected[i];
 
 		if (e->ends_ms && !memcmp(e->spi, spi, sizeof e->spi) &&
-		    endpoint_same_host(&e->client, client))
+		    endpoint_same_host(&e->destination, destination))
 			return e;
 	}
 	return NULL;
@@ -180,16 +180,16 @@ int holding_start(struct holding *h, struct nfq_queue *queue, struct event_base 
 	return 0;
 }
 
-void holding_expect(struct holding *h, const struct endpoint *client, const uint8_t spi[static 4])
+void holding_expect(struct holding *h, const struct endpoint *destination, const uint8_t spi[static 4])
 {
-	struct expected *e = find(h, client, spi);
+	struct expected *e = find(h, destination, spi);
 
 	for (size_t i = 0; !e && i < EXPECTED_MAX; i++)
 		if (!h->expected[i].ends_ms)
 			e = &h->expected[i];
 	if (!e || e->ends_ms || !h->queue)
 		return;
-	e->client = *client;
+	e->destination = *destination;
 	memcpy(e->spi, spi, sizeof e->spi);
 	e->ends_ms = clock_now_ms() + LIFE_MS;
 	h->in_use++;
@@ -197,10 +197,10 @@ void holding_expect(struct holding *h, const struct endpoint *client, const uint
 	tick_while_needed(h);
 }
 
-void holding_swapped(struct holding *h, const struct endpoint *client, const uint8_t spi[static 4],
+void holding_swapped(struct holding *h, const struct endpoint *destination, const uint8_t spi[static 4],
 		     const struct esp_sa *before, const struct esp_sa *after)
 {
-	struct expected *e = find(h, client, spi);
+	struct expected *e = find(h, destination, spi);
 
 	if (!e || e->swapped)
 		return;
@@ -210,10 +210,10 @@ void holding_swapped(struct holding *h, const struct endpoint *client, const uin
 	look_at_all(h, clock_now_ms());
 }
 
-void holding_ready(struct holding *h, const struct endpoint *client, const uint8_t spi[static 4],
+void holding_ready(struct holding *h, const struct endpoint *destination, const uint8_t spi[static 4],
 		   unsigned after_ms)
 {
-	struct expected *e = find(h, client, spi);
+	struct expected *e = find(h, destination, spi);
 
 	if (!e || e->ready_ms)
 		return;

@@ -227,9 +227,10 @@ enum nfq_verdict traffic_packet(void *ctx, struct nfq_packet *packet)
 
 	if (packet->truncated)
 		return NFQ_AS_IT_WAS;
-	esp = inbound ? NFQ_AS_IT_WAS : bridging_packet(t->bridging, packet);
+	esp = bridging_packet(t->bridging, packet);
 	if (esp != NFQ_AS_IT_WAS)
 		return esp;
+	bridging_beside(t->bridging, watch_stack(t->watch));
 	outcome = filter_packet(&t->filter, clock_now_ms(), inbound ? IKE_TO_SERVER : IKE_TO_CLIENT,
 				packet->data, packet->length, NFQ_PACKET_MAX);
 	packet->length = outcome.length;

@@ -168,6 +168,11 @@ void bridge_free(struct bridge *bridge)
 	free(bridge);
 }
 
+void bridge_set_foreign_ids(struct bridge *bridge, bool foreign_ids)
+{
+	bridge->config.foreign_ids = foreign_ids;
+}
+
 struct bridge_stats bridge_stats(const struct bridge *bridge)
 {
 	return (struct bridge_stats){

@@ -122,6 +122,8 @@ struct bridge; /* owned by the caller; not thread-safe */
 
 struct bridge *bridge_new(const struct bridge_config *config); /* NULL: out of memory */
 void bridge_free(struct bridge *bridge);                       /* wipes every key */
+/* The server turned out to be such a one, or not: for clients that begin from now on. */
+void bridge_set_foreign_ids(struct bridge *bridge, bool foreign_ids);
 
 /* now_ms: any monotonic clock. *result is large: it is the caller's. */
 void bridge_message(struct bridge *bridge, uint64_t now_ms, const struct bridge_datagram *d,

@@ -326,6 +326,16 @@ static bool read_auth(const struct nlattr *attr, struct esp_sa *out)
 	return true;
 }
 
+/* What was made by ALLOCSPI has none until the stack completes it. */
+static bool has_keys(struct swap *swap)
+{
+	struct nlmsghdr *dump = (struct nlmsghdr *)(void *)swap->dump;
+	const int fixed = sizeof(struct xfrm_usersa_info);
+
+	return nlmsg_find_attr(dump, fixed, XFRMA_ALG_CRYPT) || nlmsg_find_attr(dump, fixed, XFRMA_ALG_AEAD) ||
+	       nlmsg_find_attr(dump, fixed, XFRMA_ALG_AUTH_TRUNC);
+}
+
 /* What the SA is now; all zero where it is of another kind than struct esp_sa can tell. */
 static void read_sa(struct swap *swap, struct esp_sa *out)
 {
@@ -349,6 +359,8 @@ int swap_keys(struct swap *swap, const struct endpoint *destination, const uint8
 	memcpy(&id.daddr, destination->addr, destination->addr_len);
 	memcpy(&id.spi, spi, sizeof id.spi);
 	rc = find_sa(swap, &id);
+	if (!rc && !has_keys(swap))
+		rc = -ESRCH;
 	if (rc)
 		return rc;
 	if (before)
@@ -384,7 +396,7 @@ void swap_read(struct swap *swap, swap_added_fn *fn, void *ctx)
 			struct endpoint destination = {.addr_len = 0};
 			uint8_t spi[4];
 
-			if (header->nlmsg_type != XFRM_MSG_NEWSA ||
+			if ((header->nlmsg_type != XFRM_MSG_NEWSA && header->nlmsg_type != XFRM_MSG_UPDSA) ||
 			    header->nlmsg_pid == nl_socket_get_local_port(swap->requests) ||
 			    nlmsg_datalen(header) < (int)sizeof *sa || sa->id.proto != ESP)
 				continue;

@@ -16,12 +16,13 @@ void swap_close(struct swap *swap);
  * bytes of each as the SA has. Its sequence numbers go on SWAP_SEQUENCE_GAP later: what it sealed between the look at it and
  * its end must not be repeated, for the peer would take it for a replay; what was received keeps its place in the replay
  * window, and so do the counters. Waits for the kernel, which answers at once. before (NULL: not wanted) tells what the SA
- * was; the caller wipes it. 0, -ESRCH: there is no such SA, -EMSGSIZE: it wants more key than there is, or another -errno. */
+ * was; the caller wipes it. 0, -ESRCH: there is no such SA, or no more of it than its SPI, -EMSGSIZE: it wants more key than there is, or another -errno. */
 #define SWAP_SEQUENCE_GAP 4096
 int swap_keys(struct swap *swap, const struct endpoint *destination, const uint8_t spi[static 4],
 	      const uint8_t *material, size_t material_length, struct esp_sa *before);
 
-/* Readable when an SA was added: call swap_read(), which calls fn for each that others than us have added. */
+/* Readable when an SA was added: call swap_read(), which calls fn for each that others than us have added, or completed after
+ * they had its SPI. */
 int swap_fd(const struct swap *swap);
 typedef void swap_added_fn(void *ctx, const struct endpoint *destination, const uint8_t spi[static 4]);
 void swap_read(struct swap *swap, swap_added_fn *fn, void *ctx);
