@@ -5,7 +5,6 @@
 
 #include <openssl/crypto.h>
 #include <stdlib.h>
-#include <utlist.h>
 
 enum {
 	DEFAULT_HALF_OPEN = 2048,
@@ -72,6 +71,7 @@ struct bridge *bridge_new(const struct bridge_config *config)
 		bridge->config.half_open_ms = DEFAULT_HALF_OPEN_MS;
 	if (config->share_nat)
 		bridge->shares = calloc(BRIDGE_SHARE_COUNT, sizeof *bridge->shares);
+	bridge->aliases = calloc(BRIDGE_ALIAS_COUNT, sizeof *bridge->aliases);
 	bridge->crypto = crypto_new();
 	bridge->dh = dh_new();
 	bridge->hasher = natd_hasher_new();
@@ -82,7 +82,7 @@ struct bridge *bridge_new(const struct bridge_config *config)
 					  sizeof(struct opener), INT64_MAX / 2, seed);
 	}
 	bridge->seed = seed;
-	if (bridge->crypto && bridge->dh && bridge->hasher && bridge->known && bridge->openers &&
+	if (bridge->aliases && bridge->crypto && bridge->dh && bridge->hasher && bridge->known && bridge->openers &&
 	    (bridge->shares || !config->share_nat))
 		return bridge;
 	bridge_free(bridge);
@@ -161,6 +161,7 @@ void bridge_free(struct bridge *bridge)
 	lru_free(bridge->known);
 	lru_free(bridge->openers);
 	free(bridge->shares);
+	free(bridge->aliases);
 	natd_hasher_free(bridge->hasher);
 	dh_free(bridge->dh);
 	crypto_free(bridge->crypto);

@@ -19,6 +19,11 @@
 #define BRIDGE_SHARE_FIRST 40001
 #define BRIDGE_SHARE_COUNT 4096
 
+/* Addresses that stand in place of a client's ID of phase 1 towards the server, where another client has the same: 198.18.0.1 to
+ * 198.18.4.0, of a range that is never on the Internet (RFC 2544, RFC 6890). Host order. */
+#define BRIDGE_ALIAS_FIRST 0xc6120001U
+#define BRIDGE_ALIAS_COUNT 1024
+
 enum bridge_when {
 	BRIDGE_NEEDED, /* clients that offer nothing but weak groups */
 	BRIDGE_ALWAYS, /* and all whose dialect is translated */

@@ -1,5 +1,5 @@
 /* The inside of bridge mode, for shim/ike/bridge*.c only: bridge.c keeps the sessions and says who is bridged,
- * bridge_phase1.c relays Main Mode, bridge_phase2.c what comes after it. */
+ * bridge_phase1.c relays Main Mode, bridge_phase2.c what comes after it, bridge_names.c keeps names apart. */
 #ifndef NATSHIM_SHIM_IKE_BRIDGE_IMPL_H
 #define NATSHIM_SHIM_IKE_BRIDGE_IMPL_H
 
@@ -14,6 +14,7 @@
 /* The default function does not compile with clang's -Wimplicit-fallthrough. */
 #define HASH_FUNCTION(key, length, hash) HASH_FNV(key, length, hash)
 #include <uthash.h>
+#include <utlist.h>
 
 enum { LEG_CLIENT, LEG_SERVER, LEGS };
 enum { MESSAGE_ID_LEN = 4, SPI_LEN = 4, NONCE_MIN = 8, NONCE_MAX = 256, ID_MAX = 64, QUICKS_MAX = 16 };
@@ -74,7 +75,7 @@ struct quick {
 	uint8_t spi_i[SPI_LEN], spi_r[SPI_LEN];
 	struct identity id_ci, id_cr;   /* as the initiator sent them */
 	uint16_t client_port, own_port; /* of L2TP, where the server is told another one; else 0 */
-	unsigned group;                 /* of PFS; 0: none */
+	unsigned group[LEGS];           /* of PFS; 0: none */
 	uint8_t secret[LEGS][DH_SECRET_LEN];
 	struct public_value peer[LEGS];
 	uint8_t shared[DH_LENGTH_MAX]; /* of the client's leg */
@@ -99,6 +100,7 @@ struct session {
 	struct leg leg[LEGS];
 	struct nonce nonce_i, nonce_r;
 	struct memory memory[PHASE1_MESSAGES + 1];
+	struct identity told_name; /* the client's ID of phase 1 as the server hears it */
 	struct quick *quicks;
 	unsigned quick_count;
 	struct identity client_id,
@@ -125,6 +127,13 @@ struct share {
 	int64_t used_ms;
 };
 
+/* An address that was given to one client as its name towards the server. */
+struct alias {
+	struct endpoint nat; /* the client's host as we see it */
+	struct identity name; /* as it names itself */
+	int64_t used_ms;
+};
+
 struct bridge {
 	struct bridge_config config;
 	struct crypto *crypto;
@@ -135,6 +144,7 @@ struct bridge {
 	size_t count[LISTS];
 	struct lru *known;    /* struct endpoint -> struct known_client */
 	struct lru *openers;  /* struct endpoint -> struct opener */
+	struct alias *aliases; /* BRIDGE_ALIAS_COUNT of them */
 	struct share *shares; /* BRIDGE_SHARE_COUNT of them; NULL: ports are not shared */
 	uint64_t seed, evicted, exponentiations;
 	int64_t swept_ms;
@@ -166,6 +176,9 @@ static inline unsigned initiator_leg(bool by_server)
 enum bridge_reason bridge_phase1(struct work *w, struct session *s);
 enum bridge_reason bridge_quick(struct work *w, struct session *s);
 enum bridge_reason bridge_informational(struct work *w, struct session *s);
+
+/* The client's ID payload of phase 1, on its way to the server: its name is nobody else's there. */
+void bridge_name_client(struct work *w, struct session *s, struct payload *id);
 
 /* Reading and writing. Decrypting goes on in bridge->copy; iv is moved on. */
 bool work_decrypt(struct work *w, const struct keys *keys, uint8_t *iv);

@@ -200,6 +200,8 @@ static enum bridge_reason relay_hash(struct work *w, struct session *s, bool res
 		return BRIDGE_FAILED;
 	if (!bytes_equal_secret(hash, h->body.data, h->body.length))
 		return BRIDGE_BAD_HASH;
+	if (w->in == LEG_CLIENT)
+		bridge_name_client(w, s, id);
 	if (!keys_hash_auth(crypto, &out->keys, &input_out, responder,
 			    (struct bytes){out->sa, out->sa_length}, id->body, hash))
 		return BRIDGE_FAILED;

@@ -6,7 +6,6 @@
 
 #include <openssl/crypto.h>
 #include <stdlib.h>
-#include <utlist.h>
 
 enum { NATOA_RFC_3947 = 21, NATOA_DRAFT_02 = 131, PROTO_ISAKMP = 1, PROTO_ESP = 3 };
 enum {
@@ -163,18 +162,35 @@ static void answer_ids(struct work *w, struct session *s, const struct quick *q)
 	cr->body = identity_bytes(&q->id_cr);
 }
 
-/* PFS: a public value of our own on the other leg, in message 1 and 2 alike. */
-static enum bridge_reason relay_pfs(struct work *w, struct quick *q, struct public_value *own)
+/* The group of PFS on each leg, from message 1. Who names the group of his own phase 1 means no other one than that, and the
+ * other side hears of the group of its phase 1: the server would refuse a weak one. */
+static void choose_groups(const struct work *w, const struct session *s, struct quick *q, unsigned named)
+{
+	q->group[w->in] = q->group[w->out] = named;
+	if (named == s->leg[w->in].suite.group)
+		q->group[w->out] = s->leg[w->out].suite.group;
+}
+
+static bool translate_group(struct work *w, const struct quick *q, const struct bytes *sa)
+{
+	uint8_t *body = w->bridge->copy + (sa->data - w->bridge->copy);
+
+	return q->group[w->in] == q->group[w->out] ||
+	       offer_set_esp_group(body, sa->length, (uint16_t)q->group[w->out]);
+}
+
+/* PFS: a public value of our own on the other leg, in message 1 and 2 alike. sa: the body of the SA payload. */
+static enum bridge_reason relay_pfs(struct work *w, struct quick *q, const struct bytes *sa, struct public_value *own)
 {
 	struct payload *ke = payloads_only(&w->payloads, PAYLOAD_KE);
 
 	if (!ke)
-		return q->group ? BRIDGE_MALFORMED : BRIDGE_RELAYED;
-	if (!dh_length(q->group))
+		return q->group[w->in] ? BRIDGE_MALFORMED : BRIDGE_RELAYED;
+	if (!dh_length(q->group[w->in]) || !translate_group(w, q, sa))
 		return BRIDGE_REFUSED;
-	if (!work_peer_public(w, q->group, ke->body, &q->peer[w->in]))
+	if (!work_peer_public(w, q->group[w->in], ke->body, &q->peer[w->in]))
 		return BRIDGE_BAD_KE;
-	if (!work_own_public(w, q->group, q->secret[w->out], own))
+	if (!work_own_public(w, q->group[w->out], q->secret[w->out], own))
 		return BRIDGE_FAILED;
 	ke->body = public_bytes(own);
 	return BRIDGE_RELAYED;
@@ -195,9 +211,9 @@ static enum bridge_reason first_quick(struct work *w, struct session *s, struct 
 	if (!sa || !nonce || !nonce_keep(&q->nonce_i, nonce->body) || !offer_read_esp(sa->body, 0, &esp))
 		return BRIDGE_MALFORMED;
 	memcpy(q->spi_i, esp.spi, SPI_LEN);
-	q->group = esp.group > 32 ? 0 : esp.group;
+	choose_groups(w, s, q, esp.group > 32 ? 0 : esp.group);
 	first_ids(w, s, q, &own->id);
-	return relay_pfs(w, q, &own->public);
+	return relay_pfs(w, q, &sa->body, &own->public);
 }
 
 static enum bridge_reason answer_quick(struct work *w, struct session *s, struct quick *q,
@@ -212,9 +228,9 @@ static enum bridge_reason answer_quick(struct work *w, struct session *s, struct
 		return BRIDGE_MALFORMED;
 	memcpy(q->spi_r, esp.spi, SPI_LEN);
 	answer_ids(w, s, q);
-	reason = relay_pfs(w, q, &own->public);
+	reason = relay_pfs(w, q, &sa->body, &own->public);
 	if (reason == BRIDGE_RELAYED && q->peer[LEG_CLIENT].length &&
-	    !work_shared(w, q->group, q->secret[LEG_CLIENT], &q->peer[LEG_CLIENT], q->shared))
+	    !work_shared(w, q->group[LEG_CLIENT], q->secret[LEG_CLIENT], &q->peer[LEG_CLIENT], q->shared))
 		reason = BRIDGE_FAILED;
 	OPENSSL_cleanse(q->secret, sizeof q->secret);
 	return reason;
@@ -225,7 +241,7 @@ static bool swap_of(struct work *w, const struct session *s, const struct quick 
 {
 	const struct bridge_datagram *d = w->d;
 	const struct keys *keys = &s->leg[LEG_CLIENT].keys;
-	const struct bytes shared = {q->shared, q->peer[LEG_CLIENT].length ? dh_length(q->group) : 0};
+	const struct bytes shared = {q->shared, q->peer[LEG_CLIENT].length ? dh_length(q->group[LEG_CLIENT]) : 0};
 	struct bridge_swap *swap = &w->result->swap;
 
 	memcpy(swap->spi_to_client, q->by_server ? q->spi_r : q->spi_i, SPI_LEN);

@@ -18,6 +18,7 @@ enum phase1_attribute { /* RFC 2409 appendix A */
 			ATTRIBUTE_KEY_LENGTH = 14,
 };
 enum { IPSEC_ATTRIBUTE_GROUP = 3 }; /* RFC 2407 section 4.5 */
+enum { ATTRIBUTE_SHORT = 0x80 };    /* in its first byte: type and value, no length */
 
 static struct bytes rest_of(const struct cursor *c)
 {
@@ -380,4 +381,43 @@ bool offer_read_esp(struct bytes body, uint8_t number, struct offer_esp *out)
 		return true;
 	}
 	return false;
+}
+
+static bool set_group(struct cursor transform, uint8_t *body, uint16_t group)
+{
+	take32(&transform); /* number and ID */
+	while (!transform.failed && transform.at < transform.end) {
+		const size_t at = transform.at;
+		uint16_t type;
+
+		take_attribute(&transform, &type);
+		if (type != IPSEC_ATTRIBUTE_GROUP || transform.failed)
+			continue;
+		if (!(body[at] & ATTRIBUTE_SHORT))
+			return false;
+		body[at + 2] = (uint8_t)(group >> 8);
+		body[at + 3] = (uint8_t)group;
+	}
+	return !transform.failed;
+}
+
+bool offer_set_esp_group(uint8_t *body, size_t length, uint16_t group)
+{
+	uint8_t next = PAYLOAD_PROPOSAL, ignored;
+	struct cursor c;
+
+	if (!begin_sa((struct bytes){body, length}, &c))
+		return false;
+	while (next == PAYLOAD_PROPOSAL) {
+		struct cursor proposal = take_payload(&c, &next);
+
+		if (c.failed)
+			return false;
+		for (unsigned i = take_proposal_head(&proposal).transforms; i && !proposal.failed; i--)
+			if (!set_group(take_payload(&proposal, &ignored), body, group))
+				return false;
+		if (proposal.failed)
+			return false;
+	}
+	return true;
 }

@@ -49,5 +49,8 @@ struct offer_esp {
 	uint32_t group;
 };
 bool offer_read_esp(struct bytes body, uint8_t proposal, struct offer_esp *out);
+/* Another group of PFS in every transform that names one. False: malformed, or one names it in another form than RFC 2408
+ * section 3.3 has for so small a number. */
+bool offer_set_esp_group(uint8_t *body, size_t length, uint16_t group);
 
 #endif

@@ -1,4 +1,4 @@
-"""Phase 2 of IKEv1: Quick Mode in both roles (RFC 2409 section 5.5), without PFS, and Delete for what it made.
+"""Phase 2 of IKEv1: Quick Mode in both roles (RFC 2409 section 5.5), with PFS and without, and Delete for what it made.
 
 Phase2 is one client's. Each Quick Mode runs inside a complete phase 1 (phase1.Phase1Result, which sends for it) and adds a
 pair of ESP SAs. Messages and the time are put in; it waits for nothing.
@@ -14,7 +14,7 @@ DOI = 1
 PROTO_ISAKMP, PROTO_ESP = 1, 3
 TRANSFORMS = {"3des": 3, "aes": 12}
 AUTH = {"md5": 1, "sha1": 2}
-LIFE_TYPE, LIFE, MODE, AUTHENTICATION, KEY_LENGTH = 1, 2, 4, 5, 6
+LIFE_TYPE, LIFE, GROUP, MODE, AUTHENTICATION, KEY_LENGTH = 1, 2, 3, 4, 5, 6
 TRANSPORT = 2
 NAT_OA_TYPES = (16, 21, 131)
 OFFER = (("aes", 128, "sha1"), ("aes", 128, "md5"), ("3des", 192, "sha1"), ("3des", 192, "md5"))
@@ -56,7 +56,8 @@ class _Exchange:
         self.iv = sa.keys.phase2_iv(sa.last_block, message_id)
         self.nonce_i = self.nonce_r = self.spi_i = self.spi_r = b""
         self.ids = []
-        self.choice = None
+        self.choice = self.dh = None  # dh: of PFS
+        self.shared = b""
         self.heard = self.last = None  # the messages received and sent last, for repeats
         self.due, self.tries = None, 0
         self.done = False
@@ -77,7 +78,7 @@ class _Exchange:
         """The SA of one direction: KEYMAT of RFC 2409 section 5.5."""
         cipher, bits, mac = self.choice
         size = bits // 8 + esp.HASHES[mac]
-        seed = bytes([PROTO_ESP]) + spi + self.nonce_i + self.nonce_r
+        seed = self.shared + bytes([PROTO_ESP]) + spi + self.nonce_i + self.nonce_r
         material, block = b"", b""
         while len(material) < size:
             block = ike1.prf(self.sa.keys.hash_name, self.sa.keys.skeyid_d, block + seed)
@@ -86,10 +87,10 @@ class _Exchange:
 
 
 class Phase2:
-    """local, remote: address texts; port: the L2TP client's UDP port, which goes into IDci. repeat: seconds."""
+    """local, remote: address texts; port: the L2TP client's UDP port, which goes into IDci. pfs: a group, or 0. repeat: seconds."""
 
-    def __init__(self, local, remote, port, offer=OFFER, repeat=REPEAT):
-        self.local, self.remote, self.port, self.offer, self.repeat = local, remote, port, offer, repeat
+    def __init__(self, local, remote, port, offer=OFFER, pfs=0, repeat=REPEAT):
+        self.local, self.remote, self.port, self.offer, self.pfs, self.repeat = local, remote, port, offer, pfs, repeat
         self.pairs = []  # the newest last
         self.exchanges = {}
         self.events = []  # what happened, in words
@@ -100,6 +101,9 @@ class Phase2:
         exchange.nonce_i, exchange.spi_i = os.urandom(16), _spi()
         exchange.ids = [ike1.identity_body(wire(self.local), port=self.port), ike1.identity_body(wire(self.remote), port=1701)]
         items = [(ike1.SA, self._proposal(sa, exchange.spi_i)), (ike1.NONCE, exchange.nonce_i)]
+        if self.pfs:
+            exchange.dh = ike1.DiffieHellman(self.pfs)
+            items.append((ike1.KE, exchange.dh.public))
         items += [(ike1.ID, body) for body in exchange.ids]
         if sa.nat and sa.method.sends_natoa:
             items += [(sa.method.natoa, b"\1\0\0\0" + wire(address)) for address in (self.local, self.remote)]
@@ -155,6 +159,8 @@ class Phase2:
             values = [(LIFE_TYPE, 1), (LIFE, 3600), (MODE, _mode(sa)), (AUTHENTICATION, AUTH[mac])]
             if cipher == "aes":
                 values.append((KEY_LENGTH, bits))
+            if self.pfs:
+                values.append((GROUP, self.pfs))
             transforms.append(struct.pack(">BBH", number, TRANSFORMS[cipher], 0) + b"".join(ike1.attribute(*v) for v in values))
         return _sa_body(spi, transforms)
 
@@ -216,7 +222,11 @@ class Phase2:
             self.events.append("QM2 with another ID: refused")
             return
         exchange.nonce_r = message.one(ike1.NONCE)
-        exchange.spi_r, exchange.choice, _ = self._choose(exchange.sa, message.one(ike1.SA))
+        exchange.spi_r, exchange.choice, transform = self._choose(exchange.sa, message.one(ike1.SA))
+        if ike1.decode_attributes(transform[4:]).get(GROUP, 0) != self.pfs:
+            raise ike1.Malformed("another group of PFS than offered")
+        if self.pfs:
+            exchange.shared = exchange.dh.shared(message.one(ike1.KE))
         exchange.seal([(ike1.HASH, exchange.prf(b"\0", exchange.number(), exchange.nonce_i, exchange.nonce_r))])
         self._install(exchange)
 
@@ -225,6 +235,11 @@ class Phase2:
         exchange.nonce_i, exchange.nonce_r, exchange.spi_r = message.one(ike1.NONCE), os.urandom(16), _spi()
         exchange.spi_i, exchange.choice, transform = self._choose(exchange.sa, message.one(ike1.SA))
         answer = [(ike1.SA, _sa_body(exchange.spi_r, [transform])), (ike1.NONCE, exchange.nonce_r)]
+        group = ike1.decode_attributes(transform[4:]).get(GROUP)
+        if group:
+            dh = ike1.DiffieHellman(group)
+            exchange.shared = dh.shared(message.one(ike1.KE))
+            answer.append((ike1.KE, dh.public))
         answer += [(ike1.ID, body) for body in message.all(ike1.ID)]
         digest = exchange.prf(exchange.number(), exchange.nonce_i, ike1.encode_payloads(answer))
         exchange.seal([(ike1.HASH, digest)] + answer)

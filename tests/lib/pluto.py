@@ -44,10 +44,10 @@ def available():
 class Pluto:
     """Pluto(host, conn() + conn("other"), psk="secret"); it runs from construction to stop(). config: a whole ipsec.conf."""
 
-    def __init__(self, host, conns="", psk="secret", setup="", config=None):
+    def __init__(self, host, conns="", psk="secret", setup="", config=None, uniqueids="no"):
         self.host = host
         self.log_file = host.path("pluto.log")
-        self.config = host.write("ipsec.conf", config or "config setup\n    ikev1-policy=accept\n    uniqueids=no\n"
+        self.config = host.write("ipsec.conf", config or f"config setup\n    ikev1-policy=accept\n    uniqueids={uniqueids}\n"
                                  "    virtual-private=%v4:10.0.0.0/8,%v4:192.168.0.0/16,%v4:172.16.0.0/12\n"
                                  f"    logfile={self.log_file}\n{setup}\n{conns}")
         self.secrets = host.write("ipsec.secrets", f': PSK "{psk}"\n')

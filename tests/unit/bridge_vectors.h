@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { VECTOR_STEPS_MAX = 40, VECTOR_EXCHANGES_MAX = 64, VECTOR_NOW_MS = 1000 };
+enum { VECTOR_STEPS_MAX = 64, VECTOR_EXCHANGES_MAX = 64, VECTOR_NOW_MS = 1000 };
 
 struct vector_step {
 	enum ike_direction direction;

@@ -72,11 +72,12 @@ class Exchange:
     """One exchange between initiator I and responder R, with the bridge between: a leg with each."""
 
     def __init__(self, name, client=("3des", "sha1", 2), server=("aes256", "sha256", 14), by_server=False, dialect="apple",
-                 when="needed", short=False, pfs=0, client_vids=(), life=3600, natoa=False, foreign=False):
+                 when="needed", short=False, pfs=0, client_vids=(), life=3600, natoa=False, foreign=False, nated=NATED, told=CLIENT):
         self.name, self.dialect, self.by_server, self.lines = name, dialect, by_server, [f"exchange {name}", when]
         self.random = Random()
         self.suites = {"client": client, "server": server}
         self.pfs, self.natoa, self.foreign = pfs, natoa, foreign
+        self.nated, self.told = nated, told  # the client's address outside; and its ID of phase 1 as the server hears it
         self.icookie, self.rcookie = noise(name + "ci", 8), noise(name + "cr", 8)
         self.ni, self.nr = noise(name + "ni", 16), noise(name + "nr", 20)
         self.port = 500
@@ -101,7 +102,7 @@ class Exchange:
     # -- writing
 
     def step(self, sender, message, out, reason="relayed", actions=0):
-        ends = (f"{NATED}:{self.port}", f"{SERVER}:{self.port}")
+        ends = (f"{self.nated}:{self.port}", f"{SERVER}:{self.port}")
         ends = ends if sender == "client" else ends[::-1]
         text = out if isinstance(out, str) else out.hex()
         self.lines += [f"to-{self.other(sender)} {ends[0]} {ends[1]} {self.dialect}", f"in {message.hex()}", f"out {text}",
@@ -137,7 +138,7 @@ class Exchange:
             return hashlib.new(self.suites[leg][1], self.icookie + self.rcookie + ipaddress.ip_address(address).packed +
                                struct.pack(">H", self.port)).digest()
         if sender == "server":
-            return [(NATD, of(NATED)), (NATD, of(SERVER))]
+            return [(NATD, of(self.nated)), (NATD, of(SERVER))]
         return [(NATD, of(SERVER)), (NATD, self.nowhere(leg, of))]
 
     def nowhere(self, leg, of):
@@ -200,11 +201,11 @@ class Exchange:
 
     def auth(self, sender, spoil=False):
         """Message 5 or 6."""
-        address = CLIENT if sender == "client" else SERVER
-        identity = ike1.identity_body(ipaddress.ip_address(address).packed)
         make = ike1.hash_i if sender == self.initiator else ike1.hash_r
         messages = {}
         for leg in (sender, self.other(sender)):
+            address = SERVER if sender == "server" else CLIENT if leg == "client" else self.told
+            identity = ike1.identity_body(ipaddress.ip_address(address).packed)
             tag = make(self.keys[leg], *self.gx[leg], self.icookie, self.rcookie, self.sa[leg], identity)
             if spoil:
                 tag = tag[:-1] + bytes([tag[-1] ^ 1])
@@ -248,8 +249,13 @@ class Exchange:
     def informational(self, sender, payload, msgid, actions=0):
         self.pair(sender, ike1.INFORMATIONAL, msgid, [payload], [payload], b"", self.ivs(msgid), actions)
 
-    def esp_sa(self, spi):
-        pairs = [(1, 1), (2, 3600), (4, 4), (5, 2)] + ([(3, self.pfs)] if self.pfs else []) + [(6, 128)]
+    def group(self, leg, initiator):
+        """Of PFS: who names the group of his own phase 1 means that; the other side hears of the one of its phase 1."""
+        same = self.pfs == self.suites[initiator][2]
+        return self.suites[leg][2] if self.pfs and same else self.pfs
+
+    def esp_sa(self, spi, group):
+        pairs = [(1, 1), (2, 3600), (4, 4), (5, 2)] + ([(3, group)] if group else []) + [(6, 128)]
         attributes = b"".join(ike1.attribute(*p) for p in pairs)
         return ike1.sa_body([attributes], protocol=3, transform_id=12, spi=spi)
 
@@ -259,7 +265,7 @@ class Exchange:
         ni, nr, ivs = noise(name + "qi", 16), noise(name + "qr", 32), self.ivs(msgid)
         spi = {i: noise(name + "si", 4), r: noise(name + "sr", 4)}
         client_id = ike1.identity_body(ipaddress.ip_address(CLIENT).packed, 17, 54321)
-        as_server = ike1.identity_body(ipaddress.ip_address(NATED).packed, 17, 54321) if self.foreign else client_id
+        as_server = ike1.identity_body(ipaddress.ip_address(self.nated).packed, 17, 54321) if self.foreign else client_id
         server_id = ike1.identity_body(ipaddress.ip_address(SERVER).packed, 17, 1701)
         said = {"client": client_id, "server": as_server}
         peer, own = {}, {}
@@ -269,9 +275,9 @@ class Exchange:
             if not self.pfs:
                 return []
             if leg == sender:
-                peer[leg] = ike1.DiffieHellman(self.pfs, int.from_bytes(noise(name + "pfs" + sender, 32), "big"))
+                peer[leg] = ike1.DiffieHellman(self.group(leg, i), int.from_bytes(noise(name + "pfs" + sender, 32), "big"))
                 return [(ike1.KE, peer[leg].public)]
-            own[leg] = ike1.DiffieHellman(self.pfs, int.from_bytes(self.random.take(32), "big"))
+            own[leg] = ike1.DiffieHellman(self.group(leg, i), int.from_bytes(self.random.take(32), "big"))
             return [(ike1.KE, own[leg].public)]
 
         def ids(client, order):
@@ -285,7 +291,7 @@ class Exchange:
             return [(kind, b"\1\0\0\0" + ipaddress.ip_address(a).packed) for a in (CLIENT, SERVER)]
 
         def negotiate(sender, nonce, leg, client):
-            return ([(ike1.SA, self.esp_sa(spi[sender])), (ike1.NONCE, nonce)] + ke(leg, sender) + ids(client, i) +
+            return ([(ike1.SA, self.esp_sa(spi[sender], self.group(leg, i))), (ike1.NONCE, nonce)] + ke(leg, sender) + ids(client, i) +
                     natoa(sender, leg))
         if i == "client":  # QM1 says the client's ID on both legs; QM2 of the server may say another
             first_in, first_out, second_in, second_out = client_id, client_id, as_server, client_id
@@ -372,6 +378,20 @@ def server_rekeys(name, **more):
     return x
 
 
+def same_name(name):
+    """Two clients with the same private address behind two NATs: the second has another name towards the server, and keeps it
+    when the server rekeys, and when it rekeys itself; a third has the next one."""
+    x = Exchange(name).phase1()
+    for number, (nat, told, by_server) in enumerate((("198.51.100.8", "198.18.0.1", False), ("198.51.100.8", "198.18.0.1", True),
+                                                     ("198.51.100.8", "198.18.0.1", False), ("198.51.100.9", "198.18.0.2", False),
+                                                     (NATED, CLIENT, False))):
+        y = Exchange(f"{name}/{number}", nated=nat, told=told, by_server=by_server)
+        y.random = x.random
+        y.phase1().quick()
+        x.lines += y.lines[2:]
+    return x
+
+
 def unbridged(name, **more):
     x = Exchange(name, **more)
     x.sa = x.offers()
@@ -399,6 +419,8 @@ def exchanges():
     yield whole("always", when="always", client=("3des", "sha1", 14))
     yield server_rekeys("server-rekeys")
     yield server_rekeys("server-rekeys-pfs-foreign", pfs=5, foreign=True)
+    yield same_name("same-name")
+    yield server_rekeys("server-rekeys-pfs-14", pfs=14)
     yield wrong_secret("wrong-secret-client", "client")
     yield wrong_secret("wrong-secret-server", "server")
     for value in ("0", "1", "p-1", "p"):

@@ -1,0 +1,85 @@
+/* Identities of phase 1 (RFC 2407 section 4.6.2) that collide: clients behind different NATs that have the same private address,
+ * and so the same name. A server that wants names to be unique ends the older session without a word; so it hears of the
+ * newer one by an address that nobody else has. Names that are not addresses are left alone, for the server's
+ * configuration may ask for one of them. */
+#include "shim/ike/bridge_impl.h"
+
+enum { ID_IPV4_ADDR = 1, ID_IPV6_ADDR = 5, NAME_HEAD = 4, NAME_IPV4_LEN = NAME_HEAD + 4 };
+
+static bool is_address(const struct identity *id)
+{
+	return (id->length == NAME_IPV4_LEN && id->body[0] == ID_IPV4_ADDR) ||
+	       (id->length == NAME_HEAD + 16 && id->body[0] == ID_IPV6_ADDR);
+}
+
+static bool is_told(const struct session *s, const struct identity *name)
+{
+	return identity_is(&s->told_name, identity_bytes(name));
+}
+
+/* Another host's session has that name towards the server. */
+static bool is_taken(const struct bridge *bridge, const struct session *s, const struct identity *name)
+{
+	const struct session *other;
+
+	for (enum list list = LIST_KEYED; list <= LIST_UP; list++) {
+		DL_FOREACH(bridge->head[list], other)
+		{
+			if (other != s && is_told(other, name) && !endpoint_same_host(&other->client, &s->client))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* The one that this client has had, else NULL. *oldest: the one that was not used for longest. */
+static struct alias *find_alias(struct bridge *bridge, const struct session *s, const struct identity *name,
+				struct alias **oldest)
+{
+	*oldest = &bridge->aliases[0];
+	for (unsigned i = 0; i < BRIDGE_ALIAS_COUNT; i++) {
+		struct alias *a = &bridge->aliases[i];
+
+		if (identity_is(&a->name, identity_bytes(name)) && endpoint_same_host(&a->nat, &s->client))
+			return a;
+		if (a->used_ms < (*oldest)->used_ms)
+			*oldest = a;
+	}
+	return NULL;
+}
+
+/* Protocol and port stay as the client has them. */
+static void tell_alias(const struct bridge *bridge, struct session *s, const struct alias *a)
+{
+	const uint32_t address = BRIDGE_ALIAS_FIRST + (uint32_t)(a - bridge->aliases);
+
+	s->told_name = a->name;
+	s->told_name.length = NAME_IPV4_LEN;
+	s->told_name.body[0] = ID_IPV4_ADDR;
+	for (unsigned i = 0; i < 4; i++)
+		s->told_name.body[NAME_HEAD + i] = (uint8_t)(address >> (24 - 8 * i));
+}
+
+void bridge_name_client(struct work *w, struct session *s, struct payload *id)
+{
+	struct bridge *bridge = w->bridge;
+	struct identity name;
+	struct alias *alias, *oldest;
+
+	if (!identity_keep(&name, id->body))
+		return;
+	s->told_name = name;
+	if (!is_address(&name))
+		return;
+	alias = find_alias(bridge, s, &name, &oldest);
+	if (!alias && !is_taken(bridge, s, &name))
+		return;
+	if (!alias) {
+		alias = oldest;
+		alias->nat = s->client;
+		alias->name = name;
+	}
+	alias->used_ms = w->now;
+	tell_alias(bridge, s, alias);
+	id->body = identity_bytes(&s->told_name);
+}
