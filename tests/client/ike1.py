@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 MAIN, AGGRESSIVE, INFORMATIONAL, QUICK = 2, 4, 5, 32
-SA, KE, ID, HASH, NONCE, NOTIFY, DELETE, VID = 1, 4, 5, 8, 10, 11, 12, 13
+SA, KE, ID, CERT, CERT_REQUEST, HASH, SIG, NONCE, NOTIFY, DELETE, VID = 1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
 ENCRYPTED = 1
 INITIAL_CONTACT = 24578
 NOTIFY_NAMES = {14: "NO-PROPOSAL-CHOSEN", 16: "PAYLOAD-MALFORMED", 17: "INVALID-KEY-INFORMATION",
@@ -68,7 +68,7 @@ class Message:
             raise Malformed(f"version {version:#x}, length {length} of {len(data)}")
         message = cls(data[:8], data[8:16], exchange, [], msgid, flags, data[28:], first)
         if not message.encrypted:
-            message.payloads = decode_payloads(first, data[28:])
+            message.payloads = decode_payloads(first, data[28:], padding=3)  # to a multiple of four (RFC 2408 section 3.6)
         return message
 
 
@@ -77,8 +77,8 @@ def encode_payloads(payloads):
     return b"".join(struct.pack(">BBH", nxt, 0, 4 + len(body)) + body for nxt, (_, body) in zip(following, payloads))
 
 
-def decode_payloads(kind, data, padded=False):
-    """The chain that starts with a payload of type kind; padded: bytes may be left over (decrypted messages)."""
+def decode_payloads(kind, data, padding=0):
+    """The chain that starts with a payload of type kind; padding: how many bytes may be left over."""
     payloads = []
     while kind:
         if len(data) < 4:
@@ -88,7 +88,7 @@ def decode_payloads(kind, data, padded=False):
             raise Malformed(f"payload {kind}: length {length} of {len(data)}")
         payloads.append((kind, data[4:length]))
         kind, data = nxt, data[length:]
-    if data and not padded:
+    if len(data) > padding:
         raise Malformed(f"{len(data)} bytes after the last payload")
     return payloads
 
@@ -111,11 +111,11 @@ def decode_attributes(data):
     return values
 
 
-def phase1_transform(cipher, hash_name, group, lifetime=3600):
-    """The attributes of one phase-1 transform with a pre-shared key (RFC 2409 appendix A), in racoon's order."""
+def phase1_transform(cipher, hash_name, group, lifetime=3600, authentication=1):
+    """The attributes of one phase-1 transform (RFC 2409 appendix A), in racoon's order. authentication: 1 pre-shared key, 3 RSA."""
     number, bits, _, _ = CIPHERS[cipher]
     pairs = [(11, 1), (12, lifetime), (1, number)] + ([(14, bits)] if bits else []) + [
-        (3, 1), (2, HASHES[hash_name]), (4, group)]
+        (3, authentication), (2, HASHES[hash_name]), (4, group)]
     return b"".join(attribute(*pair) for pair in pairs)
 
 
@@ -231,7 +231,8 @@ class Keys:
 
     @classmethod
     def derive(cls, hash_name, cipher, psk, ni, nr, gxy, icookie, rcookie, gxi, gxr):
-        skeyid = prf(hash_name, psk, ni + nr)
+        """psk: None with signatures."""
+        skeyid = prf(hash_name, ni + nr, gxy) if psk is None else prf(hash_name, psk, ni + nr)
         cookies = icookie + rcookie
         d = prf(hash_name, skeyid, gxy + cookies + b"\0")
         a = prf(hash_name, skeyid, d + gxy + cookies + b"\1")

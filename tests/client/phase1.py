@@ -69,7 +69,7 @@ class Phase1Result:
     def open(self, message, iv=None):
         """The payloads of an encrypted message of this SA, and its last block."""
         iv = iv or self.keys.phase2_iv(self.last_block, message.msgid)
-        return (ike1.decode_payloads(message.first, self.keys.decrypt(iv, message.body), padded=True),
+        return (ike1.decode_payloads(message.first, self.keys.decrypt(iv, message.body), padding=15),
                 message.body[-self.keys.block:])
 
     def send(self, data):
@@ -157,7 +157,7 @@ class _Side:
     def decrypted(self, iv, message):
         if not message.encrypted:
             raise Malformed("in clear")
-        payloads = ike1.decode_payloads(message.first, self.keys.decrypt(iv, message.body), padded=True)
+        payloads = ike1.decode_payloads(message.first, self.keys.decrypt(iv, message.body), padding=15)
         return Message(message.icookie, message.rcookie, message.exchange, payloads), message.body[-self.keys.block:]
 
     def result(self, initiator, last_block, peer_id):
@@ -167,13 +167,15 @@ class _Side:
 
 
 class Phase1(_Side):
-    """The initiator: Phase1(endpoint, settings).run()."""
+    """The initiator: Phase1(endpoint, settings).run(). With certificates: certified.CertifiedPhase1."""
+
+    authentication = 1  # pre-shared key
 
     def run(self):
         self.icookie, self.floated = os.urandom(8), self.settings.floated
         self.group = ike1.DiffieHellman(self.settings.group, short=self.settings.short_public)
         self.sa = ike1.sa_body([ike1.phase1_transform(self.settings.cipher, self.settings.hash_name, self.settings.group,
-                                                      self.settings.lifetime)])
+                                                      self.settings.lifetime, self.authentication)])
         result = self._main() if self.settings.mode == "main" else self._aggressive()
         self.note(f"phase 1 complete on port {4500 if self.floated else 500}")
         if self.settings.initial_contact or (self.settings.initial_contact is None and self.dialect.initial_contact):
@@ -234,13 +236,20 @@ class Phase1(_Side):
         self.keys = ike1.Keys.derive(self.settings.hash_name, self.settings.cipher, self.settings.psk, self.nonce, nr,
                                      self.group.shared(gxr), self.icookie, self.rcookie, self.group.public, gxr)
 
-    def _hash_i(self):
+    def hash_i(self):
         return ike1.hash_i(self.keys, self.group.public, self.gxr, self.icookie, self.rcookie, self.sa, self.identity())
 
-    def _check_hash_r(self, message):
+    def hash_r(self, peer_id):
+        return ike1.hash_r(self.keys, self.group.public, self.gxr, self.icookie, self.rcookie, self.sa, peer_id)
+
+    def proof(self):
+        """The payloads that prove who this is, after the ID."""
+        return [(ike1.HASH, self.hash_i())]
+
+    def check_peer(self, message):
+        """The peer's ID, once what follows it proves it."""
         peer_id = message.one(ike1.ID)
-        wanted = ike1.hash_r(self.keys, self.group.public, self.gxr, self.icookie, self.rcookie, self.sa, peer_id)
-        if not hmac.compare_digest(wanted, message.one(ike1.HASH)):
+        if not hmac.compare_digest(self.hash_r(peer_id), message.one(ike1.HASH)):
             raise Malformed("HASH_R is wrong")
         return peer_id
 
@@ -259,14 +268,14 @@ class Phase1(_Side):
 
         def mm6(message):
             plain, last = self.decrypted(last5, message)
-            return self._check_hash_r(plain), last
+            return self.check_peer(plain), last
 
         vids = [(ike1.VID, v) for v in self.dialect.announced()]
         self._exchange(self._message([(ike1.SA, self.sa)] + vids), "MM2", mm2)
         more = [(ike1.VID, v) for v in self.dialect.mm3_vids] + self.natd_payloads(self.settings.hash_name)
         self._exchange(self._message([(ike1.KE, self.group.public), (ike1.NONCE, self.nonce)] + more), "MM4", mm4)
         self.floated = self.floated or bool(self.nat)
-        request, last5 = self.encrypted(self.keys.first_iv, [(ike1.ID, self.identity()), (ike1.HASH, self._hash_i())])
+        request, last5 = self.encrypted(self.keys.first_iv, [(ike1.ID, self.identity()), *self.proof()])
         peer_id, last = self._exchange(request, "MM6", mm6)
         return self.result(True, last, peer_id)
 
@@ -278,14 +287,14 @@ class Phase1(_Side):
             self.agree(message.payloads)
             self.detect(message, self.settings.hash_name)
             self._derive(message)
-            return self._check_hash_r(message)
+            return self.check_peer(message)
 
         payloads = [(ike1.SA, self.sa), (ike1.KE, self.group.public), (ike1.NONCE, self.nonce), (ike1.ID, self.identity())]
         payloads += [(ike1.VID, v) for v in self.dialect.announced()]
         peer_id = self._exchange(self._message(payloads, ike1.AGGRESSIVE), "AM2", am2)
         self.floated = self.floated or bool(self.nat)
         self.peer = (self.endpoint.server, self.endpoint.server_ports[self.floated])
-        am3 = self._message([(ike1.HASH, self._hash_i())] + self.natd_payloads(self.settings.hash_name), ike1.AGGRESSIVE)
+        am3 = self._message([(ike1.HASH, self.hash_i())] + self.natd_payloads(self.settings.hash_name), ike1.AGGRESSIVE)
         self.endpoint.send(am3, self.floated)
         self.note("AM3 sent")
         return self.result(True, self.keys.first_iv, peer_id)

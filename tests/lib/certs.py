@@ -29,6 +29,22 @@ class Root:
         self.name = _name(name)
         self.certificate = self._sign(self.name, self.key, [(x509.BasicConstraints(True, None), True)], -1, 3650, hashes.SHA256())
 
+    @classmethod
+    def load(cls, certificate, key):
+        """One that was issued elsewhere, from two PEM files."""
+        self = cls.__new__(cls)
+        with open(certificate, "rb") as file:
+            self.certificate = x509.load_pem_x509_certificate(file.read())
+        with open(key, "rb") as file:
+            self.key = serialization.load_pem_private_key(file.read(), None)
+        self.name = self.certificate.subject
+        return self
+
+    def client(self, name):
+        """(certificate, key)"""
+        key = rsa.generate_private_key(65537, 2048)
+        return self._sign(_name(name), key, [(x509.BasicConstraints(False, None), True)], -1, 365, hashes.SHA256()), key
+
     def _sign(self, subject, key, extensions, begins, days, digest):
         now = datetime.datetime.utcnow()
         builder = x509.CertificateBuilder(self.name, subject, key.public_key(), x509.random_serial_number(),
