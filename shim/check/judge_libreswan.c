@@ -574,8 +574,11 @@ const struct check check_libreswan[] = {
 	 judge_their_port},
 	{"libreswan-leftprotoport", CHECK_ERROR,
 	 "clients ask for udp/1701 of the server and for nothing else", judge_our_port},
-	{"libreswan-type", CHECK_ERROR,
-	 "L2TP/IPsec (RFC 3193) is transport mode; clients propose nothing else", judge_type},
+	{"libreswan-type", CHECK_WARNING,
+	 "L2TP/IPsec (RFC 3193) is transport mode; libreswan 4 lets clients in all the same, and refuses "
+	 "them "
+	 "where the conn's ports are fixed, too",
+	 judge_type},
 	{"libreswan-ikev2", CHECK_ERROR, "L2TP/IPsec clients speak IKEv1 only", judge_version},
 	{"libreswan-pfs", CHECK_ERROR,
 	 "Macs propose Quick Mode without PFS, and are refused where it is required", judge_pfs},
