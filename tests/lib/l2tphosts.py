@@ -119,6 +119,10 @@ name = {user}
         """xl2tpd's own log."""
         return _text(self.log)
 
+    def ppp_said(self):
+        """pppd's own log."""
+        return _text(self.ppp_log)
+
     def logged(self):
         """Both logs, for whoever looks for the reason of a failure."""
         return _text(self.log) + _text(self.ppp_log)
