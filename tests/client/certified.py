@@ -82,7 +82,8 @@ class CertifiedPhase1(Phase1):
 
     def proof(self):
         der = self.credential.certificate.public_bytes(serialization.Encoding.DER)
-        return [(ike1.CERT, X509_SIGNATURE + der), (ike1.SIG, sign(self.credential.key, self.hash_i())), (ike1.CERT_REQUEST, X509_SIGNATURE)]
+        signature = sign(self.credential.key, self.hash_i())
+        return [(ike1.CERT, X509_SIGNATURE + der), (ike1.SIG, signature), (ike1.CERT_REQUEST, X509_SIGNATURE)]
 
     def check_peer(self, message):
         peer_id = message.one(ike1.ID)
