@@ -1,0 +1,336 @@
+/* shim/holding: what waits, in which order it goes on, and how long it does at most. The queue, the kernel's set, the clock and
+ * the event loop are played by this file; the packets are those of tests/vectors/esp. */
+#include "shim/holding.h"
+
+#include "nfq/packet.h"
+
+#include <event2/event.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+enum { RELEASED_MAX = 2048, ESP_MAX = 512, AROUND = 28 /* bytes: IP and UDP header */ };
+
+static struct holding *holding;
+static struct endpoint client, server, stranger;
+static const uint8_t spi[4] = {0x12, 0x34, 0xab, 0xcd}, other_spi[4] = {9, 9, 9, 9};
+static struct esp_sa before, after;
+static uint8_t sealed[ESP_MAX], resealed[ESP_MAX], vector_iv[ESP_BLOCK_MAX];
+static size_t esp_length;
+
+/* What the module under test is given in place of the real thing. */
+
+static uint64_t now_ms;
+static event_callback_fn tick;
+static void *tick_ctx;
+static bool ticking;
+static unsigned in_set, released_count;
+static struct {
+	uint32_t id;
+	enum nfq_verdict verdict;
+	uint8_t data[ESP_MAX + AROUND];
+} released[RELEASED_MAX];
+
+int clock_gettime(clockid_t clock, struct timespec *out)
+{
+	(void)clock;
+	*out = (struct timespec){.tv_sec = (time_t)(now_ms / 1000), .tv_nsec = (long)(now_ms % 1000) * 1000000};
+	return 0;
+}
+
+struct event *event_new(struct event_base *base, evutil_socket_t fd, short what, event_callback_fn fn, void *ctx)
+{
+	(void)base;
+	(void)fd;
+	(void)what;
+	tick = fn;
+	tick_ctx = ctx;
+	return (struct event *)(uintptr_t)1;
+}
+
+int event_add(struct event *event, const struct timeval *period)
+{
+	(void)event;
+	assert_non_null(period);
+	ticking = true;
+	return 0;
+}
+
+int event_del(struct event *event)
+{
+	(void)event;
+	ticking = false;
+	return 0;
+}
+
+void event_free(struct event *event)
+{
+	(void)event;
+}
+
+void nfq_queue_release(struct nfq_queue *queue, uint32_t id, enum nfq_verdict verdict, const uint8_t *data,
+		       size_t length)
+{
+	(void)queue;
+	assert_true(released_count < RELEASED_MAX && length <= sizeof released->data);
+	released[released_count].id = id;
+	released[released_count].verdict = verdict;
+	memcpy(released[released_count++].data, data, length);
+}
+
+void nfq_queue_send(struct nfq_queue *queue)
+{
+	(void)queue;
+}
+
+int rules_nft_set_add(struct rules_nft *nft, enum rules_set set, const void *key, size_t length, unsigned timeout_s)
+{
+	(void)nft;
+	(void)key;
+	assert_int_equal(set, RULES_SET_HELD);
+	assert_int_equal(length, 4);
+	assert_true(timeout_s > 0);
+	in_set++;
+	return 0;
+}
+
+int rules_nft_set_delete(struct rules_nft *nft, enum rules_set set, const void *key, size_t length)
+{
+	(void)nft;
+	(void)set;
+	(void)key;
+	(void)length;
+	in_set--;
+	return 0;
+}
+
+static bool iv_of_the_vector(void *ctx, uint8_t *out, size_t length)
+{
+	(void)ctx;
+	memcpy(out, vector_iv, length);
+	return true;
+}
+
+/* The first vector: AES-128 and HMAC-MD5. */
+
+static size_t hex(const char *text, uint8_t *out, size_t capacity)
+{
+	size_t length = 0;
+	unsigned byte;
+
+	while (length < capacity && sscanf(text + 2 * length, "%2x", &byte) == 1)
+		out[length++] = (uint8_t)byte;
+	return length;
+}
+
+static int load(void **state)
+{
+	FILE *f = fopen("tests/vectors/esp/packets.txt", "r");
+	char line[8192], word[9][1024];
+
+	(void)state;
+	assert_non_null(f);
+	assert_non_null(fgets(line, sizeof line, f));
+	assert_int_equal(fscanf(f, "%63s %63s %zu %1023s %1023s %1023s %1023s %1023s %1023s %1023s", before.cipher, before.auth,
+				&before.icv_length, word[0], word[1], word[2], word[3], word[4], word[5], word[6]),
+			 10);
+	fclose(f);
+	after = before;
+	before.key_length = after.key_length = hex(word[0], before.key, sizeof before.key);
+	before.auth_key_length = after.auth_key_length = hex(word[1], before.auth_key, sizeof before.auth_key);
+	hex(word[2], after.key, sizeof after.key);
+	hex(word[3], after.auth_key, sizeof after.auth_key);
+	hex(word[4], vector_iv, sizeof vector_iv);
+	esp_length = hex(word[5], sealed, sizeof sealed);
+	assert_int_equal(hex(word[6], resealed, sizeof resealed), esp_length);
+	assert_true(endpoint_parse("198.51.100.7:1025", &client) && endpoint_parse("203.0.113.1:4500", &server) &&
+		    endpoint_parse("198.51.100.8:1025", &stranger));
+	return 0;
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	now_ms = 1000000;
+	in_set = released_count = 0;
+	holding = holding_new(NULL, iv_of_the_vector, NULL);
+	assert_non_null(holding);
+	assert_int_equal(holding_start(holding, (struct nfq_queue *)(uintptr_t)1, NULL), 0);
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	holding_release_all(holding);
+	assert_int_equal(in_set, 0);
+	assert_false(ticking);
+	holding_free(holding);
+	return 0;
+}
+
+static enum nfq_verdict send_to(const struct endpoint *to, const uint8_t *esp, uint32_t id, uint8_t *out)
+{
+	uint8_t data[ESP_MAX + AROUND];
+	struct nfq_packet packet = {.id = id, .data = data, .hook = NFQ_POSTROUTING};
+	enum nfq_verdict verdict;
+
+	packet.length = packet_build_udp(data, sizeof data, &server, to, esp, esp_length);
+	assert_true(packet.length > 0);
+	verdict = holding_packet(holding, &packet);
+	if (out)
+		memcpy(out, data, packet.length);
+	return verdict;
+}
+
+static void pass(unsigned ms)
+{
+	for (unsigned i = 0; i < ms && ticking; i += 20) {
+		now_ms += 20;
+		tick(-1, 0, tick_ctx);
+	}
+}
+
+static void check_resealed(const uint8_t *packet)
+{
+	uint8_t copy[ESP_MAX + AROUND];
+	struct packet_udp udp;
+
+	memcpy(copy, packet, AROUND + esp_length);
+	assert_memory_equal(copy + AROUND, resealed, esp_length);
+	assert_int_equal(packet_parse_udp(copy, AROUND + esp_length, &udp), PACKET_UDP);
+	assert_true(packet_checksum_ok(&udp));
+}
+
+/* libreswan: installed, sealed with, exchanged; then the client is ready. */
+static void in_order(void **state)
+{
+	uint8_t packet[ESP_MAX + AROUND];
+
+	(void)state;
+	assert_int_equal(send_to(&client, sealed, 1, NULL), NFQ_AS_IT_WAS);
+	holding_expect(holding, &client, spi);
+	assert_int_equal(in_set, 1);
+	assert_int_equal(send_to(&stranger, sealed, 2, NULL), NFQ_AS_IT_WAS);
+	assert_int_equal(send_to(&client, sealed, 3, NULL), NFQ_HELD);
+	holding_swapped(holding, &client, spi, &before, &after);
+	assert_int_equal(send_to(&client, resealed, 4, NULL), NFQ_HELD);
+	assert_int_equal(send_to(&client, sealed, 5, NULL), NFQ_HELD);
+	assert_int_equal(released_count, 0);
+	holding_ready(holding, &client, spi, 0);
+	assert_int_equal(released_count, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(released[i].id, 3 + i);
+		assert_int_equal(released[i].verdict, i == 1 ? NFQ_AS_IT_WAS : NFQ_CHANGED);
+		check_resealed(released[i].data);
+	}
+	/* What was under way goes on at once, for a while. */
+	assert_int_equal(send_to(&client, sealed, 6, packet), NFQ_CHANGED);
+	check_resealed(packet);
+	assert_int_equal(send_to(&client, resealed, 7, NULL), NFQ_AS_IT_WAS);
+	pass(1500);
+	assert_int_equal(in_set, 0);
+	assert_false(ticking);
+	assert_int_equal(send_to(&client, sealed, 8, NULL), NFQ_AS_IT_WAS);
+	assert_int_equal(holding_stats(holding).held, 3);
+	assert_int_equal(holding_stats(holding).resealed, 3);
+}
+
+/* strongSwan: the client is ready before the server has its SA. */
+static void ready_first(void **state)
+{
+	(void)state;
+	holding_expect(holding, &client, spi);
+	holding_ready(holding, &client, spi, 0);
+	assert_int_equal(send_to(&client, sealed, 1, NULL), NFQ_HELD);
+	pass(200);
+	assert_int_equal(released_count, 0);
+	holding_swapped(holding, &client, spi, &before, &after);
+	assert_int_equal(released_count, 1);
+	assert_int_equal(released[0].verdict, NFQ_CHANGED);
+}
+
+/* The server began: the client is ready a little later. */
+static void ready_later(void **state)
+{
+	(void)state;
+	holding_expect(holding, &client, spi);
+	holding_swapped(holding, &client, spi, &before, &after);
+	holding_ready(holding, &client, spi, 100);
+	assert_int_equal(send_to(&client, resealed, 1, NULL), NFQ_HELD);
+	pass(80);
+	assert_int_equal(released_count, 0);
+	pass(40);
+	assert_int_equal(released_count, 1);
+}
+
+/* Nothing waits for longer than two seconds, whatever does not come. */
+static void not_for_ever(void **state)
+{
+	(void)state;
+	holding_expect(holding, &client, spi);
+	pass(3000);
+	assert_int_equal(send_to(&client, sealed, 1, NULL), NFQ_HELD);
+	pass(1900);
+	assert_int_equal(send_to(&client, sealed, 2, NULL), NFQ_HELD);
+	pass(200);
+	assert_int_equal(released_count, 2);
+	assert_int_equal(released[0].verdict, NFQ_AS_IT_WAS);
+	assert_int_equal(send_to(&client, sealed, 3, NULL), NFQ_AS_IT_WAS);
+	pass(6000);
+	assert_int_equal(in_set, 0);
+}
+
+static void bounds(void **state)
+{
+	(void)state;
+	holding_expect(holding, &client, spi);
+	for (uint32_t i = 0; i < 1024; i++)
+		assert_int_equal(send_to(&client, sealed, i, NULL), NFQ_HELD);
+	assert_int_equal(send_to(&client, sealed, 1024, NULL), NFQ_AS_IT_WAS);
+	for (uint32_t i = 0; i < 300; i++) {
+		uint8_t many[4];
+
+		memcpy(many, &i, sizeof many);
+		holding_expect(holding, &client, many);
+		holding_expect(holding, &client, many); /* a second time is no other one */
+	}
+	assert_int_equal(in_set, 256);
+	holding_ready(holding, &client, other_spi, 0); /* of none that is known */
+	holding_swapped(holding, &stranger, spi, &before, &after);
+	assert_int_equal(released_count, 0);
+	holding_release_all(holding);
+	assert_int_equal(released_count, 1024);
+	assert_int_equal(in_set, 0);
+}
+
+static void not_started(void **state)
+{
+	struct holding *idle = holding_new(NULL, iv_of_the_vector, NULL);
+
+	(void)state;
+	holding_expect(idle, &client, spi);
+	assert_int_equal(in_set, 0);
+	holding_release_all(idle);
+	holding_free(idle);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(in_order, begin, end),
+		cmocka_unit_test_setup_teardown(ready_first, begin, end),
+		cmocka_unit_test_setup_teardown(ready_later, begin, end),
+		cmocka_unit_test_setup_teardown(not_for_ever, begin, end),
+		cmocka_unit_test_setup_teardown(bounds, begin, end),
+		cmocka_unit_test_setup_teardown(not_started, begin, end),
+	};
+
+	return cmocka_run_group_tests(tests, load, NULL);
+}
