@@ -9,12 +9,12 @@
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
-#include <utlist.h>
 
 enum {
 	EXPECTED_MAX = 256, /* SPIs at a time */
 	HELD_MAX = 1024,    /* packets, of all of them together: a quarter of what the queue takes */
-	TICK_MS = 20,
+	PACKET_MAX = 2048,  /* bytes; a longer one does not wait */
+	TICK_US = 20000,
 	LIFE_MS = 10000,  /* of an SPI that no SA follows */
 	WAIT_MS = 2000,   /* the longest that a packet waits */
 	LINGER_MS = 1000, /* how long packets still come up that were sealed before the keys were exchanged */
@@ -22,10 +22,10 @@ enum {
 };
 
 struct held {
-	struct held *prev, *next;
+	struct held *next;
 	uint32_t id;
 	size_t length;
-	uint8_t data[]; /* the IP packet */
+	uint8_t data[PACKET_MAX]; /* the IP packet */
 };
 
 struct expected {
@@ -36,7 +36,7 @@ struct expected {
 	uint64_t release_ms; /* when its packets go on at the latest; 0: none waits */
 	bool swapped, released;
 	struct esp_sa before, after; /* with swapped */
-	struct held *packets;
+	struct held *first, *last;   /* the packets that wait */
 };
 
 struct holding {
@@ -46,9 +46,13 @@ struct holding {
 	struct nfq_queue *queue; /* NULL: not started */
 	struct event *tick;
 	bool ticking;
-	size_t waiting, in_use; /* packets; SPIs */
+	size_t in_use; /* SPIs */
 	struct holding_stats stats;
 	struct expected expected[EXPECTED_MAX];
+	/* Places for packets: those that were used and are free again, and how many of the others were never touched. */
+	struct held *free;
+	size_t fresh;
+	struct held places[HELD_MAX];
 };
 
 static struct expected *find(struct holding *h, const struct endpoint *destination, const uint8_t *spi)
@@ -83,19 +87,18 @@ static bool reseal(struct holding *h, const struct expected *e, uint8_t *data, s
 
 static void release(struct holding *h, struct expected *e)
 {
-	struct held *p, *next;
-
 	e->released = true;
 	e->release_ms = 0;
-	DL_FOREACH_SAFE(e->packets, p, next)
-	{
+	while (e->first) {
+		struct held *p = e->first;
 		const bool changed = reseal(h, e, p->data, p->length);
 
 		nfq_queue_release(h->queue, p->id, changed ? NFQ_CHANGED : NFQ_AS_IT_WAS, p->data, p->length);
-		h->waiting--;
-		free(p);
+		e->first = p->next;
+		p->next = h->free;
+		h->free = p;
 	}
-	e->packets = NULL;
+	e->last = NULL;
 }
 
 static void forget(struct holding *h, struct expected *e)
@@ -121,7 +124,7 @@ static void look(struct holding *h, struct expected *e, uint64_t now)
 
 static void tick_while_needed(struct holding *h)
 {
-	static const struct timeval period = {.tv_usec = TICK_MS * 1000};
+	static const struct timeval period = {.tv_usec = TICK_US};
 
 	if (h->ticking == (h->in_use > 0))
 		return;
@@ -167,7 +170,7 @@ void holding_free(struct holding *h)
 		return;
 	if (h->tick)
 		event_free(h->tick);
-	OPENSSL_cleanse(h, sizeof *h);
+	OPENSSL_cleanse(h->expected, sizeof h->expected);
 	free(h);
 }
 
@@ -221,23 +224,35 @@ void holding_ready(struct holding *h, const struct endpoint *destination, const 
 	look_at_all(h, clock_now_ms());
 }
 
+static struct held *free_place(struct holding *h)
+{
+	struct held *p = h->free;
+
+	if (p)
+		h->free = p->next;
+	else if (h->fresh < HELD_MAX)
+		p = &h->places[h->fresh++];
+	return p;
+}
+
 static bool hold(struct holding *h, struct expected *e, const struct nfq_packet *packet)
 {
-	struct held *p;
+	struct held *p = packet->length <= PACKET_MAX ? free_place(h) : NULL;
 
-	if (h->waiting >= HELD_MAX)
-		return false;
-	p = malloc(sizeof *p + packet->length);
 	if (!p)
 		return false;
+	p->next = NULL;
 	p->id = packet->id;
 	p->length = packet->length;
 	memcpy(p->data, packet->data, packet->length);
-	DL_APPEND(e->packets, p);
-	h->waiting++;
 	h->stats.held++;
 	if (!e->release_ms)
 		e->release_ms = clock_now_ms() + WAIT_MS;
+	if (e->last)
+		e->last->next = p;
+	else
+		e->first = p;
+	e->last = p;
 	return true;
 }
 

@@ -25,27 +25,31 @@ static bool is_taken(const struct bridge *bridge, const struct session *s, const
 	for (enum list list = LIST_KEYED; list <= LIST_UP; list++) {
 		DL_FOREACH(bridge->head[list], other)
 		{
-			if (other != s && is_told(other, name) && !endpoint_same_host(&other->client, &s->client))
+			if (other != s && is_told(other, name) &&
+			    !endpoint_same_host(&other->client, &s->client))
 				return true;
 		}
 	}
 	return false;
 }
 
-/* The one that this client has had, else NULL. *oldest: the one that was not used for longest. */
+/* The one that this client has had; else, with *had false, the one that was not used for longest. */
 static struct alias *find_alias(struct bridge *bridge, const struct session *s, const struct identity *name,
-				struct alias **oldest)
+				bool *had)
 {
-	*oldest = &bridge->aliases[0];
+	struct alias *found = &bridge->aliases[0];
+
+	*had = true;
 	for (unsigned i = 0; i < BRIDGE_ALIAS_COUNT; i++) {
 		struct alias *a = &bridge->aliases[i];
 
 		if (identity_is(&a->name, identity_bytes(name)) && endpoint_same_host(&a->nat, &s->client))
 			return a;
-		if (a->used_ms < (*oldest)->used_ms)
-			*oldest = a;
+		if (a->used_ms < found->used_ms)
+			found = a;
 	}
-	return NULL;
+	*had = false;
+	return found;
 }
 
 /* Protocol and port stay as the client has them. */
@@ -64,21 +68,19 @@ void bridge_name_client(struct work *w, struct session *s, struct payload *id)
 {
 	struct bridge *bridge = w->bridge;
 	struct identity name;
-	struct alias *alias, *oldest;
+	struct alias *alias;
+	bool had;
 
 	if (!identity_keep(&name, id->body))
 		return;
 	s->told_name = name;
 	if (!is_address(&name))
 		return;
-	alias = find_alias(bridge, s, &name, &oldest);
-	if (!alias && !is_taken(bridge, s, &name))
+	alias = find_alias(bridge, s, &name, &had);
+	if (!had && !is_taken(bridge, s, &name))
 		return;
-	if (!alias) {
-		alias = oldest;
-		alias->nat = s->client;
-		alias->name = name;
-	}
+	alias->nat = s->client;
+	alias->name = name;
 	alias->used_ms = w->now;
 	tell_alias(bridge, s, alias);
 	id->body = identity_bytes(&s->told_name);

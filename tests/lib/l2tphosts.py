@@ -34,9 +34,9 @@ ORDINARY = """
 """ % SRV
 
 
-def ordinary_pluto(host, address):
-    """The client side: libreswan as a stock Linux client has it."""
-    return pluto.Pluto(host, pluto.conn(body=ORDINARY, left=address), PSK)
+def ordinary_pluto(host, address, **options):
+    """The client side: libreswan as a stock Linux client has it. options: of its conn."""
+    return pluto.Pluto(host, pluto.conn(body=ORDINARY, left=address, **options), PSK)
 
 
 def pluto_up(client, timeout=30):

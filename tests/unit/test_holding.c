@@ -40,11 +40,13 @@ static struct {
 int clock_gettime(clockid_t clock, struct timespec *out)
 {
 	(void)clock;
-	*out = (struct timespec){.tv_sec = (time_t)(now_ms / 1000), .tv_nsec = (long)(now_ms % 1000) * 1000000};
+	*out = (struct timespec){.tv_sec = (time_t)(now_ms / 1000),
+				 .tv_nsec = (long)(now_ms % 1000) * 1000000};
 	return 0;
 }
 
-struct event *event_new(struct event_base *base, evutil_socket_t fd, short what, event_callback_fn fn, void *ctx)
+struct event *event_new(struct event_base *base, evutil_socket_t fd, short what, event_callback_fn fn,
+			void *ctx)
 {
 	(void)base;
 	(void)fd;
@@ -89,7 +91,8 @@ void nfq_queue_send(struct nfq_queue *queue)
 	(void)queue;
 }
 
-int rules_nft_set_add(struct rules_nft *nft, enum rules_set set, const void *key, size_t length, unsigned timeout_s)
+int rules_nft_set_add(struct rules_nft *nft, enum rules_set set, const void *key, size_t length,
+		      unsigned timeout_s)
 {
 	(void)nft;
 	(void)key;
@@ -137,19 +140,22 @@ static int load(void **state)
 	(void)state;
 	assert_non_null(f);
 	assert_non_null(fgets(line, sizeof line, f));
-	assert_int_equal(fscanf(f, "%63s %63s %zu %1023s %1023s %1023s %1023s %1023s %1023s %1023s", before.cipher, before.auth,
-				&before.icv_length, word[0], word[1], word[2], word[3], word[4], word[5], word[6]),
+	assert_int_equal(fscanf(f, "%63s %63s %zu %1023s %1023s %1023s %1023s %1023s %1023s %1023s",
+				before.cipher, before.auth, &before.icv_length, word[0], word[1], word[2],
+				word[3], word[4], word[5], word[6]),
 			 10);
 	fclose(f);
 	after = before;
 	before.key_length = after.key_length = hex(word[0], before.key, sizeof before.key);
-	before.auth_key_length = after.auth_key_length = hex(word[1], before.auth_key, sizeof before.auth_key);
+	before.auth_key_length = after.auth_key_length =
+		hex(word[1], before.auth_key, sizeof before.auth_key);
 	hex(word[2], after.key, sizeof after.key);
 	hex(word[3], after.auth_key, sizeof after.auth_key);
 	hex(word[4], vector_iv, sizeof vector_iv);
 	esp_length = hex(word[5], sealed, sizeof sealed);
 	assert_int_equal(hex(word[6], resealed, sizeof resealed), esp_length);
-	assert_true(endpoint_parse("198.51.100.7:1025", &client) && endpoint_parse("203.0.113.1:4500", &server) &&
+	assert_true(endpoint_parse("198.51.100.7:1025", &client) &&
+		    endpoint_parse("203.0.113.1:4500", &server) &&
 		    endpoint_parse("198.51.100.8:1025", &stranger));
 	return 0;
 }
