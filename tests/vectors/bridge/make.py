@@ -72,12 +72,15 @@ class Exchange:
     """One exchange between initiator I and responder R, with the bridge between: a leg with each."""
 
     def __init__(self, name, client=("3des", "sha1", 2), server=("aes256", "sha256", 14), by_server=False, dialect="apple",
-                 when="needed", short=False, pfs=0, client_vids=(), life=3600, natoa=False, foreign=False, nated=NATED, told=CLIENT):
+                 when="needed", short=False, pfs=0, client_vids=(), life=3600, natoa=False, foreign=False, nated=NATED, told=None,
+                 identity=None):
         self.name, self.dialect, self.by_server, self.lines = name, dialect, by_server, [f"exchange {name}", when]
         self.random = Random()
         self.suites = {"client": client, "server": server}
         self.pfs, self.natoa, self.foreign = pfs, natoa, foreign
-        self.nated, self.told = nated, told  # the client's address outside; and its ID of phase 1 as the server hears it
+        self.nated = nated  # the client's address outside
+        self.identity = identity or ike1.identity_body(ipaddress.ip_address(CLIENT).packed)  # its ID of phase 1
+        self.told = ike1.identity_body(ipaddress.ip_address(told).packed) if told else self.identity  # as the server hears it
         self.icookie, self.rcookie = noise(name + "ci", 8), noise(name + "cr", 8)
         self.ni, self.nr = noise(name + "ni", 16), noise(name + "nr", 20)
         self.port = 500
@@ -204,8 +207,9 @@ class Exchange:
         make = ike1.hash_i if sender == self.initiator else ike1.hash_r
         messages = {}
         for leg in (sender, self.other(sender)):
-            address = SERVER if sender == "server" else CLIENT if leg == "client" else self.told
-            identity = ike1.identity_body(ipaddress.ip_address(address).packed)
+            identity = self.identity if leg == "client" else self.told
+            if sender == "server":
+                identity = ike1.identity_body(ipaddress.ip_address(SERVER).packed)
             tag = make(self.keys[leg], *self.gx[leg], self.icookie, self.rcookie, self.sa[leg], identity)
             if spoil:
                 tag = tag[:-1] + bytes([tag[-1] ^ 1])
@@ -384,11 +388,21 @@ def same_name(name):
     x = Exchange(name).phase1()
     for number, (nat, told, by_server) in enumerate((("198.51.100.8", "198.18.0.1", False), ("198.51.100.8", "198.18.0.1", True),
                                                      ("198.51.100.8", "198.18.0.1", False), ("198.51.100.9", "198.18.0.2", False),
-                                                     (NATED, CLIENT, False))):
+                                                     (NATED, None, False))):
         y = Exchange(f"{name}/{number}", nated=nat, told=told, by_server=by_server)
         y.random = x.random
         y.phase1().quick()
         x.lines += y.lines[2:]
+    return x
+
+
+def other_names(name, identity, told):
+    """Two clients behind two NATs that name themselves alike, but not by an IPv4 address."""
+    x = Exchange(name, identity=identity).phase1()
+    y = Exchange(name + "/2", nated="198.51.100.8", identity=identity, told=told)
+    y.random = x.random
+    y.phase1().quick()
+    x.lines += y.lines[2:]
     return x
 
 
@@ -420,6 +434,8 @@ def exchanges():
     yield server_rekeys("server-rekeys")
     yield server_rekeys("server-rekeys-pfs-foreign", pfs=5, foreign=True)
     yield same_name("same-name")
+    yield other_names("same-name-fqdn", b"\2\0\0\0mac.example", None)
+    yield other_names("same-name-ipv6", ike1.identity_body(ipaddress.ip_address("fd00::2").packed), "198.18.0.1")
     yield server_rekeys("server-rekeys-pfs-14", pfs=14)
     yield wrong_secret("wrong-secret-client", "client")
     yield wrong_secret("wrong-secret-server", "server")
