@@ -232,6 +232,17 @@ static void reply(struct bridging *b, const struct filter_outcome *o)
 		nfq_inject(b->injector, packet, length);
 }
 
+static void tell_up(struct bridging *b, const struct bridge_result *r)
+{
+	char client[OFFER_TEXT_MAX], server[OFFER_TEXT_MAX], alias[80] = "";
+
+	if (r->renamed)
+		snprintf(alias, sizeof alias, "; the server knows it as %u.%u.%u.%u, for its name is another client's",
+			 r->alias[0], r->alias[1], r->alias[2], r->alias[3]);
+	log_event(b->log, LOG_BRIDGE_UP, &r->client, "phase 1 complete: %s with the client, %s with the server%s",
+		  offer_suite_text(&r->client_suite, client), offer_suite_text(&r->server_suite, server), alias);
+}
+
 static void tell(struct bridging *b, const struct bridge_result *r)
 {
 	static const char *const not_bridged[BRIDGE_REASONS] = {
@@ -248,7 +259,7 @@ static void tell(struct bridging *b, const struct bridge_result *r)
 		[BRIDGE_REFUSED] = "an answer that was not offered",
 		[BRIDGE_FAILED] = "out of memory or random numbers",
 	};
-	char client[OFFER_TEXT_MAX], server[OFFER_TEXT_MAX];
+	char client[OFFER_TEXT_MAX];
 
 	if (not_bridged[r->reason])
 		log_event(b->log, LOG_BRIDGE_NOT, &r->client, "not bridged: %s", not_bridged[r->reason]);
@@ -258,10 +269,7 @@ static void tell(struct bridging *b, const struct bridge_result *r)
 		log_event(b->log, LOG_BRIDGE_BEGINS, &r->client, "bridged: %s with the client",
 			  offer_suite_text(&r->client_suite, client));
 	if (r->actions & BRIDGE_ACT_UP)
-		log_event(b->log, LOG_BRIDGE_UP, &r->client,
-			  "phase 1 complete: %s with the client, %s with the server",
-			  offer_suite_text(&r->client_suite, client),
-			  offer_suite_text(&r->server_suite, server));
+		tell_up(b, r);
 }
 
 enum nfq_verdict bridging_act(struct bridging *b, struct filter_outcome *o, bool *known)

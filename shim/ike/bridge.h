@@ -118,6 +118,8 @@ struct bridge_result {
 	uint8_t cookie[IKE_COOKIE_LEN];
 	struct keys_suite client_suite,
 		server_suite; /* with BRIDGE_ACT_UP; the first also with BRIDGE_ACT_BEGUN */
+	bool renamed;     /* with BRIDGE_ACT_UP: the server hears another name of the client, */
+	uint8_t alias[4]; /* this IPv4 address */
 	uint8_t reply[BRIDGE_REPLY_MAX];
 	size_t reply_length;
 	struct bridge_swap swap;

@@ -101,6 +101,7 @@ struct session {
 	struct nonce nonce_i, nonce_r;
 	struct memory memory[PHASE1_MESSAGES + 1];
 	struct identity told_name; /* the client's ID of phase 1 as the server hears it */
+	bool renamed;              /* that is not what the client says */
 	struct quick *quicks;
 	unsigned quick_count;
 	struct identity client_id,
@@ -179,6 +180,7 @@ enum bridge_reason bridge_informational(struct work *w, struct session *s);
 
 /* The client's ID payload of phase 1, on its way to the server: its name is nobody else's there. */
 void bridge_name_client(struct work *w, struct session *s, struct payload *id);
+void bridge_tell_alias(const struct session *s, struct bridge_result *result);
 
 /* Reading and writing. Decrypting goes on in bridge->copy; iv is moved on. */
 bool work_decrypt(struct work *w, const struct keys *keys, uint8_t *iv);

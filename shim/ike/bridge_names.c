@@ -53,10 +53,11 @@ static struct alias *find_alias(struct bridge *bridge, const struct session *s, 
 }
 
 /* Protocol and port stay as the client has them. */
-static void tell_alias(const struct bridge *bridge, struct session *s, const struct alias *a)
+static void give_alias(const struct bridge *bridge, struct session *s, const struct alias *a)
 {
 	const uint32_t address = BRIDGE_ALIAS_FIRST + (uint32_t)(a - bridge->aliases);
 
+	s->renamed = true;
 	s->told_name = a->name;
 	s->told_name.length = NAME_IPV4_LEN;
 	s->told_name.body[0] = ID_IPV4_ADDR;
@@ -82,6 +83,13 @@ void bridge_name_client(struct work *w, struct session *s, struct payload *id)
 	alias->nat = s->client;
 	alias->name = name;
 	alias->used_ms = w->now;
-	tell_alias(bridge, s, alias);
+	give_alias(bridge, s, alias);
 	id->body = identity_bytes(&s->told_name);
+}
+
+void bridge_tell_alias(const struct session *s, struct bridge_result *result)
+{
+	result->renamed = s->renamed;
+	if (s->renamed)
+		memcpy(result->alias, s->told_name.body + NAME_HEAD, sizeof result->alias);
 }

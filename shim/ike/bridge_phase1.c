@@ -278,6 +278,7 @@ static void complete(struct work *w, struct session *s)
 	w->result->client_suite = s->leg[LEG_CLIENT].suite;
 	w->result->server_suite = s->leg[LEG_SERVER].suite;
 	w->result->actions |= BRIDGE_ACT_UP;
+	bridge_tell_alias(s, w->result);
 }
 
 static void moved_on(struct work *w, struct session *s, unsigned number)
