@@ -201,6 +201,8 @@ static void fill_set(struct nftnl_set *set, const char *table, const struct rule
 	}
 	if (def->timeout_s)
 		nftnl_set_set_u64(set, NFTNL_SET_TIMEOUT, (uint64_t)def->timeout_s * 1000);
+	if (def->gc_s)
+		nftnl_set_set_u32(set, NFTNL_SET_GC_INTERVAL, def->gc_s * 1000);
 	if (def->size)
 		nftnl_set_set_u32(set, NFTNL_SET_DESC_SIZE, def->size);
 }
@@ -240,6 +242,7 @@ static void add_chain(struct rules_nft *nft, struct rules_batch *batch, const ch
 {
 	static const uint32_t hooks[] = {
 		[RULES_HOOK_PREROUTING] = NF_INET_PRE_ROUTING,
+		[RULES_HOOK_FORWARD] = NF_INET_FORWARD,
 		[RULES_HOOK_POSTROUTING] = NF_INET_POST_ROUTING,
 	};
 	struct nftnl_chain *chain = nftnl_chain_alloc();

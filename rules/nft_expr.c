@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <libnftnl/expr.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_nat.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/xt_NFQUEUE.h>
@@ -71,13 +72,18 @@ static void set_data(struct builder *b, struct nftnl_expr *expr, uint16_t attrib
 #pragma GCC diagnostic pop
 #endif
 
-static void put_compare(struct builder *b, const void *data, size_t length)
+static void put_compare_as(struct builder *b, enum nft_cmp_ops how, const void *data, size_t length)
 {
 	struct nftnl_expr *expr = put(b, "cmp");
 
 	set_u32(expr, NFTNL_EXPR_CMP_SREG, NFT_REG_1);
-	set_u32(expr, NFTNL_EXPR_CMP_OP, NFT_CMP_EQ);
+	set_u32(expr, NFTNL_EXPR_CMP_OP, how);
 	set_data(b, expr, NFTNL_EXPR_CMP_DATA, data, length);
+}
+
+static void put_compare(struct builder *b, const void *data, size_t length)
+{
+	put_compare_as(b, NFT_CMP_EQ, data, length);
 }
 
 static void put_compare_byte(struct builder *b, uint8_t value)
@@ -112,16 +118,16 @@ static void put_payload(struct builder *b, enum nft_payload_bases base, uint32_t
 	set_u32(expr, NFTNL_EXPR_PAYLOAD_LEN, length);
 }
 
-static void put_mask(struct builder *b, uint8_t mask)
+static void put_mask(struct builder *b, const void *mask, size_t length)
 {
 	struct nftnl_expr *expr = put(b, "bitwise");
-	const uint8_t zero = 0;
+	const uint32_t zero = 0; /* longer than any mask */
 
 	set_u32(expr, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
 	set_u32(expr, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
-	set_u32(expr, NFTNL_EXPR_BITWISE_LEN, 1);
-	set_data(b, expr, NFTNL_EXPR_BITWISE_MASK, &mask, sizeof(mask));
-	set_data(b, expr, NFTNL_EXPR_BITWISE_XOR, &zero, sizeof(zero));
+	set_u32(expr, NFTNL_EXPR_BITWISE_LEN, (uint32_t)length);
+	set_data(b, expr, NFTNL_EXPR_BITWISE_MASK, mask, length);
+	set_data(b, expr, NFTNL_EXPR_BITWISE_XOR, &zero, length);
 }
 
 static void put_immediate(struct builder *b, enum nft_registers into, const void *data, size_t length)
@@ -190,7 +196,8 @@ static void put_raw(struct builder *b, const struct rules_item *item)
 	put_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, first, length, NFT_REG_1);
 	if (item->bits % 8) {
 		const unsigned shift = 8 - item->offset % 8U - item->bits;
-		put_mask(b, (uint8_t)(((1U << item->bits) - 1) << shift));
+		const uint8_t mask = (uint8_t)(((1U << item->bits) - 1) << shift);
+		put_mask(b, &mask, sizeof(mask));
 		put_compare_byte(b, (uint8_t)(item->value << shift));
 		return;
 	}
@@ -233,6 +240,25 @@ static void put_rt_ipsec(struct builder *b, const struct rules_item *item)
 	set_u32(expr, NFTNL_EXPR_RT_KEY, NFT_RT_XFRM);
 	set_u32(expr, NFTNL_EXPR_RT_DREG, NFT_REG_1);
 	put_compare_byte(b, (uint8_t)item->value);
+}
+
+static void put_dnated(struct builder *b, const struct rules_item *item)
+{
+	const uint32_t dnat = IPS_DST_NAT, zero = 0;
+	struct nftnl_expr *expr = put(b, "ct");
+
+	(void)item;
+	set_u32(expr, NFTNL_EXPR_CT_KEY, NFT_CT_STATUS);
+	set_u32(expr, NFTNL_EXPR_CT_DREG, NFT_REG_1);
+	put_mask(b, &dnat, sizeof(dnat));
+	put_compare_as(b, NFT_CMP_NEQ, &zero, sizeof(zero));
+}
+
+static void put_daddr4(struct builder *b, const struct rules_item *item)
+{
+	put_family(b, NFPROTO_IPV4);
+	put_payload(b, NFT_PAYLOAD_NETWORK_HEADER, IPV4_DESTINATION, item->to.addr_len, NFT_REG_1);
+	put_compare(b, item->to.addr, item->to.addr_len);
 }
 
 static void put_daddr_local(struct builder *b, const struct rules_item *item)
@@ -446,6 +472,8 @@ static const struct {
 	[ITEM_DADDR6_IN] = {put_daddr_in, NULL},
 	[ITEM_SECPATH] = {put_secpath, "XFRM (IPsec)"},
 	[ITEM_RT_IPSEC] = {put_rt_ipsec, "XFRM (IPsec)"},
+	[ITEM_DNATED] = {put_dnated, "nft_ct"},
+	[ITEM_DADDR4] = {put_daddr4, NULL},
 	[ITEM_DADDR_LOCAL] = {put_daddr_local, "nft_fib_inet"},
 	[ITEM_SEEN4] = {put_seen, NULL},
 	[ITEM_SEEN6] = {put_seen, NULL},

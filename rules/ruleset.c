@@ -1,6 +1,9 @@
 /* Which tables, sets, chains and rules natshim wants, from its options: the one place where that is decided.
  * The offsets are those of the ISAKMP header (RFC 2408 section 3.1) and the L2TP header (RFC 2661
- * section 3.1) behind a UDP header; on port 4500 the non-ESP marker (RFC 3948 section 2.2) comes first. */
+ * section 3.1) behind a UDP header; on port 4500 the non-ESP marker (RFC 3948 section 2.2) comes first.
+ *
+ * Every packet of the host passes the base chains, data of a tunnel three times: hence one chain at each place, the
+ * cheapest and most selective match first, and the interface, which is looked up in a set, last (docs/performance.md). */
 #include "rules/ruleset_impl.h"
 
 #include <assert.h>
@@ -10,6 +13,7 @@
 #include <string.h>
 
 enum {
+	UDP_LENGTH_BITS = 32, /* from the start of the UDP header */
 	UDP_HEADER_BITS = 64,
 	MARKER_BITS = 32,
 	L2TP_PORT = 1701,
@@ -26,18 +30,25 @@ enum {
 	SPI_BITS = 32,
 	FIRST_TIMEOUT_S = 5, /* of an address' bucket, which is full again by then */
 	SET_SIZE = 65535,
+	SET_GC_S = 60,            /* the kernel makes a table for SET_SIZE at once, and walks all of it each time */
+	KEEPALIVE_UDP_LENGTH = 9, /* one byte: RFC 3948 section 2.3 */
 };
+
+/* Chains of the table natshim that note signs of life. */
+#define SEEN "seen"
+#define SEEN_4500 "seen_4500"
 
 /* Main Mode (Identity Protection) and Aggressive Mode: RFC 2408 section 3.1. */
 static const uint8_t phase1_modes[] = {2, 4};
 
-/* The two ports of IKE, with the chains that look at a clear phase-1 message there. */
+/* The two ports of IKE, 4500 first since ESP uses it, with the chains that look at a message of IKE there, and at a clear
+ * one of phase 1. */
 static const struct ike_port {
 	uint16_t port, isakmp; /* isakmp: where its header starts, in bits from the UDP header */
-	const char *in, *out;
+	const char *ike_in, *ike_out, *clear_in, *clear_out;
 } ike_ports[] = {
-	{500, UDP_HEADER_BITS, "clear_in_500", "clear_out_500"},
-	{4500, UDP_HEADER_BITS + MARKER_BITS, "clear_in_4500", "clear_out_4500"},
+	{4500, UDP_HEADER_BITS + MARKER_BITS, "ike_in_4500", "ike_out_4500", "clear_in_4500", "clear_out_4500"},
+	{500, UDP_HEADER_BITS, "ike_in_500", "ike_out_500", "clear_in_500", "clear_out_500"},
 };
 #define EACH_IKE_PORT(p) for (const struct ike_port *p = ike_ports; p < ike_ports + 2; p++)
 
@@ -148,41 +159,44 @@ __attribute__((format(printf, 2, 3))) static void name_rule(struct rules_rule *r
 	add(rule, ITEM_COUNTER);
 }
 
-/* udp dport|sport PORT iifname|oifname @interfaces: how every rule on the interfaces begins. */
+/* udp dport|sport PORT: how every rule of a base chain begins. */
 static struct rules_rule *add_udp_rule(struct rules_chain *chain, uint16_t port)
 {
 	struct rules_rule *rule = add_rule(chain);
-	bool in = chain->hook == RULES_HOOK_PREROUTING;
 
-	add_value(rule, in ? ITEM_UDP_DPORT : ITEM_UDP_SPORT, port);
-	add_name(rule, in ? ITEM_IIF : ITEM_OIF, RULES_INTERFACES);
+	add_value(rule, chain->hook == RULES_HOOK_POSTROUTING ? ITEM_UDP_SPORT : ITEM_UDP_DPORT, port);
 	return rule;
 }
 
-/* Bridged exchanges: everything, before anything else is looked at. */
-static void add_bridged(struct rules_chain *chain, const struct ike_port *p, uint16_t queue)
+/* On the interfaces, from clients or to them. */
+static void add_interfaces(struct rules_rule *rule, bool in)
 {
-	struct rules_rule *rule = add_udp_rule(chain, p->port);
-	const bool in = chain->hook == RULES_HOOK_PREROUTING;
+	add_name(rule, in ? ITEM_IIF : ITEM_OIF, RULES_INTERFACES);
+}
 
-	if (p->isakmp > UDP_HEADER_BITS)
-		add_raw(rule, UDP_HEADER_BITS, MARKER_BITS, 0);
+/* Bridged exchanges: everything, before anything else is looked at. */
+static void add_bridged(struct rules_chain *chain, const struct ike_port *p, uint16_t queue, const char *prefix)
+{
+	struct rules_rule *rule = add_rule(chain);
+
 	add_cookie_in(rule, p->isakmp + ISAKMP_INITIATOR_COOKIE, set_places[RULES_SET_BRIDGED].name);
-	name_rule(rule, "%sbridged-%u", in ? "" : "out-", p->port);
+	name_rule(rule, "%sbridged-%u", prefix, p->port);
 	add_value(rule, ITEM_QUEUE, queue);
 }
 
-/* Clear phase-1 messages of IKEv1 on this port, from the base chain to the chain that looks closer. */
-static void add_ike_dispatch(struct rules_chain *chain, const struct ike_port *p)
+/* Messages of IKE on this port, of which clear ones of IKEv1 phase 1 are looked at closer. */
+static void add_ike(struct rules_table *table, const struct ike_port *p, bool in, const struct rules_options *o)
 {
+	struct rules_chain *chain = add_chain(table, in ? p->ike_in : p->ike_out);
+
+	if (o->bridge)
+		add_bridged(chain, p, o->queue_number, in ? "" : "out-");
 	for (size_t i = 0; i < sizeof(phase1_modes); i++) {
-		struct rules_rule *rule = add_udp_rule(chain, p->port);
-		if (p->isakmp > UDP_HEADER_BITS)
-			add_raw(rule, UDP_HEADER_BITS, MARKER_BITS, 0);
+		struct rules_rule *rule = add_rule(chain);
 		add_raw(rule, p->isakmp + ISAKMP_MAJOR_VERSION, 4, 1);
 		add_raw(rule, p->isakmp + ISAKMP_EXCHANGE_TYPE, 8, phase1_modes[i]);
 		add_raw(rule, p->isakmp + ISAKMP_FLAG_ENCRYPTED, 1, 0);
-		add_name(rule, ITEM_JUMP, chain->hook == RULES_HOOK_PREROUTING ? p->in : p->out);
+		add_name(rule, ITEM_JUMP, in ? p->clear_in : p->clear_out);
 	}
 }
 
@@ -222,7 +236,7 @@ static void add_limits(struct rules_chain *chain, const struct ike_port *p)
 /* From clients: first messages of anybody, later ones of known exchanges. */
 static void add_clear_in(struct rules_table *table, const struct ike_port *p, uint16_t queue, bool no_limit)
 {
-	struct rules_chain *chain = add_chain(table, p->in);
+	struct rules_chain *chain = add_chain(table, p->clear_in);
 	struct rules_rule *first;
 
 	if (!no_limit)
@@ -242,7 +256,7 @@ static void add_clear_out(struct rules_table *table, const struct ike_port *p, u
 		enum rules_set set;
 		const char *suffix;
 	} families[] = {{ITEM_DADDR4_IN, RULES_SET_PEERS4, "ip"}, {ITEM_DADDR6_IN, RULES_SET_PEERS6, "ip6"}};
-	struct rules_chain *chain = add_chain(table, p->out);
+	struct rules_chain *chain = add_chain(table, p->clear_out);
 
 	add_known_exchange(chain, p, queue, "out-");
 	for (size_t i = 0; i < 2; i++) {
@@ -255,55 +269,60 @@ static void add_clear_out(struct rules_table *table, const struct ike_port *p, u
 }
 
 /* L2TP control messages inside IPsec: after decryption, and before encryption but after NAT. */
-static void add_l2tp_queue(struct rules_table *table, const char *chain_name, enum rules_hook hook,
-			   int priority, uint16_t queue)
+static void add_l2tp_queue(struct rules_chain *chain, bool in, uint16_t queue)
 {
-	struct rules_chain *chain = add_base_chain(table, chain_name, hook, priority);
 	struct rules_rule *rule = add_udp_rule(chain, L2TP_PORT);
-	bool in = hook == RULES_HOOK_PREROUTING;
 
-	add_value(rule, in ? ITEM_SECPATH : ITEM_RT_IPSEC, 1);
 	add_raw(rule, UDP_HEADER_BITS + L2TP_T_BIT, 1, 1);
+	add_value(rule, in ? ITEM_SECPATH : ITEM_RT_IPSEC, 1);
+	add_interfaces(rule, in);
 	name_rule(rule, "l2tp-%s", in ? "in" : "out");
 	add_value(rule, ITEM_QUEUE, queue);
 }
 
 /* ESP, in UDP and plain, of an SA whose keys are about to be exchanged. */
-static void add_held(struct rules_chain *chain, uint16_t queue)
+static void add_held(struct rules_chain *chain, bool in, uint16_t queue)
 {
-	const bool in = chain->hook == RULES_HOOK_PREROUTING;
 	const char *const set = set_places[RULES_SET_HELD].name, *const prefix = in ? "" : "out-";
 	struct rules_rule *in_udp = add_udp_rule(chain, 4500), *plain = add_rule(chain);
 
 	add_raw_in(in_udp, UDP_HEADER_BITS, SPI_BITS, set);
+	add_interfaces(in_udp, in);
 	name_rule(in_udp, "%sheld-4500", prefix);
 	add_value(in_udp, ITEM_QUEUE, queue);
 	add(plain, ITEM_ESP);
-	add_name(plain, in ? ITEM_IIF : ITEM_OIF, RULES_INTERFACES);
 	add_raw_in(plain, 0, SPI_BITS, set);
+	add_interfaces(plain, in);
 	name_rule(plain, "%sheld-esp", prefix);
 	add_value(plain, ITEM_QUEUE, queue);
 }
 
-static void add_ike_chain(struct rules_table *table, const char *name, enum rules_hook hook, int priority,
-			  const struct rules_options *o)
+/* What comes in on the interfaces, or leaves by them: ESP in UDP is through after the first rule, data of L2TP after the
+ * second. */
+static void add_queue_chain(struct rules_table *table, bool in, const struct rules_options *o)
 {
-	struct rules_chain *chain = add_base_chain(table, name, hook, priority);
+	const int priority = (in ? RULES_PRIORITY_QUEUE_IN : RULES_PRIORITY_QUEUE_OUT) + o->priority_queue;
+	struct rules_chain *chain = add_base_chain(table, in ? "incoming" : "outgoing",
+						   in ? RULES_HOOK_PREROUTING : RULES_HOOK_POSTROUTING, priority);
+	const bool l2tp = (in ? o->l2tp_control : o->l2tp_from_lns) && !o->no_secpath;
 
 	EACH_IKE_PORT(p)
+	{
+		struct rules_rule *rule = add_udp_rule(chain, p->port);
+		const bool marked = p->isakmp > UDP_HEADER_BITS;
+		if (marked)
+			add_raw(rule, UDP_HEADER_BITS, MARKER_BITS, 0);
+		add_interfaces(rule, in);
+		add_name(rule, ITEM_JUMP, in ? p->ike_in : p->ike_out);
+		if (marked && l2tp)
+			add_l2tp_queue(chain, in, o->queue_number);
+	}
 	if (o->bridge)
-		add_bridged(chain, p, o->queue_number);
-	EACH_IKE_PORT(p)
-	add_ike_dispatch(chain, p);
-	if (o->bridge)
-		add_held(chain, o->queue_number);
+		add_held(chain, in, o->queue_number);
 }
 
 static void build_queue_table(struct rules_table *table, const struct rules_options *o)
 {
-	int in = RULES_PRIORITY_QUEUE_IN + o->priority_queue,
-	    out = RULES_PRIORITY_QUEUE_OUT + o->priority_queue;
-
 	table->name = RULES_QUEUE_TABLE;
 	table->owner = o->owner;
 	add_set(table, (struct rules_set_def){.name = RULES_INTERFACES, .key = RULES_KEY_IFNAME});
@@ -314,6 +333,7 @@ static void build_queue_table(struct rules_table *table, const struct rules_opti
 				.key = set_places[s].key,
 				.timed = true,
 				.timeout_s = s == RULES_SET_EXCHANGES ? EXCHANGE_TIMEOUT_S : PEER_TIMEOUT_S,
+				.gc_s = SET_GC_S,
 				.size = SET_SIZE,
 			});
 	for (size_t i = 0; i < 2 && !o->no_limit; i++)
@@ -321,8 +341,7 @@ static void build_queue_table(struct rules_table *table, const struct rules_opti
 						      .key = first_limits[i].key,
 						      .timed = true,
 						      .kernel_filled = true,
-						      .timeout_s = FIRST_TIMEOUT_S,
-						      .size = SET_SIZE});
+						      .timeout_s = FIRST_TIMEOUT_S});
 	EACH_IKE_PORT(p)
 	{
 		add_clear_in(table, p, o->queue_number, o->no_limit);
@@ -339,67 +358,48 @@ static void build_queue_table(struct rules_table *table, const struct rules_opti
 						      .key = RULES_KEY_COOKIE,
 						      .timed = true,
 						      .timeout_s = EXCHANGE_TIMEOUT_S,
+						      .gc_s = SET_GC_S,
 						      .size = SET_SIZE});
-	add_ike_chain(table, "ike_in", RULES_HOOK_PREROUTING, in, o);
-	add_ike_chain(table, "ike_out", RULES_HOOK_POSTROUTING, out, o);
-	if (o->l2tp_control && !o->no_secpath)
-		add_l2tp_queue(table, "l2tp_in", RULES_HOOK_PREROUTING, in, o->queue_number);
-	if (o->l2tp_from_lns && !o->no_secpath)
-		add_l2tp_queue(table, "l2tp_out", RULES_HOOK_POSTROUTING, out, o->queue_number);
+	for (int in = 1; in >= 0; in--) {
+		EACH_IKE_PORT(p)
+		add_ike(table, p, in, o);
+		add_queue_chain(table, in, o);
+	}
 }
 
 /* Clear udp/1701: dropped before conntrack sees it, so that no "established" lets it in; and the LNS' own,
  * which goes on sending a user's data in the clear when the SAs are gone, is kept inside. */
-static void add_guard(struct rules_table *table, const struct rules_options *o)
-{
-	static const struct {
-		const char *chain, *rule;
-		enum rules_hook hook;
-		int priority;
-		enum rules_item_kind ipsec;
-	} guards[] = {
-		{"guard", RULES_NAME_CLEAR_L2TP, RULES_HOOK_PREROUTING, RULES_PRIORITY_GUARD, ITEM_SECPATH},
-		{"guard_out", RULES_NAME_CLEAR_L2TP_OUT, RULES_HOOK_POSTROUTING, RULES_PRIORITY_GUARD_OUT,
-		 ITEM_RT_IPSEC},
-	};
-
-	for (size_t i = 0; i < 2; i++) {
-		struct rules_chain *chain = add_base_chain(table, guards[i].chain, guards[i].hook,
-							   guards[i].priority + o->priority_guard);
-		struct rules_rule *rule = add_udp_rule(chain, L2TP_PORT);
-		if (!o->no_secpath)
-			add_value(rule, guards[i].ipsec, 0);
-		name_rule(rule, "%s", guards[i].rule);
-		add(rule, ITEM_DROP);
-	}
-}
-
-/* Decrypted udp/1701 for this host: the start of every rule that serves the way to the LNS. */
-static struct rules_rule *add_decrypted_rule(struct rules_chain *chain, const struct rules_options *o,
-					     bool ipv6)
+static void add_guard(struct rules_chain *chain, bool in, const struct rules_options *o)
 {
 	struct rules_rule *rule = add_udp_rule(chain, L2TP_PORT);
 
-	add_value(rule, ITEM_SECPATH, 1);
-	add(rule, ipv6 ? ITEM_IPV6 : ITEM_IPV4);
-	if (!o->no_fib)
-		add(rule, ITEM_DADDR_LOCAL);
-	return rule;
+	if (!o->no_secpath)
+		add_value(rule, in ? ITEM_SECPATH : ITEM_RT_IPSEC, 0);
+	add_interfaces(rule, in);
+	name_rule(rule, "%s", in ? RULES_NAME_CLEAR_L2TP : RULES_NAME_CLEAR_L2TP_OUT);
+	add(rule, ITEM_DROP);
 }
 
 /* In transport mode through a NAT the inner checksum is wrong (RFC 3948 section 3.1.2), and an LNS on another
- * host would see that. IPv4 may do without one. IPv6 may not (RFC 8200 section 8.1), and nftables can't
- * compute one anew. */
+ * host would see that; this host's own stack knows, so what stays here is left alone. IPv4 may do without one. IPv6 may
+ * not (RFC 8200 section 8.1), and nftables can't compute one anew. */
 static void add_checksum(struct rules_table *table, const struct rules_options *o)
 {
-	struct rules_chain *chain = add_base_chain(table, "checksum", RULES_HOOK_PREROUTING,
-						   RULES_PRIORITY_GUARD + o->priority_guard);
-	struct rules_rule *rule = add_decrypted_rule(chain, o, false);
+	struct rules_chain *chain =
+		add_base_chain(table, "checksum", RULES_HOOK_FORWARD, RULES_PRIORITY_CHECKSUM);
+	struct rules_rule *rule = add_udp_rule(chain, o->lns4.port ? o->lns4.port : L2TP_PORT);
+	struct endpoint lns = o->lns4;
 
+	lns.port = 0;
+	add_item(rule, (struct rules_item){.kind = ITEM_DADDR4, .to = lns});
+	add_value(rule, ITEM_SECPATH, 1);
+	add(rule, ITEM_DNATED);
+	add_interfaces(rule, true);
 	name_rule(rule, "checksum-ip");
 	add(rule, ITEM_NO_CHECKSUM);
 }
 
+/* Decrypted udp/1701 for this host. Only the first packet of a connection gets here. */
 static void add_dnat(struct rules_table *table, const struct rules_options *o)
 {
 	struct rules_chain *chain = add_base_chain(table, "to_lns", RULES_HOOK_PREROUTING,
@@ -411,33 +411,43 @@ static void add_dnat(struct rules_table *table, const struct rules_options *o)
 		struct rules_rule *rule;
 		if (!lns[i])
 			continue;
-		rule = add_decrypted_rule(chain, o, i == 1);
+		rule = add_udp_rule(chain, L2TP_PORT);
+		add_value(rule, ITEM_SECPATH, 1);
+		add(rule, i == 1 ? ITEM_IPV6 : ITEM_IPV4);
+		add_interfaces(rule, true);
+		if (!o->no_fib)
+			add(rule, ITEM_DADDR_LOCAL);
 		name_rule(rule, "to-lns-%s", i == 1 ? "ip6" : "ip");
 		add_item(rule, (struct rules_item){.kind = ITEM_DNAT, .to = *lns[i]});
 	}
 }
 
-/* Whoever sends anything to 500 or 4500: IKE, ESP in UDP, NAT keep-alives. (Plain ESP needs no set: it moves
- * its SA's own counters.) */
-static void add_alive(struct rules_table *table, const struct rules_options *o)
+/* Who sends IKE or a NAT keep-alive. ESP, in UDP or not, needs no set: it moves its SA's own counters, which nobody can
+ * forge, and are looked at as often as the set is. */
+static void add_seen(struct rules_table *table, const struct rules_options *o)
 {
-	struct rules_chain *seen = add_chain(table, "seen");
-	struct rules_chain *chain = add_base_chain(table, "alive", RULES_HOOK_PREROUTING,
-						   RULES_PRIORITY_GUARD + o->priority_guard);
+	struct rules_chain *seen = add_chain(table, SEEN), *marked = add_chain(table, SEEN_4500);
 
 	for (enum rules_set s = RULES_SET_ALIVE4; s <= RULES_SET_ALIVE6; s++) {
+		struct rules_rule *rule = add_rule(seen);
 		add_set(table, (struct rules_set_def){
 				       .name = set_places[s].name,
 				       .key = set_places[s].key,
 				       .timed = true,
 				       .kernel_filled = true,
 				       .timeout_s = o->alive_timeout_s ? o->alive_timeout_s : ALIVE_TIMEOUT_S,
-				       .size = SET_SIZE,
 			       });
-		add_name(add_rule(seen), s == RULES_SET_ALIVE4 ? ITEM_SEEN4 : ITEM_SEEN6, set_places[s].name);
+		add_name(rule, s == RULES_SET_ALIVE4 ? ITEM_SEEN4 : ITEM_SEEN6, set_places[s].name);
 	}
-	EACH_IKE_PORT(p)
-	add_name(add_udp_rule(chain, p->port), ITEM_JUMP, seen->name);
+	for (int keepalive = 0; keepalive < 2; keepalive++) {
+		struct rules_rule *rule = add_rule(marked);
+		if (keepalive)
+			add_raw(rule, UDP_LENGTH_BITS, 16, KEEPALIVE_UDP_LENGTH);
+		else
+			add_raw(rule, UDP_HEADER_BITS, MARKER_BITS, 0);
+		add_interfaces(rule, true);
+		add_name(rule, ITEM_JUMP, seen->name);
+	}
 }
 
 /* Several clients behind one NAT, all from the same port: the SA tells them apart, and each gets a port of its own between
@@ -467,8 +477,26 @@ static void add_share(struct rules_table *table)
 						      .map = true,
 						      .size = SET_SIZE});
 		add_value(rule, ways[i].ipsec, 1);
+		add_interfaces(rule, i == 0);
 		add_name(rule, ways[i].move, set_places[ways[i].set].name);
 		name_rule(rule, "%s", ways[i].rule);
+	}
+}
+
+/* ESP in UDP is through after three comparisons, data of L2TP after two. */
+static void add_incoming(struct rules_table *table, const struct rules_options *o)
+{
+	struct rules_chain *chain = add_base_chain(table, "incoming", RULES_HOOK_PREROUTING,
+						   RULES_PRIORITY_GUARD + o->priority_guard);
+
+	if (o->liveness)
+		add_name(add_udp_rule(chain, 4500), ITEM_JUMP, SEEN_4500);
+	if (o->protect)
+		add_guard(chain, true, o);
+	if (o->liveness) {
+		struct rules_rule *rule = add_udp_rule(chain, 500);
+		add_interfaces(rule, true);
+		add_name(rule, ITEM_JUMP, SEEN);
 	}
 }
 
@@ -476,16 +504,20 @@ static void build_base_table(struct rules_table *table, const struct rules_optio
 {
 	table->name = RULES_TABLE;
 	add_set(table, (struct rules_set_def){.name = RULES_INTERFACES, .key = RULES_KEY_IFNAME});
+	if (o->liveness)
+		add_seen(table, o);
+	if (o->liveness || o->protect)
+		add_incoming(table, o);
 	if (o->protect)
-		add_guard(table, o);
+		add_guard(add_base_chain(table, "outgoing", RULES_HOOK_POSTROUTING,
+					 RULES_PRIORITY_GUARD_OUT + o->priority_guard),
+			  false, o);
 	if (o->share && !o->no_secpath)
 		add_share(table);
 	if (o->dnat4 && !o->no_secpath)
 		add_checksum(table, o);
 	if ((o->dnat4 || o->dnat6) && !o->no_secpath)
 		add_dnat(table, o);
-	if (o->liveness)
-		add_alive(table, o);
 }
 
 static bool options_valid(const struct rules_options *o)

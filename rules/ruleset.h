@@ -20,8 +20,8 @@ enum rules_set {
 	RULES_SET_PEERS4,    /* IPv4 address, 4 bytes: server-initiated exchanges come up. Hours. */
 	RULES_SET_PEERS6,    /* IPv6 address, 16 bytes */
 	RULES_SET_ALIVE4, /* kernel-filled: address . UDP source port (4 + 4 bytes, the port in the first two
-			     of its four): seen on 500/4500 within the time-out. Anybody can forge an entry;
-			     full at 65535 */
+			     of its four): IKE or a NAT keep-alive seen within the time-out (ESP moves its
+			     SA's own counters). Anybody can forge an entry; full at 65535 */
 	RULES_SET_ALIVE6, /* likewise (16 + 4 bytes) */
 	RULES_SET_BRIDGED, /* initiator cookie, 8 bytes: all messages come up, encrypted ones too, both ways. Hours. */
 	RULES_SET_HELD, /* SPI, 4 bytes: ESP with it comes up. Seconds, around a bridged Quick Mode. */
@@ -51,6 +51,7 @@ enum rules_priority {
 	RULES_PRIORITY_SHARE_IN = -310, /* before anybody else sees the port */
 	RULES_PRIORITY_SHARE_OUT = 310, /* after everybody has */
 	RULES_PRIORITY_DNAT = -100,
+	RULES_PRIORITY_CHECKSUM = -150, /* of what is forwarded, before the admin's filters */
 };
 
 /* First messages from one address that come up; what is more goes on untouched. Many clients behind one NAT that all come

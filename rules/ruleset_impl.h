@@ -36,6 +36,8 @@ enum rules_item_kind {
 	ITEM_DADDR6_IN, /* ip6 daddr @NAME */
 	ITEM_SECPATH,   /* meta secpath exists (VALUE 1) or missing (VALUE 0): came in through IPsec */
 	ITEM_RT_IPSEC,  /* rt ipsec exists or missing: will go out through IPsec */
+	ITEM_DNATED,    /* ct status dnat: of a connection whose destination was changed */
+	ITEM_DADDR4,    /* ip daddr ENDPOINT, which has no port */
 	ITEM_DADDR_LOCAL, /* fib daddr type local */
 	ITEM_SEEN4,       /* update @NAME { ip saddr . udp sport } */
 	ITEM_SEEN6,       /* update @NAME { ip6 saddr . udp sport } */
@@ -69,7 +71,7 @@ struct rules_rule {
 	struct rules_item items[RULES_ITEMS_MAX];
 };
 
-enum rules_hook { RULES_HOOK_NONE, RULES_HOOK_PREROUTING, RULES_HOOK_POSTROUTING };
+enum rules_hook { RULES_HOOK_NONE, RULES_HOOK_PREROUTING, RULES_HOOK_FORWARD, RULES_HOOK_POSTROUTING };
 
 #define RULES_RULES_MAX 8
 struct rules_chain {
@@ -88,11 +90,12 @@ struct rules_set_def {
 	bool kernel_filled; /* flags dynamic */
 	bool map;           /* to a port */
 	unsigned timeout_s; /* default of its elements; 0: none */
-	unsigned size;      /* bound; 0: none */
+	unsigned gc_s;      /* between two searches for elements whose time is over; 0: the kernel's own, 1 s */
+	unsigned size;      /* bound; 0: none, or the kernel's own (65535) where rules fill it */
 };
 
 #define RULES_SETS_MAX 8
-#define RULES_CHAINS_MAX 8
+#define RULES_CHAINS_MAX 10
 struct rules_table {
 	const char *name;
 	bool owner;

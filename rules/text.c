@@ -22,6 +22,8 @@ static const char *const phrases[ITEM_KINDS] = {
 	[ITEM_DADDR6_IN] = "ip6 daddr @%n",
 	[ITEM_SECPATH] = "meta secpath %e",
 	[ITEM_RT_IPSEC] = "rt ipsec %e",
+	[ITEM_DNATED] = "ct status dnat",
+	[ITEM_DADDR4] = "ip daddr %t",
 	[ITEM_DADDR_LOCAL] = "fib daddr type local",
 	[ITEM_SEEN4] = "update @%n { ip saddr . udp sport }",
 	[ITEM_SEEN6] = "update @%n { ip6 saddr . udp sport }",
@@ -101,6 +103,8 @@ static void print_set(FILE *out, const struct ruleset *ruleset, const struct rul
 		fprintf(out, "\t\tflags %stimeout\n", set->kernel_filled ? "dynamic," : "");
 	if (set->timeout_s)
 		fprintf(out, "\t\ttimeout %us\n", set->timeout_s);
+	if (set->gc_s)
+		fprintf(out, "\t\tgc-interval %us\n", set->gc_s);
 	if (set->key == RULES_KEY_IFNAME) {
 		fputs("\t\telements = { ", out);
 		for (size_t i = 0; i < ruleset->interface_count; i++)
@@ -129,6 +133,7 @@ static void print_chain(FILE *out, const struct rules_chain *chain)
 {
 	static const char *const hooks[] = {
 		[RULES_HOOK_PREROUTING] = "prerouting",
+		[RULES_HOOK_FORWARD] = "forward",
 		[RULES_HOOK_POSTROUTING] = "postrouting",
 	};
 

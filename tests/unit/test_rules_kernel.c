@@ -250,7 +250,7 @@ static void what_others_remove_is_noticed(void **state)
 	rules_nft_watch_read(nft, &base, &queue);
 	assert_true(!base && queue);
 	install(nft, &options);
-	run(strdup("nft flush chain inet natshim guard"));
+	run(strdup("nft flush chain inet natshim incoming"));
 	rules_nft_watch_read(nft, &base, &queue);
 	assert_true(base && !queue);
 	/* The reader is late and events were lost. */

@@ -358,7 +358,8 @@ static void look_for_key(void *ctx, const void *key, size_t length, uint64_t exp
 
 static void signs_of_life_are_noted(void **state)
 {
-	static const uint8_t keepalive[] = {0xff};
+	static const uint8_t keepalive[] = {0xff}, ike[] = {0, 0, 0, 0, 0xa1}, esp[] = {0, 0, 1, 0, 0xa1},
+			     cut[] = {0, 0, 0}, two[] = {0xff, 0xff};
 	struct key v4 = {.length = 8}, v6 = {.length = 20};
 	const uint16_t port = htons(CLIENT_PORT);
 
@@ -370,13 +371,21 @@ static void signs_of_life_are_noted(void **state)
 	memcpy(v6.bytes + 16, &port, sizeof(port));
 	send_once(lab.client_netns, CLIENT4, CLIENT_PORT, SERVER4, 4501, keepalive, sizeof(keepalive));
 	send_once(lab.server_netns, SERVER4, CLIENT_PORT, CLIENT4, 4500, keepalive, sizeof(keepalive));
+	/* ESP moves its SA's own counters, and what is neither tells nothing. */
+	send_once(lab.client_netns, CLIENT4, CLIENT_PORT, SERVER4, 4500, esp, sizeof(esp));
+	send_once(lab.client_netns, CLIENT4, CLIENT_PORT, SERVER4, 4500, cut, sizeof(cut));
+	send_once(lab.client_netns, CLIENT4, CLIENT_PORT, SERVER4, 4500, two, sizeof(two));
 	assert_int_equal(rules_nft_set_dump(lab.nft, RULES_SET_ALIVE4, look_for_key, &v4), 0);
 	assert_int_equal(v4.count, 0);
+	send_once(lab.client_netns, CLIENT4, CLIENT_PORT + 1, SERVER4, 4500, ike, sizeof(ike));
+	assert_int_equal(rules_nft_set_dump(lab.nft, RULES_SET_ALIVE4, look_for_key, &v4), 0);
+	assert_true(v4.found == 0 && v4.count == 1);
+	v4.count = 0;
 	send_once(lab.client_netns, CLIENT4, CLIENT_PORT, SERVER4, 4500, keepalive, sizeof(keepalive));
 	send_once(lab.client_netns, CLIENT4, 500, SERVER4, 500, keepalive, sizeof(keepalive));
 	send_once(lab.client_netns, CLIENT6, CLIENT_PORT, SERVER6, 4500, keepalive, sizeof(keepalive));
 	assert_int_equal(rules_nft_set_dump(lab.nft, RULES_SET_ALIVE4, look_for_key, &v4), 0);
-	assert_true(v4.found == 1 && v4.count == 2);
+	assert_true(v4.found == 1 && v4.count == 3);
 	assert_int_equal(rules_nft_set_dump(lab.nft, RULES_SET_ALIVE6, look_for_key, &v6), 0);
 	assert_true(v6.found == 1 && v6.count == 1);
 	leave_lab();
