@@ -260,6 +260,7 @@ static enum nfq_verdict grow(void *ctx, struct nfq_packet *packet)
 	memcpy(payload + udp.payload_length, mark, sizeof(mark));
 	packet->length =
 		packet_replace_payload(&udp, NFQ_PACKET_MAX, payload, udp.payload_length + sizeof(mark));
+	packet_compute_checksum(&udp); /* as natshim does: out of ESP it may be wrong, and now the kernel looks at it */
 	return NFQ_CHANGED;
 }
 

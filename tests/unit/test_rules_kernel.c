@@ -396,7 +396,7 @@ static void a_refused_rule_is_named(void **state)
 	options.native_queue = true;
 	ruleset = ruleset_build(&options);
 	assert_int_equal(rules_nft_install(nft, ruleset, error), -ENOENT);
-	assert_non_null(strstr(error, "first-500"));
+	assert_non_null(strstr(error, "first-4500"));
 	assert_non_null(strstr(error, "nft_queue"));
 	assert_false(has_table("natshim"));
 	ruleset_free(ruleset);
