@@ -87,10 +87,11 @@ struct kernel_facts {
 
 struct firewall_facts {
 	char blind[FACTS_TEXT];
-	char *ruleset; /* nft -j list ruleset */
+	char *ruleset;                 /* nft -j list ruleset */
+	char *iptables, *legacy_rules; /* iptables-nft-save, iptables-legacy-save; NULL: none */
 	const char *ifaces[FACTS_IFACES_MAX];
 	unsigned iface_count; /* 0: any interface is meant */
-	enum known legacy;    /* iptables-legacy has rules */
+	enum known legacy;    /* iptables-legacy has rules; UNKNOWN: and they could not be read */
 };
 
 struct check_facts {

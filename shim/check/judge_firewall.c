@@ -4,6 +4,7 @@
 #include "shim/check/packet_path.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* The packet on each interface that was named; true: at *place on the first that suits. */
 static bool on_any_iface(const struct firewall_facts *f, struct path_packet packet, const json_t *ruleset,
@@ -20,19 +21,52 @@ static bool on_any_iface(const struct firewall_facts *f, struct path_packet pack
 	return false;
 }
 
-static void judge_dropped(const struct check_facts *facts, struct path_packet packet, const char *what,
-			  const char *match, struct check_result *r)
+/* All rules; NULL: not known. */
+static json_t *rules_of(const struct firewall_facts *f)
+{
+	json_t *ruleset = f->ruleset ? json_loads(f->ruleset, 0, NULL) : NULL;
+
+	if (ruleset && f->iptables)
+		path_add_iptables(ruleset, "iptables", f->iptables);
+	if (ruleset && f->legacy_rules)
+		path_add_iptables(ruleset, "iptables-legacy", f->legacy_rules);
+	return ruleset;
+}
+
+/* The same packet in the words of nft and of iptables. */
+struct words {
+	const char *what, *nft, *iptables;
+};
+
+static void mend_dropped(const struct path_place *at, const struct words *words, struct check_result *r)
+{
+	if (!strncmp(at->family, "iptables", 8))
+		check_mend(r, "run: %s -t %s -I %s %s -j ACCEPT", at->family, at->table, at->chain,
+			   words->iptables);
+	else
+		check_mend(r, "run: nft insert rule %s %s %s %s accept", at->family, at->table, at->chain,
+			   words->nft);
+	check_mend(r, "and keep it: put the same into your firewall's own file");
+}
+
+static void judge_dropped(const struct check_facts *facts, struct path_packet packet,
+			  const struct words *words, struct check_result *r)
 {
 	const struct firewall_facts *f = &facts->firewall;
-	json_t *ruleset = f->ruleset ? json_loads(f->ruleset, 0, NULL) : NULL;
+	json_t *ruleset = rules_of(f);
 	struct path_place at;
 
 	if (ruleset && on_any_iface(f, packet, ruleset, path_drops, &at)) {
-		check_found(r, "%s dropped by %s chain %s %s %s", what,
+		check_found(r, "%s dropped by %s chain %s %s %s", words->what,
 			    at.by_policy ? "the policy of" : "a rule in", at.family, at.table, at.chain);
-		check_mend(r, "run: nft insert rule %s %s %s %s accept", at.family, at.table, at.chain,
-			   match);
-		check_mend(r, "and keep it: put the same into your firewall's own file");
+		mend_dropped(&at, words, r);
+	} else if (ruleset && on_any_iface(f, packet, ruleset, path_perhaps_drops, &at)) {
+		check_blind(r,
+			    "%s dropped by %s chain %s %s %s, unless a rule before that accepts it whose "
+			    "matches this check cannot decide",
+			    words->what, at.by_policy ? "the policy of" : "a rule in", at.family, at.table,
+			    at.chain);
+		mend_dropped(&at, words, r);
 	}
 	json_decref(ruleset);
 }
@@ -47,39 +81,47 @@ static void judge_read(const struct check_facts *facts, struct check_result *r)
 
 static void judge_500(const struct check_facts *facts, struct check_result *r)
 {
-	judge_dropped(facts, (struct path_packet){.protocol = "udp", .dport = 500}, "IKE (udp/500) is",
-		      "udp dport 500", r);
+	static const struct words words = {"IKE (udp/500) is", "udp dport 500", "-p udp --dport 500"};
+
+	judge_dropped(facts, (struct path_packet){.protocol = "udp", .dport = 500}, &words, r);
 }
 
 static void judge_4500(const struct check_facts *facts, struct check_result *r)
 {
-	judge_dropped(facts, (struct path_packet){.protocol = "udp", .dport = 4500},
-		      "NAT traversal (udp/4500) is", "udp dport 4500", r);
+	static const struct words words = {"NAT traversal (udp/4500) is", "udp dport 4500",
+					   "-p udp --dport 4500"};
+
+	judge_dropped(facts, (struct path_packet){.protocol = "udp", .dport = 4500}, &words, r);
 }
 
 static void judge_esp(const struct check_facts *facts, struct check_result *r)
 {
-	judge_dropped(facts, (struct path_packet){.protocol = "esp"}, "ESP is", "meta l4proto esp", r);
+	static const struct words words = {"ESP is", "meta l4proto esp", "-p esp"};
+
+	judge_dropped(facts, (struct path_packet){.protocol = "esp"}, &words, r);
 }
 
 static void judge_l2tp(const struct check_facts *facts, struct check_result *r)
 {
+	static const struct words words = {"decrypted L2TP (udp/1701 out of IPsec) is",
+					   "meta secpath exists udp dport 1701",
+					   "-p udp --dport 1701 -m policy --dir in --pol ipsec"};
+
 	if (facts->l2tp.present)
 		judge_dropped(facts, (struct path_packet){.protocol = "udp", .dport = 1701, .secpath = true},
-			      "decrypted L2TP (udp/1701 out of IPsec) is",
-			      "meta secpath exists udp dport 1701", r);
+			      &words, r);
 }
 
 enum clear { CLOSED, OPEN, OPEN_BY_RULE };
 
 #define PLACE_MAX 200
 
-/* What becomes of unencrypted L2TP, and which chain lets it in by a rule, as nft(8) names it; natshim's own protection is a rule
- * like others here. */
+/* What becomes of unencrypted L2TP, and, where a rule lets it in, the beginning of the command for a rule before that; natshim's own
+ * protection is a rule like others here. */
 static enum clear clear_l2tp(const struct firewall_facts *f, char place[static PLACE_MAX])
 {
 	const struct path_packet packet = {.protocol = "udp", .dport = 1701};
-	json_t *ruleset = f->ruleset ? json_loads(f->ruleset, 0, NULL) : NULL;
+	json_t *ruleset = rules_of(f);
 	enum clear state = OPEN;
 	struct path_place at;
 
@@ -87,7 +129,10 @@ static enum clear clear_l2tp(const struct firewall_facts *f, char place[static P
 		state = CLOSED;
 	} else if (on_any_iface(f, packet, ruleset, path_accepts_by_rule, &at)) {
 		state = OPEN_BY_RULE;
-		snprintf(place, PLACE_MAX, "%s %s %s", at.family, at.table, at.chain);
+		if (!strncmp(at.family, "iptables", 8))
+			snprintf(place, PLACE_MAX, "%s -t %s -I %s", at.family, at.table, at.chain);
+		else
+			snprintf(place, PLACE_MAX, "nft insert rule %s %s %s", at.family, at.table, at.chain);
 	}
 	json_decref(ruleset);
 	return state;
@@ -99,8 +144,10 @@ static void judge_clear(const struct check_facts *facts, struct check_result *r)
 
 	if (clear_l2tp(&facts->firewall, place) != OPEN_BY_RULE)
 		return;
-	check_found(r, "a rule in %s accepts unencrypted L2TP (udp/1701)", place);
-	check_mend(r, "run: nft insert rule %s udp dport 1701 meta secpath missing drop", place);
+	check_found(r, "a rule accepts unencrypted L2TP (udp/1701)");
+	check_mend(r, "run: %s %s", place,
+		   *place == 'n' ? "udp dport 1701 meta secpath missing drop"
+				 : "-p udp --dport 1701 -m policy --dir in --pol none -j DROP");
 	check_mend(r, "and keep it: put the same into your firewall's own file, before that rule");
 	check_mend(r, "or let natshim run: it drops unencrypted udp/1701 ahead of all other rules");
 }
@@ -117,9 +164,9 @@ static void judge_open(const struct check_facts *facts, struct check_result *r)
 
 static void judge_legacy(const struct check_facts *facts, struct check_result *r)
 {
-	if (facts->firewall.legacy != YES)
+	if (facts->firewall.legacy != UNKNOWN || !facts->firewall.ruleset)
 		return;
-	check_found(r, "there are rules of iptables-legacy, which this check does not read");
+	check_blind(r, "there are rules of iptables-legacy, and iptables-legacy-save did not print them");
 	check_mend(r, "look at them: iptables-legacy-save; udp/500, udp/4500 and esp must pass");
 }
 

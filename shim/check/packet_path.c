@@ -13,6 +13,7 @@ struct walk {
 	const struct path_packet *packet;
 	const char *family, *table;
 	bool perhaps_accepted;
+	bool perhaps_returned; /* from the chain that is being walked: then the caller's next rules decide as well */
 	bool port_named; /* the deciding rule matched the port */
 	unsigned depth;
 };
@@ -145,6 +146,25 @@ static enum tri match_meta(const struct walk *w, const char *key, const char *op
 	return MAYBE;
 }
 
+/* Whether any rule of anybody's changes where a packet goes. */
+static bool has_dnat(const struct walk *w)
+{
+	for (size_t i = 0; i < json_array_size(w->objects); i++) {
+		const json_t *exprs =
+			json_object_get(json_object_get(json_array_get(w->objects, i), "rule"), "expr");
+
+		for (size_t j = 0; j < json_array_size(exprs); j++) {
+			const json_t *expr = json_array_get(exprs, j);
+			const char *target = text(json_object_get(expr, "xt"), "name");
+
+			if (json_object_get(expr, "dnat") || json_object_get(expr, "redirect") ||
+			    !strcmp(target, "DNAT") || !strcmp(target, "REDIRECT"))
+				return true;
+		}
+	}
+	return false;
+}
+
 static enum tri match_left(struct walk *w, const json_t *left, const char *op, const json_t *right)
 {
 	const json_t *part;
@@ -153,8 +173,12 @@ static enum tri match_left(struct walk *w, const json_t *left, const char *op, c
 		return match_payload(w, part, op, right);
 	if ((part = json_object_get(left, "meta")))
 		return match_meta(w, text(part, "key"), op, right);
-	if ((part = json_object_get(left, "ct")) && !strcmp(text(part, "key"), "state"))
+	part = json_object_get(left, "ct");
+	if (!strcmp(text(part, "key"), "state"))
 		return match_text(w, op, right, "new");
+	if (!strcmp(text(part, "key"), "status") && json_is_string(right) &&
+	    !strcmp(json_string_value(right), "dnat") && !has_dnat(w))
+		return NO;
 	return MAYBE;
 }
 
@@ -180,8 +204,8 @@ static enum fate verdict(struct walk *w, const json_t *expr, enum tri sure)
 		fate = RETURNED;
 	if (sure == YES)
 		return fate;
-	if (fate == ACCEPTED || fate == RETURNED)
-		w->perhaps_accepted = true;
+	w->perhaps_accepted |= fate == ACCEPTED;
+	w->perhaps_returned |= fate == RETURNED;
 	return GOES_ON;
 }
 
@@ -237,14 +261,17 @@ static bool is_rule_of(const struct walk *w, const json_t *rule, const char *cha
 	       !strcmp(text(rule, "chain"), chain);
 }
 
-/* RETURNED comes out as GOES_ON: the caller's next rule, or the policy. */
+/* RETURNED comes out as GOES_ON: the caller's next rule, or the policy. So does what happens only if a rule that cannot be decided
+ * has not led back before. */
 static enum fate walk_chain(struct walk *w, const char *chain)
 {
+	const bool outer = w->perhaps_returned;
 	enum fate fate = GOES_ON;
 
 	if (w->depth == DEPTH_MAX)
 		return GOES_ON;
 	w->depth++;
+	w->perhaps_returned = false;
 	for (size_t i = 0; fate == GOES_ON && i < json_array_size(w->objects); i++) {
 		const json_t *rule = json_object_get(json_array_get(w->objects, i), "rule");
 
@@ -252,6 +279,11 @@ static enum fate walk_chain(struct walk *w, const char *chain)
 			fate = walk_rule(w, json_object_get(rule, "expr"));
 	}
 	w->depth--;
+	if (w->perhaps_returned) {
+		w->perhaps_accepted |= fate == ACCEPTED;
+		fate = GOES_ON;
+	}
+	w->perhaps_returned = outer;
 	return fate == RETURNED ? GOES_ON : fate;
 }
 
@@ -259,7 +291,8 @@ static bool is_on_the_way(const json_t *chain)
 {
 	const char *family = text(chain, "family"), *hook = text(chain, "hook");
 
-	return chain && (!strcmp(family, "inet") || !strcmp(family, "ip")) &&
+	return chain &&
+	       (!strcmp(family, "inet") || !strcmp(family, "ip") || !strncmp(family, "iptables", 8)) &&
 	       (!strcmp(hook, "prerouting") || !strcmp(hook, "input"));
 }
 
@@ -269,6 +302,12 @@ static bool is_drop(const struct walk *w, enum fate fate, bool by_policy)
 {
 	(void)by_policy;
 	return fate == DROPPED && !w->perhaps_accepted;
+}
+
+static bool is_perhaps_drop(const struct walk *w, enum fate fate, bool by_policy)
+{
+	(void)by_policy;
+	return fate == DROPPED && w->perhaps_accepted;
 }
 
 static bool is_accept_by_rule(const struct walk *w, enum fate fate, bool by_policy)
@@ -306,6 +345,11 @@ static bool search(const json_t *ruleset, const struct path_packet *packet, plac
 bool path_drops(const json_t *ruleset, const struct path_packet *packet, struct path_place *place)
 {
 	return search(ruleset, packet, is_drop, place);
+}
+
+bool path_perhaps_drops(const json_t *ruleset, const struct path_packet *packet, struct path_place *place)
+{
+	return search(ruleset, packet, is_perhaps_drop, place);
 }
 
 bool path_accepts_by_rule(const json_t *ruleset, const struct path_packet *packet, struct path_place *place)

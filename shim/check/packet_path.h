@@ -1,6 +1,6 @@
 /* What a ruleset, as `nft -j list ruleset' prints it, would do to a packet: the hooks prerouting and input are walked, with
- * jumps. A heuristic: matches that cannot be decided here (source addresses, marks, limits, named sets, x_tables) count as
- * "perhaps", and a packet that is perhaps accepted is not called dropped. Pure. */
+ * jumps. A heuristic: matches that cannot be decided here (source addresses, marks, limits, x_tables) count as "perhaps", and a
+ * packet that is perhaps accepted is not called dropped. Pure. */
 #ifndef NATSHIM_SHIM_CHECK_PACKET_PATH_H
 #define NATSHIM_SHIM_CHECK_PACKET_PATH_H
 
@@ -14,7 +14,7 @@ struct path_packet {
 	const char *iface;    /* NULL: not known, but not lo */
 };
 
-/* The chain that decides, as nft(8) names it; strings of the JSON. */
+/* The chain that decides, as nft(8) names it; strings of the JSON. Rules of iptables have the program's name as family. */
 struct path_place {
 	const char *family, *table, *chain; /* the base chain */
 	bool by_policy;                     /* by its policy, not by a rule */
@@ -22,7 +22,13 @@ struct path_place {
 
 /* A packet of a new connection. True: certainly dropped, at *place. */
 bool path_drops(const json_t *ruleset, const struct path_packet *packet, struct path_place *place);
+/* True: dropped, unless a rule that cannot be decided accepts it before that, at *place. */
+bool path_perhaps_drops(const json_t *ruleset, const struct path_packet *packet, struct path_place *place);
 /* True: certainly accepted by a rule that names its port, at *place. */
 bool path_accepts_by_rule(const json_t *ruleset, const struct path_packet *packet, struct path_place *place);
+
+/* Adds what iptables-save (program "iptables") or iptables-legacy-save ("iptables-legacy") printed to a ruleset; of the first, in
+ * place of nft's own view of the same tables. */
+void path_add_iptables(json_t *ruleset, const char *program, const char *saved);
 
 #endif

@@ -130,5 +130,7 @@ void check_facts_clear(struct check_facts *facts)
 	settings_clear(&facts->l2tp.xl2tpd);
 	settings_clear(&facts->l2tp.ppp);
 	free(facts->firewall.ruleset);
+	free(facts->firewall.iptables);
+	free(facts->firewall.legacy_rules);
 	memset(facts, 0, sizeof *facts);
 }

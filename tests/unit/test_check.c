@@ -93,6 +93,7 @@ static void make_good(struct check_facts *f, const struct texts *t)
 					  .rp_filter = 2,
 					  .queue_number = 1701};
 	f->firewall.ruleset = strdup(t->part[RULES]);
+	f->firewall.legacy = NO;
 }
 
 static void clear(struct check_facts *f)
@@ -329,7 +330,7 @@ static void test_facts(void **state)
 	FACT(f.kernel.udp_timeout_stream = 60, "kernel-conntrack-udp", "udp_timeout_stream=120");
 	FACT(f.kernel.queue_owner = 77, "queue-number", "--queue-num 1702");
 	FACT(strcpy(f.kernel.missing_iface, "eth9"), "iface", "name the interface");
-	FACT(f.firewall.legacy = YES, "firewall-legacy", "iptables-legacy-save");
+	FACT(f.firewall.legacy = UNKNOWN, "firewall-legacy", "iptables-legacy-save");
 }
 
 /* What could not be looked at is a hint, whatever its check's severity, and nothing else of its part is said. */
@@ -360,6 +361,7 @@ static void test_nothing(void **state)
 	f->kernel.ip_forward = f->kernel.udp_timeout = f->kernel.udp_timeout_stream = f->kernel.rp_filter =
 		-1;
 	assert_string_equal(judge(f).ids, "libreswan-config kernel-esp");
+	f->firewall.legacy = NO;
 	f->firewall.ruleset = strdup(
 		"{\"nftables\": [1, {\"chain\": 3}, {\"rule\": {}}, {\"chain\": {\"hook\": \"input\"}}]}");
 	judge(f);
