@@ -4,7 +4,6 @@
 #include "nfq/inject.h"
 #include "nfq/packet.h"
 #include "shim/clock.h"
-#include "shim/psk.h"
 #include "shim/stack/swap.h"
 
 #include <errno.h>
@@ -40,12 +39,12 @@ struct moved {
 struct bridging {
 	struct log *log;
 	struct rules_nft *nft;
-	struct psk *psk;
+	struct secrets *secrets;
 	struct bridge *bridge;
 	struct swap *swap;
 	struct nfq_injector *injector; /* NULL: refusals are not sent */
 	struct holding *holding;
-	struct event *event;
+	struct event *event, *secrets_event;
 	struct waiting waiting[WAITING_MAX];
 	struct moved moved[SHARES_MAX];
 	size_t moved_count; /* of all times */
@@ -58,11 +57,58 @@ static bool random_bytes(void *ctx, uint8_t *out, size_t length)
 	return getrandom(out, length, 0) == (ssize_t)length;
 }
 
-static struct bytes find_psk(void *ctx, const struct endpoint *server, const struct endpoint *client)
+/* The secrets, which another process has */
+
+static enum bridge_secret has_secret(void *ctx, const struct endpoint *server, const struct endpoint *client)
 {
 	const struct bridging *b = ctx;
 
-	return psk_find(b->psk, server, client);
+	return secrets_have(b->secrets, server, client);
+}
+
+static size_t skeyid(void *ctx, const struct endpoint *server, const struct endpoint *client, uint8_t hash,
+		     struct bytes nonce_i, struct bytes nonce_r, uint8_t out[static KEYS_HASH_MAX])
+{
+	const struct bridging *b = ctx;
+
+	return secrets_skeyid(b->secrets, server, client, hash, nonce_i, nonce_r, out);
+}
+
+static void on_news(void *ctx, enum secrets_news news, const char *text)
+{
+	static const char *const words[] = {
+		[SECRETS_DIED] = "the process that has them has died, another one begins",
+		[SECRETS_BACK] = "read, by the process that takes the place of the one that died",
+		[SECRETS_UNREADABLE] = "cannot be read any more, so no client can be bridged: ",
+		[SECRETS_SILENT] = "the process that has them does not answer: no client can be bridged",
+		[SECRETS_GONE] =
+			"their processes have died: no client can be bridged any more; restart natshim",
+	};
+	struct bridging *b = ctx;
+
+	log_event(b->log, news == SECRETS_BACK ? LOG_SECRETS_READ : LOG_SECRETS_FAILED, NULL, "secrets: %s%s",
+		  words[news], text);
+	if (news == SECRETS_GONE && b->secrets_event)
+		event_del(b->secrets_event);
+}
+
+static void on_secrets(evutil_socket_t fd, short what, void *ctx)
+{
+	struct bridging *b = ctx;
+
+	(void)fd;
+	(void)what;
+	secrets_read(b->secrets);
+}
+
+bool bridging_reload(struct bridging *b, char error[static CONFIG_ERROR_MAX])
+{
+	char why[PSK_ERROR_MAX];
+
+	if (!b || secrets_reload(b->secrets, why))
+		return true;
+	snprintf(error, CONFIG_ERROR_MAX, "--psk-file: %s", why);
+	return false;
 }
 
 /* The kernel's SAs */
@@ -249,9 +295,11 @@ static void tell(struct bridging *b, const struct bridge_result *r)
 		[BRIDGE_NO_PSK] = "no pre-shared key for it in the file",
 		[BRIDGE_AGGRESSIVE] = "it uses Aggressive Mode; set the client to main mode",
 		[BRIDGE_CERTIFICATE] = "it offers no pre-shared key",
+		[BRIDGE_NO_ANSWER] = "the process that has the secrets does not answer",
 	};
 	static const char *const refused[BRIDGE_REASONS] = {
 		[BRIDGE_BUSY] = "too many half-open exchanges from this address",
+		[BRIDGE_SECRETS] = "the process that has the secrets did not answer",
 		[BRIDGE_MALFORMED] = "a malformed message",
 		[BRIDGE_BAD_KE] = "a public value out of range",
 		[BRIDGE_BAD_HASH] =
@@ -326,7 +374,8 @@ static struct bridge *make_bridge(struct bridging *b, const struct config *confi
 		.offer_count = config->bridge_offer_count,
 		.public_addr4 = config->public4,
 		.public_addr6 = config->public6,
-		.psk = find_psk,
+		.has_secret = has_secret,
+		.skeyid = skeyid,
 		.random = random_bytes,
 		.ctx = b,
 	};
@@ -336,10 +385,9 @@ static struct bridge *make_bridge(struct bridging *b, const struct config *confi
 }
 
 bool bridging_open(struct bridging **out, const struct config *config, struct log *log, struct rules_nft *nft,
-		   char error[static CONFIG_ERROR_MAX])
+		   struct secrets *secrets, char error[static CONFIG_ERROR_MAX])
 {
 	struct bridging *b;
-	char why[PSK_ERROR_MAX];
 	int rc;
 
 	*out = NULL;
@@ -350,10 +398,8 @@ bool bridging_open(struct bridging **out, const struct config *config, struct lo
 		return fail(NULL, error, "bridge", "out of memory");
 	b->log = log;
 	b->nft = nft;
+	b->secrets = secrets;
 	forbid_core_dumps(b);
-	b->psk = psk_load(config->psk_file, why);
-	if (!b->psk)
-		return fail(b, error, "--psk-file", why);
 	b->bridge = make_bridge(b, config);
 	b->holding = holding_new(nft, random_bytes, NULL);
 	if (!b->bridge || !b->holding)
@@ -363,6 +409,7 @@ bool bridging_open(struct bridging **out, const struct config *config, struct lo
 		return fail(b, error, "--bridge: this kernel's IPsec cannot be reached", strerror(-rc));
 	if (nfq_inject_open(&b->injector))
 		b->injector = NULL;
+	secrets_on_news(secrets, on_news, b);
 	*out = b;
 	return true;
 }
@@ -377,7 +424,11 @@ int bridging_start(struct bridging *b, struct nfq_queue *queue, struct event_bas
 	if (rc)
 		return rc;
 	b->event = event_new(loop, swap_fd(b->swap), EV_READ | EV_PERSIST, on_swap_event, b);
-	return b->event && !event_add(b->event, NULL) ? 0 : -ENOMEM;
+	b->secrets_event = event_new(loop, secrets_fd(b->secrets), EV_READ | EV_PERSIST, on_secrets, b);
+	return b->event && b->secrets_event && !event_add(b->event, NULL) &&
+			       !event_add(b->secrets_event, NULL)
+		       ? 0
+		       : -ENOMEM;
 }
 
 void bridging_release(struct bridging *b)
@@ -398,10 +449,12 @@ void bridging_close(struct bridging *b)
 	if (b->event)
 		event_free(b->event);
 	holding_free(b->holding);
+	if (b->secrets_event)
+		event_free(b->secrets_event);
+	secrets_on_news(b->secrets, NULL, NULL);
 	nfq_inject_close(b->injector);
 	swap_close(b->swap);
 	bridge_free(b->bridge);
-	psk_free(b->psk);
 	OPENSSL_cleanse(b, sizeof *b);
 	free(b);
 }
@@ -426,6 +479,7 @@ struct bridging_stats bridging_stats(const struct bridging *b)
 	stats = (struct bridging_stats){.bridge = bridge_stats(b->bridge),
 					.swapped = b->swapped,
 					.swap_errors = b->swap_errors,
+					.unanswered = secrets_unanswered(b->secrets),
 					.set_errors = b->set_errors,
 					.holding = holding_stats(b->holding)};
 

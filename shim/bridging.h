@@ -9,16 +9,19 @@
 #include "shim/filter.h"
 #include "shim/holding.h"
 #include "shim/log.h"
+#include "shim/secrets.h"
 #include "shim/stack/stack.h"
 
 struct bridging;
 struct event_base;
 
-/* NULL in *out, and true, without --bridge. Reads the secrets, and forbids core dumps then. False: one line in error. log and
- * nft stay the caller's and must outlive it. */
+/* NULL in *out, and true, without --bridge; else core dumps are forbidden from then on. False: one line in error. log, nft
+ * and secrets stay the caller's and must outlive it. */
 bool bridging_open(struct bridging **out, const struct config *config, struct log *log, struct rules_nft *nft,
-		   char error[static CONFIG_ERROR_MAX]);
+		   struct secrets *secrets, char error[static CONFIG_ERROR_MAX]);
 void bridging_close(struct bridging *bridging); /* wipes every key */
+/* After a SIGHUP: reads the file of secrets anew. False: the old ones stay; one line in error. */
+bool bridging_reload(struct bridging *bridging, char error[static CONFIG_ERROR_MAX]);
 /* Joins the event loop. queue: where packets to clients may be held. 0 or -errno. */
 int bridging_start(struct bridging *bridging, struct nfq_queue *queue, struct event_base *loop);
 /* All packets that are held go on: before the queue is drained. */
@@ -38,9 +41,10 @@ enum nfq_verdict bridging_act(struct bridging *bridging, struct filter_outcome *
 struct bridging_stats {
 	struct bridge_stats bridge;
 	uint64_t swapped, swap_errors,
-		set_errors; /* SAs that got other keys, that did not; cookies that the kernel did not take */
+		set_errors;  /* SAs that got other keys, that did not; cookies that the kernel did not take */
 	struct holding_stats holding;
-	size_t waiting;     /* SAs that the stack has not installed yet */
+	uint64_t unanswered; /* questions to the process with the secrets */
+	size_t waiting;      /* SAs that the stack has not installed yet */
 };
 struct bridging_stats bridging_stats(const struct bridging *bridging);
 

@@ -140,9 +140,18 @@ static const char *const files_calls[] = {"recvmsg", "sendmsg",  "openat", "newf
 
 static const char *const watchdog_calls[] = {"recvfrom", "kill", NULL};
 
+static const char *const secrets_calls[] = {"recvfrom", "sendto", NULL};
+
 /* Whoever asks for these is not us any more. */
 static const char *const deadly_calls[] = {"execve",           "execveat",          "fork", "vfork", "ptrace",
 					   "process_vm_readv", "process_vm_writev", NULL};
+
+/* For the keeper, which starts a process of our own by fork: its filter is that one's, too, so it must allow what makes a
+ * narrower one. */
+static const char *const keeper_deadly_calls[] = {"execve",           "execveat",          "ptrace",
+						  "process_vm_readv", "process_vm_writev", NULL};
+static const char *const keeper_needless_calls[] = {"socket", "connect", "bind",   "listen",
+						    "accept", "accept4", "setuid", NULL};
 
 /* For a process that runs programs of others: what neither whack nor the ipsec script has any need of. */
 static const char *const needless_calls[] = {"ptrace",
@@ -219,6 +228,13 @@ static int add_rules(scmp_filter_ctx filter, uint32_t action, const char *const 
 	return 0;
 }
 
+static bool is_listed(const char *const names[], const char *name)
+{
+	while (*names && strcmp(*names, name) != 0)
+		names++;
+	return *names;
+}
+
 /* An argument of a call, by its place: equal to a value, or in the bits of mask. */
 static struct scmp_arg_cmp equal(unsigned place, uint64_t value)
 {
@@ -269,25 +285,60 @@ static int add_files(scmp_filter_ctx filter)
 	return rc;
 }
 
+static int add_keeper(scmp_filter_ctx filter)
+{
+	int rc = add_rules(filter, SCMP_ACT_KILL_PROCESS, keeper_deadly_calls);
+
+	if (!rc)
+		rc = add_rules(filter, SCMP_ACT_ERRNO(EPERM), keeper_needless_calls);
+	for (const char *const *name = needless_calls; *name && !rc; name++) {
+		const char *const one[] = {*name, NULL};
+
+		if (!is_listed(keeper_deadly_calls, *name))
+			rc = add_rules(filter, SCMP_ACT_ERRNO(EPERM), one);
+	}
+	return rc;
+}
+
+static int add_role(scmp_filter_ctx filter, enum confine_role role)
+{
+	switch (role) {
+	case CONFINE_PACKETS:
+		return add_packets(filter);
+	case CONFINE_FILES:
+		return add_files(filter);
+	case CONFINE_WATCHDOG:
+		return add_rules(filter, SCMP_ACT_ALLOW, watchdog_calls);
+	default:
+		return add_rules(filter, SCMP_ACT_ALLOW, secrets_calls);
+	}
+}
+
+/* The two that start other processes have a list of what is forbidden, the rest one of what is allowed. */
+static bool starts_others(enum confine_role role)
+{
+	return role == CONFINE_STACK || role == CONFINE_SECRETS_KEEPER;
+}
+
 static int fill_filter(scmp_filter_ctx filter, enum confine_role role)
 {
 	int rc;
 
 	if (role == CONFINE_STACK)
 		return add_rules(filter, SCMP_ACT_ERRNO(EPERM), needless_calls);
+	if (role == CONFINE_SECRETS_KEEPER)
+		return add_keeper(filter);
 	rc = add_rules(filter, SCMP_ACT_ALLOW, base_calls);
 	if (!rc)
 		rc = add_memory(filter);
-	if (!rc && role == CONFINE_WATCHDOG)
-		rc = add_rules(filter, SCMP_ACT_ALLOW, watchdog_calls);
-	else if (!rc)
-		rc = role == CONFINE_PACKETS ? add_packets(filter) : add_files(filter);
+	if (!rc)
+		rc = add_role(filter, role);
 	return rc ? rc : add_rules(filter, SCMP_ACT_KILL_PROCESS, deadly_calls);
 }
 
 static bool filter_calls(enum confine_role role)
 {
-	const uint32_t others = role == CONFINE_STACK ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(ENOSYS);
+	const uint32_t others = starts_others(role) ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(ENOSYS);
 	scmp_filter_ctx filter = seccomp_init(others);
 	bool done;
 

@@ -10,10 +10,12 @@ enum confine_role {
 	CONFINE_PACKETS,  /* CAP_NET_ADMIN, no files, no exec, no new sockets but of NETLINK_ROUTE */
 	CONFINE_FILES,    /* no capability, no exec, no network; files only where it is told */
 	CONFINE_WATCHDOG, /* no capability; waits, and kills the daemon */
+	CONFINE_SECRETS,  /* no capability, no files, no network: answers over the sockets that it has */
+	CONFINE_SECRETS_KEEPER, /* no capability, no network, no exec; starts CONFINE_SECRETS, reads where it is told */
 	CONFINE_STACK, /* CAP_NET_ADMIN and CAP_NET_RAW; runs whack, so only what nobody needs is forbidden */
 };
 
-/* Directories that CONFINE_FILES may read, and those that it may also change; NULL at the end of each. One that does not
+/* Directories that CONFINE_FILES and CONFINE_SECRETS_KEEPER may read, and those that they may also change; NULL at the end of each. One that does not
  * exist is passed over. */
 struct confine_files {
 	const char *const *readable, *const *writable;
@@ -21,7 +23,7 @@ struct confine_files {
 
 #define CONFINE_TEXT_MAX 160
 
-/* files: for CONFINE_FILES. False when something could not be had; missing says what, in one line, and the rest is in
+/* files: for the two roles that may have some, else NULL. False when something could not be had; missing says what, in one line, and the rest is in
  * force. */
 bool confine(enum confine_role role, const struct confine_files *files,
 	     char missing[static CONFINE_TEXT_MAX]);

@@ -43,8 +43,9 @@ struct daemon {
 
 	struct event_base *loop;
 	struct event *queue_event, *watch_event, *files_event, *tick, *signals[3];
-	int notify;          /* systemd's socket; -1: none */
-	struct files *files; /* who has the file system */
+	int notify;              /* systemd's socket; -1: none */
+	struct files *files;     /* who has the file system */
+	struct secrets *secrets; /* who has the pre-shared keys; NULL: without --bridge */
 	struct watchdog watchdog;
 	struct control_server *control;
 
@@ -309,10 +310,10 @@ static void keep_fixed(struct daemon *d, struct config *fresh)
 	    strcmp(fresh->socket_path, old->socket_path) || fresh->rules != old->rules ||
 	    strcmp(fresh->l2tp_hostname, old->l2tp_hostname) || fresh->stack != old->stack ||
 	    fresh->bridge != old->bridge || fresh->share_nat != old->share_nat ||
-	    !same_text(fresh->metrics_file, old->metrics_file))
+	    !same_text(fresh->psk_file, old->psk_file) || !same_text(fresh->metrics_file, old->metrics_file))
 		log_event(&d->log, LOG_RELOAD_PARTIAL, NULL,
-			  "reload: queue-num, rules, bridge, share-nat, stack, l2tp-hostname, state-dir, socket "
-			  "and metrics-file change with a restart only");
+			  "reload: queue-num, rules, bridge, share-nat, psk-file, stack, l2tp-hostname, "
+			  "state-dir, socket and metrics-file change with a restart only");
 	fresh->queue_number = old->queue_number;
 	fresh->rules = old->rules;
 	fresh->bridge = old->bridge;
@@ -380,7 +381,8 @@ static void reload(struct daemon *d)
 		config_load_from(&fresh, d->argc, d->argv, files_open_config, d->files, error);
 
 	notify_tell(d->notify, "RELOADING=1");
-	if (outcome == CONFIG_OK && interfaces_exist(d, &fresh, error) && find_lns(d, &fresh, error)) {
+	if (outcome == CONFIG_OK && interfaces_exist(d, &fresh, error) && find_lns(d, &fresh, error) &&
+	    bridging_reload(d->bridging, error)) {
 		keep_fixed(d, &fresh);
 		if (adopt(d, &fresh, error)) {
 			log_event(&d->log, LOG_RELOADED, NULL, "reload: done");
@@ -454,8 +456,9 @@ static bool open_traffic(struct daemon *d)
 {
 	char error[CONFIG_ERROR_MAX];
 
-	return (bridging_open(&d->bridging, &d->config, &d->log, d->nft, error) &&
-		traffic_open(&d->traffic, &d->config, &d->log, d->nft, d->watch, d->bridging, d->files, error)) ||
+	return (bridging_open(&d->bridging, &d->config, &d->log, d->nft, d->secrets, error) &&
+		traffic_open(&d->traffic, &d->config, &d->log, d->nft, d->watch, d->bridging, d->files,
+			     error)) ||
 	       fail(d, "start", error);
 }
 
@@ -516,6 +519,14 @@ static bool open_files(struct daemon *d)
 	return true;
 }
 
+static bool open_secrets(struct daemon *d)
+{
+	char why[PSK_ERROR_MAX];
+
+	return !config_bridges(&d->config) || secrets_open(&d->secrets, d->config.psk_file, why) ||
+	       fail(d, "--psk-file", why);
+}
+
 static bool start(struct daemon *d)
 {
 	char error[RULES_ERROR_MAX] = "";
@@ -530,6 +541,8 @@ static bool start(struct daemon *d)
 	rc = watchdog_start(&d->watchdog);
 	if (rc)
 		return fail(d, "watchdog", strerror(-rc));
+	if (!open_secrets(d))
+		return false;
 	rc = watch_prepare(&d->watch, &d->config, &d->log);
 	if (rc)
 		return fail(d, "sessions", strerror(-rc));
@@ -578,6 +591,7 @@ static void release(struct daemon *d)
 		files_remove_socket(d->files);
 	traffic_close(d->traffic);
 	bridging_close(d->bridging);
+	secrets_close(d->secrets);
 	if (d->loop)
 		event_base_free(d->loop);
 	files_close(d->files);

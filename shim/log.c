@@ -54,6 +54,8 @@ static const struct {
 	[LOG_BRIDGE_REFUSED] = {"bridge-refused", WARNING},
 	[LOG_BRIDGE_NOT] = {"bridge-not", WARNING},
 	[LOG_BRIDGE_FAILED] = {"bridge-failed", ERROR},
+	[LOG_SECRETS_READ] = {"secrets-read", NOTICE},
+	[LOG_SECRETS_FAILED] = {"secrets-failed", ERROR},
 	[LOG_METRICS_UNWRITABLE] = {"metrics-unwritable", WARNING},
 	[LOG_FILES_PROCESS_DIED] = {"files-process-died", ERROR},
 	[LOG_SUPPRESSED] = {"suppressed", NOTICE},

@@ -41,6 +41,14 @@ size_t psk_count(const struct psk *psk)
 	return psk->count;
 }
 
+bool psk_everybody(const struct psk *psk)
+{
+	for (size_t i = 0; i < psk->count; i++)
+		if (psk->entries[i].ends == 0)
+			return true;
+	return false;
+}
+
 /* Both ends named: 4 and more; one: 2; %any: 1 more. 0: not for them. */
 static unsigned fitness(const struct entry *e, const struct endpoint *server, const struct endpoint *client)
 {
@@ -320,7 +328,7 @@ static bool read_whole(int fd, char *text, size_t size)
 
 struct psk *psk_load(const char *path, char error[static PSK_ERROR_MAX])
 {
-	const int fd = open(path, O_RDONLY | O_CLOEXEC);
+	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* not to wait for a FIFO's other end */
 	struct psk *psk = NULL;
 	struct stat st;
 	char *text;

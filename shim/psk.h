@@ -21,5 +21,6 @@ void psk_free(struct psk *psk);
 /* The one that fits best: both ends named, one of them, %any, everybody's. Length 0: none. Borrowed. */
 struct bytes psk_find(const struct psk *psk, const struct endpoint *server, const struct endpoint *client);
 size_t psk_count(const struct psk *psk);
+bool psk_everybody(const struct psk *psk); /* one of them is everybody's: there is always one to be found */
 
 #endif

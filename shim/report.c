@@ -172,6 +172,8 @@ static size_t collect(const struct report *r, struct figure out[static FIGURES_M
 		 "Diffie-Hellman operations."},
 		{"bridge_swapped", false, bridge.swapped,
 		 "ESP SAs of the kernel that got the client's keys."},
+		{"bridge_secrets_unanswered", false, bridge.unanswered,
+		 "Questions to the process with the secrets that got no answer in time."},
 		{"bridge_swap_errors", false, bridge.swap_errors, "ESP SAs that did not get them."},
 		{"bridge_esp_held", false, bridge.holding.held,
 		 "ESP packets that waited until their client had its SA."},

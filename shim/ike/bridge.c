@@ -30,6 +30,8 @@ static const char *const reason_names[BRIDGE_REASONS] = {
 	[BRIDGE_NO_PSK] = "no_psk",
 	[BRIDGE_AGGRESSIVE] = "aggressive",
 	[BRIDGE_CERTIFICATE] = "certificate",
+	[BRIDGE_NO_ANSWER] = "no_answer",
+	[BRIDGE_SECRETS] = "secrets",
 	[BRIDGE_BUSY] = "busy",
 	[BRIDGE_UNEXPECTED] = "unexpected",
 	[BRIDGE_MALFORMED] = "malformed",
@@ -560,26 +562,31 @@ static enum bridge_reason begin(struct work *w, bool by_server, enum ike_dialect
 	return BRIDGE_FAILED;
 }
 
-static bool has_psk(struct work *w)
+static enum bridge_secret find_secret(struct work *w)
 {
+	const struct bridge_config *config = &w->bridge->config;
 	const struct bridge_datagram *d = w->d;
 	const bool to_server = d->direction == IKE_TO_SERVER;
 
-	return w->bridge->config
-		       .psk(w->bridge->config.ctx, to_server ? &d->dst : &d->src,
-			    to_server ? &d->src : &d->dst)
-		       .length > 0;
+	return config->has_secret(config->ctx, to_server ? &d->dst : &d->src, to_server ? &d->src : &d->dst);
+}
+
+static enum bridge_reason without_secret(enum bridge_secret secret)
+{
+	return secret == BRIDGE_SECRET_NONE ? BRIDGE_NO_PSK : BRIDGE_NO_ANSWER;
 }
 
 /* For the sake of its port alone: only what can be had without a word. */
 static bool can_share(struct work *w, const struct offer_transform *t)
 {
-	return w->bridge->shares && t && w->message.exchange_type == ISAKMP_MAIN_MODE && has_psk(w);
+	return w->bridge->shares && t && w->message.exchange_type == ISAKMP_MAIN_MODE &&
+	       find_secret(w) == BRIDGE_SECRET_THERE;
 }
 
 static enum bridge_reason begin_of_client(struct work *w, struct bytes sa, const struct offer *offer)
 {
 	const struct offer_transform *t = bridge_usable(w->bridge, offer);
+	enum bridge_secret secret;
 
 	if (!wanted(w->bridge, offer, w->d->dialect) && !can_share(w, t))
 		return BRIDGE_NOT_BRIDGED;
@@ -587,8 +594,9 @@ static enum bridge_reason begin_of_client(struct work *w, struct bytes sa, const
 		return BRIDGE_AGGRESSIVE;
 	if (!t)
 		return BRIDGE_CERTIFICATE;
-	if (!has_psk(w))
-		return BRIDGE_NO_PSK;
+	secret = find_secret(w);
+	if (secret != BRIDGE_SECRET_THERE)
+		return without_secret(secret);
 	return begin(w, false, w->d->dialect, sa, t, w->bridge->config.offer, w->bridge->config.offer_count,
 		     NULL);
 }
@@ -609,13 +617,15 @@ static enum bridge_reason begin_of_server(struct work *w, struct bytes sa, const
 {
 	const struct known_client *known = find_client(w->bridge, w->now, &w->result->client);
 	const struct offer_transform *t = bridge_usable(w->bridge, offer);
+	enum bridge_secret secret;
 
 	if (!known || w->message.exchange_type != ISAKMP_MAIN_MODE)
 		return BRIDGE_NOT_BRIDGED;
 	if (!t)
 		return BRIDGE_CERTIFICATE;
-	if (!has_psk(w))
-		return BRIDGE_NO_PSK;
+	secret = find_secret(w);
+	if (secret != BRIDGE_SECRET_THERE)
+		return without_secret(secret);
 	return begin(w, true, known->dialect, sa, t, &known->suite, 1, known);
 }
 

@@ -29,8 +29,14 @@ enum bridge_when {
 	BRIDGE_ALWAYS, /* and all whose dialect is translated */
 };
 
-/* The secret shared with that client, borrowed until the next call; length 0: none. */
-typedef struct bytes bridge_psk_fn(void *ctx, const struct endpoint *server, const struct endpoint *client);
+/* The secrets themselves are not known here: who has them is asked (shim/secrets.h). Unknown: there was no answer. */
+enum bridge_secret { BRIDGE_SECRET_NONE, BRIDGE_SECRET_THERE, BRIDGE_SECRET_UNKNOWN };
+typedef enum bridge_secret bridge_has_secret_fn(void *ctx, const struct endpoint *server,
+						const struct endpoint *client);
+/* SKEYID of these two: prf(their secret, Ni_b | Nr_b). Its length, 0: there is none to be had now. */
+typedef size_t bridge_skeyid_fn(void *ctx, const struct endpoint *server, const struct endpoint *client,
+				uint8_t hash, struct bytes nonce_i, struct bytes nonce_r,
+				uint8_t out[static KEYS_HASH_MAX]);
 typedef bool bridge_random_fn(void *ctx, uint8_t *out, size_t length);
 
 struct bridge_config {
@@ -41,7 +47,8 @@ struct bridge_config {
 	struct keys_suite offer[OFFER_SUITES_MAX]; /* towards the server */
 	size_t offer_count;
 	struct endpoint public_addr4, public_addr6; /* as in struct ike_config */
-	bridge_psk_fn *psk;
+	bridge_has_secret_fn *has_secret;
+	bridge_skeyid_fn *skeyid;
 	bridge_random_fn *random;
 	void *ctx;
 	size_t max_half_open;   /* 0: 2048 */
@@ -59,8 +66,10 @@ enum bridge_reason {
 	BRIDGE_NO_PSK,      /* would be bridged, but there is no secret for this client */
 	BRIDGE_AGGRESSIVE,  /* would be bridged, but for Aggressive Mode */
 	BRIDGE_CERTIFICATE, /* would be bridged, but offers no pre-shared key */
+	BRIDGE_NO_ANSWER,   /* would be bridged, but nobody says whether there is a secret */
 	/* From here on the message goes nowhere. */
-	BRIDGE_BUSY, /* too many half-open exchanges from this address */
+	BRIDGE_BUSY,    /* too many half-open exchanges from this address */
+	BRIDGE_SECRETS, /* nobody has answered what the secret is asked for; its repeat may be luckier */
 	BRIDGE_UNEXPECTED, /* out of its order, another content than before, or of an exchange that is not understood */
 	BRIDGE_MALFORMED,
 	BRIDGE_BAD_KE,   /* public value out of range */

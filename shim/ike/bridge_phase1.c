@@ -146,22 +146,20 @@ static struct keys_input input_of(const struct session *s, unsigned leg)
 	const bool peer_is_initiator = leg == initiator_leg(s->by_server);
 
 	return (struct keys_input){
-		.nonce_i = nonce_bytes(&s->nonce_i),
-		.nonce_r = nonce_bytes(&s->nonce_r),
 		.public_i = public_bytes(peer_is_initiator ? &l->peer : &l->own),
 		.public_r = public_bytes(peer_is_initiator ? &l->own : &l->peer),
 		.cookies = s->cookies,
 	};
 }
 
-static bool derive_leg(struct work *w, struct session *s, unsigned leg, struct bytes psk)
+static bool derive_leg(struct work *w, struct session *s, unsigned leg, struct bytes skeyid)
 {
 	struct keys_input input = input_of(s, leg);
 	struct leg *l = &s->leg[leg];
 	uint8_t shared[DH_LENGTH_MAX];
 	bool ok;
 
-	input.psk = psk;
+	input.skeyid = skeyid;
 	input.shared = (struct bytes){shared, dh_length(l->suite.group)};
 	ok = work_shared(w, l->suite.group, l->secret, &l->peer, shared) &&
 	     keys_derive(w->bridge->crypto, &l->suite, &input, &l->keys);
@@ -170,14 +168,35 @@ static bool derive_leg(struct work *w, struct session *s, unsigned leg, struct b
 	return ok;
 }
 
-static bool derive_keys(struct work *w, struct session *s)
+static size_t ask_skeyid(struct work *w, const struct session *s, unsigned leg,
+			 uint8_t out[static KEYS_HASH_MAX])
 {
+	const struct bridge_config *config = &w->bridge->config;
 	const struct bridge_datagram *d = w->d;
 	const bool to_server = d->direction == IKE_TO_SERVER;
-	const struct bytes psk = w->bridge->config.psk(w->bridge->config.ctx, to_server ? &d->dst : &d->src,
-						       to_server ? &d->src : &d->dst);
 
-	return psk.length && derive_leg(w, s, w->in, psk) && derive_leg(w, s, w->out, psk);
+	return config->skeyid(config->ctx, to_server ? &d->dst : &d->src, to_server ? &d->src : &d->dst,
+			      s->leg[leg].suite.hash, nonce_bytes(&s->nonce_i), nonce_bytes(&s->nonce_r),
+			      out);
+}
+
+/* Both are asked for before anything is computed: without an answer nothing has happened yet, and a repeat may have one. */
+static enum bridge_reason derive_keys(struct work *w, struct session *s)
+{
+	uint8_t skeyid[LEGS][KEYS_HASH_MAX];
+	size_t length[LEGS];
+	enum bridge_reason reason = BRIDGE_SECRETS;
+
+	length[w->in] = ask_skeyid(w, s, w->in, skeyid[w->in]);
+	length[w->out] = length[w->in] ? ask_skeyid(w, s, w->out, skeyid[w->out]) : 0;
+	if (length[w->out])
+		reason = derive_leg(w, s, w->in, (struct bytes){skeyid[w->in], length[w->in]}) &&
+					 derive_leg(w, s, w->out,
+						    (struct bytes){skeyid[w->out], length[w->out]})
+				 ? BRIDGE_RELAYED
+				 : BRIDGE_FAILED;
+	OPENSSL_cleanse(skeyid, sizeof skeyid);
+	return reason;
 }
 
 /* Messages 5 and 6: HASH_I or HASH_R of this leg is verified, and only then made for the other. */
@@ -245,8 +264,8 @@ static enum bridge_reason relay_clear(struct work *w, struct session *s, unsigne
 		break;
 	default:
 		reason = relay_public(w, s, &s->nonce_r);
-		if (reason == BRIDGE_RELAYED && !derive_keys(w, s))
-			reason = BRIDGE_FAILED;
+		if (reason == BRIDGE_RELAYED)
+			reason = derive_keys(w, s);
 	}
 	if (reason == BRIDGE_BAD_KE)
 		work_refuse(w, INVALID_KEY_INFORMATION);

@@ -163,22 +163,30 @@ static bool stretch(struct crypto *crypto, struct keys *keys, const uint8_t *ske
 	return ok;
 }
 
+size_t keys_skeyid(struct crypto *crypto, uint8_t hash, struct bytes psk, struct bytes nonce_i,
+		   struct bytes nonce_r, uint8_t out[static KEYS_HASH_MAX])
+{
+	const struct bytes nonces[] = {nonce_i, nonce_r};
+	const bool known = hash < HASHES && crypto->digest[hash];
+
+	return known && prf(crypto, hash, psk, nonces, 2, out) ? hashes[hash].length : 0;
+}
+
 bool keys_derive(struct crypto *crypto, const struct keys_suite *suite, const struct keys_input *input,
 		 struct keys *out)
 {
-	const struct bytes nonces[] = {input->nonce_i, input->nonce_r};
 	uint8_t skeyid_e[KEYS_HASH_MAX], iv[KEYS_HASH_MAX];
 	const unsigned cipher = find_cipher(suite);
 	bool ok;
 
-	if (!keys_suite_known(crypto, suite))
+	if (!keys_suite_known(crypto, suite) || input->skeyid.length != hashes[suite->hash].length)
 		return false;
 	*out = (struct keys){.suite = *suite,
 			     .hash_length = hashes[suite->hash].length,
 			     .block_length = ciphers[cipher].block_length,
 			     .key_length = ciphers[cipher].key_length};
-	ok = prf(crypto, suite->hash, input->psk, nonces, 2, out->skeyid) &&
-	     derive_one(crypto, out, input, NULL, 0, out->skeyid_d) &&
+	memcpy(out->skeyid, input->skeyid.data, input->skeyid.length);
+	ok = derive_one(crypto, out, input, NULL, 0, out->skeyid_d) &&
 	     derive_one(crypto, out, input, out->skeyid_d, 1, out->skeyid_a) &&
 	     derive_one(crypto, out, input, out->skeyid_a, 2, skeyid_e) && stretch(crypto, out, skeyid_e) &&
 	     digest(crypto, suite->hash, input->public_i, input->public_r, iv);

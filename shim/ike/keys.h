@@ -44,9 +44,13 @@ void crypto_free(struct crypto *crypto);
 /* Cipher, key length and hash are known here, and OpenSSL has them. Says nothing of the group. */
 bool keys_suite_known(const struct crypto *crypto, const struct keys_suite *suite);
 
+/* SKEYID of a pre-shared key: prf(key, Ni_b | Nr_b). Its length in bytes, that of the hash; 0: a hash that is not known. */
+size_t keys_skeyid(struct crypto *crypto, uint8_t hash, struct bytes psk, struct bytes nonce_i,
+		   struct bytes nonce_r, uint8_t out[static KEYS_HASH_MAX]);
+
 /* What phase 1 is made of on one leg. Public values as they stood on the wire: a short one stays short. */
 struct keys_input {
-	struct bytes psk, nonce_i, nonce_r, public_i, public_r, shared;
+	struct bytes skeyid, public_i, public_r, shared;
 	const uint8_t *cookies; /* both */
 };
 bool keys_derive(struct crypto *crypto, const struct keys_suite *suite, const struct keys_input *input,

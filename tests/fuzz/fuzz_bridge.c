@@ -25,18 +25,33 @@ static bool known_bytes(void *ctx, uint8_t *out, size_t length)
 	return true;
 }
 
-static struct bytes known_psk(void *ctx, const struct endpoint *server, const struct endpoint *client)
+static enum bridge_secret has_secret(void *ctx, const struct endpoint *server, const struct endpoint *client)
 {
 	(void)ctx;
 	(void)server;
 	(void)client;
-	return (struct bytes){(const uint8_t *)"secret", 6};
+	return BRIDGE_SECRET_THERE;
+}
+
+static size_t known_skeyid(void *ctx, const struct endpoint *server, const struct endpoint *client,
+			   uint8_t hash, struct bytes nonce_i, struct bytes nonce_r,
+			   uint8_t out[static KEYS_HASH_MAX])
+{
+	static struct crypto *crypto;
+
+	(void)ctx;
+	(void)server;
+	(void)client;
+	if (!crypto)
+		crypto = crypto_new();
+	return keys_skeyid(crypto, hash, (struct bytes){(const uint8_t *)"secret", 6}, nonce_i, nonce_r, out);
 }
 
 static struct bridge *new_bridge(unsigned *random_at)
 {
 	struct bridge_config config = {.weak_groups = DH_GROUP_BIT(1) | DH_GROUP_BIT(2) | DH_GROUP_BIT(5),
-				       .psk = known_psk,
+				       .has_secret = has_secret,
+				       .skeyid = known_skeyid,
 				       .random = known_bytes,
 				       .ctx = random_at,
 				       .max_half_open = HALF_OPEN,

@@ -49,6 +49,20 @@ static int make_allowed_file(void)
 	return make_file(allowed);
 }
 
+/* It was made before. */
+static int read_allowed_file(void)
+{
+	char path[64];
+
+	snprintf(path, sizeof path, "%s/there", allowed);
+	const int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno;
+	close(fd);
+	return 0;
+}
+
 static int make_other_file(void)
 {
 	return make_file("/run");
@@ -163,6 +177,26 @@ static const struct attempt {
 	{CONFINE_WATCHDOG, "watchdog: opens no file", open_file, REFUSED},
 	{CONFINE_WATCHDOG, "watchdog: no socket", reach_unix_socket, REFUSED},
 	{CONFINE_WATCHDOG, "watchdog: exec is death", run_program, DIES},
+	{CONFINE_SECRETS, "secrets: opens no file", open_file, REFUSED},
+	{CONFINE_SECRETS, "secrets: makes no file", make_allowed_file, REFUSED},
+	{CONFINE_SECRETS, "secrets: exec is death", run_program, DIES},
+	{CONFINE_SECRETS, "secrets: fork is death", split, DIES},
+	{CONFINE_SECRETS, "secrets: ptrace is death", trace_parent, DIES},
+	{CONFINE_SECRETS, "secrets: no UNIX socket (pluto, D-Bus, systemd)", reach_unix_socket, REFUSED},
+	{CONFINE_SECRETS, "secrets: no socket to the network", reach_network, REFUSED},
+	{CONFINE_SECRETS, "secrets: no memory that runs", run_own_memory, REFUSED},
+	{CONFINE_SECRETS, "secrets: memory is to be had", use_memory, 0},
+	{CONFINE_SECRETS, "secrets: signals nobody", signal_init, REFUSED},
+	{CONFINE_SECRETS_KEEPER, "keeper of the secrets: starts processes", split, 0},
+	{CONFINE_SECRETS_KEEPER, "keeper of the secrets: reads where it may", read_allowed_file, 0},
+	{CONFINE_SECRETS_KEEPER, "keeper of the secrets: and nowhere else", open_file, REFUSED},
+	{CONFINE_SECRETS_KEEPER, "keeper of the secrets: writes nothing", make_allowed_file, REFUSED},
+	{CONFINE_SECRETS_KEEPER, "keeper of the secrets: exec is death", run_program, DIES},
+	{CONFINE_SECRETS_KEEPER, "keeper of the secrets: ptrace is death", trace_parent, DIES},
+	{CONFINE_SECRETS_KEEPER, "keeper of the secrets: no socket to the network", reach_network, REFUSED},
+	{CONFINE_SECRETS_KEEPER, "keeper of the secrets: no UNIX socket (pluto, D-Bus, systemd)",
+	 reach_unix_socket, REFUSED},
+	{CONFINE_SECRETS_KEEPER, "keeper of the secrets: does not change its user", become_other, REFUSED},
 	{CONFINE_STACK, "stack: runs programs", run_program, 0},
 	{CONFINE_STACK, "stack: speaks to pluto and charon", reach_unix_socket, 0},
 	{CONFINE_STACK, "stack: sends ICMP", raw_socket, 0},
@@ -174,10 +208,12 @@ static const struct attempt {
 static int child(const struct attempt *a)
 {
 	const char *const directories[] = {allowed, NULL};
-	const struct confine_files files = {.writable = directories};
+	const struct confine_files writable = {.writable = directories}, readable = {.readable = directories};
+	const struct confine_files *const files[] = {
+		[CONFINE_FILES] = &writable, [CONFINE_SECRETS_KEEPER] = &readable, [CONFINE_STACK] = NULL};
 	char missing[CONFINE_TEXT_MAX];
 
-	if (!confine(a->role, a->role == CONFINE_FILES ? &files : NULL, missing)) {
+	if (!confine(a->role, files[a->role], missing)) {
 		fprintf(stderr, "# not confined by: %s\n", missing);
 		return 255;
 	}
@@ -196,10 +232,13 @@ static bool holds(const struct attempt *a, int status)
 int main(void)
 {
 	const size_t count = sizeof attempts / sizeof *attempts;
+	char there[64];
 	unsigned failed = 0;
 
 	if (!mkdtemp(allowed))
 		return 1;
+	snprintf(there, sizeof there, "%s/there", allowed);
+	close(open(there, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
 	for (size_t i = 0; i < count; i++) {
 		int status = 0;
 		const pid_t pid = fork();
@@ -215,6 +254,7 @@ int main(void)
 			printf("# status %#x\n", (unsigned)status);
 		fflush(stdout);
 	}
+	unlink(there);
 	rmdir(allowed);
 	printf("1..%zu\n", count);
 	return failed ? 1 : 0;

@@ -40,12 +40,28 @@ static inline bool vector_random(void *ctx, uint8_t *out, size_t length)
 	return true;
 }
 
-static inline struct bytes vector_psk(void *ctx, const struct endpoint *server, const struct endpoint *client)
+static inline enum bridge_secret vector_has_secret(void *ctx, const struct endpoint *server,
+						   const struct endpoint *client)
 {
 	(void)ctx;
 	(void)server;
 	(void)client;
-	return (struct bytes){(const uint8_t *)"secret", 6};
+	return BRIDGE_SECRET_THERE;
+}
+
+/* What the process with the secrets would say, for the secret "secret". */
+static inline size_t vector_skeyid(void *ctx, const struct endpoint *server, const struct endpoint *client,
+				   uint8_t hash, struct bytes nonce_i, struct bytes nonce_r,
+				   uint8_t out[static KEYS_HASH_MAX])
+{
+	static struct crypto *crypto;
+
+	(void)ctx;
+	(void)server;
+	(void)client;
+	if (!crypto)
+		crypto = crypto_new();
+	return keys_skeyid(crypto, hash, (struct bytes){(const uint8_t *)"secret", 6}, nonce_i, nonce_r, out);
 }
 
 static inline struct bridge_config vector_config(const char *when, unsigned *random_at)
@@ -53,7 +69,8 @@ static inline struct bridge_config vector_config(const char *when, unsigned *ran
 	struct bridge_config config = {.when = strcmp(when, "always") != 0 ? BRIDGE_NEEDED : BRIDGE_ALWAYS,
 				       .foreign_ids = !strcmp(when, "foreign"),
 				       .weak_groups = DH_GROUP_BIT(1) | DH_GROUP_BIT(2) | DH_GROUP_BIT(5),
-				       .psk = vector_psk,
+				       .has_secret = vector_has_secret,
+				       .skeyid = vector_skeyid,
 				       .random = vector_random,
 				       .ctx = random_at};
 	const char *bad;

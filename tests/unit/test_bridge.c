@@ -399,12 +399,21 @@ static void forged_quick_modes(void **state)
 	bridge_free(bridge);
 }
 
-static struct bytes no_psk(void *ctx, const struct endpoint *server, const struct endpoint *client)
+static enum bridge_secret no_secret(void *ctx, const struct endpoint *server, const struct endpoint *client)
 {
 	(void)ctx;
 	(void)server;
 	(void)client;
-	return (struct bytes){NULL, 0};
+	return BRIDGE_SECRET_NONE;
+}
+
+static enum bridge_secret secret_unknown(void *ctx, const struct endpoint *server,
+					 const struct endpoint *client)
+{
+	(void)ctx;
+	(void)server;
+	(void)client;
+	return BRIDGE_SECRET_UNKNOWN;
 }
 
 static void without_a_secret(void **state)
@@ -414,11 +423,56 @@ static void without_a_secret(void **state)
 	struct bridge *bridge;
 
 	(void)state;
-	config.psk = no_psk;
+	config.has_secret = no_secret;
 	bridge = bridge_new(&config);
 	send_step(bridge, &x->step[0]);
 	assert_int_equal(result.reason, BRIDGE_NO_PSK);
 	assert_int_equal(result.verdict, BRIDGE_PASS);
+	bridge_free(bridge);
+}
+
+static bool silent;
+
+static size_t sometimes(void *ctx, const struct endpoint *server, const struct endpoint *client, uint8_t hash,
+			struct bytes nonce_i, struct bytes nonce_r, uint8_t to[static KEYS_HASH_MAX])
+{
+	return silent ? 0 : vector_skeyid(ctx, server, client, hash, nonce_i, nonce_r, to);
+}
+
+/* Who has the secrets does not answer: nobody is bridged any more; a third message's answer goes nowhere, and its repeat is
+ * relayed when there is an answer. */
+static void no_answer(void **state)
+{
+	const struct vector_exchange *x = find("3des-sha1-modp1024");
+	struct bridge_config config = vector_config("needed", &random_at);
+	struct bridge *bridge;
+	unsigned before;
+
+	(void)state;
+	config.has_secret = secret_unknown;
+	bridge = bridge_new(&config);
+	send_step(bridge, &x->step[0]);
+	assert_int_equal(result.reason, BRIDGE_NO_ANSWER);
+	assert_int_equal(result.verdict, BRIDGE_PASS);
+	bridge_free(bridge);
+
+	config = vector_config("needed", &random_at);
+	config.skeyid = sometimes;
+	bridge = bridge_new(&config);
+	for (unsigned k = 0; k < 3; k++)
+		send_step(bridge, &x->step[k]);
+	before = random_at;
+	silent = true;
+	send_step(bridge, &x->step[3]);
+	assert_int_equal(result.reason, BRIDGE_SECRETS);
+	assert_int_equal(result.verdict, BRIDGE_DROP);
+	silent = false;
+	random_at = before; /* the vector's public value is made of these */
+	for (unsigned k = 3; k < 6; k++) {
+		send_step(bridge, &x->step[k]);
+		check_step(x, &x->step[k], x->step[k].reason);
+	}
+	assert_true(result.actions & BRIDGE_ACT_UP);
 	bridge_free(bridge);
 }
 
@@ -525,10 +579,11 @@ int main(void)
 		cmocka_unit_test(as_computed),      cmocka_unit_test(repeated),
 		cmocka_unit_test(tampered),         cmocka_unit_test(truncated),
 		cmocka_unit_test(out_of_order),     cmocka_unit_test(strangers),
-		cmocka_unit_test(without_a_secret), cmocka_unit_test(floods),
-		cmocka_unit_test(expires),          cmocka_unit_test(no_room),
-		cmocka_unit_test(same_cookie),      cmocka_unit_test(another_address),
-		cmocka_unit_test(bad_publics),      cmocka_unit_test(forged_quick_modes),
+		cmocka_unit_test(without_a_secret), cmocka_unit_test(no_answer),
+		cmocka_unit_test(floods),           cmocka_unit_test(expires),
+		cmocka_unit_test(no_room),          cmocka_unit_test(same_cookie),
+		cmocka_unit_test(another_address),  cmocka_unit_test(bad_publics),
+		cmocka_unit_test(forged_quick_modes),
 	};
 
 	return cmocka_run_group_tests(tests, load, unload);
