@@ -136,13 +136,15 @@ bench: natshim $(BENCH:%=$B/rel/%)
 lint:
 	$(Q)tools/lint
 
-# gcc's own analysis; what it finds ends the run.
+# gcc's own analysis; what it finds ends the run. gcc 12 loses sight of memory whose only pointer lies in an array, in an option or in a
+# table of uthash, and calls it leaked; the unit tests run these files under the leak sanitizer, which sees it.
 analyze: $(SRC:%.c=$B/analyze/%.o)
+$B/analyze/shim/check/settings.o $B/analyze/shim/roles.o $B/analyze/shim/ike/bridge.o $B/analyze/shim/config.o: ANALYZE_OFF := -Wno-analyzer-malloc-leak
 
 $B/analyze/%.o: %.c tools/version
 	$(say) ANALYZE $<
 	@mkdir -p $(@D)
-	$(Q)gcc $(BASE_CFLAGS) -O2 -fanalyzer -c -o $@ $<
+	$(Q)gcc $(BASE_CFLAGS) -O2 -fanalyzer $(ANALYZE_OFF) -c -o $@ $<
 
 demo: natshim
 	$(Q)PYTHON=$(PYTHON) tools/demo

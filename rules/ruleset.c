@@ -50,6 +50,7 @@ static const struct ike_port {
 	{4500, UDP_HEADER_BITS + MARKER_BITS, "ike_in_4500", "ike_out_4500", "clear_in_4500", "clear_out_4500"},
 	{500, UDP_HEADER_BITS, "ike_in_500", "ike_out_500", "clear_in_500", "clear_out_500"},
 };
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): p is the name of a variable */
 #define EACH_IKE_PORT(p) for (const struct ike_port *p = ike_ports; p < ike_ports + 2; p++)
 
 static const struct rules_set_place set_places[RULES_SETS] = {

@@ -120,9 +120,8 @@ static bool parse_arguments(struct check_command *c, int argc, char **argv)
 			c->help = true;
 		else if (option == OPT_JSON)
 			c->json = true;
-		else if (option == OPT_IFACE && !add_iface(&c->options, optarg))
-			return false;
-		else if (option == OPT_QUEUE && !set_queue(&c->options, optarg))
+		else if ((option == OPT_IFACE && !add_iface(&c->options, optarg)) ||
+			 (option == OPT_QUEUE && !set_queue(&c->options, optarg)))
 			return false;
 		else if (option >= OPT_TEXT)
 			*text_place(c, option - OPT_TEXT) = optarg;

@@ -115,7 +115,10 @@ static void print_sessions(const json_t *sessions)
 	}
 	printf("%-22s %-10s %-3s %5s %-7s %6s %6s %6s %6s  %s\n", "PEER", "DIALECT", "NAT", "L2TP", "STATE",
 	       "AGE", "IDLE", "IN", "OUT", "WILL END");
-	json_array_foreach(sessions, i, s) print_session(s);
+	json_array_foreach(sessions, i, s)
+	{
+		print_session(s);
+	}
 }
 
 static void print_peers(const json_t *peers)
@@ -126,8 +129,11 @@ static void print_peers(const json_t *peers)
 
 	if (json_array_size(peers))
 		printf("%-48s %-11s %s\n", "KNOWN PEER", "DIALECT", "SEEN");
-	json_array_foreach(peers, i, p) printf("%-48s %-11s %s ago\n", text_of(p, "peer"),
-					       text_of(p, "dialect"), span(number_of(p, "age_s"), age));
+	json_array_foreach(peers, i, p)
+	{
+		printf("%-48s %-11s %s ago\n", text_of(p, "peer"), text_of(p, "dialect"),
+		       span(number_of(p, "age_s"), age));
+	}
 }
 
 static void print_table(const json_t *status)

@@ -22,6 +22,7 @@ enum kind {
 	KIND_CUSTOM,   /* set() */
 };
 
+/* NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): in the order in which the table below is read */
 struct option_spec {
 	const char *name;
 	enum kind kind;
@@ -94,6 +95,13 @@ static void reset_public(struct config *c)
 	c->public4 = c->public6 = (struct endpoint){.addr_len = 0};
 }
 
+static bool set_text(char **place, const char *value)
+{
+	free(*place);
+	*place = strdup(value);
+	return *place != NULL;
+}
+
 /* RFC 2661 section 4.4.3: at least one octet; kept to what a host name may hold. */
 static bool set_l2tp_hostname(struct config *c, const char *value)
 {
@@ -104,9 +112,7 @@ static bool set_l2tp_hostname(struct config *c, const char *value)
 	for (const char *p = value; *p; p++)
 		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_", *p))
 			return false;
-	free(c->l2tp_hostname);
-	c->l2tp_hostname = strdup(value);
-	return c->l2tp_hostname != NULL;
+	return set_text(&c->l2tp_hostname, value);
 }
 
 #define BRIDGE_OFFER                                                                                                   \
@@ -399,7 +405,7 @@ static bool parse_duration(const char *text, long high, unsigned *out)
 static bool choose(const char *const *choices, const char *value, unsigned *out)
 {
 	for (unsigned i = 0; choices[i]; i++) {
-		if (strcmp(choices[i], value))
+		if (strcmp(choices[i], value) != 0)
 			continue;
 		*out = i;
 		return true;
@@ -425,8 +431,7 @@ static bool assign(const struct option_spec *o, struct config *config, char *bas
 	case KIND_TEXT:
 		if (!*value)
 			return false;
-		free(*(char **)place);
-		return (*(char **)place = strdup(value)) != NULL;
+		return set_text(place, value);
 	case KIND_NUMBER:
 	case KIND_INTEGER:
 		if (!parse_long(value, o->low, o->high, &number))
@@ -621,9 +626,10 @@ static void build_getopt(struct option *table, char *letters)
 	*letters = '\0';
 }
 
+/* NULL: none, such as getopt's : and ? */
 static const struct option_spec *option_of(int value)
 {
-	if (value >= 256)
+	if (value >= 256 && value < 256 + (int)OPTION_COUNT)
 		return &options[value - 256];
 	for (size_t i = 0; i < OPTION_COUNT; i++)
 		if (options[i].letter == value)
@@ -661,18 +667,17 @@ static enum config_outcome read_command_line(struct config *config, int argc, ch
 	optind = 0;
 	opterr = 0;
 	while ((value = getopt_long(argc, argv, letters, table, NULL)) != -1) {
-		const struct option_spec *o;
+		const struct option_spec *o = option_of(value);
 
 		if (value == VALUE_HELP || value == 'h')
 			return CONFIG_HELP;
 		if (value == VALUE_VERSION)
 			return CONFIG_VERSION;
-		if (value == ':' || value == '?') {
+		if (!o) {
 			snprintf(error, CONFIG_ERROR_MAX, "%s: %s; natshim --help lists the options",
 				 argv[optind - 1], misuse(value));
 			return CONFIG_BAD_USAGE;
 		}
-		o = option_of(value);
 		if (o->otherwise && !optarg)
 			optarg = optional_value(o, argc, argv);
 		if (only_config != !strcmp(o->name, "config"))

@@ -72,7 +72,7 @@ static bool wait_for(struct client *c, short what, event_callback_fn then)
 {
 	static const struct timeval timeout = {.tv_sec = CONTROL_TIMEOUT_S};
 
-	return !event_assign(&c->event, c->server->base, c->fd, what | EV_PERSIST, then, c) &&
+	return !event_assign(&c->event, c->server->base, c->fd, (short)(what | EV_PERSIST), then, c) &&
 	       !event_add(&c->event, &timeout);
 }
 
@@ -325,6 +325,7 @@ static int exchange(int fd, enum control_operation operation, const char *argume
 
 	if (length > CONTROL_ARGUMENT_MAX)
 		return -E2BIG;
+	/* NOLINTNEXTLINE(bugprone-not-null-terminated-result): its length goes ahead of it */
 	memcpy(request + REQUEST_HEADER, argument, length);
 	rc = send_all(fd, request, REQUEST_HEADER + length);
 	if (!rc)
@@ -350,7 +351,7 @@ static int exchange(int fd, enum control_operation operation, const char *argume
 int control_ask(const char *path, enum control_operation operation, const char *argument, char **text,
 		char error[static CONTROL_ERROR_MAX])
 {
-	static const struct timeval timeout = {.tv_sec = 2 * CONTROL_TIMEOUT_S};
+	static const struct timeval timeout = {.tv_sec = 2L * CONTROL_TIMEOUT_S};
 	struct sockaddr_un address;
 	bool ok = false;
 	int fd, rc;

@@ -306,9 +306,9 @@ static void keep_fixed(struct daemon *d, struct config *fresh)
 {
 	const struct config *old = &d->config;
 
-	if (fresh->queue_number != old->queue_number || strcmp(fresh->state_dir, old->state_dir) ||
-	    strcmp(fresh->socket_path, old->socket_path) || fresh->rules != old->rules ||
-	    strcmp(fresh->l2tp_hostname, old->l2tp_hostname) || fresh->stack != old->stack ||
+	if (fresh->queue_number != old->queue_number || strcmp(fresh->state_dir, old->state_dir) != 0 ||
+	    strcmp(fresh->socket_path, old->socket_path) != 0 || fresh->rules != old->rules ||
+	    strcmp(fresh->l2tp_hostname, old->l2tp_hostname) != 0 || fresh->stack != old->stack ||
 	    fresh->bridge != old->bridge || fresh->share_nat != old->share_nat ||
 	    !same_text(fresh->psk_file, old->psk_file) || !same_text(fresh->metrics_file, old->metrics_file))
 		log_event(&d->log, LOG_RELOAD_PARTIAL, NULL,

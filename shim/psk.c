@@ -150,6 +150,7 @@ static bool read_hex(const char *at, size_t length, struct entry *e)
 	for (size_t i = 0; i + 1 < length; i += 2) {
 		unsigned byte;
 
+		/* NOLINTNEXTLINE(cert-err34-c): two digits are never too many */
 		if (e->length == SECRET_MAX || sscanf(at + i, "%2x", &byte) != 1)
 			return false;
 		e->secret[e->length++] = (uint8_t)byte;

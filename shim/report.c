@@ -14,18 +14,15 @@ static json_t *number(uint64_t value)
 
 static json_t *interfaces(const struct config *config)
 {
-	size_t length = 1;
+	char *joined = NULL;
+	size_t size;
+	FILE *out = open_memstream(&joined, &size);
 	json_t *text;
-	char *joined;
 
-	for (size_t i = 0; i < config->interface_count; i++)
-		length += strlen(config->interfaces[i]) + 1;
-	joined = calloc(1, length);
-	for (size_t i = 0; joined && i < config->interface_count; i++) {
-		if (i)
-			strcat(joined, ",");
-		strcat(joined, config->interfaces[i]);
-	}
+	for (size_t i = 0; out && i < config->interface_count; i++)
+		fprintf(out, "%s%s", i ? "," : "", config->interfaces[i]);
+	if (out)
+		fclose(out);
 	text = json_string(joined ? joined : "");
 	free(joined);
 	return text;

@@ -136,7 +136,7 @@ static void judge_digest_old(const struct check_facts *facts, struct check_resul
 {
 	const struct certificate_facts *c = seen(facts);
 
-	if (!c || strncmp(c->digest, "SHA", 3) || !strcmp(c->digest, "SHA1"))
+	if (!c || strncmp(c->digest, "SHA", 3) != 0 || !strcmp(c->digest, "SHA1"))
 		return;
 	check_found(r, "%s is signed with %s", c->source, c->digest);
 	check_mend(

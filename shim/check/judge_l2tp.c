@@ -154,7 +154,7 @@ static void judge_mtu(const struct check_facts *facts, struct check_result *r)
 	for (size_t i = 0; f && i < 2; i++) {
 		const char *value = settings_get(&f->ppp, NULL, keys[i]);
 
-		if (value && atoi(value) <= MTU_MAX)
+		if (value && strtol(value, NULL, 10) <= MTU_MAX)
 			continue;
 		if (!r->found)
 			check_found(r, "%s: %s is %s", f->ppp_path, keys[i],

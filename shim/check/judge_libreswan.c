@@ -342,13 +342,18 @@ static void judge_uniqueids(const struct check_facts *facts, struct check_result
 		check_mend(r, "run: systemctl restart ipsec");
 }
 
+static bool is_positive(const char *number)
+{
+	return number && strtol(number, NULL, 10) > 0;
+}
+
 static void judge_dpd_off(const struct check_facts *facts, struct check_result *r)
 {
 	const struct libreswan_facts *f = &facts->libreswan;
 	const char *conn = chosen(f), *delay = conn ? get(f, conn, "dpddelay") : NULL,
 		   *limit = conn ? get(f, conn, "dpdtimeout") : NULL;
 
-	if (!conn || (delay && atol(delay) > 0 && limit && atol(limit) > 0))
+	if (!conn || (is_positive(delay) && is_positive(limit)))
 		return;
 	check_found(r, "conn %s: dead peer detection is off (dpddelay and dpdtimeout make it)", conn);
 	check_mend(r, "in %s, conn %s: dpddelay=40", f->path, conn);
@@ -362,7 +367,7 @@ static void judge_dpd_action(const struct check_facts *facts, struct check_resul
 	const struct libreswan_facts *f = &facts->libreswan;
 	const char *conn = chosen(f), *delay = conn ? get(f, conn, "dpddelay") : NULL, *action;
 
-	if (!delay || atol(delay) <= 0)
+	if (!is_positive(delay))
 		return;
 	action = get(f, conn, "dpdaction");
 	action = action ? action : settings_get(&f->status, conn, "dpd");

@@ -58,18 +58,19 @@ bool check_read_output(const char *const argv[], struct child_result *result, ch
 
 long check_read_sysctl(const char *name)
 {
-	char path[256];
-	long value = -1;
+	char path[256], text[32] = "", *end;
+	long value;
 	FILE *in;
 
 	snprintf(path, sizeof path, "/proc/sys/%s", name);
 	in = fopen(path, "re");
 	if (!in)
 		return -1;
-	if (fscanf(in, "%ld", &value) != 1)
-		value = -1;
+	if (!fgets(text, sizeof text, in))
+		*text = '\0';
 	fclose(in);
-	return value;
+	value = strtol(text, &end, 10);
+	return end == text ? -1 : value;
 }
 
 /* A connected UDP socket has the address, and sends nothing. */

@@ -35,17 +35,18 @@ static bool grow(struct settings *s)
 
 void settings_add(struct settings *s, const char *section, const char *key, const char *value)
 {
-	struct setting item = {NULL, NULL, NULL};
+	struct setting *item;
 
 	if (!grow(s))
 		return;
-	item.section = strdup(section);
-	item.key = strdup(key);
-	item.value = strdup(value);
-	if (item.section && item.key && item.value)
-		s->items[s->count++] = item;
+	item = &s->items[s->count];
+	item->section = strdup(section);
+	item->key = strdup(key);
+	item->value = strdup(value);
+	if (item->section && item->key && item->value)
+		s->count++;
 	else
-		free_item(&item);
+		free_item(item);
 }
 
 void settings_clear(struct settings *s)
@@ -138,6 +139,7 @@ void settings_read_ipsec(struct settings *out, const char *text)
 	each_line(out, text, ipsec_line);
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): it is a line_fn */
 static void export_line(struct settings *out, char *line, char *section)
 {
 	char *equals = strchr(line, '=');
@@ -285,7 +287,7 @@ static bool ppp_word(const char **at, char *word, size_t size)
 		return false;
 	for (; **at && (quote || !strchr(" \t\r\n", **at)); (*at)++) {
 		if (quote ? **at == quote : **at == '"' || **at == '\'') {
-			quote = quote ? '\0' : **at;
+			quote = (char)(quote ? '\0' : **at);
 			continue;
 		}
 		if (**at == '\\' && (*at)[1])

@@ -236,6 +236,7 @@ static void expire(struct bridge *bridge, int64_t now)
 	bridge->swept_ms = now;
 	DL_FOREACH_SAFE(bridge->head[LIST_UP], s, next)
 	{
+		/* cppcheck-suppress uninitvar; the macro sets it */
 		if (is_over(bridge, s, now))
 			session_free(bridge, s);
 	}

@@ -444,7 +444,7 @@ enum bridge_reason bridge_informational(struct work *w, struct session *s)
 	if (!hash_is(w, hash))
 		return BRIDGE_BAD_HASH;
 	if (deletes_session(w, s) && s->list == LIST_UP) {
-		s->ends_ms = w->now + CLOSED_S * 1000;
+		s->ends_ms = w->now + CLOSED_S * 1000L;
 		w->result->track_s = CLOSED_S;
 		w->result->actions |= BRIDGE_ACT_TRACK;
 	}

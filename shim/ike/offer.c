@@ -93,7 +93,9 @@ static struct proposal take_proposal_head(struct cursor *c)
 static bool begin_sa(struct bytes body, struct cursor *c)
 {
 	*c = (struct cursor){.data = body.data, .end = body.length};
-	return take32(c) == DOI_IPSEC && take32(c) == SIT_IDENTITY_ONLY && !c->failed;
+	const uint32_t doi = take32(c), situation = take32(c);
+
+	return doi == DOI_IPSEC && situation == SIT_IDENTITY_ONLY && !c->failed;
 }
 
 static bool read_phase1_proposal(struct cursor c, struct offer *out)
@@ -216,6 +218,7 @@ static void put_suite(struct writer *w, const struct keys_suite *suite, uint32_t
 	put_attribute(w, ATTRIBUTE_LIFE_DURATION, life_s);
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the writer writes to out */
 size_t offer_write(const struct keys_suite *suites, size_t count, uint32_t life_s, uint8_t *out,
 		   size_t capacity)
 {
@@ -233,6 +236,7 @@ size_t offer_write(const struct keys_suite *suites, size_t count, uint32_t life_
 	return w.failed ? 0 : w.at;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the writer writes to out */
 size_t offer_write_choice(uint8_t proposal_number, const struct offer_transform *transform, uint8_t *out,
 			  size_t capacity)
 {

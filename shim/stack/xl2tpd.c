@@ -16,7 +16,7 @@ static int entry(void *user, const char *section, const char *name, const char *
 {
 	struct global *g = user;
 
-	if (strcmp(section, "global"))
+	if (strcmp(section, "global") != 0)
 		return 1;
 	if (!strcmp(name, "listen-addr"))
 		snprintf(g->address, sizeof g->address, "%s", value);
