@@ -18,8 +18,9 @@ PKG_CONFIG ?= pkg-config
 B := build
 
 PKGS := libnetfilter_queue libmnl libnftnl libnl-3.0 libnl-xfrm-3.0 libnl-route-3.0 libcrypto libevent_core inih jansson \
-	libpcap libcap-ng libseccomp
-PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
+	libcap-ng libseccomp
+# libpcap is loaded by `natshim rewrite' alone (nfq/libpcap.h).
+PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) libpcap 2>/dev/null)
 PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual \
@@ -74,9 +75,10 @@ $B/san/natshim: $B/san/shim/main.o $B/san/libnatshim.a
 	$(say) LINK $@
 	$(Q)$(CC) $(SAN) -o $@ $^ $(PKG_LIBS)
 
+$B/san/test_l2tp_message: TEST_LIBS := -lpcap
 $B/san/test_%: $B/san/tests/unit/test_%.o $B/san/libnatshim.a
 	$(say) LINK $@
-	$(Q)$(CC) $(SAN) -o $@ $^ -lcmocka $(PKG_LIBS)
+	$(Q)$(CC) $(SAN) -o $@ $^ -lcmocka $(TEST_LIBS) $(PKG_LIBS)
 
 # libFuzzer: clang only.
 $B/fuzz/%.o: %.c tools/version

@@ -2,6 +2,8 @@
  * file. */
 #include "nfq/pcap.h"
 
+#include "nfq/libpcap.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -13,8 +15,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define NAME_SHOWN 384 /* bytes of a path in a message: the reason must fit in too */
+
 struct capture_reader {
-	char name[PATH_MAX]; /* for messages */
+	char name[NAME_SHOWN]; /* for messages */
+	const struct libpcap *lib;
 	pcap_t *pcap;
 	const struct link_type *link;
 	uint64_t packets;
@@ -24,7 +29,8 @@ struct capture_reader {
 };
 
 struct capture_writer {
-	char name[PATH_MAX];      /* for messages */
+	char name[NAME_SHOWN]; /* for messages */
+	const struct libpcap *lib;
 	char path[PATH_MAX];      /* where the finished file goes; empty: it is there already */
 	char temporary[PATH_MAX]; /* where it is meanwhile */
 	pcap_dumper_t *dumper;
@@ -175,7 +181,7 @@ static bool open_file(struct capture_reader *reader, const char *path, char erro
 		reader->device = info.st_dev;
 		reader->inode = info.st_ino;
 	}
-	reader->pcap = pcap_fopen_offline_with_tstamp_precision(file, stamp_precision(file), reason);
+	reader->pcap = reader->lib->fopen_offline(file, stamp_precision(file), reason);
 	if (!reader->pcap) {
 		say(error, "%s: %s", reader->name, reason);
 		if (!standard)
@@ -189,14 +195,14 @@ struct capture_reader *capture_open(const char *path, char error[static CAPTURE_
 {
 	struct capture_reader *reader = calloc(1, sizeof *reader);
 
-	if (!reader) {
-		say(error, "%s: %s", path, strerror(ENOMEM));
+	say(error, "%s: %s", path, strerror(ENOMEM));
+	if (!reader)
 		return NULL;
-	}
-	if (!open_file(reader, path, error))
+	reader->lib = libpcap_load(error);
+	if (!reader->lib || !open_file(reader, path, error))
 		goto fail;
-	const int dlt = pcap_datalink(reader->pcap);
-	const char *name = pcap_datalink_val_to_name(dlt);
+	const int dlt = reader->lib->datalink(reader->pcap);
+	const char *name = reader->lib->datalink_name(dlt);
 
 	reader->link = find_link_type(dlt);
 	if (reader->link)
@@ -212,7 +218,7 @@ void capture_close(struct capture_reader *reader)
 	if (!reader)
 		return;
 	if (reader->pcap)
-		pcap_close(reader->pcap);
+		reader->lib->close(reader->pcap);
 	free(reader->frame);
 	free(reader);
 }
@@ -232,7 +238,7 @@ static bool keep_frame(struct capture_reader *reader, const u_char *frame, size_
 
 static uint64_t stamp_ms(const struct capture_reader *reader, const struct timeval *stamp)
 {
-	const bool nano = pcap_get_tstamp_precision(reader->pcap) == PCAP_TSTAMP_PRECISION_NANO;
+	const bool nano = reader->lib->get_precision(reader->pcap) == PCAP_TSTAMP_PRECISION_NANO;
 
 	return (uint64_t)stamp->tv_sec * 1000 + (uint64_t)stamp->tv_usec / (nano ? 1000000 : 1000);
 }
@@ -242,14 +248,14 @@ enum capture_status capture_next(struct capture_reader *reader, struct capture_p
 {
 	struct pcap_pkthdr *header;
 	const u_char *frame;
-	const int got = pcap_next_ex(reader->pcap, &header, &frame);
+	const int got = reader->lib->next_ex(reader->pcap, &header, &frame);
 
 	if (got == PCAP_ERROR_BREAK)
 		return CAPTURE_END;
 	reader->packets++;
 	if (got != 1 || !keep_frame(reader, frame, header->caplen)) {
 		say(error, "%s: packet %llu: %s", reader->name, (unsigned long long)reader->packets,
-		    got != 1 ? pcap_geterr(reader->pcap) : strerror(ENOMEM));
+		    got != 1 ? reader->lib->geterr(reader->pcap) : strerror(ENOMEM));
 		return CAPTURE_BROKEN;
 	}
 	*out = (struct capture_packet){
@@ -312,21 +318,21 @@ struct capture_writer *capture_create(const char *path, const struct capture_rea
 	struct capture_writer *writer = calloc(1, sizeof *writer);
 	FILE *file = NULL;
 
-	if (!writer) {
-		say(error, "%s: %s", path, strerror(ENOMEM));
+	say(error, "%s: %s", path, strerror(ENOMEM));
+	if (!writer)
 		return NULL;
-	}
+	writer->lib = like->lib;
 	snprintf(writer->name, sizeof writer->name, "%s", standard ? "standard output" : path);
 	file = standard ? stdout : open_output(writer, like, path);
 	if (!file) {
-		say(error, "%s: %s", path,
+		say(error, "%s: %s", writer->name,
 		    errno == EEXIST ? "is the file that is being read" : strerror(errno));
 		goto fail;
 	}
-	writer->dumper = pcap_dump_fopen(like->pcap, file);
+	writer->dumper = like->lib->dump_fopen(like->pcap, file);
 	if (writer->dumper)
 		return writer;
-	say(error, "%s: %s", path, pcap_geterr(like->pcap));
+	say(error, "%s: %s", writer->name, like->lib->geterr(like->pcap));
 	if (!standard)
 		fclose(file);
 fail:
@@ -341,16 +347,17 @@ void capture_write(struct capture_writer *writer, const struct capture_packet *p
 					   .caplen = (bpf_u_int32)packet->frame_length,
 					   .len = (bpf_u_int32)packet->wire_length};
 
-	pcap_dump((u_char *)writer->dumper, &header, packet->frame);
+	writer->lib->dump((u_char *)writer->dumper, &header, packet->frame);
 }
 
 bool capture_finish(struct capture_writer *writer, char error[static CAPTURE_ERROR_MAX])
 {
-	bool ok = pcap_dump_flush(writer->dumper) == 0 && !ferror(pcap_dump_file(writer->dumper));
+	bool ok = writer->lib->dump_flush(writer->dumper) == 0 &&
+		  !ferror(writer->lib->dump_file(writer->dumper));
 
 	if (!ok)
 		say(error, "%s: %s", writer->name, strerror(errno));
-	pcap_dump_close(writer->dumper);
+	writer->lib->dump_close(writer->dumper);
 	if (ok && writer->path[0] && rename(writer->temporary, writer->path) < 0) {
 		say(error, "%s: %s", writer->name, strerror(errno));
 		ok = false;
