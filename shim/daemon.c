@@ -11,6 +11,7 @@
 #include "shim/control.h"
 #include "shim/files.h"
 #include "shim/firewall.h"
+#include "shim/footprint.h"
 #include "shim/log.h"
 #include "shim/notify.h"
 #include "shim/report.h"
@@ -557,6 +558,7 @@ static bool start(struct daemon *d)
 	rc = watch_start(d->watch, d->loop, d->nft, traffic_ike(d->traffic));
 	if (rc)
 		return fail(d, "sessions", strerror(-rc));
+	footprint_trim();
 	confine_self(d);
 	return true;
 }
@@ -609,6 +611,7 @@ int daemon_run(struct config *config, int argc, char *const argv[])
 		.config = *config, .argc = argc, .argv = argv, .notify = -1, .watchdog = {.socket = -1}};
 	int status = EXIT_FAILED;
 
+	footprint_prepare();
 	log_open(&d.log, d.config.verbose, d.config.log_format == CONFIG_LOG_JSON);
 	d.started_ms = clock_now_ms();
 	if (start(&d)) {
