@@ -423,7 +423,7 @@ void session_sa(struct session_table *table, uint64_t now_ms, const struct sa_in
 	struct sa *sa = table_sa(table, found);
 	const uint32_t index = sa->session;
 
-	sa->generation = table->generation;
+	sa->generation = table_generation(table);
 	if (table_session(table, index)->peer.port != info->peer.port)
 		table_move(table, index, &info->peer);
 	count(table, index, now_ms, sa, info);
@@ -465,7 +465,7 @@ void session_dump_end(struct session_table *table, uint64_t now_ms)
 			for (uint32_t sa = table_session(table, at)->first_sa, following; sa;
 			     sa = following) {
 				following = table_sa(table, sa)->next_of_session;
-				if (table_sa(table, sa)->generation != table->generation)
+				if (table_sa(table, sa)->generation != table_generation(table))
 					remove_sa(table, sa);
 			}
 		}

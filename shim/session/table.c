@@ -16,6 +16,11 @@ struct sa *table_sa(const struct session_table *table, uint32_t index)
 	return pool_at(&table->sas, index);
 }
 
+unsigned table_generation(const struct session_table *table)
+{
+	return table->generation & ((1u << GENERATION_BITS) - 1);
+}
+
 static uint64_t mix(uint64_t hash, uint64_t value)
 {
 	hash = (hash ^ value) * 0x9e3779b97f4a7c15u;
@@ -255,7 +260,7 @@ uint32_t table_add_sa(struct session_table *table, uint32_t session, const struc
 	*sa = (struct sa){.spi = info->spi,
 			  .session = session,
 			  .outbound = info->outbound,
-			  .generation = table->generation,
+			  .generation = table_generation(table),
 			  .bytes = info->bytes,
 			  .packets = info->packets,
 			  .next_in_bucket = *bucket,

@@ -12,12 +12,16 @@
 /* By which a session is found. Indexes are chains of sessions, newest first. */
 enum table_index { BY_ENDPOINT, BY_L2TP, BY_ADDRESS, TABLE_INDEXES };
 
+#define GENERATION_BITS 15
+
+/* 32 bytes: there are two of them for each session. */
 struct sa {
 	uint32_t spi, session;
 	uint32_t next_in_bucket, next_of_session; /* SA indexes */
-	uint32_t generation;                      /* of the last dump that showed it */
-	uint32_t outbound;
-	uint64_t bytes, packets;
+	uint64_t bytes;
+	uint64_t packets : 63 - GENERATION_BITS;
+	uint64_t outbound : 1;
+	uint64_t generation : GENERATION_BITS; /* table_generation() of the last dump that showed it */
 };
 
 enum rival { NO_RIVAL, RIVAL_SAME_ENDPOINT, RIVAL_SAME_ADDRESS_ID, RIVAL_SAME_ID };
@@ -26,16 +30,15 @@ struct session {
 	uint64_t id;
 	struct endpoint us, peer;
 	uint16_t l2tp_port;
-	uint8_t profile, state, reason;
-	uint8_t attempts;
-	uint8_t rival;   /* enum rival: the same client has a newer session, and how that is known */
-	uint8_t pending; /* bits of enum session_action_kind that wait to be handed out */
+	uint8_t profile, state, reason, attempts;
+	uint8_t rival : 2;   /* enum rival: the same client has a newer session, and how that is known */
+	uint8_t pending : 6; /* bits of enum session_action_kind that wait to be handed out */
+	uint8_t id_is_address : 1; /* identity is that of an IP address */
+	uint8_t started : 1;       /* SESSION_STARTED was said */
+	uint8_t gone : 1;          /* no SA left: waits for SESSION_ENDED to be handed out */
+	uint8_t in_line : 1;       /* stands in the line of actions */
+	uint8_t taken_back : 4;    /* SESSION_KEPT waits: the end that was */
 	uint16_t sas_in, sas_out;
-	uint8_t id_is_address; /* identity is that of an IP address */
-	uint8_t started;       /* SESSION_STARTED was said */
-	uint8_t gone;          /* no SA left: waits for SESSION_ENDED to be handed out */
-	uint8_t in_line;       /* stands in the line of actions */
-	uint8_t taken_back;    /* SESSION_KEPT waits: the end that was */
 	uint32_t reqid;
 	uint32_t first_sa;      /* newest first */
 	uint32_t in_generation; /* dump in which inbound packets were seen */
@@ -59,6 +62,9 @@ struct identify {
 	bool asked; /* the action waits to be handed out */
 };
 #define IDENTIFY_MAX 64
+
+_Static_assert(SESSION_ENDS <= 1 << 4 && SESSION_KEEP_WARM < 6 && RIVAL_SAME_ID < 1 << 2,
+	       "the bit fields hold them");
 
 #define GONE_MAX 64
 
@@ -89,6 +95,8 @@ struct session_table {
 /* table.c */
 struct session *table_session(const struct session_table *table, uint32_t index);
 struct sa *table_sa(const struct session_table *table, uint32_t index);
+/* As SAs keep it. None goes unseen for so many dumps that it could be mistaken: the first one that does not show it ends it. */
+unsigned table_generation(const struct session_table *table);
 uint32_t table_add_session(struct session_table *table,
 			   const struct sa_info *sa); /* 0: full or out of memory */
 void table_unlink(struct session_table *table,
