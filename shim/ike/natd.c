@@ -23,10 +23,9 @@ struct natd_hasher *natd_hasher_new(void)
 {
 	struct natd_hasher *hasher = calloc(1, sizeof *hasher);
 
-	if (!hasher)
-		return NULL;
-	hasher->context = EVP_MD_CTX_new();
-	if (!hasher->context) {
+	if (hasher)
+		hasher->context = EVP_MD_CTX_new();
+	if (!hasher || !hasher->context) {
 		free(hasher);
 		return NULL;
 	}

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define ARGS_MAX 12
+#define DEFAULT_GROUPS (1 << 1 | 1 << 2 | 1 << 5)
 
 static char error[CONFIG_ERROR_MAX];
 
@@ -141,6 +142,15 @@ static void test_bad_command_lines(void **state)
 		{{"--l2tp-hostname", "", NULL}, "1 to 63"},
 		{{"--l2tp-hostname", "a b", NULL}, "1 to 63"},
 		{{"--iface", "eth0", "eth1"}, "eth1: unexpected word"},
+		{{"--bridge=sometimes", NULL}, "--bridge sometimes"},
+		{{"--bridge-groups", "2,", NULL}, "--bridge-groups 2,"},
+		{{"--bridge-groups", "2;5", NULL}, "--bridge-groups 2;5"},
+		{{"--bridge-groups", "32", NULL}, "--bridge-groups 32"},
+		{{"--bridge-groups", "3", NULL}, "--bridge-groups 3"},
+		{{"--bridge-offer", "aes128-sha1", NULL}, "--bridge-offer aes128-sha1"},
+		{{"--psk-file", "", NULL}, "--psk-file"},
+		{{"--iface=eth0", "--bridge", NULL}, "--bridge needs --psk-file"},
+		{{"--iface=eth0", "--share-nat", NULL}, "--share-nat needs --psk-file"},
 	};
 
 	(void)state;
@@ -185,6 +195,111 @@ static void test_bad_files(void **state)
 	}
 }
 
+static void test_too_many_overrides(void **state)
+{
+	enum { LINES = 400 };
+	static char text[LINES * 24] = "iface = eth0\n";
+	struct config c;
+
+	(void)state;
+	for (size_t i = 0; i < LINES; i++)
+		strcat(text, "[apple]\ndead-after=3\n");
+	assert_int_equal(load_file(&c, text), CONFIG_BAD_FILE);
+	assert_non_null(strstr(error, "dead-after: too many lines in sections"));
+	config_free(&c);
+}
+
+/* A file that opens, and then cannot be read. */
+static void test_unreadable_file(void **state)
+{
+	struct config c;
+
+	(void)state;
+	assert_int_equal(load(&c, (const char *const[]){"--config", "/", NULL}), CONFIG_BAD_FILE);
+	assert_non_null(strstr(error, "/: cannot be read: Is a directory"));
+	config_free(&c);
+}
+
+static void test_bridge_options(void **state)
+{
+	static const struct {
+		const char *words[6];
+		enum config_bridge bridge;
+		unsigned groups;
+		bool bridges;
+	} cases[] = {
+		{{"--iface=eth0", "--psk-file=x", "--bridge", NULL},
+		 CONFIG_BRIDGE_NEEDED,
+		 DEFAULT_GROUPS,
+		 true},
+		{{"--iface=eth0", "--psk-file=x", "--bridge", "always", NULL},
+		 CONFIG_BRIDGE_ALWAYS,
+		 DEFAULT_GROUPS,
+		 true},
+		{{"--iface=eth0", "--psk-file=x", "--bridge=always", "--bridge-groups=2,5", NULL},
+		 CONFIG_BRIDGE_ALWAYS,
+		 1 << 2 | 1 << 5,
+		 true},
+		{{"--iface=eth0", "--psk-file=x", "--share-nat", NULL},
+		 CONFIG_BRIDGE_OFF,
+		 DEFAULT_GROUPS,
+		 true},
+		{{"--iface=eth0", NULL}, CONFIG_BRIDGE_OFF, DEFAULT_GROUPS, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct config c;
+
+		assert_int_equal(load(&c, cases[i].words), CONFIG_OK);
+		assert_int_equal(c.bridge, cases[i].bridge);
+		assert_int_equal(c.bridge_groups, cases[i].groups);
+		assert_int_equal(config_bridges(&c), cases[i].bridges);
+		config_free(&c);
+	}
+}
+
+/* The kernel must remember who is alive for longer than any profile waits. */
+static void test_alive_timeout(void **state)
+{
+	struct config c;
+
+	(void)state;
+	assert_int_equal(load_file(&c, "iface = eth0\nidle-timeout = 100\n[apple]\nidle-timeout = 900\n"),
+			 CONFIG_OK);
+	assert_int_equal(config_alive_timeout_s(&c), 960);
+	config_free(&c);
+}
+
+static void test_hostname_and_an_interface_twice(void **state)
+{
+	struct config c;
+
+	(void)state;
+	assert_int_equal(load(&c, (const char *const[]){"--iface=eth0", "--iface=eth0",
+							"--l2tp-hostname=mac.example", NULL}),
+			 CONFIG_OK);
+	assert_int_equal(c.interface_count, 1);
+	assert_string_equal(c.l2tp_hostname, "mac.example");
+	config_free(&c);
+}
+
+static void test_prints_options(void **state)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	(void)state;
+	assert_non_null(out);
+	config_print_options(out);
+	assert_int_equal(fclose(out), 0);
+	assert_non_null(strstr(text, "      --iface NAME   "));
+	assert_non_null(strstr(text, "  -v, --verbose   "));
+	assert_non_null(strstr(text, "      --psk-file FILE   "));
+	free(text);
+}
+
 static void test_missing_file(void **state)
 {
 	struct config c;
@@ -217,6 +332,12 @@ int main(void)
 		cmocka_unit_test(test_bad_files),
 		cmocka_unit_test(test_missing_file),
 		cmocka_unit_test(test_help_and_version),
+		cmocka_unit_test(test_too_many_overrides),
+		cmocka_unit_test(test_unreadable_file),
+		cmocka_unit_test(test_bridge_options),
+		cmocka_unit_test(test_alive_timeout),
+		cmocka_unit_test(test_hostname_and_an_interface_twice),
+		cmocka_unit_test(test_prints_options),
 	};
 
 	return cmocka_run_group_tests_name("config", tests, NULL, NULL);

@@ -54,6 +54,18 @@ static unsigned slow_udp_checksum(const uint8_t *ip, const uint8_t *udp)
 	return ~slow_sum(sum, udp, length) & 0xffff;
 }
 
+/* As if the datagram had none yet. */
+static unsigned slow_without_checksum(const uint8_t *ip, uint8_t *udp)
+{
+	const uint8_t kept[2] = {udp[6], udp[7]};
+
+	put16(udp + 6, 0);
+	const unsigned checksum = slow_udp_checksum(ip, udp);
+
+	memcpy(udp + 6, kept, sizeof kept);
+	return checksum ? checksum : 0xffff;
+}
+
 static void fill_udp_checksum(const uint8_t *ip, uint8_t *udp)
 {
 	put16(udp + 6, 0);
@@ -565,6 +577,84 @@ static void replacement_that_does_not_fit(void **state)
 	assert_true(packet_checksum_ok(&udp));
 }
 
+static void kinds_have_names(void **state)
+{
+	(void)state;
+	assert_string_equal(packet_kind_name(PACKET_UDP), "udp");
+	assert_string_equal(packet_kind_name(PACKET_OTHER), "other");
+	assert_string_equal(packet_kind_name(PACKET_FRAGMENT), "fragment");
+	assert_string_equal(packet_kind_name(PACKET_BAD), "malformed");
+}
+
+/* What is built is read back, with its checksums right, in just enough room and in none that is smaller. */
+static void builds_packets(void **state)
+{
+	static const struct {
+		const char *src, *dst;
+		size_t headers;
+	} cases[] = {{"192.0.2.1:500", "198.51.100.7:4500", 28},
+		     {"[2001:db8::1]:1701", "[2001:db8::2]:1", 48}};
+	static const uint8_t payload[] = "an odd number of bytes, or even";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		for (size_t length = 0; length <= sizeof payload; length++) {
+			const size_t whole = cases[i].headers + length;
+			uint8_t *out =
+				malloc(whole); /* of just that size: the sanitizer sees what goes past it */
+			struct endpoint src, dst;
+			struct packet_udp udp;
+
+			assert_non_null(out);
+			assert_true(endpoint_parse(cases[i].src, &src) && endpoint_parse(cases[i].dst, &dst));
+			for (size_t room = 0; room < whole; room++)
+				assert_int_equal(packet_build_udp(out, room, &src, &dst, payload, length), 0);
+			assert_int_equal(packet_build_udp(out, whole, &src, &dst, payload, length), whole);
+			assert_int_equal(packet_parse_udp(out, whole, &udp), PACKET_UDP);
+			assert_true(endpoint_equal(&udp.src, &src) && endpoint_equal(&udp.dst, &dst));
+			assert_int_equal(udp.payload_length, length);
+			assert_memory_equal(udp.payload, payload, length);
+			assert_true(packet_checksum_ok(&udp));
+			assert_int_equal((unsigned)(udp.udp[6] << 8 | udp.udp[7]),
+					 slow_without_checksum(out, udp.udp));
+			free(out);
+		}
+}
+
+static void does_not_build(void **state)
+{
+	static uint8_t out[PACKET_MAX], payload[PACKET_MAX];
+	struct endpoint v4, v6;
+
+	(void)state;
+	assert_true(endpoint_parse("192.0.2.1:500", &v4) && endpoint_parse("[2001:db8::1]:500", &v6));
+	assert_int_equal(packet_build_udp(out, sizeof out, &v4, &v6, payload, 1), 0);
+	assert_int_equal(packet_build_udp(out, sizeof out, &v6, &v4, payload, 1), 0);
+	assert_int_equal(packet_build_udp(out, sizeof out, &v4, &v4, payload, 65535 - 28 + 1), 0);
+	assert_int_equal(packet_build_udp(out, sizeof out, &v4, &v4, payload, SIZE_MAX), 0);
+	assert_int_equal(packet_build_udp(out, sizeof out, &v4, &v4, payload, 65535 - 28), 65535);
+}
+
+/* A sum of zero is written as 0xffff: zero would say that there is none (RFC 768). */
+static void computed_sum_that_becomes_zero(void **state)
+{
+	uint8_t out[64], payload[2] = {0, 0};
+	struct endpoint src, dst;
+	struct packet_udp udp;
+	size_t length;
+
+	(void)state;
+	assert_true(endpoint_parse("192.0.2.1:500", &src) && endpoint_parse("192.0.2.2:500", &dst));
+	length = packet_build_udp(out, sizeof out, &src, &dst, payload, sizeof payload);
+	assert_int_equal(packet_parse_udp(out, length, &udp), PACKET_UDP);
+	memcpy(payload, udp.udp + 6, sizeof payload); /* the sum as payload: the new sum is zero */
+	length = packet_build_udp(out, sizeof out, &src, &dst, payload, sizeof payload);
+	assert_int_equal(packet_parse_udp(out, length, &udp), PACKET_UDP);
+	assert_int_equal(udp.udp[6], 0xff);
+	assert_int_equal(udp.udp[7], 0xff);
+	assert_true(packet_checksum_ok(&udp));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -583,6 +673,10 @@ int main(void)
 		cmocka_unit_test(damaged_ipv4_header),
 		cmocka_unit_test(replaces_payloads),
 		cmocka_unit_test(replacement_that_does_not_fit),
+		cmocka_unit_test(kinds_have_names),
+		cmocka_unit_test(builds_packets),
+		cmocka_unit_test(does_not_build),
+		cmocka_unit_test(computed_sum_that_becomes_zero),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
