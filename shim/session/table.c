@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define FIRST_BUCKETS 64u
+#define FILL 2 /* records for each bucket, when their number doubles */
 
 struct session *table_session(const struct session_table *table, uint32_t index)
 {
@@ -130,7 +131,7 @@ uint32_t table_add_session(struct session_table *table, const struct sa_info *sa
 {
 	if (table->live >= table->config.max_sessions)
 		return 0;
-	if (table->live >= table->bucket_count && !grow_sessions(table))
+	if (table->live >= FILL * table->bucket_count && !grow_sessions(table))
 		return 0;
 	const uint32_t index = pool_take(&table->sessions);
 
@@ -247,7 +248,7 @@ static bool grow_sas(struct session_table *table)
 
 uint32_t table_add_sa(struct session_table *table, uint32_t session, const struct sa_info *info)
 {
-	if (table->sas.used >= table->sa_bucket_count && !grow_sas(table))
+	if (table->sas.used >= FILL * table->sa_bucket_count && !grow_sas(table))
 		return 0;
 	const uint32_t index = pool_take(&table->sas);
 

@@ -1,5 +1,6 @@
 /* Throughput of the real queue: natshim's way of a packet (queue, view, translation, checksum) that rewrites every packet,
- * against a program that accepts every packet and does nothing else (bench_accept_all), in the same run, by turns.
+ * against a program that accepts every packet and does nothing else (bench_accept_all) and against one in Python that rewrites
+ * every packet too (rewriter.py), in the same run, by turns.
  *
  *   bench_queue [--json] [--rounds N] [--packets N]
  *
@@ -26,6 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define REWRITER "tests/bench/rewriter.py"
 #define CAPTURE "tests/vectors/rewrite/apple-main.in.pcap"
 #define CLIENT "192.0.2.9"
 #define SERVER "198.51.100.1"
@@ -39,8 +41,8 @@ struct shared {
 	_Atomic uint64_t wanted;  /* by the client in all */
 };
 
-enum subject { ACCEPT_SINGLE, ACCEPT_BATCH, NATSHIM, SUBJECTS };
-static const char *const subject_names[SUBJECTS] = {"accept-all", "accept-all, batched",
+enum subject { ACCEPT_SINGLE, ACCEPT_BATCH, PYTHON, NATSHIM, SUBJECTS };
+static const char *const subject_names[SUBJECTS] = {"accept-all", "accept-all, batched", "Python, rewriting",
 						    "natshim, rewriting"};
 
 struct measurement {
@@ -259,9 +261,13 @@ static pid_t start_subject(enum subject subject)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (subject == NATSHIM)
 		run_natshim();
-	snprintf(program, sizeof program, "%s/bench_accept_all", directory);
 	snprintf(number, sizeof number, "%d", QUEUE);
 	snprintf(fd, sizeof fd, "%d", shared_fd);
+	if (subject == PYTHON) {
+		execl(REWRITER, REWRITER, number, fd, (char *)NULL);
+		die(REWRITER);
+	}
+	snprintf(program, sizeof program, "%s/bench_accept_all", directory);
 	execl(program, program, number, subject == ACCEPT_BATCH ? "batch" : "single", fd, (char *)NULL);
 	die(program);
 	return -1;
@@ -364,7 +370,8 @@ static void run_rounds(struct results *r, uint64_t packets)
 
 static void print_results(const struct results *r, bool json)
 {
-	static const char *const keys[SUBJECTS] = {"accept_all", "accept_all_batched", "natshim"};
+	static const char *const keys[SUBJECTS] = {"accept_all", "accept_all_batched", "python_rewriter",
+						   "natshim"};
 
 	if (json)
 		printf("{\"rounds\": %u", r->rounds);
