@@ -353,6 +353,7 @@ static void build_queue_table(struct rules_table *table, const struct rules_opti
 						      .key = RULES_KEY_RAW_SPI,
 						      .timed = true,
 						      .timeout_s = HELD_TIMEOUT_S,
+						      .gc_s = SET_GC_S,
 						      .size = SET_SIZE});
 	if (o->bridge)
 		add_set(table, (struct rules_set_def){.name = set_places[RULES_SET_BRIDGED].name,
@@ -476,6 +477,7 @@ static void add_share(struct rules_table *table)
 						      .key = set_places[ways[i].set].key,
 						      .timed = true,
 						      .map = true,
+						      .gc_s = SET_GC_S,
 						      .size = SET_SIZE});
 		add_value(rule, ways[i].ipsec, 1);
 		add_interfaces(rule, i == 0);
