@@ -25,6 +25,7 @@ static bool is_taken(const struct bridge *bridge, const struct session *s, const
 	for (enum list list = LIST_KEYED; list <= LIST_UP; list++) {
 		DL_FOREACH(bridge->head[list], other)
 		{
+			/* cppcheck-suppress uninitvar; the macro sets it */
 			if (other != s && is_told(other, name) &&
 			    !endpoint_same_host(&other->client, &s->client))
 				return true;
