@@ -24,10 +24,11 @@ enum {
 	SKEW = 320,            /* bytes; keeps the slots' beginnings out of one and the same cache set */
 	SLOT_SIZE = 65536 + ATTRIBUTES_MAX + SKEW,
 	VERDICT_MAX = 64, /* bytes of a verdict without its payload */
-	VERDICTS_AFTER =
-		256, /* messages at most; a multiple of BATCH. What is done before them waits for the kernel */
-	SEND_GOAL = 60000, /* bytes; verdicts that are sent together, unless one alone is longer */
-	SEND_SIZE = SEND_GOAL + NFQ_PACKET_MAX + 2 * VERDICT_MAX,
+	/* Messages at most; a multiple of BATCH. What is done before verdicts takes the kernel milliseconds, however many follow. */
+	VERDICTS_AFTER = 1024,
+	SEND_GOAL = 60000, /* bytes; verdicts that go in one system call, unless one alone is longer */
+	PARTS_MAX = 6,     /* system calls, one after the other */
+	SEND_SIZE = PARTS_MAX * (NFQ_PACKET_MAX + 2 * VERDICT_MAX),
 	DEFAULT_MAX_LENGTH = 4096,
 	DEFAULT_BUFFER_SIZE = 4 << 20,
 	ACK_TIMEOUT_MS = 1000,
@@ -52,6 +53,9 @@ struct nfq_queue {
 	uint32_t run_id;
 	size_t held;      /* packets that wait for nfq_queue_release(): a batch verdict would cover them */
 	size_t send_used; /* bytes of verdicts in send[] */
+	size_t part_count,
+		part_begin
+			[PARTS_MAX]; /* offsets in send[]; each but the last one ends where the next begins */
 
 	struct mmsghdr messages[BATCH];
 	struct iovec vectors[BATCH];
@@ -65,30 +69,45 @@ _Static_assert(NFQ_PACKET_MAX + NLA_HDRLEN <= UINT16_MAX, "a packet fits into on
 
 /* Verdicts */
 
-static void send_verdicts(struct nfq_queue *queue)
+static void send_part(struct nfq_queue *queue, size_t begin, size_t end)
 {
 	const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
-	ssize_t sent = 0;
+	ssize_t sent;
 
-	if (!queue->send_used)
-		return;
-	if (queue->before_verdicts)
-		queue->before_verdicts(queue->ctx);
 	do {
-		sent = sendto(queue->fd, queue->send, queue->send_used, 0, (const struct sockaddr *)&kernel,
-			      sizeof kernel);
+		sent = sendto(queue->fd, queue->send + begin, end - begin, 0,
+			      (const struct sockaddr *)&kernel, sizeof kernel);
 	} while (sent < 0 && errno == EINTR);
 	/* What could not be sent is made up for by the next batch verdict: it covers all that came before it.
 	 */
 	if (sent < 0)
 		queue->stats.errors++;
-	queue->send_used = 0;
 }
 
+static void send_verdicts(struct nfq_queue *queue)
+{
+	if (!queue->send_used)
+		return;
+	if (queue->before_verdicts)
+		queue->before_verdicts(queue->ctx);
+	for (size_t i = 0; i < queue->part_count; i++)
+		send_part(queue, queue->part_begin[i],
+			  i + 1 < queue->part_count ? queue->part_begin[i + 1] : queue->send_used);
+	queue->send_used = 0;
+	queue->part_count = 0;
+}
+
+/* A part may be longer than SEND_GOAL when a single verdict is. */
 static struct nlmsghdr *new_verdict(struct nfq_queue *queue, int type, size_t payload)
 {
-	if (queue->send_used && queue->send_used + VERDICT_MAX + payload > SEND_GOAL)
+	const size_t in_part =
+		queue->part_count ? queue->send_used - queue->part_begin[queue->part_count - 1] : 0;
+	const bool fits = in_part && in_part + VERDICT_MAX + payload <= SEND_GOAL;
+
+	if (!fits && queue->part_count == PARTS_MAX)
 		send_verdicts(queue);
+	if (!fits)
+		queue->part_begin[queue->part_count++] = queue->send_used;
 	return nfq_nlmsg_put((char *)queue->send + queue->send_used, type, queue->number);
 }
 
@@ -237,7 +256,8 @@ void nfq_queue_release(struct nfq_queue *queue, uint32_t id, enum nfq_verdict ve
 	queue->held--;
 	queue->stats.changed += changed;
 	queue->stats.dropped += verdict == NFQ_DROP;
-	put_verdict(queue, id, verdict == NFQ_DROP ? NF_DROP : NF_ACCEPT, changed ? data : NULL, changed ? length : 0);
+	put_verdict(queue, id, verdict == NFQ_DROP ? NF_DROP : NF_ACCEPT, changed ? data : NULL,
+		    changed ? length : 0);
 }
 
 static void handle_error(struct nfq_queue *queue, const struct nlmsghdr *message)

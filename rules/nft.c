@@ -8,10 +8,12 @@
 #include <libnftnl/set.h>
 #include <libnftnl/table.h>
 #include <libnftnl/udata.h>
+#include <linux/filter.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,7 +54,7 @@ __attribute__((format(printf, 2, 3))) static void explain(char error[static RULE
 /* A group to listen to needs privileges of its own; without one the kernel objects at the first batch. */
 static int open_socket(struct mnl_socket **out, unsigned groups, char error[static RULES_ERROR_MAX])
 {
-	const int one = 1;
+	const int one = 1, room = RULES_WAITING_SIZE;
 	int reason;
 
 	*out = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -60,6 +62,8 @@ static int open_socket(struct mnl_socket **out, unsigned groups, char error[stat
 		/* Errors need not carry our own message back; where the kernel does not know this, they do.
 		 */
 		setsockopt(mnl_socket_get_fd(*out), SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof(one));
+		/* For a whole batch of waiting changes; where it is not granted, they go in smaller ones. */
+		setsockopt(mnl_socket_get_fd(*out), SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
 		return 0;
 	}
 	reason = errno;
@@ -69,6 +73,23 @@ static int open_socket(struct mnl_socket **out, unsigned groups, char error[stat
 		explain(error, "the kernel gives no netfilter socket: %s; load the module nfnetlink",
 			strerror(reason));
 	return -reason;
+}
+
+/* In the kernel, before they take room: in a flood they are thousands a second, and the kernel lets other processes run
+ * before it goes on with what made them when this socket is half full. What comes up all the same is told apart later. */
+static void pass_over_own_events(const struct rules_nft *nft)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct nlmsghdr, nlmsg_pid)), /* of the first message: */
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(nft->portid), 0,
+			 1), /* a commit's messages come together */
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	};
+	const struct sock_fprog program = {.len = sizeof(code) / sizeof(*code), .filter = code};
+
+	setsockopt(mnl_socket_get_fd(nft->events), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
 }
 
 int rules_nft_open(struct rules_nft **out, char error[static RULES_ERROR_MAX])
@@ -89,6 +110,7 @@ int rules_nft_open(struct rules_nft **out, char error[static RULES_ERROR_MAX])
 		return result;
 	}
 	nft->portid = mnl_socket_get_portid(nft->socket);
+	pass_over_own_events(nft);
 	*out = nft;
 	return 0;
 }

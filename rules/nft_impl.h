@@ -10,8 +10,12 @@
 #include <libnftnl/rule.h>
 
 /* A change of a set that waits for rules_nft_set_flush(). */
-#define RULES_WAITING_MAX 256 /* two messages each at most, in one batch */
+/* Two messages each at most, in one batch. Each batch costs some milliseconds, however many are in it: the kernel waits until
+ * no packet sees the old state any more. */
+#define RULES_WAITING_MAX 2048
 #define RULES_KEY_MAX 20
+#define RULES_ELEMENT_MAX 128       /* bytes of a message about one element */
+#define RULES_BATCH_ROOM (4 * 4096) /* bytes that a batch keeps free for its end */
 struct rules_change {
 	enum rules_set set;
 	uint8_t key[RULES_KEY_MAX];
@@ -20,6 +24,8 @@ struct rules_change {
 	bool keep;
 };
 
+#define RULES_WAITING_SIZE (RULES_WAITING_MAX * 2 * RULES_ELEMENT_MAX + RULES_BATCH_ROOM)
+
 struct rules_nft {
 	struct mnl_socket *socket; /* non-blocking: the kernel answers inside send */
 	struct mnl_socket *events;
@@ -27,6 +33,7 @@ struct rules_nft {
 	uint32_t sequence;
 	struct rules_change waiting[RULES_WAITING_MAX];
 	size_t waiting_count;
+	char waiting_buffer[RULES_WAITING_SIZE];
 	uint64_t refused;                   /* changes that waited, and that the kernel did not take */
 	uint64_t full_until_ms[RULES_SETS]; /* CLOCK_MONOTONIC; 0: not full */
 };
@@ -38,7 +45,7 @@ struct rules_message {
 	const struct rules_rule *rule;
 };
 
-#define RULES_MESSAGES_MAX 512
+#define RULES_MESSAGES_MAX (2 * RULES_WAITING_MAX)
 struct rules_batch {
 	char *buffer;
 	size_t capacity, used;

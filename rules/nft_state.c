@@ -16,7 +16,6 @@
 
 enum {
 	EVENTS_MAX = 32768,
-	WAITING_SIZE = 96 * 1024,
 	BATCH_SIZE = 16 * 1024,
 	FULL_PAUSE_MS = 1000,
 };
@@ -102,8 +101,8 @@ int rules_nft_set_add(struct rules_nft *nft, enum rules_set set, const void *key
 	return change_element(nft, set, key, key_length, NULL, timeout_s, true);
 }
 
-int rules_nft_map_add(struct rules_nft *nft, enum rules_set map, const void *key, size_t key_length, uint16_t port,
-		      unsigned timeout_s)
+int rules_nft_map_add(struct rules_nft *nft, enum rules_set map, const void *key, size_t key_length,
+		      uint16_t port, unsigned timeout_s)
 {
 	const uint16_t be = htons(port);
 
@@ -154,25 +153,29 @@ static void put_waiting(struct rules_nft *nft, struct rules_batch *batch, const 
 		add_element(nft, batch, NFT_MSG_DELSETELEM, place, c->key, NULL, 0);
 }
 
-/* One that the kernel refuses takes the others of its batch with it: then each is tried by itself. */
-void rules_nft_set_flush(struct rules_nft *nft)
+/* One that the kernel refuses takes the others of its batch with it: then each half is tried by itself, until it stands alone. */
+static void flush_some(struct rules_nft *nft, const struct rules_change *changes, size_t count)
 {
 	const struct rules_message *failed;
 	struct rules_batch batch;
-	char buffer[WAITING_SIZE];
 
-	if (!nft->waiting_count)
+	if (count == 1 && change_element(nft, changes->set, changes->key, changes->key_length, NULL,
+					 changes->timeout_s, changes->keep))
+		nft->refused++;
+	if (count <= 1)
 		return;
-	rules_batch_begin(nft, &batch, buffer, sizeof(buffer));
-	for (size_t i = 0; i < nft->waiting_count; i++)
-		put_waiting(nft, &batch, &nft->waiting[i]);
-	if (rules_batch_send(nft, &batch, &failed))
-		for (size_t i = 0; i < nft->waiting_count; i++) {
-			const struct rules_change *c = &nft->waiting[i];
+	rules_batch_begin(nft, &batch, nft->waiting_buffer, count * 2 * RULES_ELEMENT_MAX + RULES_BATCH_ROOM);
+	for (size_t i = 0; i < count; i++)
+		put_waiting(nft, &batch, &changes[i]);
+	if (!rules_batch_send(nft, &batch, &failed))
+		return;
+	flush_some(nft, changes, count / 2);
+	flush_some(nft, changes + count / 2, count - count / 2);
+}
 
-			if (change_element(nft, c->set, c->key, c->key_length, NULL, c->timeout_s, c->keep))
-				nft->refused++;
-		}
+void rules_nft_set_flush(struct rules_nft *nft)
+{
+	flush_some(nft, nft->waiting, nft->waiting_count);
 	nft->waiting_count = 0;
 }
 

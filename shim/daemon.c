@@ -28,7 +28,7 @@
 #include <string.h>
 #include <time.h>
 
-#define PACKETS_PER_TURN 256 /* then the other events get their chance */
+#define PACKETS_PER_TURN 1024 /* then the other events get their chance */
 #define DRAIN_MS 2000 /* at most, for what still waits in the queue at the end; silence ends it sooner */
 #define DRAIN_RELOAD_MS 200 /* likewise before the rules are replaced */
 #define TICK_MS 1000
