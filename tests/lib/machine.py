@@ -42,6 +42,8 @@ def apt_sources():
 def fresh_root(directory, packages=(), files=(), commands=()):
     """A new Debian in directory (which it empties): essential packages, apt and those named; then files are put into /root, and
     the shell commands are run in there. Raises with what went wrong."""
+    if not shutil.which("mmdebstrap"):
+        raise RuntimeError("mmdebstrap is missing: apt-get install mmdebstrap (or: tools/install-deps all)")
     shutil.rmtree(directory, ignore_errors=True)
     sources, proxies = apt_sources()
     suite = next(line.split()[2] for line in sources if "-" not in line.split()[2])
