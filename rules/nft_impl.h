@@ -15,7 +15,7 @@
 #define RULES_WAITING_MAX 2048
 #define RULES_KEY_MAX 20
 #define RULES_ELEMENT_MAX 128       /* bytes of a message about one element */
-#define RULES_BATCH_ROOM (4 * 4096) /* bytes that a batch keeps free for its end */
+#define RULES_BATCH_ROOM 16384 /* bytes that a batch keeps free for its end */
 struct rules_change {
 	enum rules_set set;
 	uint8_t key[RULES_KEY_MAX];
@@ -24,7 +24,7 @@ struct rules_change {
 	bool keep;
 };
 
-#define RULES_WAITING_SIZE (RULES_WAITING_MAX * 2 * RULES_ELEMENT_MAX + RULES_BATCH_ROOM)
+#define RULES_WAITING_SIZE (RULES_WAITING_MAX * 2ul * RULES_ELEMENT_MAX + RULES_BATCH_ROOM)
 
 struct rules_nft {
 	struct mnl_socket *socket; /* non-blocking: the kernel answers inside send */
@@ -45,7 +45,7 @@ struct rules_message {
 	const struct rules_rule *rule;
 };
 
-#define RULES_MESSAGES_MAX (2 * RULES_WAITING_MAX)
+#define RULES_MESSAGES_MAX (2ul * RULES_WAITING_MAX)
 struct rules_batch {
 	char *buffer;
 	size_t capacity, used;
