@@ -283,6 +283,12 @@ static bool take_special(struct shell_reader *r, struct builder *b, struct shell
 	}
 }
 
+/* Between words; other white space, such as a vertical tab, is a word's as any character is. */
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
 /* One character that is in no quotes. False: the command ends with it. */
 static bool take_unquoted(struct shell_reader *r, struct builder *b, struct shell_command *command)
 {
@@ -293,7 +299,7 @@ static bool take_unquoted(struct shell_reader *r, struct builder *b, struct shel
 			r->at++;
 		return false;
 	}
-	if (c == ' ' || c == '\t' || c == '\r')
+	if (is_blank(c))
 		end_word(r, b, command);
 	else if (c == '"')
 		put_double_quoted(r, b, command);
@@ -374,7 +380,7 @@ bool shell_next(struct shell_reader *r, struct shell_command *out)
 
 		*out = (struct shell_command){0};
 		while (more(r) && goes_on) {
-			if (!begin && !isspace((unsigned char)*r->at)) {
+			if (!begin && *r->at != '\n' && !is_blank(*r->at)) {
 				begin = r->at;
 				out->line = r->line;
 			}

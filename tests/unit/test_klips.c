@@ -168,6 +168,8 @@ static const struct vector vectors[] = {
 	{"iptables -N tcp\niptables -N tcp_\niptables -N '1+1'\niptables -A INPUT -j tcp",
 	 "chain tcp__ {\nchain tcp_ {\nchain c_1_1 {\nchain INPUT {\njump tcp__\n", ""},
 	{"ip6tables -A INPUT -i ipsec0 -p x", "chain INPUT {\n" IN "-p x\n", ""},
+	/* found by fuzzing: white space that is none to a shell, with a line number all the same */
+	{"\v\v\n\v# x\n", "", "1: no iptables command\n2: no iptables command\n"},
 	/* iptables-save */
 	{"*filter\n:INPUT DROP [0:0]\n:c - [0:0]\n[1:2] -A INPUT -i ipsec0 -j c\n-A c -p \"a b\" -s 'x\n-A c "
 	 "-d $y;z\nCOMMIT\n-A c",
