@@ -57,6 +57,6 @@ const struct libpcap *libpcap_load(char error[static LIBPCAP_ERROR_MAX])
 		library = dlopen(file_names[i], RTLD_NOW | RTLD_LOCAL);
 	if (library && find_functions(library, &loaded))
 		return &loaded;
-	snprintf(error, LIBPCAP_ERROR_MAX, "capture files need libpcap: %s", dlerror());
+	snprintf(error, LIBPCAP_ERROR_MAX, "capture files need libpcap (Debian: libpcap0.8): %s", dlerror());
 	return NULL;
 }
