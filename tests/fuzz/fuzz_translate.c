@@ -71,7 +71,8 @@ static void check_output(char *text, size_t length)
 	for (char *line = strtok_r(text, "\n", &saved); line; line = strtok_r(NULL, "\n", &saved)) {
 		line += strspn(line, "\t");
 		check(has_form(line));
-		depth += *line != '#' && line[strlen(line) - 1] == '{';
+		/* the stand-in's rule may end with a word of the input */
+		depth += *line != '#' && line[strlen(line) - 1] == '{' && !strstr(line, RULE);
 		depth -= *line == '}';
 		check(depth >= 0 && depth <= 2);
 	}
