@@ -221,7 +221,7 @@ static const struct option_spec options[] = {
 	 .session = true,
 	 .expected = SECONDS_EXPECTED,
 	 .high = 86400,
-	 .help = "end a session silent for that long when its client connects anew (20s)"},
+	 .help = "end a session silent for that long when its client connects anew (22s)"},
 	{.name = "end-closed",
 	 .kind = KIND_CHOICE,
 	 .offset = AT_SESSION(end_closed),
@@ -707,7 +707,7 @@ static bool set_defaults(struct config *c)
 			    .idle_timeout = 600,
 			    .close_grace_ms = 300,
 			    .end_closed = true,
-			    .supersede_after = 20},
+			    .supersede_after = 22},
 	};
 	c->l2tp_hostname = strdup("anonymous");
 	c->state_dir = strdup(CONFIG_DEFAULT_STATE_DIR);

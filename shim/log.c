@@ -43,6 +43,8 @@ static const struct {
 	[LOG_STACK_WORKER_DIED] = {"stack-worker-died", ERROR},
 	[LOG_XFRM_MISSING] = {"xfrm-missing", WARNING},
 	[LOG_XFRM_ERROR] = {"xfrm-error", WARNING},
+	[LOG_SESSIONS_FOUND] = {"sessions-found", NOTICE},
+	[LOG_ALIVE_UNREADABLE] = {"alive-unreadable", WARNING},
 	[LOG_SESSION_UP] = {"session-up", NOTICE},
 	[LOG_SESSION_ENDS] = {"session-ends", NOTICE},
 	[LOG_SESSION_KEPT] = {"session-kept", NOTICE},

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define SAMPLE_S 5            /* between two looks at the SAs' counters and the alive sets */
-#define DETECT_EVERY 2        /* samples between two looks for a stack, while there is none */
+#define DETECT_EVERY 2        /* samples between two looks for the stack, which may come, go and change */
 #define LONGEST_WAIT_MS 60000 /* the timer looks at the table at least that often */
 
 struct watch {
@@ -27,7 +27,10 @@ struct watch {
 	struct event *stack_event, *xfrm_event, *deadline, *sample;
 	enum stack_kind kind;
 	unsigned samples;
-	bool detect_complained;
+	bool detect_complained, alive_complained;
+	bool dumped;   /* every SA of the kernel has been seen once, */
+	bool told;     /* and the log has said so: before that, sessions are found, not new */
+	uint64_t alive_at, dump_at; /* when the alive sets were read last, when the dump began that runs */
 };
 
 /* Actions */
@@ -59,7 +62,8 @@ static void log_session(struct watch *w, const struct session_action *a)
 {
 	switch (a->kind) {
 	case SESSION_STARTED:
-		log_event(w->log, LOG_SESSION_UP, &a->peer, "session up, L2TP port %u, %s", a->l2tp_port,
+		if (w->told)
+			log_event(w->log, LOG_SESSION_UP, &a->peer, "session up, L2TP port %u, %s", a->l2tp_port,
 			  ike_dialect_name((enum ike_dialect)a->profile));
 		break;
 	case SESSION_ENDED:
@@ -85,6 +89,8 @@ static void keep_warm(struct watch *w, const struct session_action *a)
 	stack_warm(w->stack, &client);
 }
 
+static void take_sample(struct watch *w);
+
 static void act(struct watch *w, const struct session_action *a)
 {
 	switch (a->kind) {
@@ -97,6 +103,9 @@ static void act(struct watch *w, const struct session_action *a)
 		break;
 	case SESSION_KEEP_WARM:
 		keep_warm(w, a);
+		break;
+	case SESSION_SAMPLE:
+		take_sample(w);
 		break;
 	default:
 		log_session(w, a);
@@ -152,6 +161,7 @@ static void on_dump_begin(void *ctx)
 {
 	struct watch *w = ctx;
 
+	w->dump_at = clock_now_ms();
 	session_dump_begin(w->table);
 }
 
@@ -159,8 +169,23 @@ static void on_dump_end(void *ctx, int error)
 {
 	struct watch *w = ctx;
 
-	if (!error)
-		session_dump_end(w->table, clock_now_ms());
+	if (error)
+		return;
+	session_dump_end(w->table, clock_now_ms());
+	w->dumped = true;
+	session_sampled(w->table, w->alive_at < w->dump_at ? w->alive_at : w->dump_at);
+}
+
+/* Once, after the first whole dump: the table is complete. */
+static void tell_found(struct watch *w)
+{
+	const struct session_stats stats = session_stats(w->table);
+
+	if (w->told || !w->dumped)
+		return;
+	w->told = true;
+	log_event(w->log, LOG_SESSIONS_FOUND, NULL, "sessions: %zu found, with %zu SAs, in %llu ms", stats.sessions, stats.sas,
+		  (unsigned long long)xfrm_stats(w->xfrm).dump_ms);
 }
 
 static void on_xfrm(evutil_socket_t fd, short what, void *ctx)
@@ -173,6 +198,7 @@ static void on_xfrm(evutil_socket_t fd, short what, void *ctx)
 	if (rc)
 		log_event(w->log, LOG_XFRM_ERROR, NULL, "xfrm: %s", strerror(-rc));
 	follow(w);
+	tell_found(w);
 }
 
 /* Key: address, then the port in the first two of four bytes (nftables pads each part of a concatenation). */
@@ -191,19 +217,40 @@ static void on_alive(void *ctx, const void *key, size_t key_length, uint64_t exp
 	session_alive(w->table, clock_now_ms(), &peer, expires_ms < timeout_ms ? timeout_ms - expires_ms : 0);
 }
 
+/* Without the alive sets nobody knows who is silent: then no session ends for that. */
+static void read_alive(struct watch *w)
+{
+	const uint64_t now = clock_now_ms();
+	int rc = rules_nft_set_dump(w->nft, RULES_SET_ALIVE4, on_alive, w);
+
+	if (!rc)
+		rc = rules_nft_set_dump(w->nft, RULES_SET_ALIVE6, on_alive, w);
+	if (!rc)
+		w->alive_at = now;
+	else if (!w->alive_complained)
+		log_event(w->log, LOG_ALIVE_UNREADABLE, NULL,
+			  "sessions: the sets of peers seen alive cannot be read: %s; no session is ended for silence until "
+			  "they can", strerror(-rc));
+	w->alive_complained = rc != 0;
+}
+
+/* The alive sets at once, the counters as the dump is read. */
+static void take_sample(struct watch *w)
+{
+	if (session_stats(w->table).sessions)
+		read_alive(w);
+	if (w->xfrm)
+		xfrm_dump(w->xfrm);
+}
+
 static void on_sample(evutil_socket_t fd, short what, void *ctx)
 {
 	struct watch *w = ctx;
 
 	(void)fd;
 	(void)what;
-	if (session_stats(w->table).sessions) {
-		rules_nft_set_dump(w->nft, RULES_SET_ALIVE4, on_alive, w);
-		rules_nft_set_dump(w->nft, RULES_SET_ALIVE6, on_alive, w);
-	}
-	if (w->xfrm)
-		xfrm_dump(w->xfrm);
-	if (w->kind == STACK_AUTO && w->samples++ % DETECT_EVERY == 0)
+	take_sample(w);
+	if (w->samples++ % DETECT_EVERY == 0)
 		stack_detect(w->stack);
 	follow(w);
 }
@@ -215,8 +262,12 @@ static void on_detected(void *ctx, enum stack_kind kind, int error, const char *
 	struct watch *w = ctx;
 
 	if (error) {
-		if (!w->detect_complained)
+		if (w->kind != STACK_AUTO)
+			log_event(w->log, LOG_STACK_NOT_FOUND, NULL, "stack: %s has gone: %s",
+				  stack_kind_name(w->kind), text);
+		else if (!w->detect_complained)
 			log_event(w->log, LOG_STACK_NOT_FOUND, NULL, "stack: none found yet: %s", text);
+		w->kind = STACK_AUTO;
 		w->detect_complained = true;
 		return;
 	}

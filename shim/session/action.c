@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define SAMPLE_EVERY_MS 1000 /* at least between two that are asked for: each reads every SA */
+
 void action_push(struct session_table *table, uint32_t index, enum session_action_kind kind)
 {
 	struct session *s = table_session(table, index);
@@ -67,6 +69,15 @@ static bool identify_action(struct session_table *table, struct session_action *
 	return false;
 }
 
+static bool sample_action(struct session_table *table, uint64_t now_ms, struct session_action *out)
+{
+	if (!table->waiting || now_ms < table->sample_asked_at + SAMPLE_EVERY_MS)
+		return false;
+	table->sample_asked_at = now_ms;
+	*out = (struct session_action){.kind = SESSION_SAMPLE};
+	return true;
+}
+
 static void leave_line(struct session_table *table, uint32_t index)
 {
 	table->first_action = table_session(table, index)->next_action;
@@ -79,7 +90,7 @@ bool session_next_action(struct session_table *table, uint64_t now_ms, struct se
 	const uint32_t index = first_waiting(table);
 
 	if (!index)
-		return identify_action(table, out);
+		return identify_action(table, out) || sample_action(table, now_ms, out);
 	struct session *s = table_session(table, index);
 	unsigned kind = 0;
 

@@ -11,6 +11,7 @@
 #define RETRY_MAX_MS 60000
 #define PAYLOAD_BYTES 128 /* HELLO, LCP echo and their answers are smaller packets than this */
 #define TICK_MAX 1000     /* sessions looked at in one tick: the packet path does not wait for more */
+#define SAMPLE_WAIT_MS 1000
 #define IDENTIFY_FIRST_MS 500
 #define IDENTIFY_TRIES 4
 
@@ -395,16 +396,19 @@ static void add_sa(struct session_table *table, uint64_t now_ms, const struct sa
 
 static void remember_gone(struct session_table *table, const struct sa_info *info)
 {
-	if (table->dumping)
-		table->gone[table->gone_count++ % GONE_MAX] =
+	if (!table->dumping || table->gone_count > GONE_MAX)
+		return;
+	if (table->gone_count < GONE_MAX)
+		table->gone[table->gone_count] =
 			(struct gone_sa){.peer = info->peer, .spi = info->spi, .outbound = info->outbound};
+	table->gone_count++;
 }
 
 static bool is_gone(const struct session_table *table, const struct sa_info *info)
 {
-	const size_t count = table->gone_count < GONE_MAX ? table->gone_count : GONE_MAX;
-
-	for (size_t i = 0; i < count; i++)
+	if (table->gone_count > GONE_MAX)
+		return true; /* perhaps; the next dump will tell */
+	for (size_t i = 0; i < table->gone_count; i++)
 		if (table->gone[i].spi == info->spi && table->gone[i].outbound == info->outbound &&
 		    endpoint_same_host(&table->gone[i].peer, &info->peer))
 			return true;
@@ -607,13 +611,41 @@ void session_end_result(struct session_table *table, uint64_t now_ms, uint64_t i
 	schedule(table, index);
 }
 
+/* What is known of a session is as old as the last sample. One that began before the deadline may have missed the sign of
+ * life that would have moved it. */
+static void wait_for_sample(struct session_table *table, uint32_t index, uint64_t now_ms)
+{
+	table_session(table, index)->waits = 1;
+	table->waiting = true;
+	deadline_set(table, index, now_ms + SAMPLE_WAIT_MS);
+}
+
+void session_sampled(struct session_table *table, uint64_t began_ms)
+{
+	if (began_ms > table->sampled_at)
+		table->sampled_at = began_ms;
+	if (!table->waiting)
+		return;
+	table->waiting = false;
+	for (size_t b = 0; b < table->bucket_count; b++)
+		for (uint32_t at = table->buckets[BY_ADDRESS][b]; at;
+		     at = table_session(table, at)->link[BY_ADDRESS].next)
+			if (table_session(table, at)->waits)
+				deadline_set(table, at, began_ms);
+}
+
 static void session_due(struct session_table *table, uint64_t now_ms, uint32_t index)
 {
 	struct session *s = table_session(table, index);
 
+	s->waits = 0;
 	if (is_open(s)) {
 		const struct rule_answer end = rules_next_end(table, s);
 
+		if (end.at <= now_ms && table->sampled_at < end.at) {
+			wait_for_sample(table, index, now_ms);
+			return;
+		}
 		if (end.at <= now_ms) {
 			begin_end(table, index, now_ms, end.reason);
 			return;

@@ -83,6 +83,10 @@ void session_sa_gone(struct session_table *table, uint64_t now_ms, const struct 
 void session_dump_begin(struct session_table *table);
 void session_dump_end(struct session_table *table, uint64_t now_ms);
 
+/* The counters of all SAs and what the alive sets say, as of began_ms or later, have all been handed in: the answer to
+ * SESSION_SAMPLE, and welcome at any time. No time-out ends a session on older knowledge than its own deadline. */
+void session_sampled(struct session_table *table, uint64_t began_ms);
+
 /* The peer was seen on UDP 500 or 4500 age_ms ago (the kernel's alive sets): keep-alive, IKE or ESP in UDP.
  */
 void session_alive(struct session_table *table, uint64_t now_ms, const struct endpoint *peer,
@@ -138,6 +142,7 @@ enum session_action_kind {
 	SESSION_KEPT,      /* for the log: life came back, the end was taken back */
 	SESSION_IDENTIFY,  /* ask the stack for the IKE SAs of peer's address */
 	SESSION_KEEP_WARM, /* send something through the tunnel of this client */
+	SESSION_SAMPLE,    /* of no session: look at counters and alive sets now, then session_sampled() */
 };
 struct session_action {
 	enum session_action_kind kind;

@@ -37,7 +37,8 @@ struct session {
 	uint8_t started : 1;       /* SESSION_STARTED was said */
 	uint8_t gone : 1;          /* no SA left: waits for SESSION_ENDED to be handed out */
 	uint8_t in_line : 1;       /* stands in the line of actions */
-	uint8_t taken_back : 4;    /* SESSION_KEPT waits: the end that was */
+	uint8_t waits : 1;         /* a time-out is over: ended if the next sample shows no life */
+	uint8_t taken_back : 3;    /* SESSION_KEPT waits: the end that was */
 	uint16_t sas_in, sas_out;
 	uint32_t reqid;
 	uint32_t first_sa;      /* newest first */
@@ -78,7 +79,10 @@ struct session_table {
 	uint32_t first_action, last_action;
 	uint32_t generation;
 	bool dumping;
-	/* SAs whose end was told while a dump runs: it may still show them. The newest; a few are enough. */
+	bool waiting; /* some sessions do */
+	uint64_t sampled_at, sample_asked_at;
+	/* SAs whose end was told while a dump runs: it may still show them. With more of them than this, nothing new is
+	 * believed of that dump. */
 	struct gone_sa {
 		struct endpoint peer;
 		uint32_t spi;

@@ -48,7 +48,8 @@ static void discard_actions(struct session_table *table, uint64_t now)
 	struct session_action action;
 
 	while (session_next_action(table, now, &action))
-		;
+		if (action.kind == SESSION_SAMPLE)
+			session_sampled(table, now);
 }
 
 static void sample(struct session_table *table, size_t count, uint64_t now, uint64_t packets)

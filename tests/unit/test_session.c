@@ -45,6 +45,11 @@ static void drain(struct session_table *t, uint64_t now, struct log *log)
 
 	log->count = 0;
 	while (session_next_action(t, now, &a)) {
+		if (a.kind == SESSION_SAMPLE) { /* and there is nothing new */
+			session_sampled(t, now);
+			session_tick(t, now);
+			continue;
+		}
 		assert_true(log->count < sizeof log->actions / sizeof *log->actions);
 		log->actions[log->count++] = a;
 	}
@@ -411,6 +416,42 @@ static void test_answered_in_the_same_sample(void **state)
 		assert_int_equal(view(t, T0 + SECOND, A).why, SESSION_IDLE);
 	}
 	assert_int_equal(run_until_end(t, T0 + SECOND, T0 + 599 * SECOND, NULL, &log), 0);
+	session_table_free(t);
+}
+
+/* A keep-alive is 24 s younger than what the last look at the alive set showed, for that look is 4 s old: who is due is
+ * looked at once more before it ends. */
+static void test_no_end_on_stale_knowledge(void **state)
+{
+	struct session_table *t = new_table();
+	struct session_action a;
+	const char *other = "198.51.100.8:21002";
+	const uint64_t due = T0 + 600 * SECOND;
+
+	(void)state;
+	connect_client(t, T0, A, 49152, 0x10);
+	connect_client(t, T0, other, 49153, 0x20);
+	while (session_next_action(t, T0, &a))
+		assert_int_not_equal(a.kind, SESSION_SAMPLE);
+	session_sampled(t, due - SECOND);
+	session_tick(t, due);
+	assert_true(session_next_action(t, due, &a));
+	assert_int_equal(a.kind, SESSION_SAMPLE);
+	assert_false(session_next_action(t, due, &a)); /* asked once */
+	assert_int_equal(session_next_deadline(t), due + SECOND);
+	session_sampled(t, due - 1); /* one that began before: not enough */
+	session_tick(t, due + SECOND);
+	assert_true(session_next_action(t, due + SECOND, &a)); /* and once more, a second later */
+	assert_int_equal(a.kind, SESSION_SAMPLE);
+	alive(t, due + SECOND + 10, other, 4 * SECOND);
+	session_sampled(t, due + SECOND);
+	session_tick(t, due + SECOND + 20);
+	assert_true(session_next_action(t, due + SECOND + 20, &a));
+	assert_int_equal(a.kind, SESSION_END);
+	assert_int_equal(a.reason, SESSION_IDLE);
+	assert_int_equal(a.peer.port, 21001);
+	assert_false(session_next_action(t, due + SECOND + 20, &a));
+	assert_int_equal(view(t, due + SECOND + 20, other).state, SESSION_UP);
 	session_table_free(t);
 }
 
@@ -811,6 +852,28 @@ static void test_dump_does_not_raise_the_dead(void **state)
 	session_table_free(t);
 }
 
+/* More ends during one dump than are remembered: what it shows anew waits for the next dump. */
+static void test_dump_amid_many_ends(void **state)
+{
+	struct session_table *t = new_table();
+	struct sa_info in = sa_of(A, 1701, 0x10, false);
+
+	(void)state;
+	in.dumped = true;
+	session_dump_begin(t);
+	gone(t, T0, A, 0x10);
+	for (uint32_t i = 0; i < 100; i++)
+		gone(t, T0, B, 0x1000 + 2 * i);
+	session_sa(t, T0, &in, 0);
+	assert_int_equal(session_stats(t).sas, 0);
+	session_dump_end(t, T0);
+	session_dump_begin(t);
+	session_sa(t, T0, &in, 0);
+	session_dump_end(t, T0);
+	assert_int_equal(session_stats(t).sas, 1);
+	session_table_free(t);
+}
+
 static void test_nat_mapping_moves(void **state)
 {
 	struct session_table *t = new_table();
@@ -978,6 +1041,7 @@ int main(void)
 		cmocka_unit_test(test_keep_alives_keep),
 		cmocka_unit_test(test_one_direction_in_is_life),
 		cmocka_unit_test(test_answered_in_the_same_sample),
+		cmocka_unit_test(test_no_end_on_stale_knowledge),
 		cmocka_unit_test(test_plain_esp_waits_for_the_hello),
 		cmocka_unit_test(test_plain_esp_lives_by_ike),
 		cmocka_unit_test(test_idle),
@@ -996,6 +1060,7 @@ int main(void)
 		cmocka_unit_test(test_life_takes_an_end_back),
 		cmocka_unit_test(test_dump_sweeps),
 		cmocka_unit_test(test_dump_does_not_raise_the_dead),
+		cmocka_unit_test(test_dump_amid_many_ends),
 		cmocka_unit_test(test_nat_mapping_moves),
 		cmocka_unit_test(test_keep_warm),
 		cmocka_unit_test(test_bound),
