@@ -215,6 +215,21 @@ int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct
 	return REAL(recvmmsg)(fd, messages, count, flags, timeout);
 }
 
+/* INJECT_XFRM_BUFFER: the receive buffer of XFRM sockets, bytes, whatever the program asks for. */
+int setsockopt(int fd, int level, int name, const void *value, socklen_t length)
+{
+	const char *bytes = getenv("INJECT_XFRM_BUFFER");
+	const bool sizes = level == SOL_SOCKET && (name == SO_RCVBUF || name == SO_RCVBUFFORCE);
+	const int capped = bytes ? atoi(bytes) : 0;
+	int protocol = -1;
+	socklen_t protocol_length = sizeof protocol;
+
+	if (bytes && sizes && !getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &protocol_length) &&
+	    protocol == NETLINK_XFRM)
+		value = &capped;
+	return REAL(setsockopt)(fd, level, name, value, length);
+}
+
 /* For valgrind, whose own system calls the filter would hit. */
 int seccomp_load(void *filter)
 {

@@ -6,6 +6,8 @@ import json
 import os
 import re
 import signal
+import socket
+import struct
 import subprocess
 
 from . import hosts
@@ -45,6 +47,15 @@ class Natshim:
 
     def logged(self, pattern, seconds=3.0, since=0):
         return bool(hosts.wait_for(lambda: re.search(pattern, self.log(since)), seconds))
+
+    def ask(self, operation=1, argument=b""):
+        """What natshim's control socket answers (shim/control.h), without starting a program: (done, text). OSError: nobody is there."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as control:
+            control.settimeout(10)
+            control.connect(f"/proc/{self.host.holder.pid}/root/run/natshim/control.sock")
+            control.sendall(struct.pack("!BBH", 1, operation, len(argument)) + argument)
+            answer = b"".join(iter(lambda: control.recv(65536), b""))
+        return answer[1] == 0, answer[8:].decode()
 
     def status(self):
         return json.loads(self.host.run(binary(), "status", "--json").stdout)

@@ -13,6 +13,16 @@ SAMPLE = 5  # seconds between two looks of natshim at the counters
 OPTIONS = ("--dead-after", DEAD, "--idle-timeout", IDLE, "--supersede-after", SUPERSEDE)
 
 
+def close(lab, client, seconds=4):
+    """The client's StopCCN, and no Delete after it. A list of (seconds from then, what was deleted) within so many seconds."""
+    with lab.recorded() as events:
+        began = time.time()
+        client.lac.close(time.monotonic())
+        client.silent, client.keepalives = True, False
+        lab.serve(seconds)
+    return [(when - began, what) for when, what in events]
+
+
 class Ends:
     def __init__(self, lab):
         self.lab = lab
@@ -44,15 +54,11 @@ class Ends:
     def _closes(self, client):
         """The client's StopCCN, and when each thing of it was gone."""
         lab = self.lab
-        with lab.recorded() as events:
-            began = time.time()
-            client.lac.close(time.monotonic())
-            client.silent, client.keepalives = True, False
-            lab.serve(4)
+        events = close(lab, client)
         left = lab.remains(client)
-        tap.diag("after the StopCCN: " + ", ".join(f"{when - began:.2f} s {what}" for when, what in sorted(events)))
+        tap.diag("after the StopCCN: " + ", ".join(f"{when:.2f} s {what}" for when, what in sorted(events)))
         parts = [sum(word in what for _, what in events) for word in ("proto esp", "dir ", lab.stack.ike_deleted)]
-        seconds = max(events)[0] - began if events else 99
+        seconds = max(events)[0] if events else 99
         tap.ok(not left and parts[0] >= 2 and parts[1] >= 2 and parts[2] and seconds <= 1,
                f"closed: SAs, policies and IKE state are gone {seconds:.2f} s after the StopCCN (within 1 s)",
                lambda: f"{left}\n{events}\n{lab.natshim.log()}\n{tap.tail(lab.stack.log())}")
