@@ -87,7 +87,7 @@ void session_dump_end(struct session_table *table, uint64_t now_ms);
  * SESSION_SAMPLE, and welcome at any time. No time-out ends a session on older knowledge than its own deadline. */
 void session_sampled(struct session_table *table, uint64_t began_ms);
 
-/* The peer was seen on UDP 500 or 4500 age_ms ago (the kernel's alive sets): keep-alive, IKE or ESP in UDP.
+/* The peer was seen on UDP 500 or 4500 age_ms ago (the kernel's alive sets): keep-alive or IKE.
  */
 void session_alive(struct session_table *table, uint64_t now_ms, const struct endpoint *peer,
 		   uint64_t age_ms);

@@ -64,7 +64,7 @@ struct identify {
 };
 #define IDENTIFY_MAX 64
 
-_Static_assert(SESSION_ENDS <= 1 << 4 && SESSION_KEEP_WARM < 6 && RIVAL_SAME_ID < 1 << 2,
+_Static_assert(SESSION_ENDS <= 1 << 3 && SESSION_KEEP_WARM < 6 && RIVAL_SAME_ID < 1 << 2,
 	       "the bit fields hold them");
 
 #define GONE_MAX 64
