@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { ESP = 50, MESSAGE_MAX = 8192, EVENTS_PER_READ = 64 };
+enum { ESP = 50, MESSAGE_MAX = 8192, EVENTS_PER_READ = 64, REPLACE_TRIES = 8 };
 
 struct swap {
 	struct nl_sock *requests, *events;
@@ -348,6 +348,17 @@ static void read_sa(struct swap *swap, struct esp_sa *out)
 		OPENSSL_cleanse(out, sizeof *out);
 }
 
+/* A packet between the two finds no SA, and where the policy names the SPI (strongSwan's does) the kernel notes down under that
+ * very SPI that one is wanted: EEXIST for ours, until that note is deleted in its place. */
+static int replace(struct swap *swap, struct nl_msg *del, struct nl_msg *add)
+{
+	int rc = send_both(swap->requests, del, add);
+
+	for (unsigned i = 0; rc == -EEXIST && i < REPLACE_TRIES; i++)
+		rc = send_both(swap->requests, del, add);
+	return rc;
+}
+
 int swap_keys(struct swap *swap, const struct endpoint *destination, const uint8_t spi[static 4],
 	      const uint8_t *material, size_t material_length, struct esp_sa *before)
 {
@@ -367,7 +378,7 @@ int swap_keys(struct swap *swap, const struct endpoint *destination, const uint8
 		read_sa(swap, before);
 	add = addition(swap, &m);
 	del = add ? deletion(swap, &id) : NULL;
-	rc = del ? send_both(swap->requests, del, add) : -EMSGSIZE;
+	rc = del ? replace(swap, del, add) : -EMSGSIZE;
 	wipe(add);
 	nlmsg_free(del);
 	OPENSSL_cleanse(swap->dump, sizeof swap->dump);
