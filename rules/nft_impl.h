@@ -11,7 +11,7 @@
 
 /* A change of a set that waits for rules_nft_set_flush(). */
 /* Two messages each at most, in one batch. Each batch costs some milliseconds, however many are in it: the kernel waits until
- * no packet sees the old state any more. */
+ * no packet sees the old state any more (so it seems: not shown). */
 #define RULES_WAITING_MAX 2048
 #define RULES_KEY_MAX 20
 #define RULES_ELEMENT_MAX 128       /* bytes of a message about one element */
