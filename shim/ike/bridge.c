@@ -106,6 +106,7 @@ void quick_free(struct session *s, struct quick *q)
 	s->quick_count--;
 	for (unsigned i = 0; i <= QUICK_MESSAGES; i++)
 		memory_free(&q->memory[i]);
+	free(q->sa);
 	OPENSSL_cleanse(q, sizeof *q);
 	free(q);
 }

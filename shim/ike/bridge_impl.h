@@ -72,7 +72,9 @@ struct quick {
 	unsigned passed; /* messages */
 	uint8_t iv[LEGS][KEYS_BLOCK_MAX];
 	struct nonce nonce_i, nonce_r;
-	uint8_t spi_i[SPI_LEN], spi_r[SPI_LEN];
+	uint8_t spi_i[SPI_LEN], spi_r[SPI_LEN]; /* spi_i: of the first proposal, then of the chosen one */
+	uint8_t *sa; /* body of the initiator's SA payload; owned */
+	size_t sa_length;
 	struct identity id_ci, id_cr;   /* as the initiator sent them */
 	uint16_t client_port, own_port; /* of L2TP, where the server is told another one; else 0 */
 	unsigned group[LEGS];           /* of PFS; 0: none */

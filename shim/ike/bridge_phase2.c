@@ -202,6 +202,25 @@ struct scratch {
 	struct identity id;
 };
 
+/* Each proposal can have an SPI of its own, and which one counts is known with the answer. */
+static bool keep_proposals(struct quick *q, struct bytes sa)
+{
+	q->sa = malloc(sa.length);
+	if (!q->sa)
+		return false;
+	memcpy(q->sa, sa.data, sa.length);
+	q->sa_length = sa.length;
+	return true;
+}
+
+static void choose_spi(struct quick *q, uint8_t proposal)
+{
+	struct offer_esp chosen;
+
+	if (offer_read_esp((struct bytes){q->sa, q->sa_length}, proposal, &chosen))
+		memcpy(q->spi_i, chosen.spi, SPI_LEN);
+}
+
 static enum bridge_reason first_quick(struct work *w, struct session *s, struct quick *q, struct scratch *own)
 {
 	const struct payload *sa = payloads_only(&w->payloads, ISAKMP_SA);
@@ -210,6 +229,8 @@ static enum bridge_reason first_quick(struct work *w, struct session *s, struct 
 
 	if (!sa || !nonce || !nonce_keep(&q->nonce_i, nonce->body) || !offer_read_esp(sa->body, 0, &esp))
 		return BRIDGE_MALFORMED;
+	if (!keep_proposals(q, sa->body))
+		return BRIDGE_FAILED;
 	memcpy(q->spi_i, esp.spi, SPI_LEN);
 	choose_groups(w, s, q, esp.group > 32 ? 0 : esp.group);
 	first_ids(w, s, q, &own->id);
@@ -227,6 +248,7 @@ static enum bridge_reason answer_quick(struct work *w, struct session *s, struct
 	if (!sa || !nonce || !nonce_keep(&q->nonce_r, nonce->body) || !offer_read_esp(sa->body, 0, &esp))
 		return BRIDGE_MALFORMED;
 	memcpy(q->spi_r, esp.spi, SPI_LEN);
+	choose_spi(q, esp.proposal);
 	answer_ids(w, s, q);
 	reason = relay_pfs(w, q, &sa->body, &own->public);
 	if (reason == BRIDGE_RELAYED && q->peer[LEG_CLIENT].length &&

@@ -73,11 +73,12 @@ class Exchange:
 
     def __init__(self, name, client=("3des", "sha1", 2), server=("aes256", "sha256", 14), by_server=False, dialect="apple",
                  when="needed", short=False, pfs=0, client_vids=(), life=3600, natoa=False, foreign=False, nated=NATED, told=None,
-                 identity=None):
+                 identity=None, proposals=1):
         self.name, self.dialect, self.by_server, self.lines = name, dialect, by_server, [f"exchange {name}", when]
         self.random = Random()
         self.suites = {"client": client, "server": server}
         self.pfs, self.natoa, self.foreign = pfs, natoa, foreign
+        self.proposals = proposals  # of Quick Mode; the last one is chosen
         self.nated = nated  # the client's address outside
         self.identity = identity or ike1.identity_body(ipaddress.ip_address(CLIENT).packed)  # its ID of phase 1
         self.told = ike1.identity_body(ipaddress.ip_address(told).packed) if told else self.identity  # as the server hears it
@@ -263,6 +264,16 @@ class Exchange:
         attributes = b"".join(ike1.attribute(*p) for p in pairs)
         return ike1.sa_body([attributes], protocol=3, transform_id=12, spi=spi)
 
+    def esp_offer(self, spi, group):
+        """Proposals before the one that will be chosen have SPIs of their own."""
+        bodies = [self.esp_sa(noise(f"{spi.hex()}{n}", 4), group)[8:] for n in range(1, self.proposals)]
+        before = b"".join(b"\2" + body[1:4] + bytes([n]) + body[5:] for n, body in enumerate(bodies, 1))
+        return struct.pack(">II", 1, 1) + before + self.esp_chosen(spi, group)
+
+    def esp_chosen(self, spi, group):
+        body = self.esp_sa(spi, group)[8:]
+        return body[:4] + bytes([self.proposals]) + body[5:]
+
     def quick(self, msgid=0x01020304, by=None):
         i = by or self.initiator
         r, name = self.other(i), f"{self.name}{msgid}"
@@ -294,8 +305,11 @@ class Exchange:
             kind = 16 if leg == "client" and self.dialect.startswith("draft") else NATOA
             return [(kind, b"\1\0\0\0" + ipaddress.ip_address(a).packed) for a in (CLIENT, SERVER)]
 
+        def sa(sender, group):
+            return self.esp_offer(spi[sender], group) if sender == i else struct.pack(">II", 1, 1) + self.esp_chosen(spi[sender], group)
+
         def negotiate(sender, nonce, leg, client):
-            return ([(ike1.SA, self.esp_sa(spi[sender], self.group(leg, i))), (ike1.NONCE, nonce)] + ke(leg, sender) + ids(client, i) +
+            return ([(ike1.SA, sa(sender, self.group(leg, i))), (ike1.NONCE, nonce)] + ke(leg, sender) + ids(client, i) +
                     natoa(sender, leg))
         if i == "client":  # QM1 says the client's ID on both legs; QM2 of the server may say another
             first_in, first_out, second_in, second_out = client_id, client_id, as_server, client_id
@@ -428,6 +442,7 @@ def exchanges():
     yield whole("natoa-draft-07", natoa=True, dialect="draft-07")
     yield whole("natoa-rfc", natoa=True, dialect="rfc3947")
     yield whole("foreign-id", foreign=True, natoa=True)
+    yield whole("second-proposal", proposals=2)
     yield whole("long-life", life=100000)
     yield whole("foreign", when="foreign", client=("3des", "sha1", 14))
     yield whole("always", when="always", client=("3des", "sha1", 14))
