@@ -254,7 +254,8 @@ static enum bridge_reason answer_quick(struct work *w, struct session *s, struct
 	if (reason == BRIDGE_RELAYED && q->peer[LEG_CLIENT].length &&
 	    !work_shared(w, q->group[LEG_CLIENT], q->secret[LEG_CLIENT], &q->peer[LEG_CLIENT], q->shared))
 		reason = BRIDGE_FAILED;
-	OPENSSL_cleanse(q->secret, sizeof q->secret);
+	if (reason == BRIDGE_RELAYED) /* after a bad public value a good one may still come */
+		OPENSSL_cleanse(q->secret, sizeof q->secret);
 	return reason;
 }
 

@@ -73,12 +73,13 @@ class Exchange:
 
     def __init__(self, name, client=("3des", "sha1", 2), server=("aes256", "sha256", 14), by_server=False, dialect="apple",
                  when="needed", short=False, pfs=0, client_vids=(), life=3600, natoa=False, foreign=False, nated=NATED, told=None,
-                 identity=None, proposals=1):
+                 identity=None, proposals=1, bad_answer=False):
         self.name, self.dialect, self.by_server, self.lines = name, dialect, by_server, [f"exchange {name}", when]
         self.random = Random()
         self.suites = {"client": client, "server": server}
         self.pfs, self.natoa, self.foreign = pfs, natoa, foreign
         self.proposals = proposals  # of Quick Mode; the last one is chosen
+        self.bad_answer = bad_answer  # message 2 of Quick Mode comes with a public value out of range first
         self.nated = nated  # the client's address outside
         self.identity = identity or ike1.identity_body(ipaddress.ip_address(CLIENT).packed)  # its ID of phase 1
         self.told = ike1.identity_body(ipaddress.ip_address(told).packed) if told else self.identity  # as the server hears it
@@ -319,6 +320,9 @@ class Exchange:
         one = negotiate(i, ni, i, first_in), negotiate(i, ni, r, first_out)
         self.pair(i, ike1.QUICK, msgid, *one, b"", ivs, EXPECT if i == "client" else 0)
         two = negotiate(r, nr, r, second_in), negotiate(r, nr, i, second_out)
+        if self.bad_answer:
+            bad = [(kind, bytes(len(body)) if kind == ike1.KE else body) for kind, body in two[0]]
+            self.step(r, self.sealed(r, ike1.QUICK, self.hashed(r, msgid, bad, ni), msgid, ivs[r])[0], "drop", "bad_ke")
         self.pair(r, ike1.QUICK, msgid, *two, ni, ivs, SWAP if r == "server" else EXPECT)
         shared = own["client"].shared(peer["client"].public) if self.pfs else b""
         if r == "server":
@@ -443,6 +447,7 @@ def exchanges():
     yield whole("natoa-rfc", natoa=True, dialect="rfc3947")
     yield whole("foreign-id", foreign=True, natoa=True)
     yield whole("second-proposal", proposals=2)
+    yield server_rekeys("pfs-bad-answer", pfs=14, bad_answer=True)
     yield whole("long-life", life=100000)
     yield whole("foreign", when="foreign", client=("3des", "sha1", 14))
     yield whole("always", when="always", client=("3des", "sha1", 14))
