@@ -1,5 +1,7 @@
-/* The key schedule and the CBC chains against the genuine client: its captures with the keys that are known of them (but 17,
- * whose noted key is not its own), where these are; and published primes. (Whole exchanges with everything in them are test_bridge's.) */
+/* SKEYID, HASH_I and HASH_R, the IVs and the CBC chains against the genuine client: what was taken from its captures, with the keys
+ * that are known of them (tests/vectors/ike/apple-keys.txt), and the whole captures where these are (but 17, whose noted key is
+ * not its own). SKEYID_d, _a and _e take a Diffie-Hellman secret, which nobody noted: whole exchanges with everything in them are
+ * test_bridge's. And published primes. */
 #include "nfq/packet.h"
 #include "nfq/pcap.h"
 #include "shim/ike/dh.h"
@@ -40,6 +42,8 @@ struct reading {
 	struct keys keys;
 	uint8_t public_i[DH_LENGTH_MAX], public_r[DH_LENGTH_MAX];
 	size_t public_i_length, public_r_length;
+	uint8_t nonce_i[64], nonce_r[64], sa[256], cookies[ISAKMP_COOKIES_LEN]; /* sa: of message 1 */
+	size_t nonce_i_length, nonce_r_length, sa_length;
 	uint8_t seen[32][20]; /* of each message, so that a repeated one is passed over */
 	unsigned seen_count;
 	uint8_t quick_id[4], quick_iv[KEYS_BLOCK_MAX];
@@ -70,25 +74,63 @@ static bool is_repeated(struct reading *r, const uint8_t *message, size_t length
 	return false;
 }
 
-/* The first IV is the hash of both public values. */
-static void take_public(struct reading *r, struct isakmp_message *message)
+static void keep(const struct isakmp_message *message, uint8_t type, uint8_t *out, size_t capacity,
+		 size_t *length)
 {
-	const struct isakmp_payload *ke;
+	const struct isakmp_payload *payload = isakmp_find(message, type);
+
+	assert_non_null(payload);
+	assert_true(payload->body_length <= capacity);
+	memcpy(out, isakmp_body(message, payload), *length = payload->body_length);
+}
+
+/* The first IV is the hash of both public values. */
+static void first_iv(struct reading *r)
+{
 	uint8_t both[2 * DH_LENGTH_MAX], hash[20];
 
-	assert_int_equal(isakmp_read_payloads(message), ISAKMP_OK);
-	ke = isakmp_find(message, KE);
-	if (!ke)
-		return;
-	if (!r->public_i_length) {
-		memcpy(r->public_i, isakmp_body(message, ke), r->public_i_length = ke->body_length);
-		return;
-	}
-	memcpy(r->public_r, isakmp_body(message, ke), r->public_r_length = ke->body_length);
 	memcpy(both, r->public_i, r->public_i_length);
 	memcpy(both + r->public_i_length, r->public_r, r->public_r_length);
 	SHA1(both, r->public_i_length + r->public_r_length, hash);
 	memcpy(r->keys.iv, hash, r->keys.block_length);
+}
+
+static void read_clear(struct reading *r, struct isakmp_message *message)
+{
+	assert_int_equal(isakmp_read_payloads(message), ISAKMP_OK);
+	if (message->first)
+		keep(message, ISAKMP_SA, r->sa, sizeof r->sa, &r->sa_length);
+	if (!isakmp_find(message, KE))
+		return;
+	if (!r->public_i_length) {
+		keep(message, KE, r->public_i, sizeof r->public_i, &r->public_i_length);
+		keep(message, NONCE, r->nonce_i, sizeof r->nonce_i, &r->nonce_i_length);
+		return;
+	}
+	keep(message, KE, r->public_r, sizeof r->public_r, &r->public_r_length);
+	keep(message, NONCE, r->nonce_r, sizeof r->nonce_r, &r->nonce_r_length);
+	memcpy(r->cookies, message->data, sizeof r->cookies);
+	first_iv(r);
+}
+
+/* HASH_I or HASH_R, with the pre-shared key of all these captures: "secret". */
+static void check_hash(struct reading *r, const struct isakmp_message *message, bool responder)
+{
+	const struct bytes psk = {(const uint8_t *)"secret", 6}, nonce_i = {r->nonce_i, r->nonce_i_length},
+			   nonce_r = {r->nonce_r, r->nonce_r_length}, sa = {r->sa, r->sa_length};
+	const struct isakmp_payload *id = isakmp_find(message, ID), *hash = isakmp_find(message, HASH);
+	const struct keys_input input = {.public_i = {r->public_i, r->public_i_length},
+					 .public_r = {r->public_r, r->public_r_length},
+					 .cookies = r->cookies};
+	uint8_t own[KEYS_HASH_MAX];
+
+	assert_non_null(id);
+	assert_non_null(hash);
+	assert_int_equal(hash->body_length, 20);
+	assert_int_equal(keys_skeyid(r->crypto, ISAKMP_HASH_SHA1, psk, nonce_i, nonce_r, r->keys.skeyid), 20);
+	assert_true(keys_hash_auth(r->crypto, &r->keys, &input, responder, sa,
+				   (struct bytes){isakmp_body(message, id), id->body_length}, own));
+	assert_memory_equal(own, isakmp_body(message, hash), 20);
 }
 
 static void open_it(struct reading *r, struct isakmp_message *message, uint8_t *iv)
@@ -124,7 +166,6 @@ static void read_quick(struct reading *r, struct isakmp_message *message)
 
 static void read_one(struct reading *r, const uint8_t *cookie, uint8_t *data, size_t length)
 {
-	const struct isakmp_payload *id;
 	struct isakmp_message message;
 
 	if (isakmp_read_header(data, length, &message) != ISAKMP_OK || memcmp(data, cookie, 8) != 0 ||
@@ -132,14 +173,12 @@ static void read_one(struct reading *r, const uint8_t *cookie, uint8_t *data, si
 		return;
 	if (!message.encrypted) {
 		if (message.exchange_type == MAIN_MODE)
-			take_public(r, &message);
+			read_clear(r, &message);
 	} else if (message.exchange_type == MAIN_MODE) {
 		open_it(r, &message, r->keys.iv);
-		id = isakmp_find(&message, ID);
-		assert_non_null(id);
-		assert_non_null(isakmp_find(&message, HASH));
+		check_hash(r, &message, r->phase1_read == 1);
 		if (r->phase1_read++ == 0)
-			memcpy(r->id, isakmp_body(&message, id), r->id_length = id->body_length);
+			keep(&message, ID, r->id, sizeof r->id, &r->id_length);
 	} else if (message.exchange_type == QUICK_MODE) {
 		read_quick(r, &message);
 	}
@@ -170,31 +209,88 @@ static void read_capture(const struct genuine *g, struct reading *r)
 	capture_close(reader);
 }
 
-static void genuine_exchanges(void **state)
+static void begin(struct reading *r, const char *key)
+{
+	*r = (struct reading){.crypto = crypto_new()};
+	r->keys = (struct keys){.suite = {ISAKMP_CIPHER_3DES_CBC, ISAKMP_HASH_SHA1, 5, 0},
+				.hash_length = 20,
+				.block_length = 8,
+				.key_length = 24};
+	hex(key, r->keys.key);
+}
+
+static void check_end(struct reading *r, const struct genuine *g)
+{
+	uint8_t id[8];
+
+	assert_int_equal(r->phase1_read, 2);
+	assert_true(r->quick_read >= g->quick);
+	assert_int_equal(r->id_length, sizeof id);
+	hex(g->id, id);
+	assert_memory_equal(r->id, id, sizeof id);
+	crypto_free(r->crypto);
+}
+
+static void genuine_captures(void **state)
 {
 	(void)state;
 	if (access("../shared/captures/apple", R_OK) != 0)
 		skip();
 	for (size_t i = 0; i < sizeof genuine / sizeof *genuine; i++) {
-		const struct genuine *g = &genuine[i];
-		struct reading r = {.crypto = crypto_new()};
-		uint8_t id[8];
+		struct reading r;
 
-		r.keys = (struct keys){.suite = {ISAKMP_CIPHER_3DES_CBC, ISAKMP_HASH_SHA1, 5, 0},
-				       .hash_length = 20,
-				       .block_length = 8,
-				       .key_length = 24};
-		hex(g->key, r.keys.key);
-		read_capture(g, &r);
-		assert_int_equal(r.phase1_read, 2);
-		assert_true(r.quick_read >= g->quick);
-		assert_int_equal(r.id_length, 8);
-		if (g->id) {
-			hex(g->id, id);
-			assert_memory_equal(r.id, id, sizeof id);
-		}
-		crypto_free(r.crypto);
+		begin(&r, genuine[i].key);
+		read_capture(&genuine[i], &r);
+		check_end(&r, &genuine[i]);
 	}
+}
+
+static const struct genuine *find_genuine(const char *name)
+{
+	for (size_t i = 0; i < sizeof genuine / sizeof *genuine; i++)
+		if (!strcmp(genuine[i].name, name))
+			return &genuine[i];
+	fail();
+	return NULL;
+}
+
+/* The exchanges that were taken from them, each message and its plaintext, which another program has computed. */
+static void genuine_exchanges(void **state)
+{
+	static char line[2 * MESSAGE_MAX + 16];
+	static uint8_t data[MESSAGE_MAX], plain[MESSAGE_MAX];
+	FILE *file = fopen("tests/vectors/ike/apple-keys.txt", "r");
+	const struct genuine *g = NULL;
+	unsigned exchanges = 0, plains = 0;
+	struct reading r;
+	uint8_t cookie[8];
+
+	(void)state;
+	assert_non_null(file);
+	while (fgets(line, sizeof line, file)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (!strncmp(line, "exchange ", 9)) {
+			if (g)
+				check_end(&r, g);
+			g = find_genuine(line + 9);
+			hex(g->cookie, cookie);
+			exchanges++;
+		} else if (!strncmp(line, "key ", 4)) {
+			begin(&r, line + 4);
+		} else if (!strncmp(line, "message ", 8)) {
+			hex(line + 8, data);
+			read_one(&r, cookie, data, strlen(line + 8) / 2);
+		} else if (!strncmp(line, "plain ", 6)) {
+			hex(line + 6, plain);
+			assert_memory_equal(data + ISAKMP_HEADER_LEN, plain, strlen(line + 6) / 2);
+			plains++;
+		}
+	}
+	fclose(file);
+	assert_non_null(g);
+	check_end(&r, g);
+	assert_int_equal(exchanges, sizeof genuine / sizeof *genuine);
+	assert_int_equal(plains, 28);
 }
 
 /* Computed by the test client's formula for the primes. */
@@ -302,6 +398,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(genuine_exchanges),
+		cmocka_unit_test(genuine_captures),
 		cmocka_unit_test(public_values),
 		cmocka_unit_test(ranges),
 		cmocka_unit_test(suites),
