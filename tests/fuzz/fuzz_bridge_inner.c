@@ -483,8 +483,8 @@ static void main_mode(struct world *w, struct session *t, const struct record *r
 
 /* Quick Mode and Informational */
 
-/* The ESP proposal of that number (0: the first): its own number, and its SPI. */
-static uint8_t find_spi(struct bytes sa, uint8_t number, uint8_t spi[4])
+/* The ESP proposal of that number (0: the first): its own number and its SPI; -1: there is none. */
+static int find_spi(struct bytes sa, int number, uint8_t spi[4])
 {
 	size_t at = 8;
 	uint8_t next = 2;
@@ -500,7 +500,7 @@ static uint8_t find_spi(struct bytes sa, uint8_t number, uint8_t spi[4])
 		next = p[0];
 		at += be16(p + 2);
 	}
-	return 0;
+	return -1;
 }
 
 static void keep_ids(struct call *c, const struct chain *said)
@@ -525,10 +525,15 @@ static void keep_call(struct call *c, unsigned number, unsigned from, const stru
 	memcpy(c->nonce[number - 1], nonce.data, c->nonce_length[number - 1] = nonce.length);
 	if (number == 1) {
 		memcpy(c->sa, sa.data, c->sa_length = sa.length);
-		require(find_spi(sa, 0, c->spi[0]));
+		require(find_spi(sa, 0, c->spi[0]) >= 0);
 		keep_ids(c, said);
-	} else if (!find_spi((struct bytes){c->sa, c->sa_length}, find_spi(sa, 0, c->spi[1]), c->spi[0])) {
-		find_spi((struct bytes){c->sa, c->sa_length}, 0, c->spi[0]);
+	} else {
+		const struct bytes offered = {c->sa, c->sa_length};
+		const int chosen = find_spi(sa, 0, c->spi[1]);
+
+		require(chosen >= 0);
+		if (find_spi(offered, chosen, c->spi[0]) < 0)
+			find_spi(offered, 0, c->spi[0]);
 	}
 	if (in && from == CLIENT)
 		memcpy(c->client_ke, in->body.data, c->client_ke_length = in->body.length);

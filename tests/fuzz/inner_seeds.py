@@ -105,6 +105,7 @@ SEEDS_OF = {
     "two-proposals": (RFC, up() + quick([two_proposals(), nonce(1), *IDS], [second_proposal(b"ssss"), nonce(2), *IDS])),
     "share": (SHARE, up() + quick([esp(b"cccc"), nonce(1), *IDS], [esp(b"ssss"), nonce(2), *IDS]) + of_server() + up(2) +
               record(QUICK, client=2) + record(QUICK, client=2, server=True) + record(QUICK, client=2)),
+    "share-no-nat": (SHARE, up() + quick([esp(b"cccc"), nonce(1), *NATED], [esp(b"ssss"), nonce(2), *NATED])),
     "rekeys": (SHARE, up() + record(QUICK) + record(QUICK, server=True) + THIRD + up(server=True) + of_server()),
     "names": (0x30, up() + record(PHASE1, [(ike1.ID, identity(INSIDE)), (ike1.HASH, bytes(64))], client=1) +
               record(ANSWER, client=1) + record(PHASE1, [(ike1.HASH, bytes(64)), (ike1.ID, b"\2\0\0\0mac.example")], client=2) +
