@@ -185,7 +185,8 @@ static enum bridge_reason relay_pfs(struct work *w, struct quick *q, const struc
 	struct payload *ke = payloads_only(&w->payloads, PAYLOAD_KE);
 
 	if (!ke)
-		return q->group[w->in] ? BRIDGE_MALFORMED : BRIDGE_RELAYED;
+		return q->group[w->in] || payloads_nth(&w->payloads, PAYLOAD_KE, 0) ? BRIDGE_MALFORMED
+										     : BRIDGE_RELAYED;
 	if (!dh_length(q->group[w->in]) || !translate_group(w, q, sa))
 		return BRIDGE_REFUSED;
 	if (!work_peer_public(w, q->group[w->in], ke->body, &q->peer[w->in]))

@@ -101,6 +101,7 @@ SEEDS_OF = {
     "pfs-bad-answer": (0, up() + record(QUICK, [esp(b"ssss", 2), nonce(1), public(2), *IDS[::-1]], server=True) +
                        record(QUICK, [esp(b"cccc", 1), nonce(2), (ike1.KE, bytes(96)), *IDS[::-1]]) +
                        record(QUICK, [esp(b"cccc", 1), nonce(2), public(1), *IDS[::-1]]) + record(QUICK, server=True)),
+    "two-publics": (0, up() + record(QUICK, [esp(b"cccc"), nonce(1), (ike1.KE, bytes(8)), (ike1.KE, bytes(8)), *IDS]) + record(QUICK)),
     "pfs-server": (0x20, up() + of_server(1, 2)),
     "two-proposals": (RFC, up() + quick([two_proposals(), nonce(1), *IDS], [second_proposal(b"ssss"), nonce(2), *IDS])),
     "share": (SHARE, up() + quick([esp(b"cccc"), nonce(1), *IDS], [esp(b"ssss"), nonce(2), *IDS]) + of_server() + up(2) +

@@ -388,6 +388,14 @@ def bad_public(name, value):
     return x
 
 
+def two_publics(name):
+    """A first message of Quick Mode with two public values, and no group named: nobody knows what that means."""
+    x, msgid = Exchange(name).phase1(), 0x01020304
+    body = [(ike1.SA, x.esp_sa(noise(name, 4), 0)), (ike1.NONCE, x.ni), (ike1.KE, bytes(range(128))), (ike1.KE, bytes(range(128)))]
+    x.step("client", x.sealed("client", ike1.QUICK, x.hashed("client", msgid, body), msgid, x.ivs(msgid)["client"])[0], "drop", "malformed")
+    return x
+
+
 def server_rekeys(name, **more):
     """A client's exchange, so that it is known, and then one of the server's."""
     x = Exchange(name, **more).phase1().quick()
@@ -448,6 +456,7 @@ def exchanges():
     yield whole("foreign-id", foreign=True, natoa=True)
     yield whole("second-proposal", proposals=2)
     yield server_rekeys("pfs-bad-answer", pfs=14, bad_answer=True)
+    yield two_publics("two-publics")
     yield whole("long-life", life=100000)
     yield whole("foreign", when="foreign", client=("3des", "sha1", 14))
     yield whole("always", when="always", client=("3des", "sha1", 14))
