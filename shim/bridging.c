@@ -6,6 +6,7 @@
 #include "shim/clock.h"
 #include "shim/stack/swap.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <openssl/crypto.h>
@@ -19,7 +20,8 @@
 #define SHARE_S (24 * 3600)
 #define WAITING_MAX 256  /* SAs that the stack has not installed yet */
 #define WAITING_MS 60000 /* then it will not */
-#define REPLY_PACKET_MAX 192
+#define OWN_MESSAGE_MAX 160 /* bytes of an IKE message that we send ourselves */
+#define UDP_HEADERS_MAX 48  /* IPv6 and UDP */
 #define PORT_IKE_NAT 4500
 
 /* An SA that the stack installs later than its peer hears of it. */
@@ -35,6 +37,9 @@ struct moved {
 	uint8_t spi[4];
 	uint16_t client_port, own_port;
 };
+
+_Static_assert(OWN_MESSAGE_MAX >= BRIDGE_REPLY_MAX && OWN_MESSAGE_MAX >= BRIDGE_DELETE_MAX,
+	       "what the bridge writes finds room");
 
 struct bridging {
 	struct log *log;
@@ -263,19 +268,57 @@ static void track(struct bridging *b, const struct bridge_result *r)
 		b->set_errors++;
 }
 
-/* Back to where the message came from, as from where it went. */
+/* A message of our own, with the marker of RFC 3948 section 2.2 on the port that wants it. */
+static bool inject(struct bridging *b, const struct endpoint *src, const struct endpoint *dst,
+		   const uint8_t *message, size_t length)
+{
+	const size_t marker = dst->port == PORT_IKE_NAT || src->port == PORT_IKE_NAT ? 4 : 0;
+	uint8_t payload[4 + OWN_MESSAGE_MAX] = {0}, packet[4 + OWN_MESSAGE_MAX + UDP_HEADERS_MAX];
+	size_t size;
+
+	if (!b->injector || length > OWN_MESSAGE_MAX)
+		return false;
+	memcpy(payload + marker, message, length);
+	size = packet_build_udp(packet, sizeof packet, src, dst, payload, marker + length);
+	return size && !nfq_inject(b->injector, packet, size);
+}
+
+/* Back to where the message came from, as from where it went. Only a client is answered this way: our own pluto does not
+ * listen to what is not signed. */
 static void reply(struct bridging *b, const struct filter_outcome *o)
 {
-	const size_t marker = o->dst.port == PORT_IKE_NAT || o->src.port == PORT_IKE_NAT ? 4 : 0;
-	uint8_t payload[4 + BRIDGE_REPLY_MAX] = {0}, packet[REPLY_PACKET_MAX];
-	size_t length;
+	if (endpoint_same_host(&o->src, &o->bridge.client))
+		inject(b, &o->dst, &o->src, o->bridge.reply, o->bridge.reply_length);
+}
 
-	memcpy(payload + marker, o->bridge.reply, o->bridge.reply_length);
-	length = packet_build_udp(packet, sizeof packet, &o->dst, &o->src, payload,
-				  marker + o->bridge.reply_length);
-	/* Only a client is answered this way: our own pluto does not listen to what is not signed. */
-	if (b->injector && length && endpoint_same_host(&o->src, &o->bridge.client))
-		nfq_inject(b->injector, packet, length);
+/* Ends */
+
+static void send_delete(void *ctx, const struct bridge_delete *d)
+{
+	struct bridging *b = ctx;
+
+	inject(b, d->to_server ? &d->client : &d->server, d->to_server ? &d->server : &d->client, d->message,
+	       d->length);
+}
+
+bool bridging_end(struct bridging *b, const struct session_action *a)
+{
+	struct bridge_sa sas[SESSION_SAS_MAX];
+
+	if (!b || !b->injector)
+		return false;
+	for (size_t i = 0; i < a->sa_count; i++) {
+		const uint32_t spi = htonl(a->sas[i].spi);
+
+		memcpy(sas[i].spi, &spi, sizeof spi);
+		sas[i].to_client = a->sas[i].outbound;
+	}
+	return bridge_end(b->bridge, clock_now_ms(), sas, a->sa_count, send_delete, b);
+}
+
+size_t bridging_end_some(struct bridging *b, size_t max)
+{
+	return b && b->injector ? bridge_end_some(b->bridge, clock_now_ms(), max, send_delete, b) : 0;
 }
 
 static void tell_up(struct bridging *b, const struct bridge_result *r)

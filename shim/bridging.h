@@ -10,6 +10,7 @@
 #include "shim/holding.h"
 #include "shim/log.h"
 #include "shim/secrets.h"
+#include "shim/session/session.h"
 #include "shim/stack/stack.h"
 
 struct bridging;
@@ -37,6 +38,11 @@ void bridging_fill_sets(struct bridging *bridging);
 /* After filter_packet(): does what outcome->bridge asks for and wipes it. The verdict for the packet. *known is set when
  * exchanges that the server starts with this client must come up. */
 enum nfq_verdict bridging_act(struct bridging *bridging, struct filter_outcome *outcome, bool *known);
+
+/* A session's end, said to both sides in IKE's own words. False: it is none that is bridged, or not all of it can be ended so. */
+bool bridging_end(struct bridging *bridging, const struct session_action *action);
+/* The same for all sessions, at most max at a time. How many. */
+size_t bridging_end_some(struct bridging *bridging, size_t max);
 
 struct bridging_stats {
 	struct bridge_stats bridge;

@@ -30,6 +30,8 @@
 
 #define PACKETS_PER_TURN 1024 /* then the other events get their chance */
 #define DRAIN_MS 2000 /* at most, for what still waits in the queue at the end; silence ends it sooner */
+#define DRAIN_ENDS_MS 100 /* likewise between two lots of bridged sessions that are ended */
+#define ENDS_AT_ONCE 50
 #define DRAIN_RELOAD_MS 200 /* likewise before the rules are replaced */
 #define TICK_MS 1000
 #define METRICS_EVERY 15    /* ticks */
@@ -528,6 +530,13 @@ static bool open_secrets(struct daemon *d)
 	       fail(d, "--psk-file", why);
 }
 
+static bool on_session_end(void *ctx, const struct session_action *action)
+{
+	const struct daemon *d = ctx;
+
+	return bridging_end(d->bridging, action);
+}
+
 static bool start(struct daemon *d)
 {
 	char error[RULES_ERROR_MAX] = "";
@@ -558,9 +567,25 @@ static bool start(struct daemon *d)
 	rc = watch_start(d->watch, d->loop, d->nft, traffic_ike(d->traffic));
 	if (rc)
 		return fail(d, "sessions", strerror(-rc));
+	watch_on_end(d->watch, on_session_end, d);
+	watch_end_orphans(d->watch, traffic_orphans(d->traffic), bridging_bridge(d->bridging));
 	footprint_trim();
 	confine_self(d);
 	return true;
+}
+
+/* Nobody can relay what they say from now on. What goes to the clients is relayed one last time. */
+static void end_bridged(struct daemon *d)
+{
+	size_t count = 0, some;
+
+	while ((some = bridging_end_some(d->bridging, ENDS_AT_ONCE)) > 0) {
+		count += some;
+		nfq_queue_drain(d->queue, DRAIN_ENDS_MS);
+	}
+	if (count)
+		log_event(&d->log, LOG_BRIDGE_ENDS, NULL,
+			  "bridge: %zu phase 1 with clients ended, by Deletes to both sides", count);
 }
 
 static void stop(struct daemon *d)
@@ -569,6 +594,7 @@ static void stop(struct daemon *d)
 	char error[RULES_ERROR_MAX];
 
 	notify_tell(d->notify, "STOPPING=1");
+	end_bridged(d);
 	/* It fails where the table is gone: then nothing comes up either. */
 	if (installed)
 		rules_nft_quiet(d->nft, error);

@@ -2,6 +2,7 @@
 #include "shim/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <unistd.h>
@@ -14,11 +15,20 @@ static bool fresh_name(const char *path, char out[static PATH_MAX])
 	return false;
 }
 
-FILE *file_replace_begin(const char *path)
+/* One that was left by a process that was killed may have another mode. */
+FILE *file_replace_begin(const char *path, mode_t mode)
 {
 	char fresh[PATH_MAX];
+	FILE *out;
+	int fd;
 
-	return fresh_name(path, fresh) ? fopen(fresh, "we") : NULL;
+	if (!fresh_name(path, fresh) || (unlink(fresh) && errno != ENOENT))
+		return NULL;
+	fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	out = fd < 0 ? NULL : fdopen(fd, "w");
+	if (fd >= 0 && !out)
+		close(fd);
+	return out;
 }
 
 int file_replace_finish(FILE *out, const char *path)

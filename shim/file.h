@@ -4,9 +4,10 @@
 #define NATSHIM_SHIM_FILE_H
 
 #include <stdio.h>
+#include <sys/types.h>
 
-/* NULL with errno set. */
-FILE *file_replace_begin(const char *path);
+/* mode: of a new file, but for the umask. NULL with errno set. */
+FILE *file_replace_begin(const char *path, mode_t mode);
 /* Closes out in every case. 0 or -errno; after an error the old file is still there. */
 int file_replace_finish(FILE *out, const char *path);
 /* Leaves the old one as it is. */

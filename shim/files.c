@@ -23,12 +23,13 @@
 #define END_MS 1000    /* for what is still to be written */
 #define SIZE_MAX_SAVED (64L << 20)
 
-enum operation { SAVE, OPEN_CONFIG, FIND_INTERFACE, FIND_LNS, REMOVE_SOCKET, OPERATIONS };
+enum operation { SAVE, APPEND, OPEN_CONFIG, FIND_INTERFACE, FIND_LNS, REMOVE_SOCKET, OPERATIONS };
 
 struct request {
 	enum operation operation;
-	enum files_target target; /* SAVE, with a descriptor of the content */
+	enum files_target target; /* SAVE, with a descriptor of the content; APPEND */
 	char name[IFNAMSIZ];      /* FIND_INTERFACE */
+	char line[FILES_LINE_MAX]; /* APPEND */
 };
 
 struct answer {
@@ -104,6 +105,11 @@ struct server {
 	char paths[FILES_TARGETS][PATH_MAX];
 };
 
+static mode_t mode_of(enum files_target target)
+{
+	return target == FILES_BRIDGED ? 0600 : 0666;
+}
+
 static int copy(int from, FILE *out)
 {
 	char block[16384];
@@ -118,14 +124,37 @@ static int copy(int from, FILE *out)
 	return got < 0 ? -errno : 0;
 }
 
+static bool is_target(const struct server *server, enum files_target target)
+{
+	return target < FILES_TARGETS && *server->paths[target];
+}
+
+/* A file that is not there is no error of the disk: the next whole one brings the line along. */
+static int append(const struct server *server, enum files_target target, const char *line)
+{
+	const size_t length = strnlen(line, FILES_LINE_MAX);
+	ssize_t written;
+	int fd, rc;
+
+	if (!is_target(server, target) || length == FILES_LINE_MAX)
+		return -EINVAL;
+	fd = open(server->paths[target], O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	written = write(fd, line, length);
+	rc = written == (ssize_t)length ? 0 : written < 0 ? -errno : -ENOSPC;
+	close(fd);
+	return rc;
+}
+
 static int save(const struct server *server, enum files_target target, int content)
 {
 	FILE *out;
 	int rc;
 
-	if (target >= FILES_TARGETS || !*server->paths[target] || content < 0)
+	if (!is_target(server, target) || content < 0)
 		return -EINVAL;
-	out = file_replace_begin(server->paths[target]);
+	out = file_replace_begin(server->paths[target], mode_of(target));
 	if (!out)
 		return -errno;
 	rc = copy(content, out);
@@ -142,6 +171,9 @@ static void serve(const struct server *server, struct request *request, int cont
 	switch (request->operation) {
 	case SAVE:
 		answer->error = save(server, request->target, content);
+		break;
+	case APPEND:
+		answer->error = append(server, request->target, request->line);
 		break;
 	case OPEN_CONFIG:
 		*fd = open(server->config->file ? server->config->file : CONFIG_DEFAULT_FILE,
@@ -194,6 +226,7 @@ static void run(const void *ctx)
 
 	snprintf(server.paths[FILES_PEERS], PATH_MAX, "%s/peers", server.config->state_dir);
 	snprintf(server.paths[FILES_TUNNELS], PATH_MAX, "%s/tunnels", server.config->state_dir);
+	snprintf(server.paths[FILES_BRIDGED], PATH_MAX, "%s/bridged", server.config->state_dir);
 	if (server.config->metrics_file)
 		snprintf(server.paths[FILES_METRICS], PATH_MAX, "%s", server.config->metrics_file);
 	confine_server(&server);
@@ -277,6 +310,15 @@ int files_finish(struct files *files, enum files_target target, FILE *content)
 	return rc;
 }
 
+int files_append(struct files *files, enum files_target target, const char *line)
+{
+	struct request request = {.operation = APPEND, .target = target};
+
+	snprintf(request.line, sizeof request.line, "%s", line);
+	return files->socket < 0 ? -EPIPE
+				 : send_message(files->socket, &request, sizeof request, -1, MSG_DONTWAIT);
+}
+
 /* 1 with an answer, 0: none there, or -EPIPE. */
 static int next_answer(struct files *files, struct answer *answer, int *fd)
 {
@@ -290,7 +332,7 @@ static int next_answer(struct files *files, struct answer *answer, int *fd)
 	if (got <= 0)
 		return gone(files);
 	answer->text[CONFIG_ERROR_MAX - 1] = '\0';
-	if (answer->operation == SAVE && files->saved && answer->target < FILES_TARGETS)
+	if ((answer->operation == SAVE || answer->operation == APPEND) && files->saved && answer->target < FILES_TARGETS)
 		files->saved(files->ctx, answer->target, answer->error);
 	return 1;
 }

@@ -1,6 +1,6 @@
 /* The process that has the file system for the confined daemon: it writes the state and metrics files, reads what a reload
  * needs, and does nothing else. One operation a message; which file is meant is an enum, its path was fixed at the start,
- * so a daemon that was taken over can name none. Saving never waits; the questions of a reload do, for a bounded time. */
+ * so a daemon that was taken over can name none. Saving and appending never wait; the questions of a reload do, for a bounded time. */
 #ifndef NATSHIM_SHIM_FILES_H
 #define NATSHIM_SHIM_FILES_H
 
@@ -8,7 +8,8 @@
 
 #include <stdio.h>
 
-enum files_target { FILES_PEERS, FILES_TUNNELS, FILES_METRICS, FILES_TARGETS };
+enum files_target { FILES_PEERS, FILES_TUNNELS, FILES_BRIDGED, FILES_METRICS, FILES_TARGETS };
+#define FILES_LINE_MAX 512 /* bytes of one that is appended, its end included */
 
 struct files; /* owned by the caller */
 
@@ -25,6 +26,9 @@ void files_on_saved(struct files *files, files_saved_fn *saved, void *ctx);
  * 0 or -errno: -EAGAIN when earlier ones wait still, -EPIPE when the process is gone. */
 FILE *files_begin(void);
 int files_finish(struct files *files, enum files_target target, FILE *content);
+/* Adds a line to a file that is there. Once this has returned the line is written even if this process is killed. 0 or -errno, as
+ * above; what has come of it is told as of a whole file. */
+int files_append(struct files *files, enum files_target target, const char *line);
 /* Hands what has become of them to the function above; does not block. 0, or -EPIPE: the process is gone. */
 int files_read(struct files *files);
 int files_fd(const struct files *files); /* readable: call files_read */

@@ -2,11 +2,13 @@
 #include "shim/state.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define PEERS_HEADER "natshim peers 1\n"
 #define LINE_MAX_LENGTH 160
@@ -126,6 +128,123 @@ int state_load_tunnels(const char *dir, struct l2tp_table *table, uint64_t now_m
 	while (fgets(line, sizeof line, in))
 		++*(restore_tunnel(line, table, now_ms, now_ms - written_ms) ? restored : bad);
 out:
+	fclose(in);
+	return 0;
+}
+
+/* Bytes, as two hexadecimal digits each. */
+static size_t put_hex(char *out, const uint8_t *bytes, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+	return 2 * length;
+}
+
+static bool take_hex(const char *text, uint8_t *bytes, size_t length)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < 2 * length; i++) {
+		const char *digit = text[i] ? strchr(digits, text[i]) : NULL;
+
+		if (!digit)
+			return false;
+		bytes[i / 2] = (uint8_t)(bytes[i / 2] << 4 | (digit - digits));
+	}
+	return true;
+}
+
+const char *state_bridged_text(const struct bridge_entry *entry, char out[static STATE_BRIDGED_MAX])
+{
+	char client[ENDPOINT_TEXT_MAX], server[ENDPOINT_TEXT_MAX];
+	size_t length = (size_t)snprintf(out, STATE_BRIDGED_MAX, "%s %s ", endpoint_text(&entry->client, client),
+					 endpoint_text(&entry->server, server));
+
+	length += put_hex(out + length, entry->cookies, sizeof entry->cookies);
+	for (unsigned i = 0; i < entry->child_count && i < BRIDGE_CHILDREN_MAX; i++) {
+		out[length++] = ' ';
+		length += put_hex(out + length, entry->children[i].spi_to_server, 4);
+		length += put_hex(out + length, entry->children[i].spi_to_client, 4);
+	}
+	snprintf(out + length, STATE_BRIDGED_MAX - length, "\n");
+	return out;
+}
+
+static bool read_child(const char *word, struct bridge_entry *out)
+{
+	struct bridge_child *child = &out->children[out->child_count];
+
+	if (out->child_count++ == BRIDGE_CHILDREN_MAX || strlen(word) != 16)
+		return false;
+	return take_hex(word, child->spi_to_server, 4) && take_hex(word + 8, child->spi_to_client, 4);
+}
+
+/* Without the newline a line is not whole: its writer was stopped in the middle. */
+static bool read_bridged(char *line, struct bridge_entry *out)
+{
+	char *at = NULL;
+	const char *client = strtok_r(line, " ", &at), *server = strtok_r(NULL, " ", &at),
+		   *cookies = strtok_r(NULL, " \n", &at), *word;
+
+	*out = (struct bridge_entry){.child_count = 0};
+	if (!client || !server || !cookies || strlen(cookies) != 2 * sizeof out->cookies ||
+	    !endpoint_parse(client, &out->client) || !endpoint_parse(server, &out->server) ||
+	    !take_hex(cookies, out->cookies, sizeof out->cookies))
+		return false;
+	while ((word = strtok_r(NULL, " \n", &at)))
+		if (!read_child(word, out))
+			return false;
+	return out->client.port && out->server.port && out->client.addr_len == out->server.addr_len;
+}
+
+static FILE *open_private(const char *path, int *error)
+{
+	const int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat info;
+	FILE *in = NULL;
+
+	*error = 0;
+	if (fd < 0 || fstat(fd, &info))
+		*error = -errno;
+	else if (!S_ISREG(info.st_mode) || info.st_uid != geteuid() || info.st_mode & (S_IWGRP | S_IWOTH))
+		*error = -EPERM;
+	else if (!(in = fdopen(fd, "r")))
+		*error = -errno;
+	if (fd >= 0 && !in)
+		close(fd);
+	return in;
+}
+
+/* How many lines made no sense. */
+static unsigned read_entries(FILE *in, bridge_entry_fn *fn, void *ctx)
+{
+	char line[STATE_BRIDGED_MAX];
+	struct bridge_entry entry;
+	unsigned bad = 0;
+
+	if (!fgets(line, sizeof line, in) || strcmp(line, STATE_BRIDGED_HEADER) != 0)
+		return 1;
+	while (fgets(line, sizeof line, in)) {
+		if (strchr(line, '\n') && read_bridged(line, &entry))
+			fn(ctx, &entry);
+		else
+			bad++;
+	}
+	return bad;
+}
+
+int state_load_bridged(const char *dir, bridge_entry_fn *fn, void *ctx, unsigned *bad)
+{
+	char path[PATH_MAX];
+	FILE *in;
+	int rc;
+
+	*bad = 0;
+	snprintf(path, sizeof path, "%s/bridged", dir);
+	in = open_private(path, &rc);
+	if (!in)
+		return rc == -ENOENT ? 0 : rc;
+	*bad = read_entries(in, fn, ctx);
 	fclose(in);
 	return 0;
 }

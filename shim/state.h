@@ -3,6 +3,7 @@
 #ifndef NATSHIM_SHIM_STATE_H
 #define NATSHIM_SHIM_STATE_H
 
+#include "shim/ike/bridge.h"
 #include "shim/ike/exchange.h"
 #include "shim/l2tp/quirks.h"
 
@@ -21,5 +22,12 @@ int state_load_peers(const char *dir, struct ike_table *table, uint64_t now_ms, 
 void state_write_tunnels(FILE *out, const struct l2tp_table *table, uint64_t now_ms);
 int state_load_tunnels(const char *dir, struct l2tp_table *table, uint64_t now_ms, unsigned *restored,
 		       unsigned *bad);
+
+/* The bridged sessions: "bridged", one state_bridged_text() a line. A later line with the same cookies stands in place of an
+ * earlier one, so a line can be appended. Reading: another owner's file, or one that others may write, is refused (-EPERM). */
+#define STATE_BRIDGED_HEADER "natshim bridged 1\n"
+#define STATE_BRIDGED_MAX 400 /* bytes of a line, its end included */
+const char *state_bridged_text(const struct bridge_entry *entry, char out[static STATE_BRIDGED_MAX]);
+int state_load_bridged(const char *dir, bridge_entry_fn *fn, void *ctx, unsigned *bad);
 
 #endif

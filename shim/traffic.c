@@ -34,7 +34,10 @@ struct traffic {
 	struct files *files;
 	struct filter filter;
 	struct nfq_injector *injector; /* NULL: HELLOs cannot be answered, so they are not absorbed */
-	struct state_file peers, tunnels;
+	struct state_file peers, tunnels, bridged;
+	uint64_t bridge_changes; /* bridge_stats().changes when the journal was written last, */
+	size_t orphans_written;  /* and how many of a killed natshim's were in it */
+	struct orphans *orphans;
 	uint64_t set_errors, unanswered_hellos;
 };
 
@@ -57,6 +60,23 @@ void traffic_saved(struct traffic *traffic, enum files_target target, int error)
 		written(traffic, &traffic->peers, error);
 	else if (target == FILES_TUNNELS)
 		written(traffic, &traffic->tunnels, error);
+	else if (target == FILES_BRIDGED)
+		written(traffic, &traffic->bridged, error);
+}
+
+static void write_entry(void *ctx, const struct bridge_entry *entry)
+{
+	char line[STATE_BRIDGED_MAX];
+
+	fputs(state_bridged_text(entry, line), ctx);
+}
+
+static void write_bridged(struct traffic *t, FILE *out)
+{
+	fputs(STATE_BRIDGED_HEADER, out);
+	orphans_each(t->orphans, write_entry, out);
+	if (t->filter.bridge)
+		bridge_each_entry(t->filter.bridge, write_entry, out);
 }
 
 static void save(struct traffic *t, struct state_file *file)
@@ -73,6 +93,8 @@ static void save(struct traffic *t, struct state_file *file)
 	}
 	if (file->target == FILES_PEERS)
 		state_write_peers(content, t->ike, clock_now_ms());
+	else if (file->target == FILES_BRIDGED)
+		write_bridged(t, content);
 	else
 		state_write_tunnels(content, t->l2tp, clock_now_ms());
 	file->changed = false;
@@ -81,8 +103,35 @@ static void save(struct traffic *t, struct state_file *file)
 		written(t, file, rc);
 }
 
+/* A session has come to be, has other SAs than before, or has gone. */
+static bool bridge_changed(struct traffic *t)
+{
+	const uint64_t changes = t->filter.bridge ? bridge_stats(t->filter.bridge).changes : 0;
+	const bool changed = changes != t->bridge_changes || orphans_count(t->orphans) != t->orphans_written;
+
+	t->bridge_changes = changes;
+	t->orphans_written = orphans_count(t->orphans);
+	return changed;
+}
+
+/* Before the message goes on: from then on a natshim that is killed leaves SAs behind. The whole file follows with the next
+ * tick. */
+static void journal(struct traffic *t, const uint8_t *cookie)
+{
+	struct bridge_entry entry;
+	char line[STATE_BRIDGED_MAX];
+
+	if (!bridge_changed(t))
+		return;
+	t->bridged.changed = true;
+	if (bridge_entry_of(t->filter.bridge, cookie, &entry))
+		files_append(t->files, FILES_BRIDGED, state_bridged_text(&entry, line));
+}
+
 void traffic_save(struct traffic *traffic)
 {
+	traffic->bridged.changed |= bridge_changed(traffic);
+	save(traffic, &traffic->bridged);
 	save(traffic, &traffic->peers);
 	save(traffic, &traffic->tunnels);
 }
@@ -160,6 +209,7 @@ static enum nfq_verdict on_ike(struct traffic *t, struct filter_outcome *o)
 					EXCHANGE_TIMEOUT_S);
 	if (t->bridging) {
 		rules_nft_set_flush(t->nft); /* it may send by itself */
+		journal(t, o->bridge.cookie);
 		verdict = bridging_act(t->bridging, o, &known);
 	}
 	if (known || r->actions & IKE_ACT_REMEMBER_PEER)
@@ -266,6 +316,22 @@ static void open_injector(struct traffic *t)
 			  "--hello absorb: no raw socket: %s; HELLOs pass", strerror(-rc));
 }
 
+/* The file is there from the start, for lines to be appended to. */
+static void load_bridged(struct traffic *t)
+{
+	unsigned bad;
+	const int rc = state_load_bridged(t->config->state_dir, orphans_add, t->orphans, &bad);
+
+	if (rc == -EPERM)
+		log_event(t->log, LOG_STATE_DAMAGED, NULL,
+			  "%s/bridged: belongs to another user, or others may write it; not read",
+			  t->config->state_dir);
+	else
+		tell_restored(t, "bridged", rc, 0, bad);
+	t->bridged.changed = t->filter.bridge || orphans_count(t->orphans);
+	save(t, &t->bridged);
+}
+
 static void load_state(struct traffic *t)
 {
 	unsigned restored, bad;
@@ -274,6 +340,7 @@ static void load_state(struct traffic *t)
 	tell_restored(t, "peers", rc, restored, bad);
 	rc = state_load_tunnels(t->config->state_dir, t->l2tp, clock_now_ms(), &restored, &bad);
 	tell_restored(t, "tunnels", rc, restored, bad);
+	load_bridged(t);
 }
 
 bool traffic_open(struct traffic **out, const struct config *config, struct log *log, struct rules_nft *nft,
@@ -301,12 +368,14 @@ bool traffic_open(struct traffic **out, const struct config *config, struct log 
 			      .bridging = bridging,
 			      .files = files,
 			      .peers = {.target = FILES_PEERS, .name = "peers"},
-			      .tunnels = {.target = FILES_TUNNELS, .name = "tunnels"}};
+			      .tunnels = {.target = FILES_TUNNELS, .name = "tunnels"},
+			      .bridged = {.target = FILES_BRIDGED, .name = "bridged"}};
 	t->filter.bridge = bridging_bridge(bridging);
 	t->ike = t->filter.ike = ike_table_new(&ike);
 	t->l2tp = t->filter.l2tp = l2tp_table_new(&l2tp);
 	*out = t;
-	if (!t->ike || !t->l2tp)
+	t->orphans = orphans_new();
+	if (!t->ike || !t->l2tp || !t->orphans)
 		return false;
 	load_state(t);
 	open_injector(t);
@@ -318,8 +387,9 @@ void traffic_close(struct traffic *traffic)
 {
 	if (!traffic)
 		return;
-	if (traffic->ike && traffic->l2tp)
+	if (traffic->ike && traffic->l2tp && traffic->orphans)
 		traffic_save(traffic);
+	orphans_free(traffic->orphans);
 	ike_table_free(traffic->ike);
 	l2tp_table_free(traffic->l2tp);
 	nfq_inject_close(traffic->injector);
@@ -329,6 +399,11 @@ void traffic_close(struct traffic *traffic)
 const struct ike_table *traffic_ike(const struct traffic *traffic)
 {
 	return traffic->ike;
+}
+
+struct orphans *traffic_orphans(struct traffic *traffic)
+{
+	return traffic->orphans;
 }
 
 struct traffic_stats traffic_stats(const struct traffic *traffic)

@@ -10,6 +10,7 @@
 #include "shim/files.h"
 #include "shim/filter.h"
 #include "shim/log.h"
+#include "shim/orphans.h"
 #include "shim/watch.h"
 
 struct traffic;
@@ -43,6 +44,8 @@ void traffic_save(struct traffic *traffic);
 /* What became of it. */
 void traffic_saved(struct traffic *traffic, enum files_target target, int error);
 
+/* What a killed natshim left; the traffic's own, written to the journal while it is not ended. */
+struct orphans *traffic_orphans(struct traffic *traffic);
 const struct ike_table *traffic_ike(const struct traffic *traffic);
 struct traffic_stats traffic_stats(const struct traffic *traffic);
 

@@ -30,10 +30,20 @@ struct watch {
 	bool detect_complained, alive_complained;
 	bool dumped;   /* every SA of the kernel has been seen once, */
 	bool told;     /* and the log has said so: before that, sessions are found, not new */
+	watch_end_fn *on_end;
+	void *on_end_ctx;
+	struct orphans *orphans; /* NULL: there are none */
+	const struct bridge *bridge;
 	uint64_t alive_at, dump_at; /* when the alive sets were read last, when the dump began that runs */
 };
 
 /* Actions */
+
+static void log_end(struct watch *w, const struct session_action *a, const char *told)
+{
+	log_event(w->log, LOG_SESSION_ENDS, &a->peer, "session %s, idle %llu s: %s%s", session_end_name(a->reason),
+		  (unsigned long long)(a->idle_ms / 1000), told, a->attempt > 1 ? ", again" : "");
+}
 
 static void end_session(struct watch *w, const struct session_action *a)
 {
@@ -44,6 +54,11 @@ static void end_session(struct watch *w, const struct session_action *a)
 					    .sa_count = (uint32_t)a->sa_count};
 	int rc;
 
+	if (a->attempt == 1 && w->on_end && w->on_end(w->on_end_ctx, a)) {
+		log_end(w, a, "told both sides by Deletes");
+		session_end_result(w->table, clock_now_ms(), a->id, 0, "");
+		return;
+	}
 	for (size_t i = 0; i < a->sa_count; i++)
 		request.sas[i] = (struct stack_sa_ref){.spi = a->sas[i].spi, .outbound = a->sas[i].outbound};
 	rc = stack_end(w->stack, &request);
@@ -53,9 +68,7 @@ static void end_session(struct watch *w, const struct session_action *a)
 		session_end_result(w->table, clock_now_ms(), a->id, rc, strerror(-rc));
 		return;
 	}
-	log_event(w->log, LOG_SESSION_ENDS, &a->peer, "session %s, idle %llu s: told the stack to end it%s",
-		  session_end_name(a->reason), (unsigned long long)(a->idle_ms / 1000),
-		  a->attempt > 1 ? ", again" : "");
+	log_end(w, a, "told the stack to end it");
 }
 
 static void log_session(struct watch *w, const struct session_action *a)
@@ -243,6 +256,20 @@ static void take_sample(struct watch *w)
 		xfrm_dump(w->xfrm);
 }
 
+/* One at a time: each wants the whole list of the stack's states, and the sessions' own ends come between. */
+static void end_orphans(struct watch *w)
+{
+	struct stack_end_request request;
+	int rc;
+
+	while (orphans_next(w->orphans, clock_now_ms(), w->bridge, &request)) {
+		rc = stack_end(w->stack, &request);
+		if (!rc)
+			return;
+		orphans_result(w->orphans, clock_now_ms(), rc);
+	}
+}
+
 static void on_sample(evutil_socket_t fd, short what, void *ctx)
 {
 	struct watch *w = ctx;
@@ -252,6 +279,7 @@ static void on_sample(evutil_socket_t fd, short what, void *ctx)
 	take_sample(w);
 	if (w->samples++ % DETECT_EVERY == 0)
 		stack_detect(w->stack);
+	end_orphans(w);
 	follow(w);
 }
 
@@ -311,9 +339,23 @@ static void on_listed(void *ctx, const struct endpoint *peer, int error, const c
 	session_identified(w->table, clock_now_ms(), peer);
 }
 
+static void on_orphan_ended(struct watch *w, int error, const char *text)
+{
+	if (!orphans_result(w->orphans, clock_now_ms(), error))
+		log_event(w->log, LOG_BRIDGE_ORPHANS, NULL,
+			  "an SA of a bridged client from before the restart cannot be ended: %s; it ends by "
+			  "itself", *text ? text : strerror(-error));
+	end_orphans(w);
+}
+
 static void on_ended(void *ctx, uint64_t id, int error, const char *text)
 {
 	struct watch *w = ctx;
+
+	if (orphans_is(id)) {
+		on_orphan_ended(w, error, text);
+		return;
+	}
 
 	if (error)
 		log_event(w->log, LOG_STACK_FAILED, NULL, "stack: cannot end a session: %s",
@@ -507,6 +549,25 @@ void watch_l2tp(struct watch *watch, const struct endpoint *client, enum session
 		return;
 	session_l2tp(watch->table, clock_now_ms(), client, what);
 	follow(watch);
+}
+
+void watch_on_end(struct watch *watch, watch_end_fn *fn, void *ctx)
+{
+	if (!watch)
+		return;
+	watch->on_end = fn;
+	watch->on_end_ctx = ctx;
+}
+
+void watch_end_orphans(struct watch *watch, struct orphans *orphans, const struct bridge *bridge)
+{
+	if (!watch || !orphans_count(orphans))
+		return;
+	log_event(watch->log, LOG_BRIDGE_ORPHANS, NULL,
+		  "%zu bridged clients from before the restart: their SAs are ended", orphans_count(orphans));
+	watch->orphans = orphans;
+	watch->bridge = bridge;
+	end_orphans(watch);
 }
 
 size_t watch_drop(struct watch *watch, const struct endpoint *peer)

@@ -6,6 +6,7 @@
 #include "rules/nft.h"
 #include "shim/config.h"
 #include "shim/log.h"
+#include "shim/orphans.h"
 #include "shim/session/session.h"
 #include "shim/stack/stack.h"
 #include "shim/stack/xfrm.h"
@@ -22,6 +23,13 @@ int watch_start(struct watch *watch, struct event_base *loop, struct rules_nft *
 		const struct ike_table *ike);
 void watch_stop(struct watch *watch);
 void watch_configure(struct watch *watch, const struct config *config); /* after a reload */
+
+/* Who can end a session by Deletes in its client's name, and in the server's: asked before the stack is. True: said; then the stack is
+ * told only if its SAs stay. */
+typedef bool watch_end_fn(void *ctx, const struct session_action *action);
+void watch_on_end(struct watch *watch, watch_end_fn *fn, void *ctx);
+/* Has the stack end what a killed natshim left. Both stay the caller's and must outlive the watch; bridge may be NULL. */
+void watch_end_orphans(struct watch *watch, struct orphans *orphans, const struct bridge *bridge);
 
 /* Facts from the packet path; each is cheap. watch may be NULL: --stack none. */
 void watch_phase1_begins(struct watch *watch, const struct endpoint *peer);

@@ -14,12 +14,7 @@ enum {
 	KNOWN_MAX = 4096,
 	KNOWN_TTL_MS = 24 * 3600 * 1000,
 	TRACK_S = 180, /* of an exchange that is not complete */
-	INFORMATIONAL = 5,
-	QUICK_MODE = 32,
 	SWEEP_MS = 1000, /* complete sessions are looked through that often, for those that are over */
-	EXCHANGE_TYPE_AT = 18,
-	FLAGS_AT = 19,
-	MESSAGE_ID_AT = 20,
 };
 
 static const char *const reason_names[BRIDGE_REASONS] = {
@@ -139,7 +134,9 @@ static void uncount_opener(struct bridge *bridge, const struct session *s)
 
 static void session_free(struct bridge *bridge, struct session *s)
 {
-	if (s->list != LIST_UP)
+	if (s->list == LIST_UP)
+		bridge->changes++;
+	else
 		uncount_opener(bridge, s);
 	HASH_DELETE(hh, bridge->by_cookie, s);
 	DL_DELETE(bridge->head[s->list], s);
@@ -184,6 +181,7 @@ struct bridge_stats bridge_stats(const struct bridge *bridge)
 		.established = bridge->count[LIST_UP],
 		.evicted = bridge->evicted,
 		.exponentiations = bridge->exponentiations,
+		.changes = bridge->changes,
 	};
 }
 
@@ -255,12 +253,24 @@ static uint64_t table_key(const struct bridge *bridge, const uint8_t *cookie)
 	return z ^ z >> 31;
 }
 
-static struct session *find_session(struct bridge *bridge, int64_t now, const uint8_t *cookie)
+static struct session *look_up(const struct bridge *bridge, const uint8_t *cookie)
 {
 	const uint64_t key = table_key(bridge, cookie);
 	struct session *s;
 
 	HASH_FIND(hh, bridge->by_cookie, &key, sizeof key, s);
+	return s;
+}
+
+const struct session *session_by_cookie(const struct bridge *bridge, const uint8_t *cookie)
+{
+	return look_up(bridge, cookie);
+}
+
+static struct session *find_session(struct bridge *bridge, int64_t now, const uint8_t *cookie)
+{
+	struct session *s = look_up(bridge, cookie);
+
 	if (!s || !is_over(bridge, s, now))
 		return s;
 	session_free(bridge, s);
@@ -289,6 +299,7 @@ static struct session *add_session(struct work *w, bool by_server, enum ike_dial
 		return NULL;
 	memcpy(s->cookies, w->message.data, IKE_COOKIE_LEN);
 	s->client = w->result->client;
+	s->server = w->in == LEG_CLIENT ? w->d->dst : w->d->src;
 	s->dialect = dialect;
 	s->by_server = by_server;
 	s->touched_ms = w->now;
@@ -723,8 +734,10 @@ static enum bridge_reason relay(struct work *w)
 		w->result->again = s->refused & 1U << reason;
 		s->refused |= 1U << reason;
 	}
-	if (reason == BRIDGE_RELAYED || reason == BRIDGE_REPEATED)
+	if (reason == BRIDGE_RELAYED || reason == BRIDGE_REPEATED) {
 		s->client = w->result->client;
+		s->server = w->in == LEG_CLIENT ? d->dst : d->src;
+	}
 	return reason;
 }
 

@@ -152,7 +152,53 @@ void bridge_each(const struct bridge *bridge, uint64_t now_ms, bridge_session_fn
 struct bridge_stats {
 	size_t half_open, established;
 	uint64_t evicted, exponentiations;
+	uint64_t changes; /* of what bridge_each_entry() tells */
 };
 struct bridge_stats bridge_stats(const struct bridge *bridge);
+
+/* Children, their ends, and what a restart must know of them: shim/ike/bridge_children.c */
+
+#define BRIDGE_CHILDREN_MAX 8 /* remembered of one session: the latest */
+struct bridge_child {
+	uint8_t spi_to_server[4], spi_to_client[4]; /* network order */
+};
+
+/* An ISAKMP SA that the server has, or will with the message under way, with its children. Without natshim neither side can
+ * say in it that anything ends. */
+struct bridge_entry {
+	struct endpoint client, server;
+	uint8_t cookies[ISAKMP_COOKIES_LEN];
+	unsigned child_count;
+	struct bridge_child children[BRIDGE_CHILDREN_MAX];
+};
+typedef void bridge_entry_fn(void *ctx, const struct bridge_entry *entry);
+void bridge_each_entry(const struct bridge *bridge, bridge_entry_fn *fn, void *ctx);
+/* The one with this cookie of its initiator. False: none. */
+bool bridge_entry_of(const struct bridge *bridge, const uint8_t cookie[static IKE_COOKIE_LEN],
+		     struct bridge_entry *out);
+/* An exchange or a session, of exactly this address and port. */
+bool bridge_has_client(const struct bridge *bridge, const struct endpoint *client);
+
+#define BRIDGE_DELETE_MAX 160 /* bytes */
+/* To be sent between these two, to the server as from the client or the other way round; the latter must come back through
+ * bridge_message() on its way, like any message of the server's. */
+struct bridge_delete {
+	struct endpoint client, server;
+	bool to_server;
+	size_t length;
+	uint8_t message[BRIDGE_DELETE_MAX];
+};
+typedef void bridge_delete_fn(void *ctx, const struct bridge_delete *delete);
+
+struct bridge_sa {
+	uint8_t spi[4]; /* network order */
+	bool to_client;
+};
+/* Both sides are told that these SAs are deleted, and then the ISAKMP SAs with their client in which nothing is left. False:
+ * not all of them could be: one is not known here, or has no ISAKMP SA any more. */
+bool bridge_end(struct bridge *bridge, uint64_t now_ms, const struct bridge_sa *sas, size_t count,
+		bridge_delete_fn *fn, void *ctx);
+/* The same for whole sessions, at most max of them. How many. */
+size_t bridge_end_some(struct bridge *bridge, uint64_t now_ms, size_t max, bridge_delete_fn *fn, void *ctx);
 
 #endif

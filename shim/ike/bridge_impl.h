@@ -1,5 +1,6 @@
 /* The inside of bridge mode, for shim/ike/bridge*.c only: bridge.c keeps the sessions and says who is bridged,
- * bridge_phase1.c relays Main Mode, bridge_phase2.c what comes after it, bridge_names.c keeps names apart. */
+ * bridge_phase1.c relays Main Mode, bridge_phase2.c what comes after it, bridge_names.c keeps names apart,
+ * bridge_children.c knows and ends the SAs that came of it. */
 #ifndef NATSHIM_SHIM_IKE_BRIDGE_IMPL_H
 #define NATSHIM_SHIM_IKE_BRIDGE_IMPL_H
 
@@ -25,6 +26,10 @@ enum {
 	CLOSED_S = 60,      /* how long a deleted one answers retransmissions */
 };
 enum { PHASE1_MESSAGES = 6, QUICK_MESSAGES = 3 };
+enum { INFORMATIONAL = 5, QUICK_MODE = 32 }; /* exchange types */
+enum { EXCHANGE_TYPE_AT = 18, FLAGS_AT = 19, MESSAGE_ID_AT = 20 };
+enum { PROTO_ISAKMP = 1, PROTO_ESP = 3 };
+enum { DELETE_HEAD = 8 }; /* of the body of a Delete payload: DOI, protocol, SPI size, count */
 enum {
 	PAYLOAD_KE = 4,
 	PAYLOAD_ID = 5,
@@ -93,9 +98,10 @@ struct session {
 	int64_t touched_ms, ends_ms; /* ends_ms: of a complete one */
 	uint64_t key;                /* made of the initiator's cookie */
 	uint8_t cookies[ISAKMP_COOKIES_LEN];
-	struct endpoint client;
+	struct endpoint client, server;
 	enum ike_dialect dialect;
 	bool by_server;
+	bool closed;      /* a Delete has ended its ISAKMP SA */
 	unsigned passed;  /* messages of phase 1 */
 	unsigned refused; /* 1 << enum bridge_reason: why messages of it were dropped so far */
 	uint32_t life_s;
@@ -108,6 +114,9 @@ struct session {
 	unsigned quick_count;
 	struct identity client_id,
 		server_id; /* the client's ID in Quick Mode, as it says and as the server says */
+	struct bridge_child children[BRIDGE_CHILDREN_MAX];
+	unsigned child_count;
+	uint8_t ending; /* a bit for each child: while they are being ended */
 };
 
 /* What is remembered of a client for the exchanges that the server starts. */
@@ -149,7 +158,7 @@ struct bridge {
 	struct lru *openers;  /* struct endpoint -> struct opener */
 	struct alias *aliases; /* BRIDGE_ALIAS_COUNT of them */
 	struct share *shares; /* BRIDGE_SHARE_COUNT of them; NULL: ports are not shared */
-	uint64_t seed, evicted, exponentiations;
+	uint64_t seed, evicted, exponentiations, changes;
 	int64_t swept_ms;
 	/* of the message under way */
 	uint8_t copy[BRIDGE_MESSAGE_MAX];                      /* the message; then decrypted */
@@ -189,6 +198,10 @@ bool work_decrypt(struct work *w, const struct keys *keys, uint8_t *iv);
 bool work_write_chain(struct work *w); /* payloads -> bridge->chain */
 bool work_emit_clear(struct work *w);  /* chain -> d->out */
 bool work_emit_sealed(struct work *w, const struct keys *keys, uint8_t *iv);
+/* The chain with a HASH of these keys in front, for which the first payload makes room, encrypted. nonce: what HASH(2) is
+ * over, too; third: HASH(3) of that Quick Mode. */
+bool work_seal(struct work *w, const struct keys *keys, struct bytes nonce, const struct quick *third,
+	       uint8_t *iv);
 /* The bytes of the received payloads behind the first one. */
 struct bytes work_rest(const struct work *w);
 /* Back to the sender, in clear: a notification that says why (RFC 2408 section 3.14.1). */
@@ -234,5 +247,13 @@ void session_remember_client(struct work *w, const struct session *s);
 uint16_t bridge_share_port(struct bridge *bridge, int64_t now, const struct endpoint *nat,
 			   const uint8_t address[4]);
 void quick_free(struct session *s, struct quick *q);
+const struct session *session_by_cookie(const struct bridge *bridge, const uint8_t *cookie);
+/* A Delete was said, and understood: kept for its repeats only. */
+void session_close(struct bridge *bridge, struct session *s, int64_t now);
+void session_add_child(struct bridge *bridge, struct session *s, const uint8_t *spi_to_server,
+		       const uint8_t *spi_to_client);
+/* Teller has said that the SAs with these SPIs, its own, are deleted. */
+void bridge_forget_children(struct bridge *bridge, const struct endpoint *client, unsigned teller,
+			    struct bytes spis);
 
 #endif

@@ -308,6 +308,8 @@ static void moved_on(struct work *w, struct session *s, unsigned number)
 	s->passed = number;
 	s->touched_ms = w->now;
 	session_move(w->bridge, s, lists[number]);
+	if (number == FIRST_HASH)
+		w->bridge->changes++; /* from now on a restart must know of it */
 	if (number == SECOND_HASH)
 		complete(w, s);
 	w->result->actions |= BRIDGE_ACT_TRACK;

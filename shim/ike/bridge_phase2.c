@@ -7,7 +7,7 @@
 #include <openssl/crypto.h>
 #include <stdlib.h>
 
-enum { NATOA_RFC_3947 = 21, NATOA_DRAFT_02 = 131, PROTO_ISAKMP = 1, PROTO_ESP = 3 };
+enum { NATOA_RFC_3947 = 21, NATOA_DRAFT_02 = 131 };
 enum {
 	ID_IPV4 = 1,
 	ID_TYPE_AT = 0,
@@ -19,7 +19,7 @@ enum {
 };
 /* A client that begins a Quick Mode has its SAs when it sends the third message; one that answers has them soon after. */
 enum { CLIENT_READY_MS = 100 };
-enum { QUICK_TTL_MS = 120000, DELETE_HEAD = 8, PROTOCOL_AT = 4, SPI_SIZE_AT = 5 };
+enum { QUICK_TTL_MS = 120000, PROTOCOL_AT = 4, SPI_SIZE_AT = 5 };
 
 /* HASH(1) and HASH(2): over the message ID, for HASH(2) the initiator's nonce, and all that follows the HASH. */
 static bool hash_of(struct work *w, const struct keys *keys, struct bytes nonce, struct bytes rest,
@@ -55,9 +55,8 @@ static bool hash_is(const struct work *w, const uint8_t *hash)
 	return bytes_equal_secret(body->data, hash, body->length);
 }
 
-/* The chain with the other leg's HASH in front, encrypted. q: of a third message of Quick Mode. */
-static bool seal_message(struct work *w, const struct keys *keys, struct bytes nonce,
-			 const struct quick *third, uint8_t *iv)
+bool work_seal(struct work *w, const struct keys *keys, struct bytes nonce, const struct quick *third,
+	       uint8_t *iv)
 {
 	const size_t head = 4 + (size_t)keys->hash_length;
 	uint8_t hash[KEYS_HASH_MAX] = {0};
@@ -295,7 +294,7 @@ static enum bridge_reason relay_third(struct work *w, const struct session *s, c
 		return BRIDGE_FAILED;
 	if (!hash_is(w, hash))
 		return BRIDGE_BAD_HASH;
-	return seal_message(w, out, (struct bytes){0}, q, iv_out) ? BRIDGE_RELAYED : BRIDGE_FAILED;
+	return work_seal(w, out, (struct bytes){0}, q, iv_out) ? BRIDGE_RELAYED : BRIDGE_FAILED;
 }
 
 /* Messages 1 and 2. */
@@ -318,7 +317,7 @@ static enum bridge_reason relay_negotiation(struct work *w, struct session *s, s
 	if (reason != BRIDGE_RELAYED)
 		return reason;
 	translate_natoa(w, s);
-	return seal_message(w, out, nonce, NULL, iv_out) ? BRIDGE_RELAYED : BRIDGE_FAILED;
+	return work_seal(w, out, nonce, NULL, iv_out) ? BRIDGE_RELAYED : BRIDGE_FAILED;
 }
 
 /* What the caller can know of the SA that the server installs towards the client: its SPI before it is there, and when the
@@ -415,6 +414,8 @@ enum bridge_reason bridge_quick(struct work *w, struct session *s)
 	/* Before the server's last message to the client: then it has both of its SAs. */
 	if (reason == BRIDGE_RELAYED && number == (q->by_server ? 3 : 2) && !swap_of(w, s, q))
 		reason = BRIDGE_FAILED;
+	if (reason == BRIDGE_RELAYED && w->result->actions & BRIDGE_ACT_SWAP)
+		session_add_child(w->bridge, s, w->result->swap.spi_to_server, w->result->swap.spi_to_client);
 	if (reason == BRIDGE_RELAYED)
 		tell_spi(w, q, number);
 	if (reason == BRIDGE_FAILED || (is_new && reason != BRIDGE_RELAYED))
@@ -449,6 +450,18 @@ static bool deletes_session(const struct work *w, const struct session *s)
 	return false;
 }
 
+static void forget_deleted(struct work *w)
+{
+	for (unsigned i = 0; i < w->payloads.count; i++) {
+		const struct bytes *body = &w->payloads.item[i].body;
+
+		if (w->payloads.item[i].type == PAYLOAD_DELETE && body->length > DELETE_HEAD &&
+		    body->data[PROTOCOL_AT] == PROTO_ESP && body->data[SPI_SIZE_AT] == SPI_LEN)
+			bridge_forget_children(w->bridge, &w->result->client, w->in,
+					       (struct bytes){body->data + DELETE_HEAD, body->length - DELETE_HEAD});
+	}
+}
+
 enum bridge_reason bridge_informational(struct work *w, struct session *s)
 {
 	const struct keys *in = &s->leg[w->in].keys, *out = &s->leg[w->out].keys;
@@ -467,10 +480,11 @@ enum bridge_reason bridge_informational(struct work *w, struct session *s)
 		return BRIDGE_FAILED;
 	if (!hash_is(w, hash))
 		return BRIDGE_BAD_HASH;
+	forget_deleted(w);
 	if (deletes_session(w, s) && s->list == LIST_UP) {
-		s->ends_ms = w->now + CLOSED_S * 1000L;
+		session_close(w->bridge, s, w->now);
 		w->result->track_s = CLOSED_S;
 		w->result->actions |= BRIDGE_ACT_TRACK;
 	}
-	return seal_message(w, out, (struct bytes){0}, NULL, iv_out) ? BRIDGE_RELAYED : BRIDGE_FAILED;
+	return work_seal(w, out, (struct bytes){0}, NULL, iv_out) ? BRIDGE_RELAYED : BRIDGE_FAILED;
 }

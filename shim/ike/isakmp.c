@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { PROPOSAL = 2, TRANSFORM = 3, FLAG_ENCRYPTION = 1, SWAP_PART = 64 };
+enum { PROPOSAL = 2, TRANSFORM = 3, SWAP_PART = 64 };
 enum { DOI_IPSEC = 1, SIT_IDENTITY_ONLY = 1, ATTRIBUTE_HASH = 2 };
 
 enum isakmp_status isakmp_read_header(uint8_t *data, size_t length, struct isakmp_message *out)
@@ -21,7 +21,7 @@ enum isakmp_status isakmp_read_header(uint8_t *data, size_t length, struct isakm
 	const uint8_t version = take8(&c);
 
 	out->exchange_type = take8(&c);
-	out->encrypted = take8(&c) & FLAG_ENCRYPTION;
+	out->encrypted = take8(&c) & ISAKMP_FLAG_ENCRYPTION;
 	take32(&c); /* message ID */
 	out->length = take32(&c);
 	if (c.failed)

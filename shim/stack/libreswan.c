@@ -248,6 +248,19 @@ static void find_targets(const struct states *states, const struct stack_end_req
 	}
 }
 
+/* Of exactly this address and port. */
+static void find_ike_states(const struct states *states, const struct endpoint *peer,
+			    struct targets *targets)
+{
+	for (size_t i = 0; i < states->count; i++) {
+		const struct whack_line *line = &states->lines[i];
+
+		if (line->kind == WHACK_STATE && line->established && !line->quick &&
+		    line->peer.port == peer->port && endpoint_same_host(&line->peer, peer))
+			add_once(targets->parents, &targets->parent_count, line->number);
+	}
+}
+
 static bool is_target(const struct targets *targets, uint64_t child)
 {
 	for (size_t i = 0; i < targets->child_count; i++)
@@ -339,12 +352,14 @@ static int libreswan_end(const struct stack_options *options, const struct stack
 	if (rc)
 		return rc;
 	find_targets(&states, request, &targets);
+	if (request->ike_sa_too)
+		find_ike_states(&states, &request->peer, &targets);
 	for (size_t i = 0; i < targets.child_count && !rc; i++)
 		rc = delete_state(options, targets.children[i], text);
 	if (!rc)
 		rc = delete_parents(options, &states, &targets, text);
 	free(states.lines);
-	if (!targets.child_count) /* pluto knows nothing of these SAs: left over in the kernel, or gone meanwhile */
+	if (!targets.child_count && !rc) /* pluto knows nothing of these SAs: left over in the kernel, or gone meanwhile */
 		return stack_xfrm.end(options, request, text);
 	return rc == -ETIMEDOUT ? delete_again(options, request, &targets, text) : rc;
 }

@@ -34,11 +34,15 @@ struct stack_sa_ref {
 	bool outbound;
 };
 
-/* What is to go: these SAs, by the stack's own means, then their IKE SA if it has no other child. */
+/* What is to go: these SAs, by the stack's own means, then their IKE SA if it has no other child. With ike_sa_too also the one with
+ * these cookies, even if it has none of these SAs; libreswan does not tell cookies, so there it is each childless one of exactly
+ * this peer's address and port. */
 struct stack_end_request {
 	uint64_t id; /* comes back with the answer */
 	struct endpoint us, peer;
 	uint32_t reqid;
+	bool ike_sa_too;
+	uint8_t cookies[16]; /* the initiator's, the responder's */
 	uint32_t sa_count; /* <= STACK_SAS_MAX */
 	struct stack_sa_ref sas[STACK_SAS_MAX];
 };

@@ -23,6 +23,7 @@ struct ike_sa {
 	struct endpoint peer;
 	char peer_id[STACK_ID_MAX];
 	bool established;
+	uint64_t cookie_i, cookie_r;
 	uint32_t child_count; /* children holds the first CHILDREN_MAX */
 	struct child_sa children[CHILDREN_MAX];
 };
@@ -45,6 +46,10 @@ static void take_ike_value(struct ike_sa *ike, struct vici_text key, struct vici
 
 	if (vici_is(key, "uniqueid") && vici_number(value, 10, &number))
 		ike->id = number;
+	else if (vici_is(key, "initiator-spi") && vici_number(value, 16, &number))
+		ike->cookie_i = number;
+	else if (vici_is(key, "responder-spi") && vici_number(value, 16, &number))
+		ike->cookie_r = number;
 	else if (vici_is(key, "state"))
 		ike->established = vici_is(value, "ESTABLISHED") || vici_is(value, "REKEYING");
 	else if (vici_is(key, "remote-port") && vici_number(value, 10, &number) && number <= UINT16_MAX)
@@ -260,6 +265,21 @@ static bool is_meant(const struct stack_end_request *request, const struct child
 	return false;
 }
 
+static uint64_t read64(const uint8_t *bytes)
+{
+	uint64_t value = 0;
+
+	for (unsigned i = 0; i < 8; i++)
+		value = value << 8 | bytes[i];
+	return value;
+}
+
+static bool is_named(const struct stack_end_request *request, const struct ike_sa *ike)
+{
+	return request->ike_sa_too && ike->cookie_i == read64(request->cookies) &&
+	       ike->cookie_r == read64(request->cookies + 8);
+}
+
 static void search_ike(void *ctx, struct ike_sa *ike)
 {
 	struct search *search = ctx;
@@ -275,7 +295,7 @@ static void search_ike(void *ctx, struct ike_sa *ike)
 		if (search->child_count < CHILD_IDS_MAX)
 			search->child_ids[search->child_count++] = ike->children[i].id;
 	}
-	if (meant && search->ike_count < STACK_SAS_MAX) {
+	if ((meant || is_named(search->request, ike)) && search->ike_count < STACK_SAS_MAX) {
 		search->left[search->ike_count] = ike->child_count - meant;
 		search->ike_ids[search->ike_count++] = ike->id;
 	}
@@ -321,7 +341,7 @@ static int strongswan_end(const struct stack_options *options, const struct stac
 
 	if (rc)
 		return rc;
-	if (!search.child_count)
+	if (!search.child_count && !search.ike_count)
 		return stack_xfrm.end(options, request, text);
 	for (size_t i = 0; i < search.child_count; i++) {
 		const int one = terminate(options, "child-id", search.child_ids[i], text);
