@@ -1,9 +1,11 @@
 /* The state files: whatever stands in them, whole entries come back or nothing, within the tables' bounds. The first byte
  * says which file it is. */
+#include "shim/orphans.h"
 #include "shim/state.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -17,6 +19,8 @@ static void clean_up(void)
 	snprintf(path, sizeof path, "%s/peers", directory);
 	unlink(path);
 	snprintf(path, sizeof path, "%s/tunnels", directory);
+	unlink(path);
+	snprintf(path, sizeof path, "%s/bridged", directory);
 	unlink(path);
 	rmdir(directory);
 }
@@ -54,8 +58,42 @@ static void load_tunnels(void)
 	l2tp_table_free(table);
 }
 
+/* What was understood is written as something that is understood again, and the same. */
+static void check_entry(void *ctx, const struct bridge_entry *entry)
+{
+	char line[STATE_BRIDGED_MAX], again[STATE_BRIDGED_MAX];
+	const char *const text = state_bridged_text(entry, line);
+
+	if (strlen(text) < 32 || entry->child_count > BRIDGE_CHILDREN_MAX ||
+	    strcmp(text, state_bridged_text(entry, again)) != 0)
+		abort();
+	orphans_add(ctx, entry);
+}
+
+static void load_bridged(void)
+{
+	struct orphans *orphans = orphans_new();
+	struct stack_end_request request;
+	unsigned bad;
+
+	if (!orphans || state_load_bridged(directory, check_entry, orphans, &bad))
+		abort();
+	while (orphans_next(orphans, 0, NULL, &request)) {
+		if (request.sa_count > STACK_SAS_MAX || !orphans_is(request.id))
+			abort();
+		orphans_result(orphans, 0, 0);
+	}
+	if (orphans_count(orphans))
+		abort();
+	orphans_free(orphans);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static const struct {
+		const char *name;
+		void (*load)(void);
+	} files[] = {{"peers", load_peers}, {"tunnels", load_tunnels}, {"bridged", load_bridged}};
 	static bool begun;
 
 	if (!begun) {
@@ -66,10 +104,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (!size)
 		return 0;
-	write_file(data[0] & 1 ? "tunnels" : "peers", data + 1, size - 1);
-	if (data[0] & 1)
-		load_tunnels();
-	else
-		load_peers();
+	const size_t which = data[0] % 3U;
+
+	write_file(files[which].name, data + 1, size - 1);
+	files[which].load();
 	return 0;
 }

@@ -550,6 +550,142 @@ static void expires(void **state)
 	bridge_free(bridge);
 }
 
+/* Ends */
+
+struct said {
+	struct bridge_delete delete[8];
+	unsigned count;
+};
+
+static void keep_delete(void *ctx, const struct bridge_delete *delete)
+{
+	struct said *said = ctx;
+
+	assert_in_range(said->count, 0, 7);
+	said->delete[said->count++] = *delete;
+}
+
+static unsigned swap_step(const struct vector_exchange *x)
+{
+	unsigned k = 0;
+
+	while (k < x->steps && !x->step[k].swap)
+		k++;
+	assert_in_range(k, 6, x->steps - 2);
+	return k;
+}
+
+/* A message of the server's to the client, or one of the client's. */
+static void send_delete(struct bridge *bridge, const struct bridge_delete *d, enum ike_direction direction)
+{
+	const struct vector_step as = {.direction = direction,
+				       .src = direction == IKE_TO_SERVER ? d->client : d->server,
+				       .dst = direction == IKE_TO_SERVER ? d->server : d->client};
+
+	send_bytes(bridge, &as, d->message, d->length, VECTOR_NOW_MS);
+}
+
+/* ESP first, then ISAKMP; to each side. What pluto thinks of those for the server: tests/vm/test_bridge_life. */
+static void deletes_for_both(void **state)
+{
+	const struct vector_exchange *x = find("3des-sha1-modp1024");
+	const unsigned swap = swap_step(x);
+	struct bridge *bridge = up_to(x, swap + 2);
+	const struct bridge_sa stranger = {.spi = {1, 2, 3, 4}};
+	struct bridge_sa sas[2] = {{.to_client = false}, {.to_client = true}};
+	struct said said = {.count = 0};
+	struct bridge_entry entry;
+
+	(void)state;
+	memcpy(sas[0].spi, x->step[swap].spi_to_server, 4);
+	memcpy(sas[1].spi, x->step[swap].spi_to_client, 4);
+	assert_false(bridge_end(bridge, VECTOR_NOW_MS, &stranger, 1, keep_delete, &said));
+	assert_int_equal(said.count, 0);
+	assert_true(bridge_end(bridge, VECTOR_NOW_MS, sas, 2, keep_delete, &said));
+	assert_int_equal(said.count, 4);
+	for (unsigned i = 0; i < 4; i++) {
+		const struct bridge_delete *d = &said.delete[i];
+
+		assert_int_equal(d->to_server, i % 2 == 0);
+		assert_memory_equal(d->message, x->step[swap].in, IKE_COOKIE_LEN);
+		assert_int_equal(d->message[18], 5);
+		assert_true(endpoint_equal(&d->client, &x->step[swap].dst));
+		assert_true(endpoint_equal(&d->server, &x->step[swap].src));
+		if (d->to_server) /* sealed with keys that the client has not got */
+			send_delete(bridge, d, IKE_TO_SERVER);
+		assert_int_equal(result.reason, d->to_server ? BRIDGE_BAD_HASH : result.reason);
+		if (!d->to_server)
+			send_delete(bridge, d, IKE_TO_CLIENT);
+		assert_int_equal(result.reason, d->to_server ? BRIDGE_BAD_HASH : BRIDGE_RELAYED);
+	}
+	assert_false(bridge_entry_of(bridge, x->step[0].in, &entry));
+	assert_false(bridge_end(bridge, VECTOR_NOW_MS, sas, 2, keep_delete, &said));
+	assert_int_equal(bridge_end_some(bridge, VECTOR_NOW_MS, 9, keep_delete, &said), 0);
+	assert_int_equal(said.count, 4);
+	bridge_free(bridge);
+}
+
+static void count_entry(void *ctx, const struct bridge_entry *entry)
+{
+	unsigned *count = ctx;
+
+	*count += 1 + 10 * entry->child_count;
+}
+
+static unsigned entries(const struct bridge *bridge)
+{
+	unsigned count = 0;
+
+	bridge_each_entry(bridge, count_entry, &count);
+	return count;
+}
+
+/* What a restart would find, after each message. */
+static void what_is_left(void **state)
+{
+	const struct vector_exchange *x = find("3des-sha1-modp1024");
+	const unsigned swap = swap_step(x);
+	struct bridge *bridge = new_bridge(x->when);
+	struct bridge_entry entry;
+	struct said said = {.count = 0};
+	uint64_t changes = 0;
+
+	(void)state;
+	for (unsigned k = 0; k < swap + 2; k++) {
+		const unsigned before = entries(bridge);
+
+		send_step(bridge, &x->step[k]);
+		assert_int_equal(entries(bridge), k < 4 ? 0 : k < swap ? 1 : 11);
+		if (entries(bridge) != before)
+			assert_true(bridge_stats(bridge).changes > changes);
+		changes = bridge_stats(bridge).changes;
+	}
+	assert_true(bridge_entry_of(bridge, x->step[0].in, &entry));
+	assert_memory_equal(entry.cookies, x->step[swap].in, ISAKMP_COOKIES_LEN);
+	assert_memory_equal(entry.children[0].spi_to_client, x->step[swap].spi_to_client, 4);
+	assert_memory_equal(entry.children[0].spi_to_server, x->step[swap].spi_to_server, 4);
+	assert_true(bridge_has_client(bridge, &entry.client));
+	entry.client.port++;
+	assert_false(bridge_has_client(bridge, &entry.client));
+	assert_int_equal(bridge_end_some(bridge, VECTOR_NOW_MS, 9, keep_delete, &said), 1);
+	assert_int_equal(said.count, 4);
+	assert_int_equal(entries(bridge), 0);
+	assert_true(bridge_stats(bridge).changes > changes);
+	bridge_free(bridge);
+}
+
+/* The client's own Deletes. */
+static void forgets_what_is_deleted(void **state)
+{
+	const struct vector_exchange *x = find("3des-sha1-modp1024");
+	struct bridge *bridge = up_to(x, x->steps);
+
+	(void)state;
+	assert_int_equal(bridge_stats(bridge).established, 1);
+	assert_int_equal(entries(bridge), 0);
+	bridge_free(bridge);
+}
+
 /* No room for the answer: nothing is written past the end, and the exchange is dropped, not passed on. */
 static void no_room(void **state)
 {
@@ -583,7 +719,8 @@ int main(void)
 		cmocka_unit_test(floods),           cmocka_unit_test(expires),
 		cmocka_unit_test(no_room),          cmocka_unit_test(same_cookie),
 		cmocka_unit_test(another_address),  cmocka_unit_test(bad_publics),
-		cmocka_unit_test(forged_quick_modes),
+		cmocka_unit_test(forged_quick_modes), cmocka_unit_test(deletes_for_both),
+		cmocka_unit_test(what_is_left),     cmocka_unit_test(forgets_what_is_deleted),
 	};
 
 	return cmocka_run_group_tests(tests, load, unload);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static char dir[] = "/tmp/natshim-state-XXXXXX";
@@ -202,12 +203,96 @@ static void test_tunnels_there_and_back(void **state)
 	l2tp_table_free(second);
 }
 
+static unsigned entries;
+static struct bridge_entry last_entry;
+
+static void keep_entry(void *ctx, const struct bridge_entry *entry)
+{
+	(void)ctx;
+	entries++;
+	last_entry = *entry;
+}
+
+static struct bridge_entry whole_entry(const char *client, const char *server)
+{
+	struct bridge_entry entry = {.child_count = BRIDGE_CHILDREN_MAX};
+
+	assert_true(endpoint_parse(client, &entry.client));
+	assert_true(endpoint_parse(server, &entry.server));
+	for (unsigned i = 0; i < sizeof entry.cookies; i++)
+		entry.cookies[i] = (uint8_t)(0xf0 + i);
+	memset(entry.children, 0xa5, sizeof entry.children);
+	entry.children[7].spi_to_client[3] = 7;
+	return entry;
+}
+
+static void test_bridged_there_and_back(void **state)
+{
+	const struct bridge_entry six = whole_entry("[2001:db8:1111:2222:3333:4444:5555:6666]:65535",
+						    "[2001:db8:1111:2222:3333:4444:5555:7777]:4500"),
+				  four = whole_entry("192.0.2.9:23412", "198.51.100.1:4500");
+	char line[STATE_BRIDGED_MAX];
+	unsigned bad;
+	FILE *out = begin("bridged");
+
+	(void)state;
+	fputs(STATE_BRIDGED_HEADER, out);
+	assert_true(fputs(state_bridged_text(&four, line), out) >= 0);
+	assert_true(fputs(state_bridged_text(&six, line), out) >= 0);
+	assert_int_equal(fclose(out), 0);
+	entries = 0;
+	assert_int_equal(state_load_bridged(dir, keep_entry, NULL, &bad), 0);
+	assert_int_equal(entries, 2);
+	assert_int_equal(bad, 0);
+	assert_memory_equal(&last_entry, &six, sizeof six);
+}
+
+/* Cut anywhere: whole lines, or nothing of them. */
+static void test_bridged_cut_short(void **state)
+{
+	const struct bridge_entry entry = whole_entry("192.0.2.9:23412", "198.51.100.1:4500");
+	char line[STATE_BRIDGED_MAX];
+	const size_t length = strlen(state_bridged_text(&entry, line));
+
+	(void)state;
+	for (size_t cut = 0; cut < length; cut++) {
+		unsigned bad;
+		FILE *out = begin("bridged");
+
+		fprintf(out, "%s%.*s", STATE_BRIDGED_HEADER, (int)cut, line);
+		assert_int_equal(fclose(out), 0);
+		entries = 0;
+		assert_int_equal(state_load_bridged(dir, keep_entry, NULL, &bad), 0);
+		assert_int_equal(entries, 0);
+		assert_int_equal(bad, cut > 0);
+	}
+}
+
+static void test_bridged_of_others(void **state)
+{
+	char path[64];
+	unsigned bad;
+
+	(void)state;
+	fclose(begin("bridged"));
+	snprintf(path, sizeof path, "%s/bridged", dir);
+	assert_int_equal(chmod(path, 0620), 0);
+	assert_int_equal(state_load_bridged(dir, keep_entry, NULL, &bad), -EPERM);
+	unlink(path);
+	assert_int_equal(state_load_bridged(dir, keep_entry, NULL, &bad), 0);
+	assert_int_equal(symlink("/etc/passwd", path), 0);
+	assert_int_equal(state_load_bridged(dir, keep_entry, NULL, &bad), -ELOOP);
+	unlink(path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_peers_there_and_back), cmocka_unit_test(test_missing_file_is_none),
 		cmocka_unit_test(test_cannot_prepare),       cmocka_unit_test(test_every_truncation),
 		cmocka_unit_test(test_nonsense_is_counted),  cmocka_unit_test(test_tunnels_there_and_back),
+		cmocka_unit_test(test_bridged_there_and_back), cmocka_unit_test(test_bridged_cut_short),
+		cmocka_unit_test(test_bridged_of_others),
 	};
 
 	return cmocka_run_group_tests_name("state", tests, make_dir, remove_dir);

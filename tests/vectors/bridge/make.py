@@ -341,7 +341,7 @@ class Exchange:
         self.step(sender, made[sender], made[self.other(sender)], actions=actions)
 
     def swap(self, shared, spi, ni, nr):
-        keys, parts = self.keys["client"], []
+        keys, parts, self.spi = self.keys["client"], [], spi
         for one in (spi["server"], spi["client"]):
             material, block = b"", b""
             while len(material) < 128:
@@ -358,7 +358,7 @@ def whole(name, **more):
     x = Exchange(name, **more).phase1()
     x.informational("client", INITIAL_CONTACT, 0x77)
     x.quick()
-    x.informational("client", (ike1.DELETE, struct.pack(">IBBHI", 1, 3, 4, 1, 0x1234)), 0x78)
+    x.informational("client", (ike1.DELETE, struct.pack(">IBBH", 1, 3, 4, 1) + x.spi["client"]), 0x78)
     x.informational("server", (ike1.DELETE, struct.pack(">IBBH", 1, 1, 16, 1) + x.icookie + x.rcookie), 0x79, TRACK)
     return x
 
