@@ -18,8 +18,8 @@
 
 #define SHARES_MAX 4096 /* inbound SAs whose packets get another port; then the oldest is forgotten */
 #define SHARE_S (24 * 3600)
-#define WAITING_MAX 256  /* SAs that the stack has not installed yet */
-#define WAITING_MS 60000 /* then it will not */
+#define WAITING_MAX 256     /* SAs that the stack has not installed yet */
+#define WAITING_MS 60000    /* then it will not */
 #define OWN_MESSAGE_MAX 160 /* bytes of an IKE message that we send ourselves */
 #define UDP_HEADERS_MAX 48  /* IPv6 and UDP */
 #define PORT_IKE_NAT 4500
@@ -326,10 +326,13 @@ static void tell_up(struct bridging *b, const struct bridge_result *r)
 	char client[OFFER_TEXT_MAX], server[OFFER_TEXT_MAX], alias[80] = "";
 
 	if (r->renamed)
-		snprintf(alias, sizeof alias, "; the server knows it as %u.%u.%u.%u, for its name is another client's",
+		snprintf(alias, sizeof alias,
+			 "; the server knows it as %u.%u.%u.%u, for its name is another client's",
 			 r->alias[0], r->alias[1], r->alias[2], r->alias[3]);
-	log_event(b->log, LOG_BRIDGE_UP, &r->client, "phase 1 complete: %s with the client, %s with the server%s",
-		  offer_suite_text(&r->client_suite, client), offer_suite_text(&r->server_suite, server), alias);
+	log_event(b->log, LOG_BRIDGE_UP, &r->client,
+		  "phase 1 complete: %s with the client, %s with the server%s",
+		  offer_suite_text(&r->client_suite, client), offer_suite_text(&r->server_suite, server),
+		  alias);
 }
 
 static void tell(struct bridging *b, const struct bridge_result *r)

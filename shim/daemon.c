@@ -29,7 +29,7 @@
 #include <time.h>
 
 #define PACKETS_PER_TURN 1024 /* then the other events get their chance */
-#define DRAIN_MS 2000 /* at most, for what still waits in the queue at the end; silence ends it sooner */
+#define DRAIN_MS 2000     /* at most, for what still waits in the queue at the end; silence ends it sooner */
 #define DRAIN_ENDS_MS 100 /* likewise between two lots of bridged sessions that are ended */
 #define ENDS_AT_ONCE 50
 #define DRAIN_RELOAD_MS 200 /* likewise before the rules are replaced */

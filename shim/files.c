@@ -27,8 +27,8 @@ enum operation { SAVE, APPEND, OPEN_CONFIG, FIND_INTERFACE, FIND_LNS, REMOVE_SOC
 
 struct request {
 	enum operation operation;
-	enum files_target target; /* SAVE, with a descriptor of the content; APPEND */
-	char name[IFNAMSIZ];      /* FIND_INTERFACE */
+	enum files_target target;  /* SAVE, with a descriptor of the content; APPEND */
+	char name[IFNAMSIZ];       /* FIND_INTERFACE */
 	char line[FILES_LINE_MAX]; /* APPEND */
 };
 
@@ -332,7 +332,8 @@ static int next_answer(struct files *files, struct answer *answer, int *fd)
 	if (got <= 0)
 		return gone(files);
 	answer->text[CONFIG_ERROR_MAX - 1] = '\0';
-	if ((answer->operation == SAVE || answer->operation == APPEND) && files->saved && answer->target < FILES_TARGETS)
+	if ((answer->operation == SAVE || answer->operation == APPEND) && files->saved &&
+	    answer->target < FILES_TARGETS)
 		files->saved(files->ctx, answer->target, answer->error);
 	return 1;
 }

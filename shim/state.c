@@ -157,8 +157,9 @@ static bool take_hex(const char *text, uint8_t *bytes, size_t length)
 const char *state_bridged_text(const struct bridge_entry *entry, char out[static STATE_BRIDGED_MAX])
 {
 	char client[ENDPOINT_TEXT_MAX], server[ENDPOINT_TEXT_MAX];
-	size_t length = (size_t)snprintf(out, STATE_BRIDGED_MAX, "%s %s ", endpoint_text(&entry->client, client),
-					 endpoint_text(&entry->server, server));
+	size_t length =
+		(size_t)snprintf(out, STATE_BRIDGED_MAX, "%s %s ", endpoint_text(&entry->client, client),
+				 endpoint_text(&entry->server, server));
 
 	length += put_hex(out + length, entry->cookies, sizeof entry->cookies);
 	for (unsigned i = 0; i < entry->child_count && i < BRIDGE_CHILDREN_MAX; i++) {

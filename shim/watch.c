@@ -28,8 +28,8 @@ struct watch {
 	enum stack_kind kind;
 	unsigned samples;
 	bool detect_complained, alive_complained;
-	bool dumped;   /* every SA of the kernel has been seen once, */
-	bool told;     /* and the log has said so: before that, sessions are found, not new */
+	bool dumped; /* every SA of the kernel has been seen once, */
+	bool told;   /* and the log has said so: before that, sessions are found, not new */
 	watch_end_fn *on_end;
 	void *on_end_ctx;
 	struct orphans *orphans; /* NULL: there are none */
@@ -41,8 +41,9 @@ struct watch {
 
 static void log_end(struct watch *w, const struct session_action *a, const char *told)
 {
-	log_event(w->log, LOG_SESSION_ENDS, &a->peer, "session %s, idle %llu s: %s%s", session_end_name(a->reason),
-		  (unsigned long long)(a->idle_ms / 1000), told, a->attempt > 1 ? ", again" : "");
+	log_event(w->log, LOG_SESSION_ENDS, &a->peer, "session %s, idle %llu s: %s%s",
+		  session_end_name(a->reason), (unsigned long long)(a->idle_ms / 1000), told,
+		  a->attempt > 1 ? ", again" : "");
 }
 
 static void end_session(struct watch *w, const struct session_action *a)
@@ -76,8 +77,8 @@ static void log_session(struct watch *w, const struct session_action *a)
 	switch (a->kind) {
 	case SESSION_STARTED:
 		if (w->told)
-			log_event(w->log, LOG_SESSION_UP, &a->peer, "session up, L2TP port %u, %s", a->l2tp_port,
-			  ike_dialect_name((enum ike_dialect)a->profile));
+			log_event(w->log, LOG_SESSION_UP, &a->peer, "session up, L2TP port %u, %s",
+				  a->l2tp_port, ike_dialect_name((enum ike_dialect)a->profile));
 		break;
 	case SESSION_ENDED:
 		log_event(w->log, LOG_SESSION_GONE, &a->peer,
@@ -197,8 +198,8 @@ static void tell_found(struct watch *w)
 	if (w->told || !w->dumped)
 		return;
 	w->told = true;
-	log_event(w->log, LOG_SESSIONS_FOUND, NULL, "sessions: %zu found, with %zu SAs, in %llu ms", stats.sessions, stats.sas,
-		  (unsigned long long)xfrm_stats(w->xfrm).dump_ms);
+	log_event(w->log, LOG_SESSIONS_FOUND, NULL, "sessions: %zu found, with %zu SAs, in %llu ms",
+		  stats.sessions, stats.sas, (unsigned long long)xfrm_stats(w->xfrm).dump_ms);
 }
 
 static void on_xfrm(evutil_socket_t fd, short what, void *ctx)
@@ -242,8 +243,10 @@ static void read_alive(struct watch *w)
 		w->alive_at = now;
 	else if (!w->alive_complained)
 		log_event(w->log, LOG_ALIVE_UNREADABLE, NULL,
-			  "sessions: the sets of peers seen alive cannot be read: %s; no session is ended for silence until "
-			  "they can", strerror(-rc));
+			  "sessions: the sets of peers seen alive cannot be read: %s; no session is ended "
+			  "for silence until "
+			  "they can",
+			  strerror(-rc));
 	w->alive_complained = rc != 0;
 }
 
@@ -344,7 +347,8 @@ static void on_orphan_ended(struct watch *w, int error, const char *text)
 	if (!orphans_result(w->orphans, clock_now_ms(), error))
 		log_event(w->log, LOG_BRIDGE_ORPHANS, NULL,
 			  "an SA of a bridged client from before the restart cannot be ended: %s; it ends by "
-			  "itself", *text ? text : strerror(-error));
+			  "itself",
+			  *text ? text : strerror(-error));
 	end_orphans(w);
 }
 

@@ -89,9 +89,10 @@ enum bridge_action {
 	BRIDGE_ACT_UP = 4,   /* phase 1 is complete: log it; remember the peer for exchanges of the server */
 	BRIDGE_ACT_SWAP = 8, /* give the kernel's SAs these keys before the message goes on */
 	BRIDGE_ACT_REPLY = 16, /* send reply back to where the message came from */
-	BRIDGE_ACT_EXPECT = 64, /* before the message goes on: the server's SA to the client will have result.spi_to_client */
+	BRIDGE_ACT_EXPECT =
+		64, /* before the message goes on: the server's SA to the client will have result.spi_to_client */
 	BRIDGE_ACT_READY = 128, /* the client has that SA, too, ready_ms after this message */
-	BRIDGE_ACT_BEGUN = 32, /* the first message of an exchange that is bridged from now on: log it */
+	BRIDGE_ACT_BEGUN = 32,  /* the first message of an exchange that is bridged from now on: log it */
 };
 
 /* The two ESP SAs of a Quick Mode. Each key holds KEYMAT of the client's leg: the encryption key, then the
@@ -120,15 +121,15 @@ struct bridge_result {
 	enum bridge_reason reason;
 	unsigned actions; /* enum bridge_action */
 	bool again; /* another message of this exchange was dropped for the same reason before: log it once */
-	size_t length;    /* of the message in out, with BRIDGE_REPLACE */
+	size_t length; /* of the message in out, with BRIDGE_REPLACE */
 	unsigned track_s, ready_ms;
 	uint8_t spi_to_client[4]; /* with BRIDGE_ACT_EXPECT and BRIDGE_ACT_READY */
 	struct endpoint client;
 	uint8_t cookie[IKE_COOKIE_LEN];
 	struct keys_suite client_suite,
 		server_suite; /* with BRIDGE_ACT_UP; the first also with BRIDGE_ACT_BEGUN */
-	bool renamed;     /* with BRIDGE_ACT_UP: the server hears another name of the client, */
-	uint8_t alias[4]; /* this IPv4 address */
+	bool renamed;         /* with BRIDGE_ACT_UP: the server hears another name of the client, */
+	uint8_t alias[4];     /* this IPv4 address */
 	uint8_t reply[BRIDGE_REPLY_MAX];
 	size_t reply_length;
 	struct bridge_swap swap;

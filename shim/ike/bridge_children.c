@@ -4,14 +4,20 @@
 
 #include <openssl/crypto.h>
 
-enum { VERSION_AT = 17, VERSION_1_0 = 0x10, DOI_IPSEC = 1, DELETE_MAX = DELETE_HEAD + BRIDGE_CHILDREN_MAX * SPI_LEN };
+enum {
+	VERSION_AT = 17,
+	VERSION_1_0 = 0x10,
+	DOI_IPSEC = 1,
+	DELETE_MAX = DELETE_HEAD + BRIDGE_CHILDREN_MAX * SPI_LEN
+};
 
 /* Keeping them */
 
 static void remove_child(struct bridge *bridge, struct session *s, unsigned index)
 {
 	s->child_count--;
-	memmove(&s->children[index], &s->children[index + 1], (s->child_count - index) * sizeof s->children[0]);
+	memmove(&s->children[index], &s->children[index + 1],
+		(s->child_count - index) * sizeof s->children[0]);
 	bridge->changes++;
 }
 
@@ -139,7 +145,8 @@ static bool seal_delete(struct bridge *bridge, const struct session *s, struct b
 	w.payloads.item[0] = (struct payload){.type = PAYLOAD_HASH};
 	w.payloads.item[1] = (struct payload){PAYLOAD_DELETE, body};
 	if (!bridge_random(bridge, head + MESSAGE_ID_AT, MESSAGE_ID_LEN) ||
-	    !keys_phase2_iv(bridge->crypto, keys, w.id, iv) || !work_seal(&w, keys, (struct bytes){0}, NULL, iv))
+	    !keys_phase2_iv(bridge->crypto, keys, w.id, iv) ||
+	    !work_seal(&w, keys, (struct bytes){0}, NULL, iv))
 		return false;
 	out->length = result.length;
 	return true;
@@ -147,8 +154,14 @@ static bool seal_delete(struct bridge *bridge, const struct session *s, struct b
 
 static size_t write_head(uint8_t *out, unsigned protocol, size_t spi_size, size_t count)
 {
-	const uint8_t head[DELETE_HEAD] = {0, 0, 0, DOI_IPSEC, (uint8_t)protocol, (uint8_t)spi_size,
-					   (uint8_t)(count >> 8), (uint8_t)count};
+	const uint8_t head[DELETE_HEAD] = {0,
+					   0,
+					   0,
+					   DOI_IPSEC,
+					   (uint8_t)protocol,
+					   (uint8_t)spi_size,
+					   (uint8_t)(count >> 8),
+					   (uint8_t)count};
 
 	memcpy(out, head, sizeof head);
 	return sizeof head;
@@ -158,7 +171,8 @@ static size_t write_head(uint8_t *out, unsigned protocol, size_t spi_size, size_
  * every other of the server's: it is relayed on its way. */
 static bool tell_one(const struct teller *t, const struct session *s, unsigned teller, struct bytes body)
 {
-	struct bridge_delete delete = {.client = s->client, .server = s->server, .to_server = teller == LEG_CLIENT};
+	struct bridge_delete delete = {
+		.client = s->client, .server = s->server, .to_server = teller == LEG_CLIENT};
 
 	if (!seal_delete(t->bridge, s, body, &delete))
 		return false;
@@ -256,7 +270,8 @@ static struct session *mark_child(struct bridge *bridge, const struct bridge_sa 
 
 	DL_FOREACH(bridge->head[LIST_UP], s)
 	for (unsigned i = 0; i < s->child_count; i++)
-		if (!memcmp(spi_of(&s->children[i], sa->to_client ? LEG_CLIENT : LEG_SERVER), sa->spi, SPI_LEN)) {
+		if (!memcmp(spi_of(&s->children[i], sa->to_client ? LEG_CLIENT : LEG_SERVER), sa->spi,
+			    SPI_LEN)) {
 			s->ending |= (uint8_t)(1U << i);
 			return s;
 		}

@@ -249,8 +249,7 @@ static void find_targets(const struct states *states, const struct stack_end_req
 }
 
 /* Of exactly this address and port. */
-static void find_ike_states(const struct states *states, const struct endpoint *peer,
-			    struct targets *targets)
+static void find_ike_states(const struct states *states, const struct endpoint *peer, struct targets *targets)
 {
 	for (size_t i = 0; i < states->count; i++) {
 		const struct whack_line *line = &states->lines[i];
@@ -359,7 +358,8 @@ static int libreswan_end(const struct stack_options *options, const struct stack
 	if (!rc)
 		rc = delete_parents(options, &states, &targets, text);
 	free(states.lines);
-	if (!targets.child_count && !rc) /* pluto knows nothing of these SAs: left over in the kernel, or gone meanwhile */
+	if (!targets.child_count &&
+	    !rc) /* pluto knows nothing of these SAs: left over in the kernel, or gone meanwhile */
 		return stack_xfrm.end(options, request, text);
 	return rc == -ETIMEDOUT ? delete_again(options, request, &targets, text) : rc;
 }

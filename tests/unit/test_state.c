@@ -288,9 +288,9 @@ static void test_bridged_of_others(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_peers_there_and_back), cmocka_unit_test(test_missing_file_is_none),
-		cmocka_unit_test(test_cannot_prepare),       cmocka_unit_test(test_every_truncation),
-		cmocka_unit_test(test_nonsense_is_counted),  cmocka_unit_test(test_tunnels_there_and_back),
+		cmocka_unit_test(test_peers_there_and_back),   cmocka_unit_test(test_missing_file_is_none),
+		cmocka_unit_test(test_cannot_prepare),         cmocka_unit_test(test_every_truncation),
+		cmocka_unit_test(test_nonsense_is_counted),    cmocka_unit_test(test_tunnels_there_and_back),
 		cmocka_unit_test(test_bridged_there_and_back), cmocka_unit_test(test_bridged_cut_short),
 		cmocka_unit_test(test_bridged_of_others),
 	};
