@@ -67,9 +67,13 @@ void orphans_each(const struct orphans *o, bridge_entry_fn *fn, void *ctx)
 {
 	const struct orphan *orphan;
 
-	if (o)
-		DL_FOREACH(o->list, orphan)
-	fn(ctx, &orphan->entry);
+	if (!o)
+		return;
+	DL_FOREACH(o->list, orphan)
+	{
+		/* cppcheck-suppress uninitvar; the macro sets it */
+		fn(ctx, &orphan->entry);
+	}
 }
 
 static uint32_t host_order(const uint8_t *spi)

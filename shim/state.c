@@ -201,19 +201,21 @@ static bool read_bridged(char *line, struct bridge_entry *out)
 static FILE *open_private(const char *path, int *error)
 {
 	const int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	FILE *in = fd < 0 ? NULL : fdopen(fd, "r");
 	struct stat info;
-	FILE *in = NULL;
 
-	*error = 0;
-	if (fd < 0 || fstat(fd, &info))
-		*error = -errno;
-	else if (!S_ISREG(info.st_mode) || info.st_uid != geteuid() || info.st_mode & (S_IWGRP | S_IWOTH))
-		*error = -EPERM;
-	else if (!(in = fdopen(fd, "r")))
-		*error = -errno;
-	if (fd >= 0 && !in)
-		close(fd);
-	return in;
+	*error = -errno;
+	if (!in) {
+		if (fd >= 0)
+			close(fd);
+		return NULL;
+	}
+	if (!fstat(fd, &info) && S_ISREG(info.st_mode) && info.st_uid == geteuid() &&
+	    !(info.st_mode & (S_IWGRP | S_IWOTH)))
+		return in;
+	*error = -EPERM;
+	fclose(in);
+	return NULL;
 }
 
 /* How many lines made no sense. */
