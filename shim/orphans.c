@@ -99,16 +99,24 @@ static void write_request(const struct bridge_entry *entry, const struct bridge 
 	}
 }
 
-bool orphans_next(struct orphans *o, uint64_t now_ms, const struct bridge *bridge,
-		  struct stack_end_request *out)
+static struct orphan *first_due(const struct orphans *o, uint64_t now_ms)
 {
 	struct orphan *orphan;
 
-	if (!o || o->under_way)
-		return false;
 	DL_FOREACH(o->list, orphan)
-	if (orphan->not_before_ms <= now_ms)
-		break;
+	{
+		/* cppcheck-suppress uninitvar; the macro sets it */
+		if (orphan->not_before_ms <= now_ms)
+			return orphan;
+	}
+	return NULL;
+}
+
+bool orphans_next(struct orphans *o, uint64_t now_ms, const struct bridge *bridge,
+		  struct stack_end_request *out)
+{
+	struct orphan *orphan = !o || o->under_way ? NULL : first_due(o, now_ms);
+
 	if (!orphan)
 		return false;
 	o->under_way = orphan;
