@@ -49,7 +49,7 @@ int rules_nft_remove(struct rules_nft *nft, char error[static RULES_ERROR_MAX]);
  * -ENOENT when the table is not there: count it and go on. */
 int rules_nft_set_add(struct rules_nft *nft, enum rules_set set, const void *key, size_t key_length,
 		      unsigned timeout_s);
-/* The same for a map to a port (host order). */
+/* The same for a map to a port (host order); an element that is there with another port gets this one. */
 int rules_nft_map_add(struct rules_nft *nft, enum rules_set map, const void *key, size_t key_length, uint16_t port,
 		      unsigned timeout_s);
 /* No error when it is not in the set (any more). */

@@ -73,6 +73,14 @@ static void put_change(struct rules_nft *nft, struct rules_batch *batch, const s
 		add_element(nft, batch, NFT_MSG_NEWSETELEM, place, key, port, timeout_s);
 }
 
+/* An element of a map that is there with another port, which the kernel does not change. */
+static void put_in_place(struct rules_nft *nft, struct rules_batch *batch, const struct rules_set_place *place,
+			 const void *key, const uint16_t *port, unsigned timeout_s)
+{
+	add_element(nft, batch, NFT_MSG_DELSETELEM, place, key, NULL, 0);
+	add_element(nft, batch, NFT_MSG_NEWSETELEM, place, key, port, timeout_s);
+}
+
 /* Errors must be rare: the kernel takes 20 ms to undo a batch, so a full set is left alone for a while.
  * port: of an element of a map, network order; else NULL. */
 static int change_element(struct rules_nft *nft, enum rules_set set, const void *key, size_t key_length,
@@ -91,6 +99,11 @@ static int change_element(struct rules_nft *nft, enum rules_set set, const void 
 	rules_batch_begin(nft, &batch, buffer, sizeof(buffer));
 	put_change(nft, &batch, place, key, port, timeout_s, keep);
 	result = rules_batch_send(nft, &batch, &failed);
+	if (port && (result == -EBUSY || result == -EEXIST)) {
+		rules_batch_begin(nft, &batch, buffer, sizeof(buffer));
+		put_in_place(nft, &batch, place, key, port, timeout_s);
+		result = rules_batch_send(nft, &batch, &failed);
+	}
 	nft->full_until_ms[set] = result == -ENFILE ? now_ms() + FULL_PAUSE_MS : 0;
 	return result;
 }

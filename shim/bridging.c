@@ -256,8 +256,8 @@ void bridging_fill_sets(struct bridging *b)
 		return;
 	bridge_each(b->bridge, clock_now_ms(), track_again, b);
 
-	for (size_t i = 0; i < count; i++)
-		move_port(b, &b->moved[i]);
+	for (size_t i = 0; i < count; i++) /* the latest last: a client's port may be another one since */
+		move_port(b, &b->moved[(b->moved_count - count + i) % SHARES_MAX]);
 }
 
 /* What else a result asks for */

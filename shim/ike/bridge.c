@@ -13,7 +13,7 @@ enum {
 	DEFAULT_HALF_OPEN_MS = 30000,
 	KNOWN_MAX = 4096,
 	KNOWN_TTL_MS = 24 * 3600 * 1000,
-	TRACK_S = 180, /* of an exchange that is not complete */
+	TRACK_S = 180,   /* of an exchange that is not complete */
 	SWEEP_MS = 1000, /* complete sessions are looked through that often, for those that are over */
 };
 
@@ -79,8 +79,8 @@ struct bridge *bridge_new(const struct bridge_config *config)
 					  sizeof(struct opener), INT64_MAX / 2, seed);
 	}
 	bridge->seed = seed;
-	if (bridge->aliases && bridge->crypto && bridge->dh && bridge->hasher && bridge->known && bridge->openers &&
-	    (bridge->shares || !config->share_nat))
+	if (bridge->aliases && bridge->crypto && bridge->dh && bridge->hasher && bridge->known &&
+	    bridge->openers && (bridge->shares || !config->share_nat))
 		return bridge;
 	bridge_free(bridge);
 	return NULL;
@@ -316,14 +316,15 @@ static struct session *add_session(struct work *w, bool by_server, enum ike_dial
 }
 
 uint16_t bridge_share_port(struct bridge *bridge, int64_t now, const struct endpoint *nat,
-			   const uint8_t address[4])
+			   const uint8_t address[4], uint16_t port)
 {
 	struct share *found = &bridge->shares[0];
 
 	for (unsigned i = 0; i < BRIDGE_SHARE_COUNT; i++) {
 		struct share *s = &bridge->shares[i];
 
-		if (endpoint_same_host(&s->nat, nat) && !memcmp(s->address, address, sizeof s->address)) {
+		if (s->port == port && endpoint_same_host(&s->nat, nat) &&
+		    !memcmp(s->address, address, sizeof s->address)) {
 			found = s;
 			break;
 		}
@@ -332,6 +333,7 @@ uint16_t bridge_share_port(struct bridge *bridge, int64_t now, const struct endp
 	}
 	found->nat = *nat;
 	found->nat.port = 0;
+	found->port = port;
 	found->used_ms = now;
 	memcpy(found->address, address, sizeof found->address);
 	return (uint16_t)(BRIDGE_SHARE_FIRST + (found - bridge->shares));

@@ -78,7 +78,7 @@ struct quick {
 	uint8_t iv[LEGS][KEYS_BLOCK_MAX];
 	struct nonce nonce_i, nonce_r;
 	uint8_t spi_i[SPI_LEN], spi_r[SPI_LEN]; /* spi_i: of the first proposal, then of the chosen one */
-	uint8_t *sa; /* body of the initiator's SA payload; owned */
+	uint8_t *sa;                            /* body of the initiator's SA payload; owned */
 	size_t sa_length;
 	struct identity id_ci, id_cr;   /* as the initiator sent them */
 	uint16_t client_port, own_port; /* of L2TP, where the server is told another one; else 0 */
@@ -132,16 +132,18 @@ struct opener {
 	unsigned half_open;
 };
 
-/* A port that was given to one client behind a NAT. */
+/* A port that was given to one client behind a NAT for one L2TP tunnel, rekeys included. */
 struct share {
 	struct endpoint nat; /* its address outside, without a port */
 	uint8_t address[4];  /* and inside */
+	uint16_t
+		port; /* of L2TP, as the client has it: a new one is a new tunnel, and the LNS may have the old one still */
 	int64_t used_ms;
 };
 
 /* An address that was given to one client as its name towards the server. */
 struct alias {
-	struct endpoint nat; /* the client's host as we see it */
+	struct endpoint nat;  /* the client's host as we see it */
 	struct identity name; /* as it names itself */
 	int64_t used_ms;
 };
@@ -154,10 +156,10 @@ struct bridge {
 	struct session *by_cookie;
 	struct session *head[LISTS];
 	size_t count[LISTS];
-	struct lru *known;    /* struct endpoint -> struct known_client */
-	struct lru *openers;  /* struct endpoint -> struct opener */
+	struct lru *known;     /* struct endpoint -> struct known_client */
+	struct lru *openers;   /* struct endpoint -> struct opener */
 	struct alias *aliases; /* BRIDGE_ALIAS_COUNT of them */
-	struct share *shares; /* BRIDGE_SHARE_COUNT of them; NULL: ports are not shared */
+	struct share *shares;  /* BRIDGE_SHARE_COUNT of them; NULL: ports are not shared */
 	uint64_t seed, evicted, exponentiations, changes;
 	int64_t swept_ms;
 	/* of the message under way */
@@ -243,9 +245,9 @@ bool bridge_random(struct bridge *bridge, uint8_t *out, size_t length);
 bool session_keep_sa(struct session *s, unsigned leg, struct bytes body);
 void session_move(struct bridge *bridge, struct session *s, enum list list);
 void session_remember_client(struct work *w, const struct session *s);
-/* The port of that client: the same as the last time, else the one that was not used for longest. */
+/* The port for that client's L2TP port: the same as the last time, else the one that was not used for longest. */
 uint16_t bridge_share_port(struct bridge *bridge, int64_t now, const struct endpoint *nat,
-			   const uint8_t address[4]);
+			   const uint8_t address[4], uint16_t port);
 void quick_free(struct session *s, struct quick *q);
 const struct session *session_by_cookie(const struct bridge *bridge, const uint8_t *cookie);
 /* A Delete was said, and understood: kept for its repeats only. */

@@ -113,7 +113,7 @@ static void share_port(struct work *w, struct quick *q, struct payload *ci, stru
 		return;
 	*told = q->id_ci;
 	q->client_port = id_port(q->id_ci.body);
-	q->own_port = bridge_share_port(w->bridge, w->now, &w->result->client, inside.addr);
+	q->own_port = bridge_share_port(w->bridge, w->now, &w->result->client, inside.addr, q->client_port);
 	told->body[ID_PORT_AT] = (uint8_t)(q->own_port >> 8);
 	told->body[ID_PORT_AT + 1] = (uint8_t)q->own_port;
 	ci->body = identity_bytes(told);
@@ -179,13 +179,14 @@ static bool translate_group(struct work *w, const struct quick *q, const struct 
 }
 
 /* PFS: a public value of our own on the other leg, in message 1 and 2 alike. sa: the body of the SA payload. */
-static enum bridge_reason relay_pfs(struct work *w, struct quick *q, const struct bytes *sa, struct public_value *own)
+static enum bridge_reason relay_pfs(struct work *w, struct quick *q, const struct bytes *sa,
+				    struct public_value *own)
 {
 	struct payload *ke = payloads_only(&w->payloads, PAYLOAD_KE);
 
 	if (!ke)
 		return q->group[w->in] || payloads_nth(&w->payloads, PAYLOAD_KE, 0) ? BRIDGE_MALFORMED
-										     : BRIDGE_RELAYED;
+										    : BRIDGE_RELAYED;
 	if (!dh_length(q->group[w->in]) || !translate_group(w, q, sa))
 		return BRIDGE_REFUSED;
 	if (!work_peer_public(w, q->group[w->in], ke->body, &q->peer[w->in]))
@@ -264,7 +265,8 @@ static bool swap_of(struct work *w, const struct session *s, const struct quick 
 {
 	const struct bridge_datagram *d = w->d;
 	const struct keys *keys = &s->leg[LEG_CLIENT].keys;
-	const struct bytes shared = {q->shared, q->peer[LEG_CLIENT].length ? dh_length(q->group[LEG_CLIENT]) : 0};
+	const struct bytes shared = {q->shared,
+				     q->peer[LEG_CLIENT].length ? dh_length(q->group[LEG_CLIENT]) : 0};
 	struct bridge_swap *swap = &w->result->swap;
 
 	memcpy(swap->spi_to_client, q->by_server ? q->spi_r : q->spi_i, SPI_LEN);
@@ -457,8 +459,9 @@ static void forget_deleted(struct work *w)
 
 		if (w->payloads.item[i].type == PAYLOAD_DELETE && body->length > DELETE_HEAD &&
 		    body->data[PROTOCOL_AT] == PROTO_ESP && body->data[SPI_SIZE_AT] == SPI_LEN)
-			bridge_forget_children(w->bridge, &w->result->client, w->in,
-					       (struct bytes){body->data + DELETE_HEAD, body->length - DELETE_HEAD});
+			bridge_forget_children(
+				w->bridge, &w->result->client, w->in,
+				(struct bytes){body->data + DELETE_HEAD, body->length - DELETE_HEAD});
 	}
 }
 
