@@ -4,7 +4,7 @@
 #include "nfq/inject.h"
 #include "nfq/packet.h"
 #include "shim/clock.h"
-#include "shim/stack/swap.h"
+#include "shim/stack/swapper.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -46,10 +46,11 @@ struct bridging {
 	struct rules_nft *nft;
 	struct secrets *secrets;
 	struct bridge *bridge;
-	struct swap *swap;
+	struct swapper *swapper;       /* the caller's */
 	struct nfq_injector *injector; /* NULL: refusals are not sent */
 	struct holding *holding;
 	struct event *event, *secrets_event;
+	bool retry; /* the process that gives keys is there again */
 	struct waiting waiting[WAITING_MAX];
 	struct moved moved[SHARES_MAX];
 	size_t moved_count; /* of all times */
@@ -146,7 +147,7 @@ static int give_key(struct bridging *b, const struct endpoint *destination, cons
 		    const uint8_t *key)
 {
 	struct esp_sa before = {.key_length = 0}, after;
-	const int rc = swap_keys(b->swap, destination, spi, key, KEYS_MATERIAL_LEN, &before);
+	const int rc = swapper_keys(b->swapper, destination, spi, key, KEYS_MATERIAL_LEN, &before);
 
 	if (!rc) {
 		b->swapped++;
@@ -157,10 +158,13 @@ static int give_key(struct bridging *b, const struct endpoint *destination, cons
 	OPENSSL_cleanse(&before, sizeof before);
 	if (!rc)
 		return 0;
-	if (rc == -ESRCH)
-		wait_for_sa(b, destination, spi, key);
-	else
+	if (rc == -ESRCH || rc == -EPIPE || rc == -ETIMEDOUT)
+		wait_for_sa(b, destination, spi,
+			    key); /* until it is there, or the process that can give it */
+	if (rc != -ESRCH)
 		b->swap_errors++;
+	if (swapper_pending(b->swapper) && b->event)
+		event_active(b->event, EV_READ, 0);
 	return rc;
 }
 
@@ -185,13 +189,50 @@ static void on_sa_added(void *ctx, const struct endpoint *destination, const uin
 	}
 }
 
+/* After a time in which nobody could give keys, or tell of an SA. */
+static void retry_waiting(struct bridging *b)
+{
+	b->retry = false;
+	for (size_t i = 0; i < WAITING_MAX; i++) {
+		struct waiting w = b->waiting[i];
+
+		OPENSSL_cleanse(&b->waiting[i], sizeof w);
+		if (w.since_ms && clock_now_ms() <= w.since_ms + WAITING_MS)
+			give_key(b, &w.destination, w.spi, w.key);
+		OPENSSL_cleanse(&w, sizeof w);
+	}
+}
+
 static void on_swap_event(evutil_socket_t fd, short what, void *ctx)
 {
 	struct bridging *b = ctx;
 
 	(void)fd;
 	(void)what;
-	swap_read(b->swap, on_sa_added, b);
+	swapper_read(b->swapper, on_sa_added, b);
+	if (b->retry)
+		retry_waiting(b);
+}
+
+static void on_swapper_news(void *ctx, enum swapper_news news)
+{
+	static const char *const words[] = {
+		[SWAPPER_DIED] = "has died, another one begins",
+		[SWAPPER_BACK] = "has begun in place of the one that died",
+		[SWAPPER_SILENT] = "does not answer: bridged clients get no keys",
+		[SWAPPER_GONE] =
+			"has died, and its keeper too: bridged clients get no keys any more; restart natshim",
+	};
+	struct bridging *b = ctx;
+
+	log_event(b->log, news == SWAPPER_BACK ? LOG_KEYS_PROCESS_BACK : LOG_KEYS_PROCESS_DIED, NULL,
+		  "bridge: the process that gives SAs their keys %s", words[news]);
+	if (news == SWAPPER_GONE && b->event)
+		event_del(b->event);
+	if (news == SWAPPER_BACK && b->event) { /* not at once: a question may be under way */
+		b->retry = true;
+		event_active(b->event, EV_READ, 0);
+	}
 }
 
 static const char *outcome_text(int rc)
@@ -431,10 +472,9 @@ static struct bridge *make_bridge(struct bridging *b, const struct config *confi
 }
 
 bool bridging_open(struct bridging **out, const struct config *config, struct log *log, struct rules_nft *nft,
-		   struct secrets *secrets, char error[static CONFIG_ERROR_MAX])
+		   struct secrets *secrets, struct swapper *swapper, char error[static CONFIG_ERROR_MAX])
 {
 	struct bridging *b;
-	int rc;
 
 	*out = NULL;
 	if (!config_bridges(config))
@@ -445,14 +485,13 @@ bool bridging_open(struct bridging **out, const struct config *config, struct lo
 	b->log = log;
 	b->nft = nft;
 	b->secrets = secrets;
+	b->swapper = swapper;
 	forbid_core_dumps(b);
 	b->bridge = make_bridge(b, config);
 	b->holding = holding_new(nft, random_bytes, NULL);
 	if (!b->bridge || !b->holding)
 		return fail(b, error, "bridge", "out of memory");
-	rc = swap_open(&b->swap);
-	if (rc)
-		return fail(b, error, "--bridge: this kernel's IPsec cannot be reached", strerror(-rc));
+	swapper_on_news(swapper, on_swapper_news, b);
 	if (nfq_inject_open(&b->injector))
 		b->injector = NULL;
 	secrets_on_news(secrets, on_news, b);
@@ -469,7 +508,7 @@ int bridging_start(struct bridging *b, struct nfq_queue *queue, struct event_bas
 	rc = holding_start(b->holding, queue, loop);
 	if (rc)
 		return rc;
-	b->event = event_new(loop, swap_fd(b->swap), EV_READ | EV_PERSIST, on_swap_event, b);
+	b->event = event_new(loop, swapper_fd(b->swapper), EV_READ | EV_PERSIST, on_swap_event, b);
 	b->secrets_event = event_new(loop, secrets_fd(b->secrets), EV_READ | EV_PERSIST, on_secrets, b);
 	return b->event && b->secrets_event && !event_add(b->event, NULL) &&
 			       !event_add(b->secrets_event, NULL)
@@ -499,7 +538,7 @@ void bridging_close(struct bridging *b)
 		event_free(b->secrets_event);
 	secrets_on_news(b->secrets, NULL, NULL);
 	nfq_inject_close(b->injector);
-	swap_close(b->swap);
+	swapper_on_news(b->swapper, NULL, NULL);
 	bridge_free(b->bridge);
 	OPENSSL_cleanse(b, sizeof *b);
 	free(b);

@@ -12,14 +12,15 @@
 #include "shim/secrets.h"
 #include "shim/session/session.h"
 #include "shim/stack/stack.h"
+#include "shim/stack/swapper.h"
 
 struct bridging;
 struct event_base;
 
-/* NULL in *out, and true, without --bridge; else core dumps are forbidden from then on. False: one line in error. log, nft
- * and secrets stay the caller's and must outlive it. */
+/* NULL in *out, and true, without --bridge; else core dumps are forbidden from then on. False: one line in error. log, nft,
+ * secrets and swapper stay the caller's and must outlive it. */
 bool bridging_open(struct bridging **out, const struct config *config, struct log *log, struct rules_nft *nft,
-		   struct secrets *secrets, char error[static CONFIG_ERROR_MAX]);
+		   struct secrets *secrets, struct swapper *swapper, char error[static CONFIG_ERROR_MAX]);
 void bridging_close(struct bridging *bridging); /* wipes every key */
 /* After a SIGHUP: reads the file of secrets anew. False: the old ones stay; one line in error. */
 bool bridging_reload(struct bridging *bridging, char error[static CONFIG_ERROR_MAX]);

@@ -39,7 +39,8 @@ static bool drop_capabilities(enum confine_role role)
 	if (capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP))
 		sets = CAPNG_SELECT_ALL; /* else the bounding set is what the service manager made it */
 	capng_clear(CAPNG_SELECT_ALL);
-	if (role == CONFINE_PACKETS || role == CONFINE_STACK)
+	if (role == CONFINE_PACKETS || role == CONFINE_STACK || role == CONFINE_XFRM ||
+	    role == CONFINE_XFRM_KEEPER)
 		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_ADMIN);
 	if (role == CONFINE_STACK) /* ICMP echoes that keep a session warm */
 		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_RAW);
@@ -140,6 +141,8 @@ static const char *const files_calls[] = {"recvmsg", "sendmsg",  "openat", "newf
 
 static const char *const watchdog_calls[] = {"recvfrom", "kill", NULL};
 
+static const char *const xfrm_calls[] = {"recvmsg", "recvfrom", "sendto", "sendmsg", "getsockname", NULL};
+
 static const char *const secrets_calls[] = {"recvfrom", "sendto", NULL};
 
 /* Whoever asks for these is not us any more. */
@@ -152,6 +155,10 @@ static const char *const keeper_deadly_calls[] = {"execve",           "execveat"
 						  "process_vm_readv", "process_vm_writev", NULL};
 static const char *const keeper_needless_calls[] = {"socket", "connect", "bind",   "listen",
 						    "accept", "accept4", "setuid", NULL};
+
+/* Of these the keeper of the process with the XFRM sockets needs some: its child opens them. */
+static const char *const xfrm_keeper_needless_calls[] = {"connect", "listen", "accept",
+							 "accept4", "setuid", NULL};
 
 /* For a process that runs programs of others: what neither whack nor the ipsec script has any need of. */
 static const char *const needless_calls[] = {"ptrace",
@@ -285,12 +292,32 @@ static int add_files(scmp_filter_ctx filter)
 	return rc;
 }
 
-static int add_keeper(scmp_filter_ctx filter)
+static struct scmp_arg_cmp unequal(unsigned place, uint64_t value)
+{
+	return (struct scmp_arg_cmp){.arg = place, .op = SCMP_CMP_NE, .datum_a = value};
+}
+
+static int add_xfrm_keeper(scmp_filter_ctx filter)
+{
+	int rc = add_rules(filter, SCMP_ACT_ERRNO(EPERM), xfrm_keeper_needless_calls);
+
+	if (!rc)
+		rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1,
+				      unequal(0, AF_NETLINK));
+	if (!rc)
+		rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1,
+				      unequal(2, NETLINK_XFRM));
+	return rc;
+}
+
+static int add_keeper(scmp_filter_ctx filter, enum confine_role role)
 {
 	int rc = add_rules(filter, SCMP_ACT_KILL_PROCESS, keeper_deadly_calls);
 
 	if (!rc)
-		rc = add_rules(filter, SCMP_ACT_ERRNO(EPERM), keeper_needless_calls);
+		rc = role == CONFINE_XFRM_KEEPER
+			     ? add_xfrm_keeper(filter)
+			     : add_rules(filter, SCMP_ACT_ERRNO(EPERM), keeper_needless_calls);
 	for (const char *const *name = needless_calls; *name && !rc; name++) {
 		const char *const one[] = {*name, NULL};
 
@@ -309,15 +336,17 @@ static int add_role(scmp_filter_ctx filter, enum confine_role role)
 		return add_files(filter);
 	case CONFINE_WATCHDOG:
 		return add_rules(filter, SCMP_ACT_ALLOW, watchdog_calls);
+	case CONFINE_XFRM:
+		return add_rules(filter, SCMP_ACT_ALLOW, xfrm_calls);
 	default:
 		return add_rules(filter, SCMP_ACT_ALLOW, secrets_calls);
 	}
 }
 
-/* The two that start other processes have a list of what is forbidden, the rest one of what is allowed. */
+/* Those that start other processes have a list of what is forbidden, the rest one of what is allowed. */
 static bool starts_others(enum confine_role role)
 {
-	return role == CONFINE_STACK || role == CONFINE_SECRETS_KEEPER;
+	return role == CONFINE_STACK || role == CONFINE_SECRETS_KEEPER || role == CONFINE_XFRM_KEEPER;
 }
 
 static int fill_filter(scmp_filter_ctx filter, enum confine_role role)
@@ -326,8 +355,8 @@ static int fill_filter(scmp_filter_ctx filter, enum confine_role role)
 
 	if (role == CONFINE_STACK)
 		return add_rules(filter, SCMP_ACT_ERRNO(EPERM), needless_calls);
-	if (role == CONFINE_SECRETS_KEEPER)
-		return add_keeper(filter);
+	if (starts_others(role))
+		return add_keeper(filter, role);
 	rc = add_rules(filter, SCMP_ACT_ALLOW, base_calls);
 	if (!rc)
 		rc = add_memory(filter);

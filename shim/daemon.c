@@ -49,6 +49,7 @@ struct daemon {
 	int notify;              /* systemd's socket; -1: none */
 	struct files *files;     /* who has the file system */
 	struct secrets *secrets; /* who has the pre-shared keys; NULL: without --bridge */
+	struct swapper *swapper; /* who changes SAs; NULL: without --bridge */
 	struct watchdog watchdog;
 	struct control_server *control;
 
@@ -459,7 +460,7 @@ static bool open_traffic(struct daemon *d)
 {
 	char error[CONFIG_ERROR_MAX];
 
-	return (bridging_open(&d->bridging, &d->config, &d->log, d->nft, d->secrets, error) &&
+	return (bridging_open(&d->bridging, &d->config, &d->log, d->nft, d->secrets, d->swapper, error) &&
 		traffic_open(&d->traffic, &d->config, &d->log, d->nft, d->watch, d->bridging, d->files,
 			     error)) ||
 	       fail(d, "start", error);
@@ -530,6 +531,13 @@ static bool open_secrets(struct daemon *d)
 	       fail(d, "--psk-file", why);
 }
 
+static bool open_swapper(struct daemon *d)
+{
+	const int rc = config_bridges(&d->config) ? swapper_open(&d->swapper) : 0;
+
+	return !rc || fail(d, "--bridge: this kernel's IPsec cannot be reached", strerror(-rc));
+}
+
 static bool on_session_end(void *ctx, const struct session_action *action)
 {
 	const struct daemon *d = ctx;
@@ -551,7 +559,7 @@ static bool start(struct daemon *d)
 	rc = watchdog_start(&d->watchdog);
 	if (rc)
 		return fail(d, "watchdog", strerror(-rc));
-	if (!open_secrets(d))
+	if (!open_secrets(d) || !open_swapper(d))
 		return false;
 	rc = watch_prepare(&d->watch, &d->config, &d->log);
 	if (rc)
@@ -620,6 +628,7 @@ static void release(struct daemon *d)
 	traffic_close(d->traffic);
 	bridging_close(d->bridging);
 	secrets_close(d->secrets);
+	swapper_close(d->swapper);
 	if (d->loop)
 		event_base_free(d->loop);
 	files_close(d->files);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #define REAP_STEP_MS 10
+#define RESTART_MS 1000 /* at least, between two of a keeper's */
 
 static _Noreturn void become_helper(int fd, const char *name, helper_run *run, const void *ctx)
 {
@@ -48,6 +50,66 @@ pid_t helper_start(int *fd, const char *name, helper_run *run, const void *ctx)
 	}
 	*fd = pair[0];
 	return pid;
+}
+
+bool helper_receive(int fd, void *message, size_t length)
+{
+	for (;;) {
+		const ssize_t got = recv(fd, message, length, MSG_TRUNC);
+
+		if (got == (ssize_t)length)
+			return true;
+		if (got == 0 || (got < 0 && errno != EINTR))
+			return false;
+	}
+}
+
+/* Keeping one */
+
+static uint64_t clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void wait_ms(uint64_t ms)
+{
+	nanosleep(&(struct timespec){.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000},
+		  NULL);
+}
+
+/* One process from its beginning to its end; true when it ended because nobody is left to work for. */
+static bool keep_one(const char *name, helper_run *fn, const void *ctx, helper_news_fn *news)
+{
+	int status = 0;
+	const pid_t pid = fork();
+
+	if (pid == 0) {
+		prctl(PR_SET_NAME, name);
+		fn(ctx);
+		_exit(0);
+	}
+	if (pid < 0)
+		return false;
+	news(pid);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+void helper_keep(const char *name, helper_run *fn, const void *ctx, helper_news_fn *news)
+{
+	for (;;) {
+		const uint64_t began = clock_ms();
+
+		if (keep_one(name, fn, ctx, news))
+			return;
+		news(0);
+		if (clock_ms() - began < RESTART_MS)
+			wait_ms(RESTART_MS - (clock_ms() - began));
+	}
 }
 
 void helper_reap(pid_t pid, unsigned timeout_ms)

@@ -4,6 +4,7 @@
 #ifndef NATSHIM_SHIM_HELPER_H
 #define NATSHIM_SHIM_HELPER_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #define HELPER_FD 3 /* the socket, in the new process, beside stdio: nothing else is open there */
@@ -13,6 +14,13 @@ typedef void helper_run(const void *ctx);
 
 /* name: what ps shows, at most 15 bytes. The process id, or -errno; *fd is the caller's end (close-on-exec). */
 pid_t helper_start(int *fd, const char *name, helper_run *run, const void *ctx);
+/* In the new process. The next message of exactly that length; others are passed over. False: nobody is at the other end any more. */
+bool helper_receive(int fd, void *message, size_t length);
+/* In the new process: runs fn in one of its own, with that name and the same socket, and in another one when it dies, at most one a
+ * second, until one ends by itself. news: of each that begins, and 0 when it has died. */
+typedef void helper_news_fn(pid_t process);
+void helper_keep(const char *name, helper_run *fn, const void *ctx, helper_news_fn *news);
+
 /* After *fd was closed: waits for its end, and kills it when that takes longer. */
 void helper_reap(pid_t pid, unsigned timeout_ms);
 

@@ -56,6 +56,8 @@ static const struct {
 	[LOG_BRIDGE_REFUSED] = {"bridge-refused", WARNING},
 	[LOG_BRIDGE_NOT] = {"bridge-not", WARNING},
 	[LOG_BRIDGE_FAILED] = {"bridge-failed", ERROR},
+	[LOG_KEYS_PROCESS_DIED] = {"keys-process-died", ERROR},
+	[LOG_KEYS_PROCESS_BACK] = {"keys-process-back", NOTICE},
 	[LOG_BRIDGE_ORPHANS] = {"bridge-orphans", NOTICE},
 	[LOG_BRIDGE_ENDS] = {"bridge-ends", NOTICE},
 	[LOG_SECRETS_READ] = {"secrets-read", NOTICE},

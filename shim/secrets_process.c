@@ -50,9 +50,9 @@ static bool is_nonce(uint16_t length)
 	return length >= SECRETS_NONCE_MIN && length <= SECRETS_NONCE_MAX;
 }
 
-static bool is_sound(const struct secrets_request *request, ssize_t length)
+static bool is_sound(const struct secrets_request *request)
 {
-	if (length != (ssize_t)sizeof *request || (unsigned)request->operation >= SECRETS_OPERATIONS)
+	if ((unsigned)request->operation >= SECRETS_OPERATIONS)
 		return false;
 	if (request->operation == SECRETS_LOAD)
 		return true;
@@ -89,14 +89,8 @@ static void serve(const struct server *server)
 {
 	struct secrets_request request;
 
-	for (;;) {
-		const ssize_t length = recv(HELPER_FD, &request, sizeof request, 0);
-
-		if (length < 0 && errno == EINTR)
-			continue;
-		if (length <= 0)
-			return;
-		if (!is_sound(&request, length))
+	while (helper_receive(HELPER_FD, &request, sizeof request)) {
+		if (!is_sound(&request))
 			continue;
 		if (request.operation == SECRETS_LOAD)
 			ask_for_another(server, request.sequence);

@@ -8,13 +8,7 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
-
-#define RESTART_MS 1000 /* at least, between two workers */
 
 struct worker {
 	int fd;
@@ -112,29 +106,22 @@ static bool is_address(const struct endpoint *e)
 	return e->addr_len == 0 || e->addr_len == 4 || e->addr_len == 16;
 }
 
-static bool is_sound(const struct stack_request *request, ssize_t length)
+static bool is_sound(const struct stack_request *request)
 {
-	if (length != (ssize_t)sizeof *request || !is_address(&request->peer) ||
-	    !is_address(&request->end.peer) || !is_address(&request->end.us))
+	if (!is_address(&request->peer) || !is_address(&request->end.peer) || !is_address(&request->end.us))
 		return false;
 	return (unsigned)request->operation < STACK_OPERATIONS && request->end.sa_count <= STACK_SAS_MAX;
 }
 
-static void work(int fd, const struct stack_options *options)
+static void work(const void *ctx)
 {
-	struct stack_options own = *options;
-	struct worker worker = {.fd = fd, .options = &own};
+	struct stack_options own = *(const struct stack_options *)ctx;
+	struct worker worker = {.fd = HELPER_FD, .options = &own};
 	struct stack_request request;
 
-	own.hangup_fd = fd + 1;
-	for (;;) {
-		const ssize_t length = recv(fd, &request, sizeof request, 0);
-
-		if (length < 0 && errno == EINTR)
-			continue;
-		if (length <= 0)
-			return;
-		if (!is_sound(&request, length))
+	own.hangup_fd = worker.fd + 1;
+	while (helper_receive(worker.fd, &request, sizeof request)) {
+		if (!is_sound(&request))
 			continue;
 		worker.sequence = request.sequence;
 		switch (request.operation) {
@@ -158,20 +145,6 @@ static void work(int fd, const struct stack_options *options)
 
 /* The keeper */
 
-static uint64_t clock_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-static void wait_ms(uint64_t ms)
-{
-	nanosleep(&(struct timespec){.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000},
-		  NULL);
-}
-
 static void announce(pid_t worker)
 {
 	const struct stack_answer answer = {.kind = STACK_WORKER, .worker = worker};
@@ -179,37 +152,10 @@ static void announce(pid_t worker)
 	send_answer(HELPER_FD, &answer);
 }
 
-/* One worker from its beginning to its end; true when it ended because nobody is left to work for. */
-static bool keep_one(const struct stack_options *options)
-{
-	int status = 0;
-	const pid_t pid = fork();
-
-	if (pid == 0) {
-		prctl(PR_SET_NAME, "natshim-stack");
-		work(HELPER_FD, options);
-		_exit(0);
-	}
-	if (pid < 0)
-		return false;
-	announce(pid);
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
 void worker_keep(const void *ctx)
 {
 	char missing[CONFINE_TEXT_MAX];
 
 	confine(CONFINE_STACK, NULL, missing); /* the daemon, which lacks the same, says so */
-	for (;;) {
-		const uint64_t began = clock_ms();
-
-		if (keep_one(ctx))
-			return;
-		announce(0);
-		if (clock_ms() - began < RESTART_MS)
-			wait_ms(RESTART_MS - (clock_ms() - began));
-	}
+	helper_keep("natshim-stack", work, ctx, announce);
 }

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -142,6 +143,23 @@ static int raw_socket(void)
 	return fd < 0 ? errno : 0;
 }
 
+static int netlink_socket(int protocol)
+{
+	const int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
+
+	return fd < 0 ? errno : 0;
+}
+
+static int xfrm_socket(void)
+{
+	return netlink_socket(NETLINK_XFRM);
+}
+
+static int route_socket(void)
+{
+	return netlink_socket(NETLINK_ROUTE);
+}
+
 static int become_other(void)
 {
 	return setuid(65534) ? errno : 0;
@@ -197,6 +215,23 @@ static const struct attempt {
 	{CONFINE_SECRETS_KEEPER, "keeper of the secrets: no UNIX socket (pluto, D-Bus, systemd)",
 	 reach_unix_socket, REFUSED},
 	{CONFINE_SECRETS_KEEPER, "keeper of the secrets: does not change its user", become_other, REFUSED},
+	{CONFINE_XFRM, "xfrm: opens no file", open_file, REFUSED},
+	{CONFINE_XFRM, "xfrm: exec is death", run_program, DIES},
+	{CONFINE_XFRM, "xfrm: fork is death", split, DIES},
+	{CONFINE_XFRM, "xfrm: ptrace is death", trace_parent, DIES},
+	{CONFINE_XFRM, "xfrm: no UNIX socket (pluto, D-Bus, systemd)", reach_unix_socket, REFUSED},
+	{CONFINE_XFRM, "xfrm: no new socket, not of its own kind either", xfrm_socket, REFUSED},
+	{CONFINE_XFRM, "xfrm: no memory that runs", run_own_memory, REFUSED},
+	{CONFINE_XFRM, "xfrm: signals nobody", signal_init, REFUSED},
+	{CONFINE_XFRM_KEEPER, "keeper of xfrm: starts processes", split, 0},
+	{CONFINE_XFRM_KEEPER, "keeper of xfrm: and the socket that they need", xfrm_socket, 0},
+	{CONFINE_XFRM_KEEPER, "keeper of xfrm: no other netlink", route_socket, REFUSED},
+	{CONFINE_XFRM_KEEPER, "keeper of xfrm: no socket to the network", reach_network, REFUSED},
+	{CONFINE_XFRM_KEEPER, "keeper of xfrm: no UNIX socket (pluto, D-Bus, systemd)", reach_unix_socket, REFUSED},
+	{CONFINE_XFRM_KEEPER, "keeper of xfrm: opens no file", open_file, REFUSED},
+	{CONFINE_XFRM_KEEPER, "keeper of xfrm: exec is death", run_program, DIES},
+	{CONFINE_XFRM_KEEPER, "keeper of xfrm: does not change its user", become_other, REFUSED},
+	{CONFINE_PACKETS, "packets: no new XFRM socket", xfrm_socket, REFUSED},
 	{CONFINE_STACK, "stack: runs programs", run_program, 0},
 	{CONFINE_STACK, "stack: speaks to pluto and charon", reach_unix_socket, 0},
 	{CONFINE_STACK, "stack: sends ICMP", raw_socket, 0},

@@ -1,0 +1,98 @@
+/* One operation, and one kind of news. */
+#include "shim/stack/swap_process.h"
+
+#include "shim/confine.h"
+#include "shim/helper.h"
+#include "shim/stack/swap.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+
+static void send_answer(const struct swap_answer *answer)
+{
+	while (send(HELPER_FD, answer, sizeof *answer, MSG_NOSIGNAL) < 0 && errno == EINTR)
+		;
+}
+
+bool swap_request_sound(const struct swap_request *request)
+{
+	return (unsigned)request->operation < SWAP_OPERATIONS &&
+	       (request->destination.addr_len == 4 || request->destination.addr_len == 16) &&
+	       request->material_length <= SWAP_MATERIAL_MAX;
+}
+
+static void answer_one(struct swap *swap, const struct swap_request *request)
+{
+	struct swap_answer answer = {.kind = SWAP_DONE, .sequence = request->sequence};
+
+	answer.error = swap_keys(swap, &request->destination, request->spi, request->material,
+				 request->material_length, &answer.before);
+	send_answer(&answer);
+	OPENSSL_cleanse(&answer, sizeof answer);
+}
+
+static void tell_added(void *ctx, const struct endpoint *destination, const uint8_t spi[static 4])
+{
+	struct swap_answer answer = {.kind = SWAP_ADDED, .destination = *destination};
+
+	(void)ctx;
+	for (unsigned i = 0; i < sizeof answer.spi; i++)
+		answer.spi[i] = spi[i];
+	/* News that nobody reads are not worth waiting for. */
+	send(HELPER_FD, &answer, sizeof answer, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static void serve(struct swap *swap)
+{
+	struct pollfd fds[] = {{.fd = HELPER_FD, .events = POLLIN}, {.fd = swap_fd(swap), .events = POLLIN}};
+	struct swap_request request;
+
+	for (;;) {
+		if (poll(fds, 2, -1) < 0)
+			continue;
+		if (fds[1].revents)
+			swap_read(swap, tell_added, NULL);
+		if (!fds[0].revents)
+			continue;
+		if (!helper_receive(HELPER_FD, &request, sizeof request))
+			return;
+		if (swap_request_sound(&request))
+			answer_one(swap, &request);
+		OPENSSL_cleanse(&request, sizeof request);
+	}
+}
+
+static void run(const void *ctx)
+{
+	struct swap_answer ready = {.kind = SWAP_READY};
+	char missing[CONFINE_TEXT_MAX];
+	struct swap *swap = NULL;
+
+	(void)ctx;
+	ready.error = swap_open(&swap);
+	confine(CONFINE_XFRM, NULL, missing); /* the daemon, which lacks the same, says so */
+	send_answer(&ready);
+	if (!ready.error)
+		serve(swap);
+	swap_close(swap);
+}
+
+static void announce(pid_t process)
+{
+	const struct swap_answer death = {.kind = SWAP_DEATH};
+
+	if (!process)
+		send_answer(&death);
+}
+
+void swap_process_keep(const void *ctx)
+{
+	char missing[CONFINE_TEXT_MAX];
+
+	signal(SIGTERM, SIG_IGN); /* they end with their socket */
+	confine(CONFINE_XFRM_KEEPER, NULL, missing);
+	helper_keep("natshim-xfrm", run, ctx, announce);
+}
