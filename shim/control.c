@@ -31,6 +31,8 @@ struct control_server {
 		bool taken;
 		int fd;
 		struct event event; /* readable until the request is whole, then writable */
+		struct event
+			deadline; /* for the whole request, then for the whole answer, however it dribbles */
 		uint8_t request[REQUEST_HEADER + CONTROL_ARGUMENT_MAX];
 		size_t received;
 		uint8_t header[ANSWER_HEADER]; /* of the answer, sent before text */
@@ -60,11 +62,19 @@ static void drop_client(struct client *c)
 	struct control_server *s = c->server;
 
 	event_del(&c->event);
+	event_del(&c->deadline);
 	close(c->fd);
 	free(c->text);
 	*c = (struct client){.taken = false};
 	if (s->client_count-- == CONTROL_CLIENTS_MAX)
 		evconnlistener_enable(s->listener);
+}
+
+static void on_deadline(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	drop_client(ctx);
 }
 
 /* False: nothing more can be had of this client. */
@@ -73,7 +83,7 @@ static bool wait_for(struct client *c, short what, event_callback_fn then)
 	static const struct timeval timeout = {.tv_sec = CONTROL_TIMEOUT_S};
 
 	return !event_assign(&c->event, c->server->base, c->fd, (short)(what | EV_PERSIST), then, c) &&
-	       !event_add(&c->event, &timeout);
+	       !event_add(&c->event, NULL) && !event_add(&c->deadline, &timeout);
 }
 
 static bool would_wait(ssize_t rc)
@@ -88,13 +98,12 @@ static void on_writable(evutil_socket_t fd, short what, void *ctx)
 	const void *from =
 		in_header ? (const void *)(c->header + c->sent) : c->text + (c->sent - ANSWER_HEADER);
 	const size_t left = (in_header ? ANSWER_HEADER : c->length) - c->sent;
-	ssize_t sent = -1;
+	const ssize_t sent = send(fd, from, left, MSG_NOSIGNAL | (in_header ? MSG_MORE : 0));
 
-	if (!(what & EV_TIMEOUT))
-		sent = send(fd, from, left, MSG_NOSIGNAL | (in_header ? MSG_MORE : 0));
+	(void)what;
 	if (sent > 0)
 		c->sent += (size_t)sent;
-	if (c->sent == c->length || (what & EV_TIMEOUT) || (sent < 0 && !would_wait(sent)))
+	if (c->sent == c->length || (sent < 0 && !would_wait(sent)))
 		drop_client(c);
 }
 
@@ -139,13 +148,12 @@ static void on_request(struct client *c)
 static void on_readable(evutil_socket_t fd, short what, void *ctx)
 {
 	struct client *c = ctx;
-	ssize_t got = 0;
+	const ssize_t got = recv(fd, c->request + c->received, sizeof c->request - c->received, 0);
 
-	if (!(what & EV_TIMEOUT))
-		got = recv(fd, c->request + c->received, sizeof c->request - c->received, 0);
+	(void)what;
 	if (would_wait(got))
 		return;
-	if (got <= 0) { /* gone, or too slow */
+	if (got <= 0) {
 		drop_client(c);
 		return;
 	}
@@ -164,6 +172,7 @@ static void on_connection(struct evconnlistener *listener, evutil_socket_t fd, s
 	while (c->taken)
 		c++; /* one is free: the listener sleeps otherwise */
 	*c = (struct client){.server = s, .taken = true, .fd = fd};
+	evtimer_assign(&c->deadline, s->base, on_deadline, c);
 	if (++s->client_count == CONTROL_CLIENTS_MAX)
 		evconnlistener_disable(listener);
 	if (!wait_for(c, EV_READ, on_readable))

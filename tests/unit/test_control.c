@@ -23,6 +23,7 @@ static char dir[] = "/tmp/natshim-control-XXXXXX";
 static char path[64];
 static pid_t server;
 static char error[CONTROL_ERROR_MAX];
+static char big_buffer[65536];
 
 #define BIG_ANSWER 3000000 /* bytes: more than any socket buffer */
 
@@ -272,6 +273,41 @@ static void test_bad_places(void **state)
 	event_base_free(base);
 }
 
+static double seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* One byte from time to time: a place here is not held for longer than a quick client may hold it. */
+static void test_dribblers(void **state)
+{
+	const uint8_t big[] = {1, CONTROL_STATUS, 0, 3, 'b', 'i', 'g'};
+	const int writer = connect_raw(), reader = connect_raw();
+	const double began = seconds();
+	uint8_t byte = 1;
+	size_t taken = 0;
+	ssize_t got;
+
+	(void)state;
+	assert_int_equal(send(reader, big, sizeof big, MSG_NOSIGNAL), sizeof big);
+	while (send(writer, &byte, 1, MSG_NOSIGNAL) == 1 && seconds() < began + 15) {
+		usleep(500000);
+		taken += recv(reader, &byte, 1, 0) == 1;
+		byte = taken < 3 ? 1 : 0; /* header, then some of the argument */
+	}
+	assert_in_range((unsigned)(seconds() - began), CONTROL_TIMEOUT_S - 1, CONTROL_TIMEOUT_S + 2);
+	usleep(600000);
+	while ((got = recv(reader, big_buffer, sizeof big_buffer, 0)) > 0)
+		taken += (size_t)got;
+	assert_in_range(taken, 1, BIG_ANSWER - 1);
+	assert_served();
+	close(writer);
+	close(reader);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -281,6 +317,7 @@ int main(void)
 		cmocka_unit_test(test_bad_requests),
 		cmocka_unit_test(test_silent_clients),
 		cmocka_unit_test(test_client_that_does_not_read),
+		cmocka_unit_test(test_dribblers),
 		cmocka_unit_test(test_one_server_a_socket),
 		cmocka_unit_test(test_mode),
 		cmocka_unit_test(test_stale_socket_is_replaced),
