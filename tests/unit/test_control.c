@@ -287,16 +287,16 @@ static void test_dribblers(void **state)
 	const uint8_t big[] = {1, CONTROL_STATUS, 0, 3, 'b', 'i', 'g'};
 	const int writer = connect_raw(), reader = connect_raw();
 	const double began = seconds();
-	uint8_t byte = 1;
-	size_t taken = 0;
+	static const uint8_t slow[CONTROL_ARGUMENT_MAX] = {1, CONTROL_STATUS, 0, CONTROL_ARGUMENT_MAX};
+	uint8_t byte;
+	size_t taken = 0, sent = 0;
 	ssize_t got;
 
 	(void)state;
 	assert_int_equal(send(reader, big, sizeof big, MSG_NOSIGNAL), sizeof big);
-	while (send(writer, &byte, 1, MSG_NOSIGNAL) == 1 && seconds() < began + 15) {
+	while (send(writer, &slow[sent++], 1, MSG_NOSIGNAL) == 1 && seconds() < began + 15) {
 		usleep(500000);
 		taken += recv(reader, &byte, 1, 0) == 1;
-		byte = taken < 3 ? 1 : 0; /* header, then some of the argument */
 	}
 	assert_in_range((unsigned)(seconds() - began), CONTROL_TIMEOUT_S - 1, CONTROL_TIMEOUT_S + 2);
 	usleep(600000);
