@@ -37,6 +37,7 @@ struct control_server {
 		size_t received;
 		uint8_t header[ANSWER_HEADER]; /* of the answer, sent before text */
 		char *text;                    /* malloc'ed; NULL: not answered yet */
+		struct control_reply reply;    /* job: it is being made */
 		size_t length, sent;           /* of header and text together */
 	} clients[CONTROL_CLIENTS_MAX];
 	unsigned client_count;
@@ -63,6 +64,8 @@ static void drop_client(struct client *c)
 
 	event_del(&c->event);
 	event_del(&c->deadline);
+	if (c->reply.job)
+		c->reply.end(c->reply.job);
 	close(c->fd);
 	free(c->text);
 	*c = (struct client){.taken = false};
@@ -123,10 +126,39 @@ static void answer(struct client *c, bool ok, char *text)
 		drop_client(c);
 }
 
+/* A turn of the event loop for each piece. */
+static void on_turn(evutil_socket_t fd, short what, void *ctx)
+{
+	static const struct timeval now = {.tv_sec = 0};
+	struct client *c = ctx;
+	struct control_reply *r = &c->reply;
+
+	(void)fd;
+	(void)what;
+	if (r->more(r->job, r)) {
+		if (event_add(&c->event, &now))
+			drop_client(c);
+		return;
+	}
+	r->end(r->job);
+	r->job = NULL;
+	answer(c, r->ok, r->text);
+}
+
+/* The client is not listened to meanwhile, and cannot hold it up: whether it has gone is seen when it is answered. */
+static void begin_job(struct client *c)
+{
+	event_del(&c->event);
+	event_del(&c->deadline);
+	if (evtimer_assign(&c->event, c->server->base, on_turn, c))
+		drop_client(c);
+	else
+		on_turn(-1, 0, c);
+}
+
 static void on_request(struct client *c)
 {
 	char argument[CONTROL_ARGUMENT_MAX + 1] = "";
-	struct control_reply reply = {.ok = false};
 	const uint8_t *header = c->request;
 	size_t length;
 
@@ -141,8 +173,11 @@ static void on_request(struct client *c)
 	if (c->received < REQUEST_HEADER + length)
 		return;
 	memcpy(argument, c->request + REQUEST_HEADER, length);
-	c->server->handler(c->server->ctx, header[1], argument, &reply);
-	answer(c, reply.ok, reply.text);
+	c->server->handler(c->server->ctx, header[1], argument, &c->reply);
+	if (c->reply.job)
+		begin_job(c);
+	else
+		answer(c, c->reply.ok, c->reply.text);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *ctx)

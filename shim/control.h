@@ -18,9 +18,18 @@
 
 enum control_operation { CONTROL_STATUS = 1, CONTROL_DROP, CONTROL_STOP, CONTROL_OPERATIONS };
 
+struct control_reply;
+/* The next piece of work for an answer that takes longer than the rest of the daemon should wait; false: it is done, and *reply is the
+ * answer. */
+typedef bool control_more_fn(void *job, struct control_reply *reply);
 struct control_reply {
 	bool ok;
 	char *text; /* malloc'ed by the handler, freed by the server */
+	/* Set by the handler in place of text: more is called again and again, with everybody else's turn in between, and end once, when it
+	 * is done or nobody waits for it any more. */
+	void *job;
+	control_more_fn *more;
+	void (*end)(void *job);
 };
 typedef void control_handler(void *ctx, enum control_operation operation, const char *argument,
 			     struct control_reply *reply);

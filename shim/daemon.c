@@ -187,11 +187,48 @@ static struct report make_report(struct daemon *d)
 	};
 }
 
-static char *status_json(struct daemon *d)
+/* Of several thousand sessions: a piece at a time. */
+struct status_job {
+	struct daemon *daemon;
+	struct report_text *text;
+};
+
+static bool more_status(void *ctx, struct control_reply *reply)
+{
+	struct status_job *job = ctx;
+	const struct report report = make_report(job->daemon);
+
+	if (report_more(job->text, &report))
+		return true;
+	reply->text = report_take(job->text);
+	reply->ok = reply->text != NULL;
+	return false;
+}
+
+static void end_status(void *ctx)
+{
+	struct status_job *job = ctx;
+
+	if (job->text)
+		report_end(job->text);
+	free(job);
+}
+
+static void begin_status(struct daemon *d, struct control_reply *reply)
 {
 	const struct report report = make_report(d);
+	struct status_job *job = calloc(1, sizeof *job);
 
-	return report_json(&report);
+	if (!job)
+		return;
+	*job = (struct status_job){.daemon = d, .text = report_begin(&report)};
+	if (!job->text) {
+		end_status(job);
+		return;
+	}
+	reply->job = job;
+	reply->more = more_status;
+	reply->end = end_status;
 }
 
 static void metrics_written(struct daemon *d, int rc)
@@ -272,8 +309,7 @@ static void on_control(void *ctx, enum control_operation operation, const char *
 		drop_sessions(d, argument, reply);
 		break;
 	case CONTROL_STATUS:
-		reply->text = status_json(d);
-		reply->ok = reply->text != NULL;
+		begin_status(d, reply);
 		break;
 	case CONTROL_STOP:
 		event_base_loopexit(d->loop, &soon);

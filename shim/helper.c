@@ -64,6 +64,20 @@ bool helper_receive(int fd, void *message, size_t length)
 	}
 }
 
+int helper_next(int fd, void *message, size_t length)
+{
+	for (;;) {
+		const ssize_t got = recv(fd, message, length, MSG_DONTWAIT | MSG_TRUNC);
+
+		if (got == (ssize_t)length)
+			return 1;
+		if (got < 0 && errno == EAGAIN)
+			return 0;
+		if (got == 0 || (got < 0 && errno != EINTR))
+			return -EPIPE;
+	}
+}
+
 /* Keeping one */
 
 static uint64_t clock_ms(void)

@@ -16,6 +16,9 @@ typedef void helper_run(const void *ctx);
 pid_t helper_start(int *fd, const char *name, helper_run *run, const void *ctx);
 /* In the new process. The next message of exactly that length; others are passed over. False: nobody is at the other end any more. */
 bool helper_receive(int fd, void *message, size_t length);
+/* At the caller's end, which does not wait: 1 with the next message of exactly that length (others are passed over), 0: there is none,
+ * -EPIPE: nobody is at the other end any more. */
+int helper_next(int fd, void *message, size_t length);
 /* In the new process: runs fn in one of its own, with that name and the same socket, and in another one when it dies, at most one a
  * second, until one ends by itself. news: of each that begins, and 0 when it has died. */
 typedef void helper_news_fn(pid_t process);

@@ -69,7 +69,7 @@ static json_t *ends_text(const struct session_view *v)
 	return json_string(text);
 }
 
-static void add_session(void *ctx, const struct session_view *v)
+static json_t *session_json(const struct session_view *v)
 {
 	struct endpoint address = v->peer;
 	char text[ENDPOINT_TEXT_MAX];
@@ -81,7 +81,7 @@ static void add_session(void *ctx, const struct session_view *v)
 			    "nat", v->nat, "spi_in", spi_text(v->spi_in), "spi_out", spi_text(v->spi_out),
 			    "l2tp_port", v->l2tp_port, "state", session_state_name(v->state));
 	if (!session)
-		return;
+		return NULL;
 	json_object_set_new(session, "idle_s", number(v->idle_ms / 1000));
 	json_object_set_new(session, "age_s", number(v->age_ms / 1000));
 	json_object_set_new(session, "bytes_in", number(v->bytes_in));
@@ -94,15 +94,7 @@ static void add_session(void *ctx, const struct session_view *v)
 			    v->ends_in_ms == UINT64_MAX ? json_null() : number(v->ends_in_ms / 1000));
 	json_object_set_new(session, "attempts", number(v->attempts));
 	json_object_set_new(session, "error", v->error ? json_string(v->error) : json_null());
-	json_array_append_new(ctx, session);
-}
-
-static json_t *sessions(const struct report *r)
-{
-	json_t *array = json_array();
-
-	watch_each(r->watch, add_session, array);
-	return array;
+	return session;
 }
 
 static void add_rule(void *ctx, const char *rule, uint64_t packets, uint64_t bytes)
@@ -285,16 +277,82 @@ static const char *stack_name(const struct report *r)
 	return stack == STACK_AUTO ? "none" : stack_kind_name(stack);
 }
 
-char *report_json(const struct report *r)
+/* The whole */
+
+#define SESSIONS_A_PIECE 20 /* some 100 us */
+
+struct report_text {
+	FILE *out; /* a memory stream over text */
+	char *text;
+	size_t size;
+	uint32_t cursor; /* of the session table */
+	bool several, failed;
+};
+
+/* Its closing brace is left for the end, behind the sessions. */
+static bool write_beginning(struct report_text *t, const struct report *r)
 {
-	json_t *root =
-		json_pack("{s:s, s:o, s:o, s:s, s:o, s:o, s:o}", "version", NATSHIM_VERSION, "uptime_s",
-			  number((r->now_ms - r->started_ms) / 1000), "iface", interfaces(r->config), "stack",
-			  stack_name(r), "sessions", sessions(r), "peers", peers(r), "counters", counters(r));
-	char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
+	json_t *root = json_pack("{s:s, s:o, s:o, s:s, s:o, s:o}", "version", NATSHIM_VERSION, "uptime_s",
+				 number((r->now_ms - r->started_ms) / 1000), "iface", interfaces(r->config),
+				 "stack", stack_name(r), "peers", peers(r), "counters", counters(r));
+	char *head = root ? json_dumps(root, JSON_COMPACT) : NULL;
+	const bool done = head && fprintf(t->out, "%.*s,\"sessions\":[", (int)strlen(head) - 1, head) > 0;
 
 	json_decref(root);
+	free(head);
+	return done;
+}
+
+struct report_text *report_begin(const struct report *r)
+{
+	struct report_text *t = calloc(1, sizeof *t);
+
+	if (!t)
+		return NULL;
+	t->out = open_memstream(&t->text, &t->size);
+	if (t->out && write_beginning(t, r))
+		return t;
+	report_end(t);
+	return NULL;
+}
+
+static void write_session(void *ctx, const struct session_view *v)
+{
+	struct report_text *t = ctx;
+	json_t *session = session_json(v);
+
+	if (t->several)
+		fputc(',', t->out);
+	t->several = true;
+	t->failed |= !session || json_dumpf(session, t->out, JSON_COMPACT);
+	json_decref(session);
+}
+
+bool report_more(struct report_text *t, const struct report *r)
+{
+	return watch_each_of(r->watch, &t->cursor, SESSIONS_A_PIECE, write_session, t);
+}
+
+char *report_take(struct report_text *t)
+{
+	char *text;
+
+	fputs("]}", t->out);
+	t->failed |= ferror(t->out) != 0;
+	t->failed |= fclose(t->out) != 0;
+	t->out = NULL;
+	text = t->failed ? NULL : t->text;
+	if (text)
+		t->text = NULL;
 	return text;
+}
+
+void report_end(struct report_text *t)
+{
+	if (t->out)
+		fclose(t->out);
+	free(t->text);
+	free(t);
 }
 
 /* Prometheus */

@@ -22,7 +22,13 @@ struct report {
 	uint64_t rules_repaired;   /* times that somebody took our tables away and they were put back */
 };
 
-char *report_json(const struct report *report); /* malloc'ed; NULL: out of memory */
+/* The JSON, made in pieces, since it can be long: report_more() until it is false, with the report of that moment, then report_take(). */
+struct report_text; /* owned by the caller */
+
+struct report_text *report_begin(const struct report *report); /* NULL: out of memory */
+bool report_more(struct report_text *text, const struct report *report);
+char *report_take(struct report_text *text); /* malloc'ed; NULL: out of memory */
+void report_end(struct report_text *text);
 
 /* All figures for Prometheus, in its text format. */
 void report_metrics(FILE *out, const struct report *report);

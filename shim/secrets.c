@@ -63,18 +63,12 @@ static void began(struct secrets *s, const struct secrets_answer *answer)
 static bool next_answer(struct secrets *s, struct secrets_answer *answer)
 {
 	while (s->socket >= 0) {
-		const ssize_t length = recv(s->socket, answer, sizeof *answer, MSG_DONTWAIT);
+		const int rc = helper_next(s->socket, answer, sizeof *answer);
 
-		if (length < 0 && errno == EINTR)
-			continue;
-		if (length < 0 && errno == EAGAIN)
-			return false;
-		if (length <= 0) {
+		if (rc < 0)
 			gone(s);
+		if (rc <= 0)
 			return false;
-		}
-		if (length != (ssize_t)sizeof *answer)
-			continue;
 		answer->text[PSK_ERROR_MAX - 1] = '\0';
 		s->deaf_until_ms = 0; /* it speaks, if late */
 		if (answer->operation == SECRETS_LOAD && answer->done)

@@ -592,10 +592,9 @@ enum stack_kind watch_stack(const struct watch *watch)
 	return watch ? watch->kind : STACK_AUTO;
 }
 
-void watch_each(const struct watch *watch, session_view_fn *fn, void *ctx)
+bool watch_each_of(const struct watch *watch, uint32_t *cursor, unsigned max, session_view_fn *fn, void *ctx)
 {
-	if (watch)
-		session_each(watch->table, clock_now_ms(), fn, ctx);
+	return watch && session_each_of(watch->table, clock_now_ms(), cursor, max, fn, ctx);
 }
 
 struct session_stats watch_stats(const struct watch *watch)

@@ -40,7 +40,7 @@ size_t watch_drop(struct watch *watch, const struct endpoint *peer);
 
 /* For status. */
 enum stack_kind watch_stack(const struct watch *watch); /* STACK_AUTO: none was found */
-void watch_each(const struct watch *watch, session_view_fn *fn, void *ctx);
+bool watch_each_of(const struct watch *watch, uint32_t *cursor, unsigned max, session_view_fn *fn, void *ctx);
 struct session_stats watch_stats(const struct watch *watch);
 struct xfrm_stats watch_xfrm_stats(const struct watch *watch);
 

@@ -73,10 +73,24 @@ static void view_session(const struct session_table *table, uint64_t now_ms, con
 	fn(ctx, &view);
 }
 
+/* By their places, which never change; who has none among those that are due is not there. */
+bool session_each_of(const struct session_table *table, uint64_t now_ms, uint32_t *cursor, unsigned max,
+		     session_view_fn *fn, void *ctx)
+{
+	for (; *cursor + 1 < table->sessions.next_fresh && max; max--) {
+		const struct session *s = table_session(table, ++*cursor);
+
+		if (s->due_slot)
+			view_session(table, now_ms, s, fn, ctx);
+	}
+	return *cursor + 1 < table->sessions.next_fresh;
+}
+
 void session_each(const struct session_table *table, uint64_t now_ms, session_view_fn *fn, void *ctx)
 {
-	for (size_t i = 1; i <= table->due_count; i++)
-		view_session(table, now_ms, table_session(table, table->due[i]), fn, ctx);
+	uint32_t cursor = 0;
+
+	session_each_of(table, now_ms, &cursor, UINT32_MAX, fn, ctx);
 }
 
 struct session_stats session_stats(const struct session_table *table)

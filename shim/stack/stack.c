@@ -165,19 +165,15 @@ int stack_read(struct stack *stack)
 	struct stack_answer answer;
 
 	while (stack->socket >= 0) {
-		const ssize_t length = recv(stack->socket, &answer, sizeof answer, MSG_DONTWAIT);
+		const int rc = helper_next(stack->socket, &answer, sizeof answer);
 
-		if (length < 0 && errno == EINTR)
-			continue;
-		if (length < 0 && errno == EAGAIN)
+		if (!rc)
 			return 0;
-		if (length <= 0) {
+		if (rc < 0) {
 			stop_keeper(stack);
 			answer_all(stack);
 			return -ENOTCONN;
 		}
-		if (length != (ssize_t)sizeof answer)
-			continue;
 		if (answer.kind == STACK_WORKER) {
 			stack->worker = answer.worker;
 			if (stack->worker)

@@ -69,9 +69,9 @@ static void began(struct swapper *s, int error)
 		tell(s, SWAPPER_BACK);
 }
 
-static bool is_sound(const struct swap_answer *answer, ssize_t length)
+static bool is_sound(const struct swap_answer *answer)
 {
-	return length == (ssize_t)sizeof *answer && (unsigned)answer->kind < SWAP_ANSWERS &&
+	return (unsigned)answer->kind < SWAP_ANSWERS &&
 	       answer->destination.addr_len <= sizeof answer->destination.addr &&
 	       answer->before.key_length <= sizeof answer->before.key &&
 	       answer->before.auth_key_length <= sizeof answer->before.auth_key;
@@ -81,17 +81,13 @@ static bool is_sound(const struct swap_answer *answer, ssize_t length)
 static bool next_answer(struct swapper *s, struct swap_answer *answer)
 {
 	while (s->socket >= 0) {
-		const ssize_t length = recv(s->socket, answer, sizeof *answer, MSG_DONTWAIT);
+		const int rc = helper_next(s->socket, answer, sizeof *answer);
 
-		if (length < 0 && errno == EINTR)
-			continue;
-		if (length < 0 && errno == EAGAIN)
-			return false;
-		if (length <= 0) {
+		if (rc < 0)
 			gone(s);
+		if (rc <= 0)
 			return false;
-		}
-		if (!is_sound(answer, length))
+		if (!is_sound(answer))
 			continue;
 		s->deaf_until_ms = 0; /* it speaks, if late */
 		switch (answer->kind) {
@@ -218,7 +214,7 @@ static int await_first(struct swapper *s)
 
 	if (poll(&ready, 1, OPEN_MS) != 1)
 		return -ETIMEDOUT;
-	if (!is_sound(&answer, recv(s->socket, &answer, sizeof answer, MSG_DONTWAIT)) ||
+	if (helper_next(s->socket, &answer, sizeof answer) != 1 || !is_sound(&answer) ||
 	    answer.kind != SWAP_READY)
 		return -EPIPE;
 	s->alive = !answer.error;

@@ -27,6 +27,26 @@ static char big_buffer[65536];
 
 #define BIG_ANSWER 3000000 /* bytes: more than any socket buffer */
 
+#define PIECES 200
+
+static unsigned pieces_ended; /* in the server's process */
+
+static bool next_piece(void *job, struct control_reply *reply)
+{
+	unsigned *count = job;
+
+	if (++*count < PIECES)
+		return true;
+	reply->ok = asprintf(&reply->text, "%u pieces, %u ended before", *count, pieces_ended) > 0;
+	return false;
+}
+
+static void end_pieces(void *job)
+{
+	pieces_ended++;
+	free(job);
+}
+
 static void answer(void *ctx, enum control_operation operation, const char *argument,
 		   struct control_reply *reply)
 {
@@ -36,6 +56,12 @@ static void answer(void *ctx, enum control_operation operation, const char *argu
 		memset(reply->text, 'x', BIG_ANSWER);
 		reply->text[BIG_ANSWER] = '\0';
 		reply->ok = true;
+		return;
+	}
+	if (operation == CONTROL_STATUS && !strcmp(argument, "pieces")) {
+		reply->job = calloc(1, sizeof(unsigned));
+		reply->more = next_piece;
+		reply->end = end_pieces;
 		return;
 	}
 	reply->ok = operation != CONTROL_STOP;
@@ -273,6 +299,25 @@ static void test_bad_places(void **state)
 	event_base_free(base);
 }
 
+/* Whoever goes before it is done costs nothing but its own answer. */
+static void test_answer_in_pieces(void **state)
+{
+	const uint8_t request[] = {1, CONTROL_STATUS, 0, 6, 'p', 'i', 'e', 'c', 'e', 's'};
+	const int gone = connect_raw();
+	char *text;
+
+	(void)state;
+	assert_int_equal(send(gone, request, sizeof request, MSG_NOSIGNAL), sizeof request);
+	close(gone);
+	assert_int_equal(control_ask(path, CONTROL_STATUS, "pieces", &text, error), 0);
+	assert_string_equal(text, "200 pieces, 1 ended before");
+	free(text);
+	assert_int_equal(control_ask(path, CONTROL_STATUS, "pieces", &text, error), 0);
+	assert_string_equal(text, "200 pieces, 2 ended before");
+	free(text);
+	assert_served();
+}
+
 static double seconds(void)
 {
 	struct timespec now;
@@ -318,6 +363,7 @@ int main(void)
 		cmocka_unit_test(test_silent_clients),
 		cmocka_unit_test(test_client_that_does_not_read),
 		cmocka_unit_test(test_dribblers),
+		cmocka_unit_test(test_answer_in_pieces),
 		cmocka_unit_test(test_one_server_a_socket),
 		cmocka_unit_test(test_mode),
 		cmocka_unit_test(test_stale_socket_is_replaced),

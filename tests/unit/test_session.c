@@ -1028,10 +1028,59 @@ static void test_names(void **state)
 	assert_string_equal(session_end_name(SESSION_BY_STACK), "stack");
 }
 
+enum { MANY = 300 };
+
+static const char *numbered(unsigned n, char text[static 32])
+{
+	snprintf(text, 32, "198.51.%u.%u:4500", n >> 8, n & 255);
+	return text;
+}
+
+static void count_seen(void *ctx, const struct session_view *v)
+{
+	unsigned *seen = ctx;
+
+	seen[v->peer.addr[2] << 8 | v->peer.addr[3]]++;
+}
+
+/* Read in pieces, while some go and others come. */
+static void test_each_in_pieces(void **state)
+{
+	static unsigned seen[3 * MANY];
+	struct session_config config;
+	char peer[32];
+	uint32_t cursor = 0;
+	unsigned pieces = 0, fresh = MANY;
+	struct session_table *t;
+	struct log log;
+
+	(void)state;
+	session_config_default(&config);
+	t = session_table_new(&config);
+	for (unsigned n = 0; n < MANY; n++) {
+		connect_client(t, T0, numbered(n, peer), 1701, 0x1000 + 2 * n);
+		drain(t, T0, &log);
+	}
+	while (session_each_of(t, T0, &cursor, 10, count_seen, seen)) {
+		pieces++;
+		gone(t, T0, numbered(pieces, peer), 0x1000 + 2 * pieces);                 /* seen already */
+		gone(t, T0, numbered(MANY - pieces, peer), 0x1000 + 2 * (MANY - pieces)); /* not yet */
+		drain(t, T0, &log);
+		connect_client(t, T0, numbered(fresh, peer), 1701, 0x1000 + 2 * fresh);
+		fresh++;
+		drain(t, T0, &log);
+	}
+	assert_in_range(pieces, MANY / 10 - 1, 2 * MANY / 10);
+	for (unsigned n = 0; n < 3 * MANY; n++)
+		assert_in_range(seen[n], n < MANY - pieces ? 1 : 0, 1);
+	session_table_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pair_makes_a_session),
+		cmocka_unit_test(test_each_in_pieces),
 		cmocka_unit_test(test_only_l2tp_road_warriors),
 		cmocka_unit_test(test_closed_after_the_grace),
 		cmocka_unit_test(test_a_new_tunnel_takes_the_close_back),
