@@ -173,6 +173,7 @@ static void on_sa_added(void *ctx, const struct endpoint *destination, const uin
 	struct bridging *b = ctx;
 	const uint64_t now = clock_now_ms();
 
+	b->retry |= !destination->addr_len; /* some were missed: it may be any of those waited for */
 	for (size_t i = 0; i < WAITING_MAX; i++) {
 		struct waiting w = b->waiting[i];
 

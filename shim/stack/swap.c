@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { ESP = 50, MESSAGE_MAX = 8192, EVENTS_PER_READ = 64, REPLACE_TRIES = 8 };
+enum { ESP = 50, MESSAGE_MAX = 8192, EVENTS_PER_READ = 64, REPLACE_TRIES = 8, EVENT_BUFFER = 1 << 20 };
 
 struct swap {
 	struct nl_sock *requests, *events;
@@ -21,6 +21,7 @@ struct swap {
 
 static int open_events(struct nl_sock **out)
 {
+	const int bytes = EVENT_BUFFER;
 	int rc = netlink_open(out, NETLINK_XFRM);
 
 	if (rc)
@@ -29,6 +30,10 @@ static int open_events(struct nl_sock **out)
 	rc = nl_socket_add_memberships(*out, XFRMNLGRP_SA, 0);
 	if (!rc)
 		rc = nl_socket_set_nonblocking(*out);
+	if (!rc)
+		rc = nl_socket_set_buffer_size(*out, bytes, 0);
+	if (!rc) /* past the system's limit; where that is not allowed it stays at it */
+		setsockopt(nl_socket_get_fd(*out), SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes);
 	return netlink_errno(rc);
 }
 
@@ -166,7 +171,8 @@ static bool put_keys(struct nl_msg *message, struct nlattr *attrs[], struct mate
 static bool is_left_out(int type)
 {
 	return type == XFRMA_ALG_CRYPT || type == XFRMA_ALG_AEAD || type == XFRMA_ALG_AUTH_TRUNC ||
-	       type == XFRMA_ALG_AUTH || type == XFRMA_LASTUSED || type == XFRMA_LTIME_VAL || type == XFRMA_PAD;
+	       type == XFRMA_ALG_AUTH || type == XFRMA_LASTUSED || type == XFRMA_LTIME_VAL ||
+	       type == XFRMA_PAD;
 }
 
 static uint32_t later(uint32_t sequence)
@@ -332,7 +338,8 @@ static bool has_keys(struct swap *swap)
 	struct nlmsghdr *dump = (struct nlmsghdr *)(void *)swap->dump;
 	const int fixed = sizeof(struct xfrm_usersa_info);
 
-	return nlmsg_find_attr(dump, fixed, XFRMA_ALG_CRYPT) || nlmsg_find_attr(dump, fixed, XFRMA_ALG_AEAD) ||
+	return nlmsg_find_attr(dump, fixed, XFRMA_ALG_CRYPT) ||
+	       nlmsg_find_attr(dump, fixed, XFRMA_ALG_AEAD) ||
 	       nlmsg_find_attr(dump, fixed, XFRMA_ALG_AUTH_TRUNC);
 }
 
@@ -400,6 +407,8 @@ void swap_read(struct swap *swap, swap_added_fn *fn, void *ctx)
 		struct nlmsghdr *header = (struct nlmsghdr *)(void *)event;
 		int left = (int)length;
 
+		if (length < 0 && errno == ENOBUFS)
+			fn(ctx, &(struct endpoint){.addr_len = 0}, (const uint8_t[4]){0});
 		if (length < 0)
 			break;
 		for (; nlmsg_ok(header, left); header = nlmsg_next(header, &left)) {

@@ -22,7 +22,7 @@ int swap_keys(struct swap *swap, const struct endpoint *destination, const uint8
 	      const uint8_t *material, size_t material_length, struct esp_sa *before);
 
 /* Readable when an SA was added: call swap_read(), which calls fn for each that others than us have added, or completed after
- * they had its SPI. */
+ * they had its SPI. destination without an address: some have been missed, since they came too fast. */
 int swap_fd(const struct swap *swap);
 typedef void swap_added_fn(void *ctx, const struct endpoint *destination, const uint8_t spi[static 4]);
 void swap_read(struct swap *swap, swap_added_fn *fn, void *ctx);
