@@ -50,7 +50,7 @@ struct bridging {
 	struct nfq_injector *injector; /* NULL: refusals are not sent */
 	struct holding *holding;
 	struct event *event, *secrets_event;
-	bool retry; /* the process that gives keys is there again */
+	bool retry; /* what waits may have its SA, or somebody to give it the key, without that having been told */
 	struct waiting waiting[WAITING_MAX];
 	struct moved moved[SHARES_MAX];
 	size_t moved_count; /* of all times */
@@ -219,7 +219,7 @@ static void on_swapper_news(void *ctx, enum swapper_news news)
 {
 	static const char *const words[] = {
 		[SWAPPER_DIED] = "has died, another one begins",
-		[SWAPPER_BACK] = "has begun in place of the one that died",
+		[SWAPPER_BACK] = "is there again",
 		[SWAPPER_SILENT] = "does not answer: bridged clients get no keys",
 		[SWAPPER_GONE] =
 			"has died, and its keeper too: bridged clients get no keys any more; restart natshim",
@@ -355,7 +355,7 @@ bool bridging_end(struct bridging *b, const struct session_action *a)
 		memcpy(sas[i].spi, &spi, sizeof spi);
 		sas[i].to_client = a->sas[i].outbound;
 	}
-	return bridge_end(b->bridge, clock_now_ms(), sas, a->sa_count, send_delete, b);
+	return bridge_end(b->bridge, clock_now_ms(), &a->peer, sas, a->sa_count, send_delete, b);
 }
 
 size_t bridging_end_some(struct bridging *b, size_t max)

@@ -134,10 +134,10 @@ static void uncount_opener(struct bridge *bridge, const struct session *s)
 
 static void session_free(struct bridge *bridge, struct session *s)
 {
-	if (s->list == LIST_UP)
-		bridge->changes++;
-	else
+	if (s->list != LIST_UP)
 		uncount_opener(bridge, s);
+	if (s->list != LIST_FRESH)
+		bridge->changes++;
 	HASH_DELETE(hh, bridge->by_cookie, s);
 	DL_DELETE(bridge->head[s->list], s);
 	bridge->count[s->list]--;

@@ -195,10 +195,11 @@ struct bridge_sa {
 	uint8_t spi[4]; /* network order */
 	bool to_client;
 };
-/* Both sides are told that these SAs are deleted, and then the ISAKMP SAs with their client in which nothing is left. False:
- * not all of them could be: one is not known here, or has no ISAKMP SA any more. */
-bool bridge_end(struct bridge *bridge, uint64_t now_ms, const struct bridge_sa *sas, size_t count,
-		bridge_delete_fn *fn, void *ctx);
+/* Both sides are told that these SAs of a client are deleted, and then the ISAKMP SAs with it in which nothing is left (but for one
+ * that has just come up). Of client the port does not count: clients choose SPIs, but no two SAs of one address have the same. False: not
+ * all of them could be: one is not known here, or has no ISAKMP SA any more. */
+bool bridge_end(struct bridge *bridge, uint64_t now_ms, const struct endpoint *client,
+		const struct bridge_sa *sas, size_t count, bridge_delete_fn *fn, void *ctx);
 /* The same for whole sessions, at most max of them. How many. */
 size_t bridge_end_some(struct bridge *bridge, uint64_t now_ms, size_t max, bridge_delete_fn *fn, void *ctx);
 

@@ -4,6 +4,7 @@
 
 #include <openssl/crypto.h>
 
+enum { FRESH_MS = 10000 }; /* since phase 1 was complete */
 enum {
 	VERSION_AT = 17,
 	VERSION_1_0 = 0x10,
@@ -31,6 +32,7 @@ void session_add_child(struct bridge *bridge, struct session *s, const uint8_t *
 	child = &s->children[s->child_count++];
 	memcpy(child->spi_to_server, spi_to_server, SPI_LEN);
 	memcpy(child->spi_to_client, spi_to_client, SPI_LEN);
+	s->had_child = true;
 	bridge->changes++;
 }
 
@@ -250,13 +252,18 @@ static bool end_children(const struct teller *t, struct session *s)
 	return true;
 }
 
-/* ISAKMP SAs in which nothing is left. */
+/* In which nothing is left. Where nothing has been yet, a client that comes back may be about to begin its Quick Mode. */
+static bool is_empty(const struct session *s, int64_t now)
+{
+	return !s->child_count && (s->had_child || now >= s->touched_ms + FRESH_MS);
+}
+
 static bool end_empty(const struct teller *t, const struct endpoint *client, int64_t now)
 {
 	struct session *s;
 
 	DL_FOREACH(t->bridge->head[LIST_UP], s)
-	if (can_carry(s, client) && !s->child_count) {
+	if (can_carry(s, client) && is_empty(s, now)) {
 		if (!tell_isakmp(t, s))
 			return false;
 		session_close(t->bridge, s, now);
@@ -264,12 +271,13 @@ static bool end_empty(const struct teller *t, const struct endpoint *client, int
 	return true;
 }
 
-static struct session *mark_child(struct bridge *bridge, const struct bridge_sa *sa)
+static struct session *mark_child(struct bridge *bridge, const struct endpoint *client,
+				  const struct bridge_sa *sa)
 {
 	struct session *s;
 
 	DL_FOREACH(bridge->head[LIST_UP], s)
-	for (unsigned i = 0; i < s->child_count; i++)
+	for (unsigned i = 0; i < s->child_count && endpoint_same_host(&s->client, client); i++)
 		if (!memcmp(spi_of(&s->children[i], sa->to_client ? LEG_CLIENT : LEG_SERVER), sa->spi,
 			    SPI_LEN)) {
 			s->ending |= (uint8_t)(1U << i);
@@ -278,25 +286,25 @@ static struct session *mark_child(struct bridge *bridge, const struct bridge_sa 
 	return NULL;
 }
 
-bool bridge_end(struct bridge *bridge, uint64_t now_ms, const struct bridge_sa *sas, size_t count,
-		bridge_delete_fn *fn, void *ctx)
+bool bridge_end(struct bridge *bridge, uint64_t now_ms, const struct endpoint *client,
+		const struct bridge_sa *sas, size_t count, bridge_delete_fn *fn, void *ctx)
 {
 	const struct teller t = {bridge, fn, ctx};
-	struct endpoint client = {.addr_len = 0};
+	struct endpoint known = *client;
 	struct session *s;
 	bool all = count > 0;
 
 	for (size_t i = 0; i < count; i++) {
-		s = mark_child(bridge, &sas[i]);
+		s = mark_child(bridge, client, &sas[i]);
 		all &= s != NULL;
-		client = s ? s->client : client;
+		known = s ? s->client : known;
 	}
 	DL_FOREACH(bridge->head[LIST_UP], s)
 	if (s->ending) {
 		all = all && end_children(&t, s);
 		s->ending = 0;
 	}
-	return all && end_empty(&t, &client, (int64_t)now_ms);
+	return all && end_empty(&t, &known, (int64_t)now_ms);
 }
 
 size_t bridge_end_some(struct bridge *bridge, uint64_t now_ms, size_t max, bridge_delete_fn *fn, void *ctx)

@@ -116,6 +116,7 @@ struct session {
 		server_id; /* the client's ID in Quick Mode, as it says and as the server says */
 	struct bridge_child children[BRIDGE_CHILDREN_MAX];
 	unsigned child_count;
+	bool had_child;
 	uint8_t ending; /* a bit for each child: while they are being ended */
 };
 

@@ -593,15 +593,20 @@ static void deletes_for_both(void **state)
 	struct bridge *bridge = up_to(x, swap + 2);
 	const struct bridge_sa stranger = {.spi = {1, 2, 3, 4}};
 	struct bridge_sa sas[2] = {{.to_client = false}, {.to_client = true}};
+	const struct endpoint *client = &x->step[swap].dst;
+	struct endpoint other = *client;
 	struct said said = {.count = 0};
 	struct bridge_entry entry;
 
 	(void)state;
+	other.addr[3] ^= 1;
 	memcpy(sas[0].spi, x->step[swap].spi_to_server, 4);
 	memcpy(sas[1].spi, x->step[swap].spi_to_client, 4);
-	assert_false(bridge_end(bridge, VECTOR_NOW_MS, &stranger, 1, keep_delete, &said));
+	assert_false(bridge_end(bridge, VECTOR_NOW_MS, client, &stranger, 1, keep_delete, &said));
+	assert_false(
+		bridge_end(bridge, VECTOR_NOW_MS, &other, sas, 2, keep_delete, &said)); /* the same SPIs */
 	assert_int_equal(said.count, 0);
-	assert_true(bridge_end(bridge, VECTOR_NOW_MS, sas, 2, keep_delete, &said));
+	assert_true(bridge_end(bridge, VECTOR_NOW_MS, client, sas, 2, keep_delete, &said));
 	assert_int_equal(said.count, 4);
 	for (unsigned i = 0; i < 4; i++) {
 		const struct bridge_delete *d = &said.delete[i];
@@ -619,10 +624,37 @@ static void deletes_for_both(void **state)
 		assert_int_equal(result.reason, d->to_server ? BRIDGE_BAD_HASH : BRIDGE_RELAYED);
 	}
 	assert_false(bridge_entry_of(bridge, x->step[0].in, &entry));
-	assert_false(bridge_end(bridge, VECTOR_NOW_MS, sas, 2, keep_delete, &said));
+	assert_false(bridge_end(bridge, VECTOR_NOW_MS, client, sas, 2, keep_delete, &said));
 	assert_int_equal(bridge_end_some(bridge, VECTOR_NOW_MS, 9, keep_delete, &said), 0);
 	assert_int_equal(said.count, 4);
 	bridge_free(bridge);
+}
+
+/* The end of an old session comes while its client is coming back: the new ISAKMP SA has no child yet, and stays. */
+static void comes_back_meanwhile(void **state)
+{
+	const struct vector_exchange *x = find("3des-sha1-modp1024"), *again = find("pfs-2");
+	const unsigned swap = swap_step(x);
+
+	(void)state;
+	for (unsigned late = 0; late < 2; late++) {
+		struct bridge *bridge = new_bridge(x->when);
+		const unsigned before = random_at; /* both vectors begin with these */
+		struct bridge_sa sa = {.to_client = true};
+		struct said said = {.count = 0};
+
+		memcpy(sa.spi, x->step[swap].spi_to_client, 4);
+		for (unsigned k = 0; k < swap + 2; k++)
+			send_step(bridge, &x->step[k]);
+		random_at = before;
+		for (unsigned k = 0; k < 6; k++)
+			send_step(bridge, &again->step[k]);
+		assert_true(result.actions & BRIDGE_ACT_UP);
+		assert_true(bridge_end(bridge, VECTOR_NOW_MS + late * 11000, &x->step[swap].dst, &sa, 1,
+				       keep_delete, &said));
+		assert_int_equal(said.count, late ? 6 : 4); /* ESP, and one ISAKMP SA or both */
+		bridge_free(bridge);
+	}
 }
 
 static void count_entry(void *ctx, const struct bridge_entry *entry)
@@ -712,15 +744,25 @@ static void no_room(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(as_computed),      cmocka_unit_test(repeated),
-		cmocka_unit_test(tampered),         cmocka_unit_test(truncated),
-		cmocka_unit_test(out_of_order),     cmocka_unit_test(strangers),
-		cmocka_unit_test(without_a_secret), cmocka_unit_test(no_answer),
-		cmocka_unit_test(floods),           cmocka_unit_test(expires),
-		cmocka_unit_test(no_room),          cmocka_unit_test(same_cookie),
-		cmocka_unit_test(another_address),  cmocka_unit_test(bad_publics),
-		cmocka_unit_test(forged_quick_modes), cmocka_unit_test(deletes_for_both),
-		cmocka_unit_test(what_is_left),     cmocka_unit_test(forgets_what_is_deleted),
+		cmocka_unit_test(as_computed),
+		cmocka_unit_test(repeated),
+		cmocka_unit_test(tampered),
+		cmocka_unit_test(truncated),
+		cmocka_unit_test(out_of_order),
+		cmocka_unit_test(strangers),
+		cmocka_unit_test(without_a_secret),
+		cmocka_unit_test(no_answer),
+		cmocka_unit_test(floods),
+		cmocka_unit_test(expires),
+		cmocka_unit_test(no_room),
+		cmocka_unit_test(same_cookie),
+		cmocka_unit_test(another_address),
+		cmocka_unit_test(bad_publics),
+		cmocka_unit_test(forged_quick_modes),
+		cmocka_unit_test(deletes_for_both),
+		cmocka_unit_test(comes_back_meanwhile),
+		cmocka_unit_test(what_is_left),
+		cmocka_unit_test(forgets_what_is_deleted),
 	};
 
 	return cmocka_run_group_tests(tests, load, unload);
