@@ -9,6 +9,7 @@
 #include <openssl/crypto.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/socket.h>
 
 static void send_answer(const struct swap_answer *answer)
@@ -34,28 +35,39 @@ static void answer_one(struct swap *swap, const struct swap_request *request)
 	OPENSSL_cleanse(&answer, sizeof answer);
 }
 
+/* Nobody is waited for who does not read: what finds no room is told later, as missed. */
 static void tell_added(void *ctx, const struct endpoint *destination, const uint8_t spi[static 4])
 {
 	struct swap_answer answer = {.kind = SWAP_ADDED, .destination = *destination};
+	bool *missed = ctx;
 
-	(void)ctx;
-	for (unsigned i = 0; i < sizeof answer.spi; i++)
-		answer.spi[i] = spi[i];
-	/* News that nobody reads are not worth waiting for. */
-	send(HELPER_FD, &answer, sizeof answer, MSG_NOSIGNAL | MSG_DONTWAIT);
+	memcpy(answer.spi, spi, sizeof answer.spi);
+	*missed |= send(HELPER_FD, &answer, sizeof answer, MSG_NOSIGNAL | MSG_DONTWAIT) < 0;
+}
+
+static void tell_missed(bool *missed)
+{
+	static const struct endpoint any;
+
+	*missed = false;
+	tell_added(missed, &any, (const uint8_t[4]){0});
 }
 
 static void serve(struct swap *swap)
 {
-	struct pollfd fds[] = {{.fd = HELPER_FD, .events = POLLIN}, {.fd = swap_fd(swap), .events = POLLIN}};
+	struct pollfd fds[] = {{.fd = HELPER_FD}, {.fd = swap_fd(swap), .events = POLLIN}};
 	struct swap_request request;
+	bool missed = false;
 
 	for (;;) {
+		fds[0].events = (short)(POLLIN | (missed ? POLLOUT : 0));
 		if (poll(fds, 2, -1) < 0)
 			continue;
 		if (fds[1].revents)
-			swap_read(swap, tell_added, NULL);
-		if (!fds[0].revents)
+			swap_read(swap, tell_added, &missed);
+		if (fds[0].revents & POLLOUT)
+			tell_missed(&missed);
+		if (!(fds[0].revents & ~POLLOUT))
 			continue;
 		if (!helper_receive(HELPER_FD, &request, sizeof request))
 			return;

@@ -22,7 +22,7 @@ struct swap_request {
 
 enum swap_answer_kind {
 	SWAP_DONE,  /* to a request: error, before */
-	SWAP_ADDED, /* unasked: somebody has added this SA */
+	SWAP_ADDED, /* unasked: somebody has added this SA; without an address: some have been missed */
 	SWAP_READY, /* unasked: a process begins; error: it could not, and there will be none */
 	SWAP_DEATH, /* of the keeper, unasked: the process has died */
 	SWAP_ANSWERS

@@ -15,7 +15,7 @@
 
 #define OPEN_MS 2000
 #define END_MS 300
-#define ADDED_MAX 256 /* kept while a question waits; then the oldest is forgotten */
+#define ADDED_MAX 256 /* kept while a question waits; what is more counts as missed */
 
 struct added {
 	struct endpoint destination;
@@ -29,7 +29,7 @@ struct swapper {
 	bool alive;        /* the process that answers */
 	uint64_t deaf_until_ms;
 	struct added added[ADDED_MAX];
-	size_t added_first, added_count;
+	size_t added_count;
 	swapper_news_fn *news;
 	void *ctx;
 };
@@ -52,19 +52,29 @@ static void gone(struct swapper *s)
 
 static void keep_added(struct swapper *s, const struct swap_answer *answer)
 {
-	struct added *added = &s->added[(s->added_first + s->added_count) % ADDED_MAX];
+	struct added added = {.destination = answer->destination};
 
-	if (s->added_count < ADDED_MAX)
-		s->added_count++;
-	else
-		s->added_first = (s->added_first + 1) % ADDED_MAX;
-	added->destination = answer->destination;
-	memcpy(added->spi, answer->spi, sizeof added->spi);
+	if (s->added_count == ADDED_MAX) { /* this one word says it all */
+		s->added_count = 0;
+		added.destination = (struct endpoint){.addr_len = 0};
+	}
+	memcpy(added.spi, answer->spi, sizeof added.spi);
+	s->added[s->added_count++] = added;
+}
+
+/* It speaks, if late: what it was not asked meanwhile it can be asked now. */
+static void heard(struct swapper *s)
+{
+	if (!s->deaf_until_ms)
+		return;
+	s->deaf_until_ms = 0;
+	tell(s, SWAPPER_BACK);
 }
 
 static void began(struct swapper *s, int error)
 {
 	s->alive = !error;
+	s->deaf_until_ms = 0;
 	if (!error)
 		tell(s, SWAPPER_BACK);
 }
@@ -89,10 +99,10 @@ static bool next_answer(struct swapper *s, struct swap_answer *answer)
 			return false;
 		if (!is_sound(answer))
 			continue;
-		s->deaf_until_ms = 0; /* it speaks, if late */
 		switch (answer->kind) {
 		case SWAP_ADDED:
 			keep_added(s, answer);
+			heard(s);
 			break;
 		case SWAP_READY:
 			began(s, answer->error);
@@ -102,6 +112,7 @@ static bool next_answer(struct swapper *s, struct swap_answer *answer)
 			tell(s, SWAPPER_DIED);
 			break;
 		default:
+			heard(s);
 			return true;
 		}
 	}
@@ -188,14 +199,15 @@ bool swapper_pending(const struct swapper *s)
 /* fn may put questions, in whose time others come in: those are for the next call. */
 void swapper_read(struct swapper *s, swap_added_fn *fn, void *ctx)
 {
-	read_news(s);
-	for (size_t left = s->added_count; left && s->added_count; left--) {
-		const struct added added = s->added[s->added_first];
+	struct added added[ADDED_MAX];
+	size_t count;
 
-		s->added_first = (s->added_first + 1) % ADDED_MAX;
-		s->added_count--;
-		fn(ctx, &added.destination, added.spi);
-	}
+	read_news(s);
+	count = s->added_count;
+	memcpy(added, s->added, count * sizeof *added);
+	s->added_count = 0;
+	for (size_t i = 0; i < count; i++)
+		fn(ctx, &added[i].destination, added[i].spi);
 }
 
 void swapper_on_news(struct swapper *s, swapper_news_fn *fn, void *ctx)

@@ -31,7 +31,7 @@ void swapper_read(struct swapper *swapper, swap_added_fn *fn, void *ctx);
 /* What happens unasked. Called from within swapper_keys() and swapper_read(). */
 enum swapper_news {
 	SWAPPER_DIED,   /* the process has; another one begins */
-	SWAPPER_BACK,   /* and has begun: of SAs that were added meanwhile nobody has told */
+	SWAPPER_BACK,   /* and has begun, or answers again: of SAs that were added meanwhile perhaps nobody has told */
 	SWAPPER_SILENT, /* a question got no answer in time */
 	SWAPPER_GONE,   /* and there will be none any more: the keeper has died, too */
 };

@@ -81,7 +81,8 @@ static pid_t worker(void)
 
 static void test_refuses(void **state)
 {
-	struct swap_request request = {.operation = SWAP_DO_KEYS, .destination = somebody, .material_length = 128};
+	struct swap_request request = {
+		.operation = SWAP_DO_KEYS, .destination = somebody, .material_length = 128};
 
 	(void)state;
 	assert_true(swap_request_sound(&request));
@@ -100,7 +101,8 @@ static void test_answers(void **state)
 {
 	(void)state;
 	assert_int_equal(ask(), -ESRCH);
-	assert_int_equal(swapper_keys(swapper, &somebody, spi, material, sizeof material + 1, NULL), -EMSGSIZE);
+	assert_int_equal(swapper_keys(swapper, &somebody, spi, material, sizeof material + 1, NULL),
+			 -EMSGSIZE);
 	somebody.addr_len = 7; /* not even answered: it waits, and then not at all for a while */
 	assert_int_equal(ask(), -ETIMEDOUT);
 	assert_int_equal(heard[SWAPPER_SILENT], 1);
@@ -145,6 +147,7 @@ static void test_stops(void **state)
 	for (int i = 0; i < 50 && ask() != -ESRCH; i++) /* its late answer is not taken for another's */
 		usleep(100000);
 	assert_int_equal(ask(), -ESRCH);
+	assert_int_equal(heard[SWAPPER_BACK], 1); /* or nobody would ask again for what found it stopped */
 }
 
 static void test_all_gone(void **state)
