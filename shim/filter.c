@@ -1,6 +1,8 @@
 /* The way of one packet, and what the log says of it. */
 #include "shim/filter.h"
 
+#include "shim/hex.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -11,8 +13,9 @@ enum { MARKER_MAX = 4 };
 
 /* The message that goes on in place of the one that came: built apart, since it may be longer. */
 struct replacement {
-	uint8_t payload[MARKER_MAX + BRIDGE_MESSAGE_MAX + BRIDGE_GROWTH_MAX]; /* of UDP: the non-ESP marker first */
-	size_t marker, length;                                                /* length: of the message */
+	uint8_t payload[MARKER_MAX + BRIDGE_MESSAGE_MAX +
+			BRIDGE_GROWTH_MAX]; /* of UDP: the non-ESP marker first */
+	size_t marker, length;              /* length: of the message */
 };
 
 static void translate(struct filter *filter, uint64_t now_ms, struct ike_datagram *datagram,
@@ -22,8 +25,9 @@ static void translate(struct filter *filter, uint64_t now_ms, struct ike_datagra
 	filter->counters.reasons[outcome->ike.reason]++;
 }
 
-static enum bridge_verdict ask_bridge(struct filter *filter, uint64_t now_ms, const struct ike_datagram *datagram,
-				      struct replacement *r, struct filter_outcome *outcome)
+static enum bridge_verdict ask_bridge(struct filter *filter, uint64_t now_ms,
+				      const struct ike_datagram *datagram, struct replacement *r,
+				      struct filter_outcome *outcome)
 {
 	const struct bridge_datagram d = {.direction = datagram->direction,
 					  .src = datagram->src,
@@ -54,8 +58,8 @@ static void replace(struct packet_udp *udp, size_t capacity, const struct replac
 }
 
 /* The dialect is the client's side of the bridge: towards the server it is translated first, from the server last. */
-static void filter_ike(struct filter *filter, uint64_t now_ms, enum ike_direction direction, struct packet_udp *udp,
-		       size_t capacity, struct filter_outcome *outcome)
+static void filter_ike(struct filter *filter, uint64_t now_ms, enum ike_direction direction,
+		       struct packet_udp *udp, size_t capacity, struct filter_outcome *outcome)
 {
 	const struct packet_sum sum = packet_sum_before(udp);
 	struct ike_datagram datagram = {.direction = direction, .src = udp->src, .dst = udp->dst};
@@ -183,8 +187,7 @@ const char *filter_rewrite_text(const struct ike_result *result, char out[static
 	const char *separator = ": ";
 	size_t used;
 
-	for (size_t i = 0; i < IKE_COOKIE_LEN; i++)
-		snprintf(cookie + 2 * i, 3, "%02x", result->cookie[i]);
+	hex_write(result->cookie, IKE_COOKIE_LEN, cookie);
 	used = (size_t)snprintf(out, FILTER_TEXT_MAX, "%s %s %s %s%s %u", endpoint_text(&result->peer, peer),
 				ike_dialect_name(result->dialect), cookie,
 				result->server_initiated ? "server's " : "",

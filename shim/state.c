@@ -1,6 +1,8 @@
 /* The files of the state directory. */
 #include "shim/state.h"
 
+#include "shim/hex.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -132,28 +134,6 @@ out:
 	return 0;
 }
 
-/* Bytes, as two hexadecimal digits each. */
-static size_t put_hex(char *out, const uint8_t *bytes, size_t length)
-{
-	for (size_t i = 0; i < length; i++)
-		snprintf(out + 2 * i, 3, "%02x", bytes[i]);
-	return 2 * length;
-}
-
-static bool take_hex(const char *text, uint8_t *bytes, size_t length)
-{
-	static const char digits[] = "0123456789abcdef";
-
-	for (size_t i = 0; i < 2 * length; i++) {
-		const char *digit = text[i] ? strchr(digits, text[i]) : NULL;
-
-		if (!digit)
-			return false;
-		bytes[i / 2] = (uint8_t)(bytes[i / 2] << 4 | (digit - digits));
-	}
-	return true;
-}
-
 const char *state_bridged_text(const struct bridge_entry *entry, char out[static STATE_BRIDGED_MAX])
 {
 	char client[ENDPOINT_TEXT_MAX], server[ENDPOINT_TEXT_MAX];
@@ -161,11 +141,11 @@ const char *state_bridged_text(const struct bridge_entry *entry, char out[static
 		(size_t)snprintf(out, STATE_BRIDGED_MAX, "%s %s ", endpoint_text(&entry->client, client),
 				 endpoint_text(&entry->server, server));
 
-	length += put_hex(out + length, entry->cookies, sizeof entry->cookies);
+	length += hex_write(entry->cookies, sizeof entry->cookies, out + length);
 	for (unsigned i = 0; i < entry->child_count && i < BRIDGE_CHILDREN_MAX; i++) {
 		out[length++] = ' ';
-		length += put_hex(out + length, entry->children[i].spi_to_server, 4);
-		length += put_hex(out + length, entry->children[i].spi_to_client, 4);
+		length += hex_write(entry->children[i].spi_to_server, 4, out + length);
+		length += hex_write(entry->children[i].spi_to_client, 4, out + length);
 	}
 	snprintf(out + length, STATE_BRIDGED_MAX - length, "\n");
 	return out;
@@ -177,7 +157,7 @@ static bool read_child(const char *word, struct bridge_entry *out)
 
 	if (out->child_count++ == BRIDGE_CHILDREN_MAX || strlen(word) != 16)
 		return false;
-	return take_hex(word, child->spi_to_server, 4) && take_hex(word + 8, child->spi_to_client, 4);
+	return hex_read(word, child->spi_to_server, 4) && hex_read(word + 8, child->spi_to_client, 4);
 }
 
 /* Without the newline a line is not whole: its writer was stopped in the middle. */
@@ -190,7 +170,7 @@ static bool read_bridged(char *line, struct bridge_entry *out)
 	*out = (struct bridge_entry){.child_count = 0};
 	if (!client || !server || !cookies || strlen(cookies) != 2 * sizeof out->cookies ||
 	    !endpoint_parse(client, &out->client) || !endpoint_parse(server, &out->server) ||
-	    !take_hex(cookies, out->cookies, sizeof out->cookies))
+	    !hex_read(cookies, out->cookies, sizeof out->cookies))
 		return false;
 	while ((word = strtok_r(NULL, " \n", &at)))
 		if (!read_child(word, out))

@@ -3,6 +3,7 @@
 
 #include "nfq/inject.h"
 #include "shim/clock.h"
+#include "shim/hex.h"
 #include "shim/state.h"
 
 #include <errno.h>
@@ -179,8 +180,7 @@ static void log_message(struct traffic *t, const struct ike_result *r)
 
 	if (!r->edits && !r->actions)
 		return;
-	for (size_t i = 0; i < IKE_COOKIE_LEN; i++)
-		snprintf(cookie + 2 * i, 3, "%02x", r->cookie[i]);
+	hex_write(r->cookie, IKE_COOKIE_LEN, cookie);
 	if (r->message_number == 1 && (r->actions & IKE_ACT_TRACK))
 		log_event(t->log, LOG_PHASE1_BEGINS, &r->peer,
 			  "%s %s mode begins, cookie %s: translated to RFC 3947%s", dialect,
