@@ -244,8 +244,7 @@ static void read_alive(struct watch *w)
 	else if (!w->alive_complained)
 		log_event(w->log, LOG_ALIVE_UNREADABLE, NULL,
 			  "sessions: the sets of peers seen alive cannot be read: %s; no session is ended "
-			  "for silence until "
-			  "they can",
+			  "for silence until they can",
 			  strerror(-rc));
 	w->alive_complained = rc != 0;
 }
@@ -259,18 +258,26 @@ static void take_sample(struct watch *w)
 		xfrm_dump(w->xfrm);
 }
 
+static void orphan_result(struct watch *w, int error, const char *text)
+{
+	if (!orphans_result(w->orphans, clock_now_ms(), error))
+		log_event(w->log, LOG_BRIDGE_ORPHANS, NULL,
+			  "an SA of a bridged client from before the restart cannot be ended: %s; it ends by "
+			  "itself",
+			  *text ? text : strerror(-error));
+}
+
 /* One at a time: each wants the whole list of the stack's states, and the sessions' own ends come between. */
 static void end_orphans(struct watch *w)
 {
 	struct stack_end_request request;
 	int rc;
 
-	while (orphans_next(w->orphans, clock_now_ms(), w->bridge, &request)) {
-		rc = stack_end(w->stack, &request);
-		if (!rc)
-			return;
-		orphans_result(w->orphans, clock_now_ms(), rc);
-	}
+	if (!orphans_next(w->orphans, clock_now_ms(), w->bridge, &request))
+		return;
+	rc = stack_end(w->stack, &request);
+	if (rc)
+		orphan_result(w, rc, "");
 }
 
 static void on_sample(evutil_socket_t fd, short what, void *ctx)
@@ -342,25 +349,15 @@ static void on_listed(void *ctx, const struct endpoint *peer, int error, const c
 	session_identified(w->table, clock_now_ms(), peer);
 }
 
-static void on_orphan_ended(struct watch *w, int error, const char *text)
-{
-	if (!orphans_result(w->orphans, clock_now_ms(), error))
-		log_event(w->log, LOG_BRIDGE_ORPHANS, NULL,
-			  "an SA of a bridged client from before the restart cannot be ended: %s; it ends by "
-			  "itself",
-			  *text ? text : strerror(-error));
-	end_orphans(w);
-}
-
 static void on_ended(void *ctx, uint64_t id, int error, const char *text)
 {
 	struct watch *w = ctx;
 
 	if (orphans_is(id)) {
-		on_orphan_ended(w, error, text);
+		orphan_result(w, error, text);
+		end_orphans(w);
 		return;
 	}
-
 	if (error)
 		log_event(w->log, LOG_STACK_FAILED, NULL, "stack: cannot end a session: %s",
 			  *text ? text : strerror(-error));
