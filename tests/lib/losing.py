@@ -1,7 +1,7 @@
 """One message of an IKEv1 exchange is lost: on the server's host, by rules of nftables, before natshim's queue or behind it.
 
-The rule knows the message by its clear header and its length (RFC 2408 section 3.1) and drops the first one of that kind; a
-limit of one a day lets the repeats through. libreswan sees a refused send where its own message is lost.
+The rule knows the message by its clear header and its length (RFC 2408 section 3.1) and drops the first one of that kind (a
+limit of one a day lets the repeats through), or every one. libreswan sees a refused send where its own message is lost.
 """
 MAIN, QUICK = 2, 32
 TABLE = "losing"
@@ -24,28 +24,33 @@ MESSAGES = {
 # (to the server?, between natshim and the server?): hook and priority; natshim's queue is at -300 and 300
 HOOKS = {(True, False): ("prerouting", -450), (True, True): ("input", 0), (False, True): ("output", 0), (False, False): ("postrouting", 400)}
 
+ONCE = "limit rate 1/day burst 1 packets"
 
-def _rule(port, to_server, exchange, encrypted, more):
+
+def _rule(port, limit, to_server, exchange, encrypted, more):
     at = 64 + (32 if port == 4500 else 0)  # bits to the ISAKMP header: after the UDP header, and the non-ESP marker
     bits = {"rc": at + 64, "np": at + 128}
     words = [f"udp {'dport' if to_server else 'sport'} {port}", "@th,64,32 0" if port == 4500 else "",
              f"@th,{at + 144},8 {exchange}", f"@th,{at + 152},8 {encrypted}", more.format(**bits)]
-    return " ".join(filter(None, words)) + " limit rate 1/day burst 1 packets counter drop"
+    return " ".join(filter(None, words)) + f" {limit} counter drop"
 
 
 class Losing:
-    """While the block runs, the first such message is lost on that host; count() tells how many were."""
+    """While the block runs, the first such message is lost on that host, or every one until over(); count() tells how many were."""
 
-    def __init__(self, host, message, behind):
+    def __init__(self, host, message, behind, limit=ONCE):
         self.host = host
         facts = MESSAGES[message]
         hook, priority = HOOKS[facts[0], behind]
-        rules = "\n".join(_rule(port, *facts) for port in (500, 4500))
+        rules = "\n".join(_rule(port, limit, *facts) for port in (500, 4500))
         host.nft(f"table inet {TABLE} {{\nchain c {{\ntype filter hook {hook} priority {priority};\n{rules}\n}}\n}}\n")
 
     def count(self):
         words = self.host.run("nft", "list", "table", "inet", TABLE).stdout.split()
         return sum(int(words[i + 1]) for i, word in enumerate(words) if word == "packets" and words[i - 1] == "counter")
+
+    def over(self):
+        self.host.nft(f"flush table inet {TABLE}")
 
     def __enter__(self):
         return self
