@@ -24,25 +24,23 @@ MESSAGES = {
 # (to the server?, between natshim and the server?): hook and priority; natshim's queue is at -300 and 300
 HOOKS = {(True, False): ("prerouting", -450), (True, True): ("input", 0), (False, True): ("output", 0), (False, False): ("postrouting", 400)}
 
-ONCE = "limit rate 1/day burst 1 packets"
 
-
-def _rule(port, limit, to_server, exchange, encrypted, more):
+def _rule(port, every, to_server, exchange, encrypted, more):
     at = 64 + (32 if port == 4500 else 0)  # bits to the ISAKMP header: after the UDP header, and the non-ESP marker
     bits = {"rc": at + 64, "np": at + 128}
     words = [f"udp {'dport' if to_server else 'sport'} {port}", "@th,64,32 0" if port == 4500 else "",
              f"@th,{at + 144},8 {exchange}", f"@th,{at + 152},8 {encrypted}", more.format(**bits)]
-    return " ".join(filter(None, words)) + f" {limit} counter drop"
+    return " ".join(filter(None, words)) + ("" if every else " limit rate 1/day burst 1 packets") + " counter drop"
 
 
 class Losing:
-    """While the block runs, the first such message is lost on that host, or every one until over(); count() tells how many were."""
+    """While the block runs, the first such message is lost on that host (every: each one until over()); count() tells how many were."""
 
-    def __init__(self, host, message, behind, limit=ONCE):
+    def __init__(self, host, message, behind, every=False):
         self.host = host
         facts = MESSAGES[message]
         hook, priority = HOOKS[facts[0], behind]
-        rules = "\n".join(_rule(port, limit, *facts) for port in (500, 4500))
+        rules = "\n".join(_rule(port, every, *facts) for port in (500, 4500))
         host.nft(f"table inet {TABLE} {{\nchain c {{\ntype filter hook {hook} priority {priority};\n{rules}\n}}\n}}\n")
 
     def count(self):
