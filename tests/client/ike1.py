@@ -187,11 +187,12 @@ def prime(group):
 class DiffieHellman:
     """One side's exchange; public and shared() are as long as the prime, with leading zeros (RFC 2409 section 5).
 
-    short: as one connection of racoon in 256, with a public value whose leading zeros are stripped.
+    short: as one connection of racoon in 256, with a public value whose leading zeros are stripped. takes_short: as racoon, the
+    peer's may be so, too.
     """
 
-    def __init__(self, group, secret=None, short=False):
-        self.prime = prime(group)
+    def __init__(self, group, secret=None, short=False, takes_short=False):
+        self.prime, self.takes_short = prime(group), takes_short
         self.size = GROUPS[group][0] // 8
         self.secret = secret or int.from_bytes(os.urandom(32), "big")
         self.public = pow(2, self.secret, self.prime).to_bytes(self.size, "big")
@@ -203,7 +204,7 @@ class DiffieHellman:
 
     def shared(self, peer):
         value = int.from_bytes(peer, "big")
-        if len(peer) != self.size or not 1 < value < self.prime - 1:
+        if len(peer) > self.size or (len(peer) < self.size and not self.takes_short) or not 1 < value < self.prime - 1:
             raise Malformed(f"KE of {len(peer)} bytes, wanted {self.size}")
         return pow(value, self.secret, self.prime).to_bytes(self.size, "big")
 

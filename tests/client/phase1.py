@@ -36,6 +36,7 @@ class Settings:
     identity: bytes = None       # body of the ID payload; None: the local address, 17/500
     nonce: int = 16
     short_public: bool = False   # leading zeros of the public value stripped, as racoon does
+    takes_short: bool = False    # and the server's may be so, too
     initial_contact: bool = None  # None: as the dialect does
     floated: bool = False        # begins on port 4500
 
@@ -173,7 +174,7 @@ class Phase1(_Side):
 
     def run(self):
         self.icookie, self.floated = os.urandom(8), self.settings.floated
-        self.group = ike1.DiffieHellman(self.settings.group, short=self.settings.short_public)
+        self.group = ike1.DiffieHellman(self.settings.group, short=self.settings.short_public, takes_short=self.settings.takes_short)
         self.sa = ike1.sa_body([ike1.phase1_transform(self.settings.cipher, self.settings.hash_name, self.settings.group,
                                                       self.settings.lifetime, self.authentication)])
         result = self._main() if self.settings.mode == "main" else self._aggressive()
