@@ -76,9 +76,9 @@ class Ppp:
         segment = udp_segment(socket.inet_aton(self.address), sport, socket.inet_aton(to), dport, data)
         self._ipv4(to, 17, segment)
 
-    def answered(self):
-        """How many echo requests of ours were answered."""
-        return sum(received is not None for _, received in self.pings.values())
+    def answered(self, sequences=None):
+        """How many echo requests of ours were answered: of these, or of all."""
+        return sum(received is not None for sequence, (_, received) in self.pings.items() if sequences is None or sequence in sequences)
 
     def input(self, frame, now):
         if frame[:2] == b"\xff\3":

@@ -105,12 +105,13 @@ class Vpn:
 
     def ping(self, count=3, seconds=5.0, size=56, to=None, gap=0.1):
         """ICMP echo through the tunnel; how many were answered."""
-        before, first = self.ppp.answered(), len(self.ppp.pings) + 1
+        first = len(self.ppp.pings) + 1
         for sequence in range(first, first + count):
             self.ppp.ping(sequence, time.monotonic(), size, to)
-            serve([self], gap, lambda wanted=before + sequence - first + 1: self.ppp.answered() >= wanted)
-        serve([self], seconds, lambda: self.ppp.answered() - before >= count)
-        return self.ppp.answered() - before
+            serve([self], gap, lambda upto=sequence + 1: self.ppp.answered(range(first, upto)) == upto - first)
+        own = range(first, first + count)  # an answer to an earlier one may come late
+        serve([self], seconds, lambda: self.ppp.answered(own) == count)
+        return self.ppp.answered(own)
 
     def settle(self, seconds=10.0):
         """Waits until the server's end of the PPP link is up too, which comes later than ours; whether it is."""

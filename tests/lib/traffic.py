@@ -30,7 +30,7 @@ class Traffic:
         return condition()
 
     def lost(self):
-        vpn.serve([self.client], 1.5)
+        vpn.serve([self.client], 5, lambda: len(self.back) == self.sent)
         self.client.ppp.on_udp = None
         return self.sent - len(self.back)
 
