@@ -46,6 +46,7 @@ class Ppp:
         self.address = self.peer = None
         self.mute = False  # answer nothing, LCP echo and ICMP neither
         self.pings = {}  # sequence: (sent, received or None)
+        self.sequence = 0  # of the newest one, whatever was forgotten
         self.pinged = 0  # ICMP echo requests answered
         self.udp = []  # (source address, source port, own port, data, checksum good)
         self.on_udp = None
@@ -67,10 +68,13 @@ class Ppp:
         self._control(LCP, TERMINATE, 99, b"")
         self.state, self.reason = "down", "terminated here"
 
-    def ping(self, sequence, now, size=56, to=None):
-        self.pings[sequence] = (now, None)
-        body = struct.pack(">BBHHH", 8, 0, 0, self.ping_id, sequence) + bytes(size)
+    def ping(self, now, size=56, to=None):
+        """An ICMP echo request; its sequence number."""
+        self.sequence += 1
+        self.pings[self.sequence] = (now, None)
+        body = struct.pack(">BBHHH", 8, 0, 0, self.ping_id, self.sequence) + bytes(size)
         self._ipv4(to or self.peer, 1, body[:2] + struct.pack(">H", ~ones_sum(body) & 0xffff) + body[4:])
+        return self.sequence
 
     def send_udp(self, to, sport, dport, data):
         segment = udp_segment(socket.inet_aton(self.address), sport, socket.inet_aton(to), dport, data)

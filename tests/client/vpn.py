@@ -105,11 +105,10 @@ class Vpn:
 
     def ping(self, count=3, seconds=5.0, size=56, to=None, gap=0.1):
         """ICMP echo through the tunnel; how many were answered."""
-        first = len(self.ppp.pings) + 1
-        for sequence in range(first, first + count):
-            self.ppp.ping(sequence, time.monotonic(), size, to)
-            serve([self], gap, lambda upto=sequence + 1: self.ppp.answered(range(first, upto)) == upto - first)
-        own = range(first, first + count)  # an answer to an earlier one may come late
+        own = []  # an answer to an earlier one may come late
+        for _ in range(count):
+            own.append(self.ppp.ping(time.monotonic(), size, to))
+            serve([self], gap, lambda: self.ppp.answered(own) == len(own))
         serve([self], seconds, lambda: self.ppp.answered(own) == count)
         return self.ppp.answered(own)
 

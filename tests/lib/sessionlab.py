@@ -57,7 +57,7 @@ class Lab:
         began = time.monotonic()
         client = vpn.Vpn(SRV, self.net[host].socket, dialect=natt.DIALECTS[dialect], **more)
         client.host = host
-        client.lively, client.next_ping, client.sequence = False, 0.0, 1000
+        client.lively, client.next_ping = False, 0.0
         self.clients.append(client)
         try:
             self._connect(client)
@@ -68,7 +68,7 @@ class Lab:
         client.seen_port = self._seen_port(client)
         end = time.monotonic() + 15
         while not (alive := self.serve(0.3, lambda: client.ppp.answered())) and time.monotonic() < end:
-            client.ppp.ping(len(client.ppp.pings) + 1, time.monotonic())
+            client.ppp.ping(time.monotonic())
         client.ping_at_once = alive
         client.ppp.pings.clear()
         return client
@@ -111,8 +111,7 @@ class Lab:
             for client in self.clients:
                 if client.lively and now >= client.next_ping:
                     client.next_ping = now + 0.2
-                    client.sequence += 1
-                    client.ppp.ping(client.sequence, now)
+                    client.ppp.ping(now)
             return until()
         return vpn.serve(self.clients, seconds, tick)
 
