@@ -204,7 +204,8 @@ class DiffieHellman:
 
     def shared(self, peer):
         value = int.from_bytes(peer, "big")
-        if len(peer) > self.size or (len(peer) < self.size and not self.takes_short) or not 1 < value < self.prime - 1:
+        fits = len(peer) <= self.size if self.takes_short else len(peer) == self.size
+        if not fits or not 1 < value < self.prime - 1:
             raise Malformed(f"KE of {len(peer)} bytes, wanted {self.size}")
         return pow(value, self.secret, self.prime).to_bytes(self.size, "big")
 
