@@ -1,6 +1,7 @@
 /* Both ends of it. */
 #include "shim/files.h"
 
+#include "shim/clock.h"
 #include "shim/confine.h"
 #include "shim/file.h"
 #include "shim/helper.h"
@@ -27,6 +28,7 @@ enum operation { SAVE, APPEND, OPEN_CONFIG, FIND_INTERFACE, FIND_LNS, REMOVE_SOC
 
 struct request {
 	enum operation operation;
+	uint32_t sequence;         /* comes back with the answer */
 	enum files_target target;  /* SAVE, with a descriptor of the content; APPEND */
 	char name[IFNAMSIZ];       /* FIND_INTERFACE */
 	char line[FILES_LINE_MAX]; /* APPEND */
@@ -34,6 +36,7 @@ struct request {
 
 struct answer {
 	enum operation operation;
+	uint32_t sequence;
 	enum files_target target;
 	int error; /* 0 or -errno; OPEN_CONFIG: with a descriptor */
 	struct endpoint lns;
@@ -43,6 +46,7 @@ struct answer {
 struct files {
 	int socket;
 	pid_t process;
+	uint32_t sequence; /* of the last request */
 	files_saved_fn *saved;
 	void *ctx;
 };
@@ -231,7 +235,9 @@ static void run(const void *ctx)
 		snprintf(server.paths[FILES_METRICS], PATH_MAX, "%s", server.config->metrics_file);
 	confine_server(&server);
 	while ((got = receive_message(HELPER_FD, &request, sizeof request, &content, 0)) > 0) {
-		struct answer answer = {.operation = request.operation, .target = request.target};
+		struct answer answer = {.operation = request.operation,
+					.sequence = request.sequence,
+					.target = request.target};
 		int fd = -1;
 
 		if (got == (ssize_t)sizeof request && request.operation < OPERATIONS)
@@ -286,6 +292,14 @@ static int gone(struct files *files)
 	return -EPIPE;
 }
 
+static int send_request(struct files *files, struct request *request, int fd)
+{
+	if (files->socket < 0)
+		return -EPIPE;
+	request->sequence = ++files->sequence;
+	return send_message(files->socket, request, sizeof *request, fd, MSG_DONTWAIT);
+}
+
 FILE *files_begin(void)
 {
 	const int fd = memfd_create("natshim", MFD_CLOEXEC);
@@ -298,14 +312,14 @@ FILE *files_begin(void)
 
 int files_finish(struct files *files, enum files_target target, FILE *content)
 {
-	const struct request request = {.operation = SAVE, .target = target};
-	int rc = -EPIPE;
+	struct request request = {.operation = SAVE, .target = target};
+	int rc;
 
 	errno = 0;
 	if (fflush(content) || ferror(content))
 		rc = errno ? -errno : -EIO;
-	else if (files->socket >= 0)
-		rc = send_message(files->socket, &request, sizeof request, fileno(content), MSG_DONTWAIT);
+	else
+		rc = send_request(files, &request, fileno(content));
 	fclose(content);
 	return rc;
 }
@@ -315,8 +329,7 @@ int files_append(struct files *files, enum files_target target, const char *line
 	struct request request = {.operation = APPEND, .target = target};
 
 	snprintf(request.line, sizeof request.line, "%s", line);
-	return files->socket < 0 ? -EPIPE
-				 : send_message(files->socket, &request, sizeof request, -1, MSG_DONTWAIT);
+	return send_request(files, &request, -1);
 }
 
 /* 1 with an answer, 0: none there, or -EPIPE. */
@@ -354,19 +367,21 @@ int files_read(struct files *files)
 	return rc;
 }
 
-/* 0: *answer is the one to this request. */
-static int ask(struct files *files, const struct request *request, struct answer *answer, int *fd)
+/* 0: *answer is the one to this request, and not a late one to an earlier request. */
+static int ask(struct files *files, struct request *request, struct answer *answer, int *fd)
 {
+	const uint64_t until = clock_now_ms() + ANSWER_MS;
 	struct pollfd ready = {.fd = files->socket, .events = POLLIN};
-	int rc = files->socket < 0 ? -EPIPE
-				   : send_message(files->socket, request, sizeof *request, -1, MSG_DONTWAIT);
+	int rc = send_request(files, request, -1);
 
 	*fd = -1;
 	while (!rc) {
-		if (poll(&ready, 1, ANSWER_MS) == 0)
+		const uint64_t now = clock_now_ms();
+
+		if (now >= until || poll(&ready, 1, (int)(until - now)) == 0)
 			return -ETIMEDOUT;
 		rc = next_answer(files, answer, fd);
-		if (rc > 0 && answer->operation == request->operation)
+		if (rc > 0 && answer->sequence == request->sequence && answer->operation == request->operation)
 			return 0;
 		if (rc > 0 && *fd >= 0)
 			close(*fd);
@@ -375,7 +390,7 @@ static int ask(struct files *files, const struct request *request, struct answer
 	return rc;
 }
 
-static int ask_simply(struct files *files, const struct request *request, struct answer *answer)
+static int ask_simply(struct files *files, struct request *request, struct answer *answer)
 {
 	int fd;
 	const int rc = ask(files, request, answer, &fd);
@@ -387,7 +402,7 @@ static int ask_simply(struct files *files, const struct request *request, struct
 
 FILE *files_open_config(void *ctx, const char *path)
 {
-	const struct request request = {.operation = OPEN_CONFIG};
+	struct request request = {.operation = OPEN_CONFIG};
 	struct answer answer = {.error = 0};
 	FILE *in;
 	int fd;
@@ -415,7 +430,7 @@ bool files_find_interface(struct files *files, const char *name)
 
 bool files_find_lns(struct files *files, struct endpoint *out, char error[static CONFIG_ERROR_MAX])
 {
-	const struct request request = {.operation = FIND_LNS};
+	struct request request = {.operation = FIND_LNS};
 	struct answer answer = {.text = ""};
 	const int rc = ask_simply(files, &request, &answer);
 
@@ -428,7 +443,7 @@ bool files_find_lns(struct files *files, struct endpoint *out, char error[static
 
 int files_remove_socket(struct files *files)
 {
-	const struct request request = {.operation = REMOVE_SOCKET};
+	struct request request = {.operation = REMOVE_SOCKET};
 	struct answer answer;
 
 	return ask_simply(files, &request, &answer);
