@@ -14,14 +14,23 @@
 #define REAP_STEP_MS 10
 #define RESTART_MS 1000 /* at least, between two of a keeper's */
 
+/* What a terminal, pkill or a service manager sends to all processes of natshim is the daemon's to answer: a helper ends with its
+ * socket, and not before what was handed to it is done. A program that it runs gets the defaults back (shim/child.c). */
+static void ignore_signals(void)
+{
+	static const int ignored[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2,
+				      SIGALRM, SIGPIPE, SIGTSTP, SIGTTIN, SIGTTOU};
+
+	for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
+		signal(ignored[i], SIG_IGN);
+	signal(SIGCHLD, SIG_DFL);
+}
+
 static _Noreturn void become_helper(int fd, const char *name, helper_run *run, const void *ctx)
 {
-	static const int defaults[] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGPIPE, SIGUSR1, SIGUSR2};
 	sigset_t none;
 
-	for (size_t i = 0; i < sizeof defaults / sizeof *defaults; i++)
-		signal(defaults[i], SIG_DFL);
-	signal(SIGINT, SIG_IGN); /* the terminal's Ctrl-C goes to all; the parent ends this one */
+	ignore_signals();
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (fd != HELPER_FD)

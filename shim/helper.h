@@ -1,6 +1,6 @@
 /* Processes of our own beside the one that parses packets: each is forked before anything is opened, shares no memory with
  * it afterwards, and speaks over one socket pair of sequenced packets (one message, one operation). It ends when the other
- * end of its socket is closed. */
+ * end of its socket is closed; the signals that reach a whole group of processes it ignores. */
 #ifndef NATSHIM_SHIM_HELPER_H
 #define NATSHIM_SHIM_HELPER_H
 

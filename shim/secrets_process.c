@@ -121,7 +121,6 @@ static _Noreturn void be_server(struct crypto *crypto, const char *path, uint32_
 	bool done;
 
 	prctl(PR_SET_NAME, "natshim-secrets");
-	signal(SIGTERM, SIG_IGN); /* it ends with its socket, and wipes */
 	done = prepare(&server, path, sequence);
 	if (done)
 		serve(&server);
@@ -266,7 +265,6 @@ void secrets_keep(const void *ctx)
 	/* Before Landlock: OpenSSL looks for its configuration. */
 	struct keeper keeper = {.crypto = crypto_new(), .path = ctx, .child = {.socket = -1}};
 
-	signal(SIGTERM, SIG_IGN);
 	confine_keeper(keeper.path);
 	if (keeper.crypto && begin(&keeper, 0))
 		keep(&keeper);

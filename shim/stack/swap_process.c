@@ -104,7 +104,6 @@ void swap_process_keep(const void *ctx)
 {
 	char missing[CONFINE_TEXT_MAX];
 
-	signal(SIGTERM, SIG_IGN); /* they end with their socket */
 	confine(CONFINE_XFRM_KEEPER, NULL, missing);
 	helper_keep("natshim-xfrm", run, ctx, announce);
 }
