@@ -27,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define PACKETS_PER_TURN 1024 /* then the other events get their chance */
 #define DRAIN_MS 2000     /* at most, for what still waits in the queue at the end; silence ends it sooner */
@@ -47,6 +48,7 @@ struct daemon {
 	struct event_base *loop;
 	struct event *queue_event, *watch_event, *files_event, *tick, *signals[3];
 	int notify;              /* systemd's socket; -1: none */
+	int lock;                /* on the state directory; negative: none */
 	struct files *files;     /* who has the file system */
 	struct secrets *secrets; /* who has the pre-shared keys; NULL: without --bridge */
 	struct swapper *swapper; /* who changes SAs; NULL: without --bridge */
@@ -544,15 +546,35 @@ static void confine_self(struct daemon *d)
 		log_event(&d->log, LOG_PRIVILEGES_KEPT, NULL, "privileges: not confined by: %s", missing);
 }
 
-static bool open_files(struct daemon *d)
+/* Whoever is refused here has changed nothing yet, of whatever belongs to the natshim that runs. */
+static bool lock_state(struct daemon *d)
 {
-	char what[CONFIG_ERROR_MAX];
+	char what[CONFIG_ERROR_MAX], why[160];
+	pid_t holder = 0;
 	int rc = state_prepare(d->config.state_dir);
 
 	snprintf(what, sizeof what, "--state-dir %s", d->config.state_dir);
 	if (rc)
 		return fail(d, what, strerror(-rc));
-	rc = files_open(&d->files, &d->config);
+	d->lock = state_lock(d->config.state_dir, &holder);
+	if (d->lock >= 0)
+		return true;
+	if (d->lock != -EBUSY)
+		snprintf(why, sizeof why, "its file lock: %s", strerror(-d->lock));
+	else if (holder)
+		snprintf(why, sizeof why,
+			 "another natshim, process %d, has it; stop it, or choose another --state-dir and --queue-num",
+			 (int)holder);
+	else
+		snprintf(why, sizeof why,
+			 "another natshim has it; stop it, or choose another --state-dir and --queue-num");
+	return fail(d, what, why);
+}
+
+static bool open_files(struct daemon *d)
+{
+	const int rc = files_open(&d->files, &d->config);
+
 	if (rc)
 		return fail(d, "files", strerror(-rc));
 	files_on_saved(d->files, on_saved, d);
@@ -589,8 +611,8 @@ static bool start(struct daemon *d)
 	if (!confine_is_net_admin())
 		return fail(d, "run", "not permitted; natshim needs CAP_NET_ADMIN: run it as root");
 	d->notify = notify_open();
-	/* First: the helper processes must not inherit what is opened later. */
-	if (!open_files(d))
+	/* The lock, then the helper processes: they must not inherit what is opened later. */
+	if (!lock_state(d) || !open_files(d))
 		return false;
 	rc = watchdog_start(&d->watchdog);
 	if (rc)
@@ -674,12 +696,14 @@ static void release(struct daemon *d)
 		rules_nft_close(d->nft);
 	ruleset_free(d->ruleset);
 	config_free(&d->config);
+	if (d->lock >= 0) /* last: all is written */
+		close(d->lock);
 }
 
 int daemon_run(struct config *config, int argc, char *const argv[])
 {
 	struct daemon d = {
-		.config = *config, .argc = argc, .argv = argv, .notify = -1, .watchdog = {.socket = -1}};
+		.config = *config, .argc = argc, .argv = argv, .notify = -1, .lock = -1, .watchdog = {.socket = -1}};
 	int status = EXIT_FAILED;
 
 	footprint_prepare();

@@ -22,6 +22,27 @@ int state_prepare(const char *dir)
 	return 0;
 }
 
+/* A record lock: it goes with this process, however that ends, and the kernel tells who has it. */
+int state_lock(const char *dir, pid_t *holder)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	char path[PATH_MAX];
+	int fd, rc;
+
+	*holder = 0;
+	snprintf(path, sizeof path, "%s/lock", dir);
+	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	if (!fcntl(fd, F_SETLK, &lock))
+		return fd;
+	rc = errno == EACCES || errno == EAGAIN ? -EBUSY : -errno;
+	if (rc == -EBUSY && !fcntl(fd, F_GETLK, &lock) && lock.l_type != F_UNLCK && lock.l_pid > 0)
+		*holder = lock.l_pid;
+	close(fd);
+	return rc;
+}
+
 struct writer {
 	FILE *out;
 	uint64_t now_ms;

@@ -8,9 +8,13 @@
 #include "shim/l2tp/quirks.h"
 
 #include <stdio.h>
+#include <sys/types.h>
 
 /* Makes the directory (0755) if it is not there. 0 or -errno. */
 int state_prepare(const char *dir);
+/* Takes the directory for this process, until it ends or closes the descriptor returned; before anything in it is changed. Or
+ * -errno: -EBUSY when another process has it, *holder being its id (0: not known). */
+int state_lock(const char *dir, pid_t *holder);
 
 /* The peers whose dialect is known: "peers", one "ENDPOINT DIALECT LAST-SEEN" a line. Reading: 0 or -errno; a missing
  * file is 0 peers. A line that makes no sense is passed over and counted in *bad. */
