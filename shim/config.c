@@ -33,10 +33,13 @@ struct option_spec {
 	long low, high;
 	const char *const *choices;
 	const char *otherwise; /* where the value may be left out on the command line */
+	const char *initial;   /* the default, as it would be written; NULL: none */
 	bool (*set)(struct config *config, const char *value);
 	void (*reset)(struct config *config); /* before the command line's first value replaces the file's */
 	bool session;                         /* allowed in a [dialect] section too */
 	bool command_line_only;
+	bool restart_only;    /* a reload keeps the running value */
+	bool default_in_help; /* the help line tells the default in its own words, or need not */
 	char letter;
 };
 
@@ -175,7 +178,8 @@ static const struct option_spec options[] = {
 	 .set = set_public,
 	 .reset = reset_public,
 	 .expected = "an IPv4 or IPv6 address without a port",
-	 .help = "the server's address as its clients see it, where it stands behind a NAT itself"},
+	 .help = "the server's address as its clients see it, where it stands behind a NAT itself",
+	 .restart_only = true},
 	{.name = "allow-clear",
 	 .kind = KIND_FLAG,
 	 .offset = AT(allow_clear),
@@ -185,19 +189,24 @@ static const struct option_spec options[] = {
 	 .argument = "NAME",
 	 .set = set_l2tp_hostname,
 	 .expected = "1 to 63 letters, digits, dots, hyphens or underscores",
-	 .help = "the Host Name for a client that sends none (anonymous)"},
+	 .help = "the Host Name for a client that sends none",
+	 .initial = "anonymous",
+	 .restart_only = true},
 	{.name = "hello",
 	 .kind = KIND_CHOICE,
 	 .offset = AT(hello),
 	 .argument = "pass|absorb",
 	 .choices = hello_choices,
-	 .help = "what becomes of the LNS' HELLO to a Mac (pass)"},
+	 .help = "what becomes of the LNS' HELLO to a Mac",
+	 .initial = "pass"},
 	{.name = "stack",
 	 .kind = KIND_CHOICE,
 	 .offset = AT(stack),
 	 .argument = "auto|libreswan|strongswan|xfrm|none",
 	 .choices = stack_choices,
-	 .help = "who is told when a session ends (auto: by what runs); none: sessions are left alone"},
+	 .help = "who is told when a session ends; auto: the one that runs; none: sessions are left alone",
+	 .initial = "auto",
+	 .restart_only = true},
 	{.name = "dead-after",
 	 .kind = KIND_DURATION,
 	 .offset = AT_SESSION(dead_after),
@@ -205,7 +214,8 @@ static const struct option_spec options[] = {
 	 .session = true,
 	 .expected = SECONDS_EXPECTED,
 	 .high = 86400,
-	 .help = "end a session that is sent packets and gives nothing back for that long (30s)"},
+	 .help = "end a session that is sent packets and gives nothing back for that long",
+	 .initial = "30s"},
 	{.name = "idle-timeout",
 	 .kind = KIND_DURATION,
 	 .offset = AT_SESSION(idle_timeout),
@@ -213,7 +223,8 @@ static const struct option_spec options[] = {
 	 .session = true,
 	 .expected = SECONDS_EXPECTED,
 	 .high = 604800,
-	 .help = "end a session without any sign of life for that long (10m)"},
+	 .help = "end a session without any sign of life for that long",
+	 .initial = "10m"},
 	{.name = "supersede-after",
 	 .kind = KIND_DURATION,
 	 .offset = AT_SESSION(supersede_after),
@@ -221,13 +232,15 @@ static const struct option_spec options[] = {
 	 .session = true,
 	 .expected = SECONDS_EXPECTED,
 	 .high = 86400,
-	 .help = "end a session silent for that long when its client connects anew (22s)"},
+	 .help = "end a session silent for that long when its client connects anew",
+	 .initial = "22s"},
 	{.name = "end-closed",
 	 .kind = KIND_CHOICE,
 	 .offset = AT_SESSION(end_closed),
 	 .argument = "yes|no",
 	 .session = true,
-	 .help = "end a session when its client closes the L2TP tunnel (yes)"},
+	 .help = "end a session when its client closes the L2TP tunnel",
+	 .initial = "yes"},
 	{.name = "close-grace",
 	 .kind = KIND_NUMBER,
 	 .offset = AT_SESSION(close_grace_ms),
@@ -235,7 +248,8 @@ static const struct option_spec options[] = {
 	 .session = true,
 	 .expected = "milliseconds from 0 to 60000",
 	 .high = 60000,
-	 .help = "wait that long after the tunnel's close, for a client that deletes its SAs itself (300)"},
+	 .help = "wait that long after the tunnel's close, for a client that deletes its SAs itself",
+	 .initial = "300"},
 	{.name = "keep-warm",
 	 .kind = KIND_DURATION,
 	 .offset = AT_SESSION(keep_warm),
@@ -243,49 +257,65 @@ static const struct option_spec options[] = {
 	 .session = true,
 	 .expected = SECONDS_EXPECTED,
 	 .high = 3600,
-	 .help = "send an ICMP echo through a tunnel that carried no payload for that long (off)"},
+	 .help = "send an ICMP echo through a tunnel that carried no payload for that long",
+	 .initial = "off"},
 	{.name = "bridge",
 	 .kind = KIND_CHOICE,
 	 .offset = AT(bridge),
 	 .argument = "[off|needed|always]",
 	 .otherwise = "needed",
 	 .choices = bridge_choices,
-	 .help = "relay phase 1 for clients that the server's policy refuses (off); needs --psk-file"},
+	 .help = "relay phase 1 for clients that the server's policy refuses; needs --psk-file",
+	 .initial = "off",
+	 .restart_only = true},
 	{.name = "share-nat",
 	 .kind = KIND_FLAG,
 	 .offset = AT(share_nat),
-	 .help = "let several clients behind one NAT use the same L2TP port; needs --psk-file"},
+	 .help = "let several clients behind one NAT use the same L2TP port; needs --psk-file",
+	 .restart_only = true,
+	 .initial = "no",
+	 .default_in_help = true},
 	{.name = "psk-file",
 	 .kind = KIND_TEXT,
 	 .offset = AT(psk_file),
 	 .argument = "FILE",
 	 .expected = "a file",
-	 .help = "the pre-shared keys for these, as in ipsec.secrets; root's alone"},
+	 .help = "the pre-shared keys for these, as in ipsec.secrets; root's alone",
+	 .restart_only = true},
 	{.name = "bridge-groups",
 	 .kind = KIND_CUSTOM,
 	 .argument = "LIST",
 	 .set = set_bridge_groups,
 	 .expected = "some of 1, 2, 5 and 14, with commas between them",
-	 .help = "a client that offers only these Diffie-Hellman groups needs the bridge (1,2,5)"},
+	 .help = "a client that offers only these Diffie-Hellman groups needs the bridge",
+	 .initial = "1,2,5",
+	 .restart_only = true},
 	{.name = "bridge-offer",
 	 .kind = KIND_CUSTOM,
 	 .argument = "LIST",
 	 .set = set_bridge_offer,
 	 .expected = "at most 16 like aes128-sha1-modp2048, with commas between them",
-	 .help = "what the server is offered for it (AES and 3DES, SHA2-256 and SHA1, MODP2048 and MODP1536)"},
+	 .help = "what the server is offered for it (AES and 3DES, SHA2-256 and SHA1, MODP2048 and MODP1536)",
+	 .initial = BRIDGE_OFFER,
+	 .restart_only = true,
+	 .default_in_help = true},
 	{.name = "queue-num",
 	 .kind = KIND_NUMBER,
 	 .offset = AT(queue_number),
 	 .argument = "N",
 	 .high = 65535,
 	 .expected = "a number from 0 to 65535",
-	 .help = "the NFQUEUE number (1701)"},
+	 .help = "the NFQUEUE number",
+	 .initial = "1701",
+	 .restart_only = true},
 	{.name = "rules",
 	 .kind = KIND_CHOICE,
 	 .offset = AT(rules),
 	 .argument = "install|external",
 	 .choices = rules_choices,
-	 .help = "external: install nothing; the admin's own firewall holds what `natshim rules' prints"},
+	 .help = "external: install nothing; the admin's own firewall holds what `natshim rules' prints",
+	 .initial = "install",
+	 .restart_only = true},
 	{.name = "priority-queue",
 	 .kind = KIND_INTEGER,
 	 .offset = AT(priority_queue),
@@ -293,7 +323,8 @@ static const struct option_spec options[] = {
 	 .low = -100,
 	 .high = 100,
 	 .expected = "a number from -100 to 100",
-	 .help = "move the hook priority of the queue rules by N (0)"},
+	 .help = "move the hook priority of the queue rules by N",
+	 .initial = "0"},
 	{.name = "priority-guard",
 	 .kind = KIND_INTEGER,
 	 .offset = AT(priority_guard),
@@ -301,7 +332,8 @@ static const struct option_spec options[] = {
 	 .low = -100,
 	 .high = 100,
 	 .expected = "a number from -100 to 100",
-	 .help = "move that of the rules that drop unencrypted L2TP by N (0)"},
+	 .help = "move that of the rules that drop unencrypted L2TP by N",
+	 .initial = "0"},
 	{.name = "priority-dnat",
 	 .kind = KIND_INTEGER,
 	 .offset = AT(priority_dnat),
@@ -309,37 +341,45 @@ static const struct option_spec options[] = {
 	 .low = -49,
 	 .high = 49,
 	 .expected = "a number from -49 to 49",
-	 .help = "move that of the DNAT rules by N (0)"},
+	 .help = "move that of the DNAT rules by N",
+	 .initial = "0"},
 	{.name = "state-dir",
 	 .kind = KIND_TEXT,
 	 .offset = AT(state_dir),
 	 .argument = "DIR",
 	 .expected = "a directory",
-	 .help = "what a restart needs is kept there (" CONFIG_DEFAULT_STATE_DIR ")"},
+	 .help = "what a restart needs is kept there",
+	 .initial = CONFIG_DEFAULT_STATE_DIR,
+	 .restart_only = true},
 	{.name = "socket",
 	 .kind = KIND_TEXT,
 	 .offset = AT(socket_path),
 	 .argument = "PATH",
 	 .expected = "a path",
-	 .help = "the control socket (control.sock in the state directory)"},
+	 .help = "the control socket (control.sock in the state directory)",
+	 .restart_only = true},
 	{.name = "socket-group",
 	 .kind = KIND_TEXT,
 	 .offset = AT(socket_group),
 	 .argument = "GROUP",
 	 .expected = "the name of a group",
-	 .help = "who may use the control socket besides root"},
+	 .help = "who may use the control socket besides root",
+	 .restart_only = true},
 	{.name = "metrics-file",
 	 .kind = KIND_TEXT,
 	 .offset = AT(metrics_file),
 	 .argument = "FILE",
 	 .expected = "a file",
-	 .help = "write counters there every 15 s, for node_exporter's text file collector"},
+	 .help = "write counters there every 15 s, for node_exporter's text file collector",
+	 .restart_only = true},
 	{.name = "log-format",
 	 .kind = KIND_CHOICE,
 	 .offset = AT(log_format),
 	 .argument = "text|json",
 	 .choices = log_choices,
-	 .help = "how the lines on standard error are written (text)"},
+	 .help = "how the lines on standard error are written",
+	 .initial = "text",
+	 .restart_only = true},
 	{.name = "verbose",
 	 .letter = 'v',
 	 .kind = KIND_FLAG,
@@ -359,6 +399,7 @@ static const struct option_spec options[] = {
 	 .help = "check everything, print the rules, touch nothing"},
 };
 #define OPTION_COUNT (sizeof options / sizeof *options)
+_Static_assert(OPTION_COUNT <= CONFIG_OPTIONS_MAX, "the text of each option finds room");
 
 static const char *const yes_no[] = {"no", "yes", NULL};
 
@@ -455,16 +496,49 @@ static bool assign(const struct option_spec *o, struct config *config, char *bas
 	return false;
 }
 
+/* The texts that an option was given, so that a reload can compare and keep them: several of one that takes several. */
+static bool note_text(const struct option_spec *o, struct config *config, const char *value)
+{
+	char **given = &config->given[o - options], *joined;
+
+	if (!o->restart_only)
+		return true;
+	if (!*given || !o->reset)
+		return set_text(given, value);
+	if (asprintf(&joined, "%s %s", *given, value) < 0)
+		return false;
+	free(*given);
+	*given = joined;
+	return true;
+}
+
+static bool give(const struct option_spec *o, struct config *config, struct config_session *session,
+		 const char *value)
+{
+	return assign(o, config, o->session ? (char *)session : (char *)config, value) &&
+	       note_text(o, config, value);
+}
+
+/* As if it had not been given. Only for options without a default, or when another value follows. */
+static void take_back(const struct option_spec *o, struct config *config)
+{
+	if (o->reset) {
+		o->reset(config);
+	} else if (o->kind == KIND_TEXT) {
+		char **place = (char **)(void *)((char *)config + o->offset);
+
+		free(*place);
+		*place = NULL;
+	}
+	free(config->given[o - options]);
+	config->given[o - options] = NULL;
+}
+
 static const char *expected_text(const struct option_spec *o)
 {
 	if (o->expected)
 		return o->expected;
 	return o->kind == KIND_FLAG ? "yes or no" : o->argument;
-}
-
-static char *base_of(const struct option_spec *o, struct config *config, struct config_session *session)
-{
-	return o->session ? (char *)session : (char *)config;
 }
 
 static const struct option_spec *find_option(const char *name)
@@ -536,7 +610,7 @@ static int profile_entry(struct file_reader *r, const char *section, const struc
 	v = &r->overrides[r->override_count++];
 	v->dialect = dialect;
 	v->option = o;
-	if (!assign(o, r->config, (char *)&v->value, value))
+	if (!give(o, r->config, &v->value, value))
 		return refuse(r, o->name, "bad value", expected_text(o));
 	return 1;
 }
@@ -555,7 +629,7 @@ static int file_entry(void *user, const char *section, const char *name, const c
 	if (r->seen[o - options] && !o->reset)
 		return refuse(r, name, "stands here for the second time", NULL);
 	r->seen[o - options] = true;
-	if (!assign(o, r->config, base_of(o, r->config, &r->config->session), value))
+	if (!give(o, r->config, &r->config->session, value))
 		return refuse(r, name, bad, expected_text(o));
 	return 1;
 }
@@ -683,9 +757,9 @@ static enum config_outcome read_command_line(struct config *config, int argc, ch
 		if (only_config != !strcmp(o->name, "config"))
 			continue;
 		if (o->reset && !seen[o - options])
-			o->reset(config);
+			take_back(o, config);
 		seen[o - options] = true;
-		if (!assign(o, config, base_of(o, config, &config->session), o->argument ? optarg : "yes")) {
+		if (!give(o, config, &config->session, o->argument ? optarg : "yes")) {
 			snprintf(error, CONFIG_ERROR_MAX, "--%s %.80s: not right; expected %s", o->name,
 				 o->argument ? optarg : "", expected_text(o));
 			return CONFIG_BAD_USAGE;
@@ -701,18 +775,47 @@ static enum config_outcome read_command_line(struct config *config, int argc, ch
 
 static bool set_defaults(struct config *c)
 {
-	*c = (struct config){
-		.queue_number = 1701,
-		.session = {.dead_after = 30,
-			    .idle_timeout = 600,
-			    .close_grace_ms = 300,
-			    .end_closed = true,
-			    .supersede_after = 22},
-	};
-	c->l2tp_hostname = strdup("anonymous");
-	c->state_dir = strdup(CONFIG_DEFAULT_STATE_DIR);
-	c->bridge_groups = DH_GROUP_BIT(1) | DH_GROUP_BIT(2) | DH_GROUP_BIT(5);
-	return c->l2tp_hostname && c->state_dir && set_bridge_offer(c, BRIDGE_OFFER);
+	*c = (struct config){.interface_count = 0};
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		if (options[i].initial && !give(&options[i], c, &c->session, options[i].initial))
+			return false;
+	return true;
+}
+
+/* Reloading: what only a restart can change stays as it runs. */
+
+static bool keep_running_value(const struct option_spec *o, struct config *fresh, const struct config *running)
+{
+	char *texts = strdup(running->given[o - options] ? running->given[o - options] : ""), *rest = texts;
+	bool ok = texts != NULL;
+
+	take_back(o, fresh);
+	while (ok && rest && *rest)
+		ok = give(o, fresh, &fresh->session, o->reset ? strsep(&rest, " ") : strsep(&rest, ""));
+	free(texts);
+	return ok;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+/* False: out of memory. kept gets the names of the options that differ, with commas between them. */
+static bool keep_restart_only(struct config *fresh, const struct config *running, char kept[static CONFIG_ERROR_MAX])
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		if (!options[i].restart_only || same_text(fresh->given[i], running->given[i]))
+			continue;
+		if (!keep_running_value(&options[i], fresh, running))
+			return false;
+		if (used < CONFIG_ERROR_MAX)
+			used += (size_t)snprintf(kept + used, CONFIG_ERROR_MAX - used, "%s%s", used ? ", " : "",
+						 options[i].name);
+	}
+	return true;
 }
 
 static bool complete(struct config *c, char *error)
@@ -735,8 +838,9 @@ static bool complete(struct config *c, char *error)
 	return true;
 }
 
-enum config_outcome config_load_from(struct config *out, int argc, char *const argv[], config_open_fn *open,
-				     void *ctx, char error[static CONFIG_ERROR_MAX])
+/* running and kept: NULL at the start. */
+static enum config_outcome load(struct config *out, const struct config *running, int argc, char *const argv[],
+				config_open_fn *open, void *ctx, char *kept, char *error)
 {
 	struct file_reader *reader = calloc(1, sizeof *reader);
 	enum config_outcome outcome = CONFIG_BAD_USAGE;
@@ -759,6 +863,8 @@ enum config_outcome config_load_from(struct config *out, int argc, char *const a
 	if (outcome != CONFIG_OK)
 		goto done;
 	apply_profiles(reader);
+	if (running && !keep_restart_only(out, running, kept))
+		goto done;
 	outcome = complete(out, error) ? CONFIG_OK : CONFIG_BAD_USAGE;
 done:
 	free(reader);
@@ -774,7 +880,15 @@ static FILE *open_path(void *ctx, const char *path)
 enum config_outcome config_load(struct config *out, int argc, char *const argv[],
 				char error[static CONFIG_ERROR_MAX])
 {
-	return config_load_from(out, argc, argv, open_path, NULL, error);
+	return load(out, NULL, argc, argv, open_path, NULL, NULL, error);
+}
+
+enum config_outcome config_reload(struct config *out, const struct config *running, int argc, char *const argv[],
+				  config_open_fn *open, void *ctx, char kept[static CONFIG_ERROR_MAX],
+				  char error[static CONFIG_ERROR_MAX])
+{
+	*kept = '\0';
+	return load(out, running, argc, argv, open, ctx, kept, error);
 }
 
 void config_free(struct config *config)
@@ -787,6 +901,8 @@ void config_free(struct config *config)
 	free(config->metrics_file);
 	free(config->psk_file);
 	free(config->file);
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		free(config->given[i]);
 	*config = (struct config){.interface_count = 0};
 }
 
@@ -811,14 +927,17 @@ void config_print_options(FILE *out)
 {
 	for (size_t i = 0; i < OPTION_COUNT; i++) {
 		const struct option_spec *o = &options[i];
-		char left[64];
+		const bool tell_default = o->initial && !o->default_in_help;
+		char left[64], otherwise[64] = "";
 
+		if (tell_default)
+			snprintf(otherwise, sizeof otherwise, " (%s)", o->initial);
 		snprintf(left, sizeof left, "%c%c%s --%s%s%s", o->letter ? '-' : ' ',
 			 o->letter ? o->letter : ' ', o->letter ? "," : " ", o->name, o->argument ? " " : "",
 			 o->argument ? o->argument : "");
 		if (strlen(left) > 34)
-			fprintf(out, "  %s\n  %-34s  %s\n", left, "", o->help);
+			fprintf(out, "  %s\n  %-34s  %s%s\n", left, "", o->help, otherwise);
 		else
-			fprintf(out, "  %-34s  %s\n", left, o->help);
+			fprintf(out, "  %-34s  %s%s\n", left, o->help, otherwise);
 	}
 }

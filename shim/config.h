@@ -12,6 +12,7 @@
 
 #define CONFIG_MAX_INTERFACES 16
 #define CONFIG_ERROR_MAX 256
+#define CONFIG_OPTIONS_MAX 48
 #define CONFIG_DEFAULT_FILE "/etc/natshim.conf"
 #define CONFIG_DEFAULT_STATE_DIR "/run/natshim"
 
@@ -48,8 +49,7 @@ struct config {
 	int priority_dnat, priority_queue, priority_guard;
 	bool allow_clear;
 	char *l2tp_hostname;
-	unsigned hello;                /* enum config_log { CONFIG_LOG_TEXT, CONFIG_LOG_JSON };
-enum config_hello */
+	unsigned hello;                /* enum config_hello */
 	unsigned stack;                /* enum config_stack */
 	struct config_session session; /* the defaults */
 	struct config_session
@@ -65,6 +65,7 @@ enum config_hello */
 	unsigned log_format;                          /* enum config_log */
 	char *metrics_file;                           /* NULL: none */
 	bool dry_run, verbose;
+	char *given[CONFIG_OPTIONS_MAX]; /* config.c's own: the text of each option that a reload keeps */
 };
 
 enum config_outcome { CONFIG_OK, CONFIG_BAD_USAGE, CONFIG_BAD_FILE, CONFIG_HELP, CONFIG_VERSION };
@@ -73,10 +74,12 @@ enum config_outcome { CONFIG_OK, CONFIG_BAD_USAGE, CONFIG_BAD_FILE, CONFIG_HELP,
  * error holds one line without the leading "natshim: ". The caller frees *out with config_free in every case. */
 enum config_outcome config_load(struct config *out, int argc, char *const argv[],
 				char error[static CONFIG_ERROR_MAX]);
-/* The same with another way to open the file: a stream, or NULL with errno. */
+/* After a SIGHUP: the same, with another way to open the file (a stream, or NULL with errno), while running stays the caller's.
+ * Options that take effect with a restart only keep their running value; kept names those that differ, "" if none does. */
 typedef FILE *config_open_fn(void *ctx, const char *path);
-enum config_outcome config_load_from(struct config *out, int argc, char *const argv[], config_open_fn *open,
-				     void *ctx, char error[static CONFIG_ERROR_MAX]);
+enum config_outcome config_reload(struct config *out, const struct config *running, int argc, char *const argv[],
+				  config_open_fn *open, void *ctx, char kept[static CONFIG_ERROR_MAX],
+				  char error[static CONFIG_ERROR_MAX]);
 void config_free(struct config *config);
 
 /* Bridge mode is on, for whichever clients. */

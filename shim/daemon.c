@@ -337,30 +337,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	watchdog_feed(&d->watchdog);
 }
 
-/* Reload: what can change while running does; the rest asks for a restart. */
-
-static bool same_text(const char *a, const char *b)
-{
-	return a && b ? !strcmp(a, b) : a == b;
-}
-
-static void keep_fixed(struct daemon *d, struct config *fresh)
-{
-	const struct config *old = &d->config;
-
-	if (fresh->queue_number != old->queue_number || strcmp(fresh->state_dir, old->state_dir) != 0 ||
-	    strcmp(fresh->socket_path, old->socket_path) != 0 || fresh->rules != old->rules ||
-	    strcmp(fresh->l2tp_hostname, old->l2tp_hostname) != 0 || fresh->stack != old->stack ||
-	    fresh->bridge != old->bridge || fresh->share_nat != old->share_nat ||
-	    !same_text(fresh->psk_file, old->psk_file) || !same_text(fresh->metrics_file, old->metrics_file))
-		log_event(&d->log, LOG_RELOAD_PARTIAL, NULL,
-			  "reload: queue-num, rules, bridge, share-nat, psk-file, stack, l2tp-hostname, "
-			  "state-dir, socket and metrics-file change with a restart only");
-	fresh->queue_number = old->queue_number;
-	fresh->rules = old->rules;
-	fresh->bridge = old->bridge;
-	fresh->share_nat = old->share_nat;
-}
+/* Reload: config_reload() keeps what only a restart can change. */
 
 static bool adopt(struct daemon *d, struct config *fresh, char error[static CONFIG_ERROR_MAX])
 {
@@ -418,15 +395,17 @@ static bool find_lns(struct daemon *d, struct config *config, char error[static 
 static void reload(struct daemon *d)
 {
 	struct config fresh;
-	char error[CONFIG_ERROR_MAX] = "";
-	const enum config_outcome outcome =
-		config_load_from(&fresh, d->argc, d->argv, files_open_config, d->files, error);
+	char error[CONFIG_ERROR_MAX] = "", kept[CONFIG_ERROR_MAX];
+	const enum config_outcome outcome = config_reload(&fresh, &d->config, d->argc, d->argv,
+							  files_open_config, d->files, kept, error);
 
 	notify_tell(d->notify, "RELOADING=1");
 	if (outcome == CONFIG_OK && interfaces_exist(d, &fresh, error) && find_lns(d, &fresh, error) &&
 	    bridging_reload(d->bridging, error)) {
-		keep_fixed(d, &fresh);
 		if (adopt(d, &fresh, error)) {
+			if (*kept)
+				log_event(&d->log, LOG_RELOAD_PARTIAL, NULL,
+					  "reload: changed, but in effect only after a restart: %s", kept);
 			log_event(&d->log, LOG_RELOADED, NULL, "reload: done");
 			notify_tell(d->notify, "READY=1");
 			return;

@@ -33,7 +33,7 @@ int files_append(struct files *files, enum files_target target, const char *line
 int files_read(struct files *files);
 int files_fd(const struct files *files); /* readable: call files_read */
 
-/* For a reload: the configuration file as config_load_from() wants it (ctx: the struct files), the two questions of
+/* For a reload: the configuration file as config_reload() wants it (ctx: the struct files), the two questions of
  * shim/firewall.h, and at the end the control socket's removal. errno and results as of the functions they stand for. */
 FILE *files_open_config(void *ctx, const char *path);
 bool files_find_interface(struct files *files, const char *name);

@@ -322,9 +322,133 @@ static void test_help_and_version(void **state)
 	config_free(&c);
 }
 
+/* Reloading */
+
+struct text_file {
+	const char *text;
+};
+
+static FILE *open_text(void *ctx, const char *path)
+{
+	const struct text_file *file = ctx;
+
+	(void)path;
+	return fmemopen((char *)(uintptr_t)file->text, strlen(file->text), "r");
+}
+
+/* With the same command line, which names the interface. */
+static enum config_outcome reload(struct config *fresh, const struct config *running, const char *text, char *kept)
+{
+	char name[] = "natshim", option[] = "--iface", value[] = "eth0";
+	char *argv[] = {name, option, value, NULL};
+	struct text_file file = {text};
+
+	return config_reload(fresh, running, 3, argv, open_text, &file, kept, error);
+}
+
+static void assert_kept(const char *text, const char *expected)
+{
+	struct config running, once, twice;
+	char kept[CONFIG_ERROR_MAX];
+
+	assert_int_equal(load(&running, (const char *const[]){"--iface", "eth0", NULL}), CONFIG_OK);
+	assert_int_equal(reload(&once, &running, text, kept), CONFIG_OK);
+	assert_string_equal(kept, expected);
+	/* What was kept is what the next reload compares with. */
+	assert_int_equal(reload(&twice, &once, text, kept), CONFIG_OK);
+	assert_string_equal(kept, expected);
+	assert_int_equal(twice.queue_number, 1701);
+	assert_int_equal(twice.stack, CONFIG_STACK_AUTO);
+	assert_int_equal(twice.rules, CONFIG_RULES_INSTALL);
+	assert_int_equal(twice.bridge, CONFIG_BRIDGE_OFF);
+	assert_int_equal(twice.log_format, CONFIG_LOG_TEXT);
+	assert_int_equal(twice.bridge_groups, DEFAULT_GROUPS);
+	assert_int_equal(twice.bridge_offer_count, running.bridge_offer_count);
+	assert_memory_equal(twice.bridge_offer, running.bridge_offer, sizeof running.bridge_offer[0]);
+	assert_int_equal(twice.public4.addr_len + twice.public6.addr_len, 0);
+	assert_false(twice.share_nat);
+	assert_null(twice.psk_file);
+	assert_null(twice.metrics_file);
+	assert_null(twice.socket_group);
+	assert_string_equal(twice.state_dir, "/run/natshim");
+	assert_string_equal(twice.socket_path, "/run/natshim/control.sock");
+	assert_string_equal(twice.l2tp_hostname, "anonymous");
+	config_free(&running);
+	config_free(&once);
+	config_free(&twice);
+}
+
+static void test_reload_keeps(void **state)
+{
+	static const struct {
+		const char *text, *kept;
+	} cases[] = {
+		{"stack = none\n", "stack"},
+		{"rules = external\n", "rules"},
+		{"queue-num = 7\n", "queue-num"},
+		{"psk-file = /x\nbridge = needed\n", "bridge, psk-file"},
+		{"psk-file = /x\nshare-nat = yes\n", "share-nat, psk-file"},
+		{"share-nat = no\n", ""},
+		{"bridge-groups = 2\n", "bridge-groups"},
+		{"bridge-offer = 3des-sha1-modp2048\n", "bridge-offer"},
+		{"public = 192.0.2.1\npublic = 2001:db8::1\n", "public"},
+		{"l2tp-hostname = mac\n", "l2tp-hostname"},
+		{"state-dir = /x\n", "state-dir"},
+		{"socket = /x\n", "socket"},
+		{"socket-group = wheel\n", "socket-group"},
+		{"metrics-file = /x\n", "metrics-file"},
+		{"log-format = json\n", "log-format"},
+		{"stack = none\nlog-format = json\nqueue-num = 8\n", "stack, queue-num, log-format"},
+		{"\n", ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		assert_kept(cases[i].text, cases[i].kept);
+}
+
+static void test_reload_keeps_several_values(void **state)
+{
+	const char *const words[] = {"--iface", "eth0", "--public", "192.0.2.1", "--public", "2001:db8::1", NULL};
+	struct config running, fresh;
+	char kept[CONFIG_ERROR_MAX];
+
+	(void)state;
+	assert_int_equal(load(&running, words), CONFIG_OK);
+	assert_int_equal(reload(&fresh, &running, "public = 192.0.2.9\n", kept), CONFIG_OK);
+	assert_string_equal(kept, "public");
+	assert_memory_equal(&fresh.public4, &running.public4, sizeof fresh.public4);
+	assert_memory_equal(&fresh.public6, &running.public6, sizeof fresh.public6);
+	config_free(&running);
+	config_free(&fresh);
+}
+
+static void test_reload_changes_the_rest(void **state)
+{
+	struct config running, fresh;
+	char kept[CONFIG_ERROR_MAX];
+
+	(void)state;
+	assert_int_equal(load(&running, (const char *const[]){"--iface", "eth0", NULL}), CONFIG_OK);
+	assert_int_equal(reload(&fresh, &running, "dead-after = 5\nhello = absorb\nlns = 192.0.2.7\nverbose = yes\n", kept),
+			 CONFIG_OK);
+	assert_string_equal(kept, "");
+	assert_int_equal(fresh.session.dead_after, 5);
+	assert_int_equal(fresh.hello, CONFIG_HELLO_ABSORB);
+	assert_int_equal(fresh.lns4.addr_len, 4);
+	assert_true(fresh.verbose);
+	config_free(&fresh);
+	assert_int_equal(reload(&fresh, &running, "stack = nobody\n", kept), CONFIG_BAD_FILE);
+	config_free(&fresh);
+	config_free(&running);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_reload_keeps),
+		cmocka_unit_test(test_reload_keeps_several_values),
+		cmocka_unit_test(test_reload_changes_the_rest),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_every_kind_of_value),
 		cmocka_unit_test(test_file_and_command_line),
