@@ -6,8 +6,6 @@
 #include <string.h>
 #include <strings.h>
 
-#define HOOK_BIT(hook) (1u << HOOK_##hook)
-
 const char *const klips_hook_names[HOOKS] = {"PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"};
 
 static const struct table_kind kinds[] = {

@@ -66,7 +66,8 @@ struct command {
 	const char *chain;  /* NULL: none was named */
 	const char *second; /* policy, new name, or a number as it was written */
 	struct klips_rule *rule;
-	bool negated; /* a "!" stands before the word at hand */
+	bool negated;   /* a "!" stands before the word at hand */
+	bool in_policy; /* the last match that was named is "policy" */
 };
 
 /* The option that a word is or begins with; *value is what is glued to it ("-iipsec0", "--table=nat"), or
@@ -163,6 +164,7 @@ static void take_interface(struct command *c, enum role role, const char *glued)
 	struct side *side = role == ROLE_IN ? &c->rule->in : &c->rule->out;
 	const char *name = take_value(c, glued);
 
+	c->k->names_ipsec = c->k->names_ipsec || !strncmp(name, "ipsec", 5);
 	if (is_ours(c->k, name)) {
 		*side = (struct side){.name = name, .negated = c->negated};
 	} else {
@@ -250,6 +252,54 @@ static void take_option(struct command *c, const struct option_word *o, const ch
 	}
 }
 
+/* "-m NAME" where the name is "policy". True: it was, and is taken. */
+static bool take_policy_match(struct command *c)
+{
+	const char *word = c->words[c->at].text, *name = NULL;
+	struct klips_rule *r = c->rule;
+	size_t taken = 1;
+
+	if (!strcmp(word, "-m") || !strcmp(word, "--match")) {
+		name = c->at + 1 < c->count ? c->words[c->at + 1].text : "";
+		taken = 2;
+	} else if (!strncmp(word, "-m", 2)) {
+		name = word + 2;
+	} else if (!strncmp(word, "--match=", 8)) {
+		name = word + 8;
+	}
+	if (!name)
+		return false;
+	c->in_policy = !strcmp(name, "policy");
+	if (!c->in_policy)
+		return false;
+	c->at += taken;
+	c->k->names_policy = true;
+	r->policies = arena_grow(&c->k->arena, r->policies, r->policy_count, sizeof(*r->policies));
+	r->policies[r->policy_count++] = (struct klips_policy){0};
+	return true;
+}
+
+/* An option of the last policy match. True: it was one, and is taken. */
+static bool take_policy_option(struct command *c)
+{
+	const char *word = c->words[c->at].text, *value = NULL, *problem;
+	size_t length = strcspn(word, "=");
+	bool value_wanted;
+
+	if (!c->rule->policy_count || !klips_policy_option(word, length, c->in_policy, &value_wanted))
+		return false;
+	take_word(c);
+	if (value_wanted)
+		value = take_value(c, word[length] ? word + length + 1 : NULL);
+	problem = klips_policy_set(&c->rule->policies[c->rule->policy_count - 1], word, length, value,
+				   c->negated);
+	if (problem)
+		refuse(c, problem);
+	c->k->drops_proto = c->k->drops_proto || !strcmp(word, "--proto");
+	c->negated = false;
+	return true;
+}
+
 /* Everything in its order; what is no option of ours goes to the rule. */
 static void read_words(struct command *c)
 {
@@ -262,10 +312,9 @@ static void read_words(struct command *c)
 			c->at++;
 			continue;
 		}
+		if (take_policy_match(c) || take_policy_option(c))
+			continue;
 		o = find_option(c->words[c->at].text, &glued);
-		/* Behind "-m policy" there is a --pol that is no short --policy. */
-		if (o && o->role == ROLE_VERB && c->verb != VERB_NONE && c->words[c->at].text[1] == '-')
-			o = NULL;
 		if (o && !c->words[c->at].problem && !strchr(c->words[c->at].text, ' ')) {
 			c->at++;
 			take_option(c, o, glued);
@@ -286,7 +335,7 @@ static bool same_rule(const struct klips_rule *a, const struct klips_rule *b)
 	for (size_t i = 0; i < a->arg_count; i++)
 		if (strcmp(a->args[i], b->args[i]) != 0)
 			return false;
-	return true;
+	return klips_same_policies(a, b);
 }
 
 static void insert_rule(struct klips *k, struct klips_chain *chain, size_t position, struct klips_rule *rule)

@@ -8,18 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HOOK_BIT(hook) (1u << HOOK_##hook)
-#define WAY_IN (HOOK_BIT(PREROUTING) | HOOK_BIT(INPUT) | HOOK_BIT(FORWARD))
-#define WAY_OUT (HOOK_BIT(FORWARD) | HOOK_BIT(OUTPUT) | HOOK_BIT(POSTROUTING))
+#define POLICIES_MAX 4 /* in one rule; two make sense */
 
 static const char *const nft_hook_names[HOOKS] = {"prerouting", "input", "forward", "output", "postrouting"};
-
-/* What one of the two interface matches of a rule becomes. Two alternatives never match the same packet, so a rule may
- * stand twice. */
-struct matches {
-	const char *text[2]; /* "" matches all */
-	unsigned count;
-};
 
 /* The words of one direction. */
 struct direction {
@@ -27,8 +18,8 @@ struct direction {
 	unsigned hooks;
 };
 
-static const struct direction way_in = {"-i", "iifname", "meta secpath", WAY_IN};
-static const struct direction way_out = {"-o", "oifname", "rt ipsec", WAY_OUT};
+static const struct direction way_in = {"-i", "iifname", "meta secpath", HOOKS_IN};
+static const struct direction way_out = {"-o", "oifname", "rt ipsec", HOOKS_OUT};
 
 static const char *physical_of(const struct klips_options *o, const char *interface)
 {
@@ -43,25 +34,26 @@ static bool is_ipsec(const char *interface)
 	return !strncmp(interface, "ipsec", 5);
 }
 
-static struct matches one(const char *text)
+static struct klips_matches one(const char *text)
 {
-	return (struct matches){.text = {text}, .count = 1};
+	return (struct klips_matches){.text = {text}, .count = 1};
 }
 
 /* -i eth0 where ipsec0 was bound to it: what came in unprotected. */
-static struct matches physical_matches(struct arena *a, const struct direction *d, const struct side *side)
+static struct klips_matches physical_matches(struct arena *a, const struct direction *d,
+					     const struct side *side)
 {
 	if (!side->negated)
 		return one(arena_printf(a, "%s \"%s\" %s missing ", d->interface, side->name,
 					d->protected_match));
-	return (struct matches){.text = {arena_printf(a, "%s != \"%s\" ", d->interface, side->name),
-					 arena_printf(a, "%s \"%s\" %s exists ", d->interface, side->name,
-						      d->protected_match)},
-				.count = 2};
+	return (struct klips_matches){.text = {arena_printf(a, "%s != \"%s\" ", d->interface, side->name),
+					       arena_printf(a, "%s \"%s\" %s exists ", d->interface,
+							    side->name, d->protected_match)},
+				      .count = 2};
 }
 
-static struct matches ipsec_matches(struct arena *a, const struct direction *d, const struct side *side,
-				    const char *physical, bool others)
+static struct klips_matches ipsec_matches(struct arena *a, const struct direction *d, const struct side *side,
+					  const char *physical, bool others)
 {
 	const char *state = side->negated ? "missing" : "exists";
 
@@ -71,15 +63,16 @@ static struct matches ipsec_matches(struct arena *a, const struct direction *d, 
 	if (!side->negated)
 		return one(arena_printf(a, "%s \"%s\" %s %s ", d->interface, physical, d->protected_match,
 					state));
-	return (struct matches){.text = {arena_printf(a, "%s != \"%s\" ", d->interface, physical),
-					 arena_printf(a, "%s \"%s\" %s %s ", d->interface, physical,
-						      d->protected_match, state)},
-				.count = 2};
+	return (struct klips_matches){.text = {arena_printf(a, "%s != \"%s\" ", d->interface, physical),
+					       arena_printf(a, "%s \"%s\" %s %s ", d->interface, physical,
+							    d->protected_match, state)},
+				      .count = 2};
 }
 
 /* Sets *problem where there can be no match. */
-static struct matches side_matches(struct klips *k, const struct klips_chain *chain,
-				   const struct direction *d, const struct side *side, const char **problem)
+static struct klips_matches side_matches(struct klips *k, const struct klips_chain *chain,
+					 const struct direction *d, const struct side *side, bool xfrm,
+					 const char **problem)
 {
 	const struct klips_options *o = k->options;
 	bool all = side->name && strchr(side->name, '+'), possible = !(chain->hooks & ~d->hooks);
@@ -88,7 +81,7 @@ static struct matches side_matches(struct klips *k, const struct klips_chain *ch
 	if (!side->name)
 		return one("");
 	if (!is_ipsec(side->name)) {
-		if (possible)
+		if (possible && !xfrm)
 			return physical_matches(&k->arena, d, side);
 		return one(arena_printf(&k->arena, "%s %s\"%s\" ", d->interface, side->negated ? "!= " : "",
 					side->name));
@@ -169,6 +162,29 @@ static void find_hooks(const struct klips_table *t)
 					continue;
 				to->hooks |= from->hooks;
 				changed = true;
+			}
+		}
+	}
+}
+
+/* Which chains are of XFRM's time, over all jumps from them. */
+static void find_xfrm(const struct klips_table *t)
+{
+	bool changed = true;
+
+	for (size_t i = 0; i < t->chain_count; i++)
+		t->chains[i]->xfrm = false;
+	while (changed) {
+		changed = false;
+		for (size_t i = 0; i < t->chain_count; i++) {
+			struct klips_chain *chain = t->chains[i];
+
+			for (size_t j = 0; j < chain->rule_count && !chain->xfrm; j++) {
+				const struct klips_rule *r = chain->rules[j];
+				const struct klips_chain *to = r->target ? klips_chain(t, r->target) : NULL;
+
+				chain->xfrm = r->policy_count || (to && to->xfrm);
+				changed = changed || chain->xfrm;
 			}
 		}
 	}
@@ -255,13 +271,6 @@ static bool breaks_a_string(const struct klips_rule *r)
 	return false;
 }
 
-static void print_matched(FILE *out, const struct matches *in, const struct matches *to, const char *rule)
-{
-	for (unsigned i = 0; i < in->count; i++)
-		for (unsigned j = 0; j < to->count; j++)
-			fprintf(out, "\t\t%s%s%s\n", in->text[i], to->text[j], rule);
-}
-
 /* The translator's rules for one of ours; several where it names several addresses. NULL in *problem if all went well. */
 static const char **translate_rule(struct klips *k, const struct klips_table *t,
 				   const struct klips_chain *chain, const struct klips_rule *r, size_t *count,
@@ -304,28 +313,79 @@ static void print_comment(FILE *out, const char *indent, const struct klips *k, 
 		original);
 }
 
+/* Whole rules, and how many of them can never match. */
+struct printed {
+	const char **rules;
+	size_t count;
+	const char *contradiction; /* of the last such one; NULL: there was none */
+};
+
+/* Each rule behind each of the alternatives; what contradicts itself is left out. */
+static void combine(struct klips *k, struct printed *p, const struct klips_matches *matches,
+		    size_t match_count, const char *before, const char *rule)
+{
+	const char *why;
+
+	for (unsigned i = 0; match_count && i < matches->count; i++)
+		combine(k, p, matches + 1, match_count - 1,
+			arena_printf(&k->arena, "%s%s", before, matches->text[i]), rule);
+	if (match_count)
+		return;
+	rule = arena_printf(&k->arena, "%s%s", before, rule);
+	why = klips_contradiction(&k->arena, rule);
+	if (why) {
+		p->contradiction = why;
+		return;
+	}
+	p->rules = arena_grow(&k->arena, p->rules, p->count, sizeof(*p->rules));
+	p->rules[p->count++] = rule;
+}
+
+/* What stands in front of the rule: its two interfaces' matches and its policies'. */
+static struct klips_matches *rule_matches(struct klips *k, const struct klips_table *t,
+					  const struct klips_chain *chain, const struct klips_rule *r,
+					  const char **problem)
+{
+	struct klips_matches *m = arena_alloc(&k->arena, (2 + r->policy_count) * sizeof(*m));
+	const struct klips_chain *to = r->target ? klips_chain(t, r->target) : NULL;
+	/* A rule with a policy match was written for XFRM, where eth0 means decrypted packets as well. */
+	bool xfrm = r->policy_count || (to && to->xfrm) || (k->names_policy && !k->names_ipsec);
+
+	m[0] = side_matches(k, chain, &way_in, &r->in, xfrm, problem);
+	if (!*problem)
+		m[1] = side_matches(k, chain, &way_out, &r->out, xfrm, problem);
+	for (size_t i = 0; i < r->policy_count && !*problem; i++)
+		m[2 + i] = klips_policy_matches(&k->arena, &r->policies[i], chain->hooks, problem);
+	return m;
+}
+
 static void print_rule(struct klips *k, FILE *out, const struct klips_table *t,
 		       const struct klips_chain *chain, const struct klips_rule *r)
 {
 	const char *problem = r->problem, **rules = NULL;
-	struct matches in = one(""), to = one("");
+	struct klips_matches *matches = NULL;
+	struct printed p = {0};
 	size_t count = 0;
 
 	if (!problem && breaks_a_string(r))
 		problem = "nftables has no way to write a double quote or a control character in a string";
+	if (!problem && r->policy_count > POLICIES_MAX)
+		problem = "it has too many policy matches";
 	if (!problem)
-		in = side_matches(k, chain, &way_in, &r->in, &problem);
-	if (!problem)
-		to = side_matches(k, chain, &way_out, &r->out, &problem);
+		matches = rule_matches(k, t, chain, r, &problem);
 	if (!problem)
 		rules = translate_rule(k, t, chain, r, &count, &problem);
+	for (size_t i = 0; i < count && !problem; i++)
+		combine(k, &p, matches, 2 + r->policy_count, "", rules[i]);
+	if (!problem && !p.count)
+		problem = p.contradiction;
 	if (problem) {
 		print_comment(out, "\t\t", k, r->line, r->original, klips_refuse(k, r->line, problem));
 		return;
 	}
 	k->summary->rules++;
-	for (size_t i = 0; i < count; i++)
-		print_matched(out, &in, &to, rules[i]);
+	for (size_t i = 0; i < p.count; i++)
+		fprintf(out, "\t\t%s\n", p.rules[i]);
 }
 
 static void print_chain(struct klips *k, FILE *out, const struct klips_table *t,
@@ -363,6 +423,7 @@ static void print_table(struct klips *k, FILE *out, const struct klips_table *t)
 	const char *family = t->ipv6 ? "ip6" : "ip", *name = t->kind->name;
 
 	find_hooks(t);
+	find_xfrm(t);
 	name_chains(&k->arena, t);
 	fprintf(out, "\ntable %s klips_%s\ndelete table %s klips_%s\ntable %s klips_%s {", family, name,
 		family, name, family, name);
@@ -389,6 +450,12 @@ int klips_print(struct klips *k, FILE *out)
 	if (!k->options->binding_count)
 		fprintf(out, "# No --iface was given: rules for the physical interface now match decrypted "
 			     "packets too.\n");
+	if (k->options->binding_count && k->names_policy && !k->names_ipsec)
+		fprintf(out, "# No rule names an interface of KLIPS, and some have a policy match: -i and -o "
+			     "mean all "
+			     "packets.\n");
+	if (k->drops_proto)
+		fprintf(out, "# nftables cannot ask for an SA's protocol: --proto esp matches AH as well.\n");
 	if (k->note_count)
 		fputc('\n', out);
 	for (size_t i = 0; i < k->note_count; i++)

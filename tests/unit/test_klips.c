@@ -1,7 +1,7 @@
 /* rules/klips.c with a stand-in for iptables-translate that repeats its arguments: what is read out of scripts and
  * iptables-save output, what order the rules end in, what is refused and why. tests/net/test_translate has the real one. */
 #include "rules/keywords.h"
-#include "rules/klips.h"
+#include "rules/klips_model.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -141,10 +141,90 @@ static const struct vector vectors[] = {
 	{"iptables -A INPUT -p tcp --dport ! 22 ! -s y -d ! z",
 	 "chain INPUT {\n-p tcp ! --dport 22 ! -s y ! -d z\n", ""},
 	{"iptables -A INPUT -p tcp ! --syn", "chain INPUT {\n-p tcp ! --syn\n", ""},
-	{"iptables -A INPUT -m policy --pol ipsec --dir in",
-	 "chain INPUT {\n-m policy --pol ipsec --dir in\n", ""},
 	{"iptables -A INPUT -p x -m comment --comment 'a\"b'", "chain INPUT {\n",
 	 "1: nftables has no way to write a double quote or a control character in a string\n"},
+	/* policy matches: of XFRM's time, so -i and -o mean all packets */
+	{"iptables -A INPUT -m policy --pol ipsec --dir in -p x", "chain INPUT {\nmeta secpath exists -p x\n",
+	 ""},
+	{"iptables -A INPUT -mpolicy --dir=in --pol=none -p x", "chain INPUT {\nmeta secpath missing -p x\n",
+	 ""},
+	{"iptables -A INPUT -i eth0 -m policy --dir in --pol ipsec -p x",
+	 "chain INPUT {\niifname \"eth0\" meta secpath exists -p x\n", ""},
+	{"iptables -A FORWARD -o eth0 -m policy --dir in --pol ipsec -p x",
+	 "chain FORWARD {\noifname \"eth0\" meta secpath exists -p x\n", ""},
+	{"iptables -A INPUT ! -i eth0 -m policy --dir in --pol ipsec -p x",
+	 "chain INPUT {\niifname != \"eth0\" meta secpath exists -p x\n", ""},
+	{"iptables -A OUTPUT -o eth0 -m policy --pol none --dir out -p x",
+	 "chain OUTPUT {\noifname \"eth0\" rt ipsec missing -p x\n", ""},
+	{"iptables -A INPUT -m policy --dir in --pol ipsec -p x\niptables -A INPUT -i eth0 -p y",
+	 "chain INPUT {\nmeta secpath exists -p x\niifname \"eth0\" -p y\n", ""},
+	{"iptables -A INPUT -m policy --dir in --pol ipsec -p x\niptables -A INPUT -i eth0 -p y\n"
+	 "iptables -A INPUT -i ipsec0 -p z",
+	 "chain INPUT {\nmeta secpath exists -p x\n" IN_CLEAR "-p y\n" IN "-p z\n", ""},
+	{"iptables -N c\niptables -N d\niptables -A INPUT -i ipsec0 -p z\niptables -A INPUT -i eth0 -j c\n"
+	 "iptables -A c -j d\niptables -A d -m policy --dir in --pol ipsec -p x",
+	 "chain c {\njump d\nchain d {\nmeta secpath exists -p x\nchain INPUT {\n" IN
+	 "-p z\niifname \"eth0\" jump c\n",
+	 ""},
+	{"iptables -A FORWARD -m policy --dir in --pol ipsec --reqid 1 --proto esp -p x",
+	 "chain FORWARD {\nipsec in reqid 1 -p x\n", ""},
+	{"iptables -A FORWARD -m policy --dir out --pol ipsec ! --reqid 1 --spi 0x1f -p x",
+	 "chain FORWARD {\nipsec out reqid != 1 ipsec out spi 0x1f -p x\n", ""},
+	{"iptables -A FORWARD -m policy --dir in --pol ipsec -m policy --dir out --pol none -p x",
+	 "chain FORWARD {\nmeta secpath exists rt ipsec missing -p x\n", ""},
+	{"iptables -A FORWARD -m policy --dir in --pol ipsec --mode tunnel --reqid 1 -p x",
+	 "chain FORWARD {\nipsec in reqid 1 ipsec in ip saddr 0.0.0.0/0 -p x\n"
+	 "ipsec in reqid 1 ipsec in ip6 saddr ::/0 -p x\n",
+	 ""},
+	{"iptables -A FORWARD -m policy --dir out --pol ipsec --mode tunnel --tunnel-src 1.2.3.4 ! "
+	 "--tunnel-dst "
+	 "10.0.0.0/8 -p x",
+	 "chain FORWARD {\nipsec out ip saddr 1.2.3.4 ipsec out ip daddr != 10.0.0.0/8 -p x\n", ""},
+	{"iptables -A FORWARD -m policy --dir in --pol ipsec -m statistic --mode random -p x",
+	 "chain FORWARD {\nmeta secpath exists -m statistic --mode random -p x\n", ""},
+	{"iptables -A INPUT -m policy --dir in --pol ipsec --reqid 1 -p x\n"
+	 "iptables -D INPUT -m policy --dir in --pol ipsec --reqid 2 -p x\n"
+	 "iptables -D INPUT -m policy --dir in --pol ipsec --reqid 1 -p x",
+	 "", "2: there is no such rule before it\n"},
+#define REFUSED(chain, options, reason)                                                                      \
+	{                                                                                                    \
+		"iptables -A " chain " -m policy " options " -p x", "chain " chain " {\n", "1: " reason "\n" \
+	}
+	REFUSED("INPUT", "--dir out --pol ipsec",
+		"--dir out makes no sense here: not every hook that leads here knows it"),
+	REFUSED("OUTPUT", "--dir in --pol none",
+		"--dir in makes no sense here: not every hook that leads here knows it"),
+	REFUSED("INPUT", "--pol ipsec", "a policy match wants --dir in or out, and --pol ipsec or none"),
+	REFUSED("INPUT", "--dir in", "a policy match wants --dir in or out, and --pol ipsec or none"),
+	REFUSED("INPUT", "--dir up --pol ipsec",
+		"a policy match wants --dir in or out, and --pol ipsec or none"),
+	REFUSED("INPUT", "--dir in --pol none --reqid 1",
+		"--pol none goes with no other option of a policy match"),
+	REFUSED("INPUT", "--dir in --pol ipsec --strict --reqid 1",
+		"nftables cannot ask whether a packet's SAs are these and no others (--strict, --next)"),
+	REFUSED("INPUT", "--dir in --pol ipsec --proto ah",
+		"nftables cannot ask for an SA's protocol; only --proto esp, the usual one, is taken as any"),
+	REFUSED("INPUT", "--dir in --pol ipsec ! --proto esp",
+		"nftables cannot ask for an SA's protocol; only --proto esp, the usual one, is taken as any"),
+	REFUSED("INPUT", "--dir in --pol ipsec --mode transport",
+		"nftables cannot ask for an SA's mode, but for --mode tunnel"),
+	REFUSED("INPUT", "--dir in --pol ipsec --tunnel-src 1.2.3.4",
+		"nftables knows the addresses of tunnel mode only, iptables those of each SA: say --mode "
+		"tunnel if it "
+		"is meant"),
+	REFUSED("INPUT", "--dir in --pol ipsec --reqid 5000000000", "5000000000 is no number of 32 bits"),
+	REFUSED("INPUT", "--dir in --pol ipsec --spi 1x", "1x is no number of 32 bits"),
+	REFUSED("INPUT", "--dir in --pol ipsec --mode tunnel --tunnel-src 'a b'", "a b is no address"),
+	REFUSED("INPUT", "--dir in ! --pol ipsec",
+		"iptables knows no \"!\" before this option of a policy match"),
+	REFUSED("INPUT", "--dir in --pol ipsec --reqid 1 --reqid 2",
+		"an option of the policy match stands twice"),
+	REFUSED("INPUT", "--dir in --pol ipsec --reqid $R", "the variable R is given no value here"),
+	REFUSED("INPUT", "--dir in --pol none --dir in -m policy --dir in --pol ipsec",
+		"it can never match: \"meta secpath missing\" excludes \"meta secpath exists\""),
+	/* no rule that can never match */
+	REFUSED("INPUT", "--dir in --pol none -i ipsec0",
+		"it can never match: \"meta secpath exists\" excludes \"meta secpath missing\""),
 	/* what commands do */
 	{"iptables -A INPUT -p b\niptables -I INPUT -p a\niptables -I INPUT 2 -p i\niptables -I INPUT 9 -p i",
 	 "chain INPUT {\n-p a\n-p i\n-p b\n", "4: the chain has not so many rules\n"},
@@ -255,6 +335,51 @@ static void expansion_is_bounded(void **state)
 	assert_string_equal(h.reasons, "66: too much is substituted\n");
 }
 
+/* The last look at each rule: which texts exclude themselves. */
+static void contradictions(void **state)
+{
+	static const char *const never[] = {
+		"meta secpath exists meta secpath missing accept",
+		"iifname \"eth0\" rt ipsec missing tcp dport 1 rt ipsec exists accept",
+		"iifname \"eth0\" iifname \"eth1\" accept",
+		"iifname \"ppp*\" iifname \"eth1\" accept",
+		"iifname != \"eth0\" iifname \"eth0\" accept",
+		"iifname != \"ppp*\" iifname \"ppp0\" accept",
+		"ipsec in reqid 1 ipsec in reqid 2 accept",
+		"ipsec in reqid != 1 ipsec in reqid 1 accept",
+		"meta secpath missing ipsec in reqid 1 accept",
+		"rt ipsec missing ipsec out ip saddr 1.2.3.4 accept",
+	};
+	static const char *const fine[] = {
+		"",
+		"accept",
+		"meta secpath",
+		"ipsec in",
+		"iifname",
+		"iifname !=",
+		"rt ipsec",
+		"meta secpath exists rt ipsec missing accept",
+		"iifname \"eth0\" oifname \"eth1\" accept",
+		"iifname \"ppp*\" iifname \"ppp1\" accept",
+		"iifname \"ppp*\" iifname != \"ppp1\" accept",
+		"iifname != \"ppp0\" iifname \"ppp1\" accept",
+		"ipsec in reqid 1 ipsec out reqid 2 meta secpath exists rt ipsec exists accept",
+		"ipsec in ip saddr 1.2.3.4 ipsec in ip saddr 1.2.0.0/16 accept",
+		"meta secpath exists counter accept comment \"not meta secpath missing here\"",
+		"meta secpath exists counter log prefix \"meta secpath missing",
+	};
+	struct arena arena = {0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++)
+		if (!klips_contradiction(&arena, never[i]))
+			fail_msg("not seen: %s", never[i]);
+	for (size_t i = 0; i < sizeof(fine) / sizeof(fine[0]); i++)
+		if (klips_contradiction(&arena, fine[i]))
+			fail_msg("%s: %s", fine[i], klips_contradiction(&arena, fine[i]));
+	arena_free(&arena);
+}
+
 static void keywords(void **state)
 {
 	(void)state;
@@ -265,9 +390,13 @@ static void keywords(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_vector),          cmocka_unit_test(every_truncation),
-		cmocka_unit_test(nothing_escapes),      cmocka_unit_test(a_failing_translator),
-		cmocka_unit_test(expansion_is_bounded), cmocka_unit_test(keywords),
+		cmocka_unit_test(each_vector),
+		cmocka_unit_test(every_truncation),
+		cmocka_unit_test(nothing_escapes),
+		cmocka_unit_test(a_failing_translator),
+		cmocka_unit_test(expansion_is_bounded),
+		cmocka_unit_test(contradictions),
+		cmocka_unit_test(keywords),
 	};
 
 	return cmocka_run_group_tests_name("klips", tests, NULL, NULL);
