@@ -32,11 +32,13 @@ struct peer_list {
 	json_t *array;
 };
 
-static void add_peer(void *ctx, const struct endpoint *peer, enum ike_dialect dialect, uint64_t age_ms)
+static void add_peer(void *ctx, const struct endpoint *peer, enum ike_dialect dialect, uint64_t age_ms,
+		     bool alone)
 {
 	struct peer_list *list = ctx;
 	char text[ENDPOINT_TEXT_MAX];
 
+	(void)alone;
 	json_array_append_new(list->array,
 			      json_pack("{s:s, s:s, s:o}", "peer", endpoint_text(peer, text), "dialect",
 					ike_dialect_name(dialect), "age_s", number(age_ms / 1000)));

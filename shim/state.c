@@ -48,13 +48,16 @@ struct writer {
 	uint64_t now_ms;
 };
 
-static void write_peer(void *ctx, const struct endpoint *peer, enum ike_dialect dialect, uint64_t age_ms)
+#define PEER_ALONE "alone"
+
+static void write_peer(void *ctx, const struct endpoint *peer, enum ike_dialect dialect, uint64_t age_ms,
+		       bool alone)
 {
 	const struct writer *w = ctx;
 	char text[ENDPOINT_TEXT_MAX];
 
-	fprintf(w->out, "%s %s %" PRIu64 "\n", endpoint_text(peer, text), ike_dialect_name(dialect),
-		w->now_ms - age_ms);
+	fprintf(w->out, "%s %s %" PRIu64 "%s\n", endpoint_text(peer, text), ike_dialect_name(dialect),
+		w->now_ms - age_ms, alone ? " " PEER_ALONE : "");
 }
 
 void state_write_peers(FILE *out, const struct ike_table *table, uint64_t now_ms)
@@ -67,16 +70,17 @@ void state_write_peers(FILE *out, const struct ike_table *table, uint64_t now_ms
 
 static bool restore_line(const char *line, struct ike_table *table, uint64_t now_ms)
 {
-	char where[ENDPOINT_TEXT_MAX], name[24];
+	char where[ENDPOINT_TEXT_MAX], name[24], more[8] = "";
 	struct endpoint peer;
 	enum ike_dialect dialect;
 	uint64_t seen_ms;
 
 	/* NOLINTNEXTLINE(cert-err34-c): a number too big lies in the future, and is refused */
-	if (sscanf(line, "%55s %23s %" SCNu64, where, name, &seen_ms) != 3 || seen_ms > now_ms)
+	if (sscanf(line, "%55s %23s %" SCNu64 " %7s", where, name, &seen_ms, more) < 3 || seen_ms > now_ms)
 		return false;
 	return endpoint_parse(where, &peer) && ike_dialect_parse(name, &dialect) &&
-	       ike_table_restore_peer(table, now_ms, &peer, dialect, now_ms - seen_ms);
+	       ike_table_restore_peer(table, now_ms, &peer, dialect, now_ms - seen_ms,
+				      !strcmp(more, PEER_ALONE));
 }
 
 int state_load_peers(const char *dir, struct ike_table *table, uint64_t now_ms, unsigned *restored,

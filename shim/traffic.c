@@ -159,9 +159,11 @@ static void let_peer_up(struct traffic *t, const struct endpoint *peer, uint64_t
 		t->set_errors++;
 }
 
-static void fill_peer(void *ctx, const struct endpoint *peer, enum ike_dialect dialect, uint64_t age_ms)
+static void fill_peer(void *ctx, const struct endpoint *peer, enum ike_dialect dialect, uint64_t age_ms,
+		      bool alone)
 {
 	(void)dialect;
+	(void)alone;
 	let_peer_up(ctx, peer, age_ms);
 }
 
@@ -178,7 +180,7 @@ static void log_message(struct traffic *t, const struct ike_result *r)
 	char cookie[2 * IKE_COOKIE_LEN + 1], text[FILTER_TEXT_MAX];
 	const char *dialect = ike_dialect_name(r->dialect);
 
-	if (!r->edits && !r->actions)
+	if (r->watched || (!r->edits && !r->actions))
 		return;
 	hex_write(r->cookie, IKE_COOKIE_LEN, cookie);
 	if (r->message_number == 1 && (r->actions & IKE_ACT_TRACK))

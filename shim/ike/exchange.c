@@ -20,11 +20,13 @@
 static_assert(2 * IKE_COOKIE_LEN == ISAKMP_COOKIES_LEN, "two cookies in the header");
 
 struct exchange {
-	enum ike_dialect dialect; /* the client's */
+	enum ike_dialect dialect; /* the client's; one that needs no translation: it is only watched */
 	bool server_initiated;
 	uint8_t type;                             /* enum isakmp_exchange */
 	uint8_t hash;                             /* enum isakmp_hash, as agreed */
 	uint8_t responder_cookie[IKE_COOKIE_LEN]; /* zero until it is answered */
+	struct endpoint client; /* where its cookie was sent that the client must show: the responder's, with the answer,
+				 * or the server's own; before that, where the first message came from */
 };
 
 struct ike_table {
@@ -110,12 +112,21 @@ static struct dialect_context context_of(const struct ike_table *table, const st
 	};
 }
 
-/* A new one where it must be, in the place of the one that was not used for the longest time. */
+static bool is_watched(const struct exchange *exchange)
+{
+	return !dialect_facts(exchange->dialect)->shimmed;
+}
+
+/* A new one where it must be, in the place of the one that was not used for the longest time. Of a watched one nobody will
+ * know any more whether a client was there. */
 static struct exchange *put_exchange(struct ike_table *table, int64_t now, const uint8_t *cookie,
 				     struct ike_result *result)
 {
 	const void *victim = lru_victim(table->exchanges, cookie);
+	const struct exchange *lost = victim ? lru_find(table->exchanges, now, victim) : NULL;
 
+	if (lost && is_watched(lost) && peers_doubt(table->peers, now, &lost->client))
+		result->actions |= IKE_ACT_FORGET_PEER;
 	if (victim) {
 		memcpy(result->evicted, victim, IKE_COOKIE_LEN);
 		result->actions |= IKE_ACT_UNTRACK;
@@ -123,22 +134,23 @@ static struct exchange *put_exchange(struct ike_table *table, int64_t now, const
 	return lru_put(table->exchanges, now, cookie);
 }
 
-/* A client's first message tells its dialect; one whose dialect needs nothing is not followed. */
+/* A client's first message tells its dialect; one whose dialect needs nothing is not followed, but where an old client is
+ * known: there it is watched until the client has shown that it is one. */
 static struct exchange *learn_client(struct ike_table *table, int64_t now,
 				     const struct isakmp_message *message, struct ike_result *result)
 {
 	struct exchange *exchange;
 
 	result->dialect = dialect_classify(message);
-	if (!dialect_facts(result->dialect)->shimmed) {
+	result->watched = !dialect_facts(result->dialect)->shimmed;
+	if (result->watched &&
+	    !peers_offer_ordinary(table->peers, now, &result->peer, result->dialect)) {
 		lru_remove(table->exchanges, message->data);
-		if (peers_note_ordinary(table->peers, now, &result->peer, result->dialect))
-			result->actions |= IKE_ACT_FORGET_PEER;
 		return NULL;
 	}
 	exchange = put_exchange(table, now, message->data, result);
-	if (exchange->dialect != result->dialect || exchange->server_initiated)
-		*exchange = (struct exchange){.dialect = result->dialect};
+	if (!exchange->client.addr_len || exchange->dialect != result->dialect || exchange->server_initiated)
+		*exchange = (struct exchange){.dialect = result->dialect, .client = result->peer};
 	return exchange;
 }
 
@@ -158,7 +170,7 @@ static struct exchange *learn_server(struct ike_table *table, int64_t now,
 		return NULL;
 	result->dialect = dialect;
 	exchange = put_exchange(table, now, message->data, result);
-	*exchange = (struct exchange){.dialect = dialect, .server_initiated = true};
+	*exchange = (struct exchange){.dialect = dialect, .server_initiated = true, .client = result->peer};
 	return exchange;
 }
 
@@ -173,17 +185,24 @@ static void first_message(struct ike_table *table, int64_t now, const struct ike
 	if (!exchange)
 		return;
 	exchange->type = message->exchange_type;
+	result->actions |= IKE_ACT_TRACK;
+	if (result->watched)
+		return;
 	const struct dialect_context context = context_of(table, exchange, d);
 
 	result->edits = dialect_translate_vendor_id(&context, message);
-	result->actions |= IKE_ACT_TRACK;
 }
 
 /* The responder's SA payload is its choice: it tells the hash algorithm, and comes with its cookie. */
-static void learn_answer(struct exchange *exchange, const struct isakmp_message *message, uint8_t hash)
+static void learn_answer(struct exchange *exchange, const struct isakmp_message *message, uint8_t hash,
+			 const struct endpoint *client)
 {
+	const uint8_t *cookie = message->data + IKE_COOKIE_LEN;
+
 	exchange->hash = hash;
-	memcpy(exchange->responder_cookie, message->data + IKE_COOKIE_LEN, IKE_COOKIE_LEN);
+	if (!exchange->server_initiated && memcmp(exchange->responder_cookie, cookie, IKE_COOKIE_LEN) != 0)
+		exchange->client = *client;
+	memcpy(exchange->responder_cookie, cookie, IKE_COOKIE_LEN);
 }
 
 static unsigned number_of(const struct exchange *exchange, bool from_responder, bool has_sa)
@@ -193,13 +212,24 @@ static unsigned number_of(const struct exchange *exchange, bool from_responder, 
 	return has_sa || exchange->type == ISAKMP_AGGRESSIVE_MODE ? 2 : 4;
 }
 
-/* Its NAT-D payloads have shown that the client speaks what it said, and it holds the cookie of this
- * exchange. */
+/* The client is where the cookie of this exchange was sent, and holds it: so it can receive there. With Aggressive Mode it may
+ * have floated to another port by now (RFC 3947 section 4). */
+static bool proves_client(const struct exchange *exchange, const struct ike_datagram *d,
+			  const struct isakmp_message *message)
+{
+	struct endpoint client = exchange->client;
+
+	if (exchange->type == ISAKMP_AGGRESSIVE_MODE)
+		client.port = d->src.port;
+	return d->direction == IKE_TO_SERVER && endpoint_equal(&client, &d->src) &&
+	       !memcmp(exchange->responder_cookie, message->data + IKE_COOKIE_LEN, IKE_COOKIE_LEN);
+}
+
+/* And its NAT-D payloads have shown that it speaks what it said. */
 static bool proves_dialect(const struct exchange *exchange, const struct ike_datagram *d,
 			   const struct isakmp_message *message, unsigned edits)
 {
-	return d->direction == IKE_TO_SERVER && edits & (IKE_EDIT_NATD_TYPE | IKE_EDIT_NATD_ORDER) &&
-	       !memcmp(exchange->responder_cookie, message->data + IKE_COOKIE_LEN, IKE_COOKIE_LEN);
+	return edits & (IKE_EDIT_NATD_TYPE | IKE_EDIT_NATD_ORDER) && proves_client(exchange, d, message);
 }
 
 static void later_message(struct ike_table *table, int64_t now, const struct ike_datagram *d,
@@ -218,7 +248,14 @@ static void later_message(struct ike_table *table, int64_t now, const struct ike
 	from_responder = exchange->server_initiated == (d->direction == IKE_TO_SERVER);
 	result->message_number = number_of(exchange, from_responder, has_sa);
 	if (from_responder && has_sa)
-		learn_answer(exchange, message, hash);
+		learn_answer(exchange, message, hash, &result->peer);
+	result->watched = is_watched(exchange);
+	if (result->watched) {
+		if (proves_client(exchange, d, message) &&
+		    peers_prove_ordinary(table->peers, now, &result->peer))
+			result->actions |= IKE_ACT_FORGET_PEER;
+		return;
+	}
 	const struct dialect_context context = context_of(table, exchange, d);
 
 	if (from_responder && has_sa)
@@ -281,11 +318,13 @@ void ike_table_each_peer(const struct ike_table *table, uint64_t now_ms, ike_pee
 }
 
 bool ike_table_restore_peer(struct ike_table *table, uint64_t now_ms, const struct endpoint *peer,
-			    enum ike_dialect dialect, uint64_t age_ms)
+			    enum ike_dialect dialect, uint64_t age_ms, bool alone)
 {
 	if (!dialect_facts(dialect)->shimmed || age_ms >= (uint64_t)table->peer_ttl_ms || !peer->addr_len)
 		return false;
 	peers_remember(table->peers, (int64_t)(now_ms - age_ms), peer, dialect);
+	if (!alone)
+		peers_doubt(table->peers, (int64_t)now_ms, peer);
 	return true;
 }
 

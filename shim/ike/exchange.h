@@ -50,7 +50,8 @@ enum ike_action {
 			    * first message (repeated ones too), not with the later ones */
 	IKE_ACT_REMEMBER_PEER =
 		2, /* the peer's dialect is proven: let server-initiated exchanges with it come up */
-	IKE_ACT_FORGET_PEER = 4, /* the peer at this endpoint turned out to speak RFC 3947 by itself */
+	IKE_ACT_FORGET_PEER = 4, /* less is known of the peers than before: an ordinary client has shown itself at the
+				  * endpoint, or the address, of one */
 	IKE_ACT_UNTRACK = 8, /* the exchange of the evicted cookie had to make room: undo its IKE_ACT_TRACK */
 };
 
@@ -88,6 +89,7 @@ struct ike_result {
 	unsigned exchange_type;  /* 2 Main, 4 Aggressive (RFC 2408 section 3.1); 0 unknown */
 	unsigned message_number; /* 1.. within the exchange as far as it is known, else 0 */
 	bool server_initiated;
+	bool watched;                    /* of an exchange that is only looked at: its dialect needs no translation */
 	struct endpoint peer;            /* the client's side of the datagram */
 	uint8_t cookie[IKE_COOKIE_LEN];  /* the initiator's, as in the message */
 	uint8_t evicted[IKE_COOKIE_LEN]; /* with IKE_ACT_UNTRACK */
@@ -114,12 +116,12 @@ void ike_table_free(struct ike_table *table);
 struct ike_result ike_translate(struct ike_table *table, uint64_t now_ms, struct ike_datagram *d);
 
 /* Peers whose dialect is known (not ordinary ones), for status and for the state file. age_ms: since last
- * seen. */
-typedef void ike_peer_fn(void *ctx, const struct endpoint *peer, enum ike_dialect dialect, uint64_t age_ms);
+ * seen. alone: nobody else was seen at its address, so that it is known by the address alone as well. */
+typedef void ike_peer_fn(void *ctx, const struct endpoint *peer, enum ike_dialect dialect, uint64_t age_ms, bool alone);
 void ike_table_each_peer(const struct ike_table *table, uint64_t now_ms, ike_peer_fn *fn, void *ctx);
 /* Put back one from the state file. False: unknown dialect, or already too old. */
 bool ike_table_restore_peer(struct ike_table *table, uint64_t now_ms, const struct endpoint *peer,
-			    enum ike_dialect dialect, uint64_t age_ms);
+			    enum ike_dialect dialect, uint64_t age_ms, bool alone);
 /* The dialect last seen from this endpoint: exact address and port first, else the address alone. */
 enum ike_dialect ike_table_peer_dialect(const struct ike_table *table, uint64_t now_ms,
 					const struct endpoint *peer);

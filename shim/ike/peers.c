@@ -1,21 +1,24 @@
 /* Three bounded tables: proven peers by endpoint, what is spoken at an address where one was seen, and
- * addresses of ordinary clients (anybody can forge these, so they must not push out the others). */
+ * addresses of ordinary clients. Anybody can forge the last, so they must not push out the others; and once one of them
+ * had to make room, any address may be that of an ordinary client. */
 #include "shim/ike/peers.h"
 
 #include "shim/ike/lru.h"
 
 #include <assert.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 struct host {
 	enum ike_dialect dialect; /* of the proven peers there */
-	bool mixed;               /* another dialect, or an ordinary client, was seen there too */
+	bool mixed; /* another dialect, or an ordinary client, was seen there too, or may have been */
 };
 
 struct peers {
 	struct lru *endpoints; /* struct endpoint -> enum ike_dialect */
 	struct lru *hosts;     /* struct endpoint without port -> struct host */
 	struct lru *ordinary;  /* struct endpoint without port -> enum ike_dialect, as last offered */
+	int64_t forgotten_ms;  /* when one of these had to make room last; INT64_MIN: never */
 	int64_t ttl_ms;
 };
 
@@ -28,6 +31,7 @@ struct peers *peers_new(size_t capacity, int64_t ttl_ms, uint64_t seed)
 	if (!peers)
 		return NULL;
 	peers->ttl_ms = ttl_ms;
+	peers->forgotten_ms = INT64_MIN;
 	peers->endpoints = lru_new(capacity, sizeof(struct endpoint), sizeof(enum ike_dialect), ttl_ms, seed);
 	peers->hosts = lru_new(capacity, sizeof(struct endpoint), sizeof(struct host), ttl_ms, seed);
 	peers->ordinary = lru_new(capacity, sizeof(struct endpoint), sizeof(enum ike_dialect), ttl_ms, seed);
@@ -56,6 +60,13 @@ static struct endpoint address_of(const struct endpoint *peer)
 	return address;
 }
 
+/* Whether an ordinary client may have been seen at this address. */
+static bool maybe_ordinary(const struct peers *peers, int64_t now_ms, const struct endpoint *address)
+{
+	return lru_find(peers->ordinary, now_ms, address) ||
+	       (peers->forgotten_ms != INT64_MIN && now_ms - peers->forgotten_ms < peers->ttl_ms);
+}
+
 void peers_remember(struct peers *peers, int64_t seen_ms, const struct endpoint *peer,
 		    enum ike_dialect dialect)
 {
@@ -65,21 +76,39 @@ void peers_remember(struct peers *peers, int64_t seen_ms, const struct endpoint 
 
 	*known = dialect;
 	if (host->dialect == IKE_DIALECT_NONE)
-		*host = (struct host){dialect, lru_find(peers->ordinary, seen_ms, &address)};
+		*host = (struct host){dialect, maybe_ordinary(peers, seen_ms, &address)};
 	else if (host->dialect != dialect)
 		host->mixed = true;
 }
 
-bool peers_note_ordinary(struct peers *peers, int64_t now_ms, const struct endpoint *peer,
-			 enum ike_dialect dialect)
+bool peers_offer_ordinary(struct peers *peers, int64_t now_ms, const struct endpoint *peer,
+			  enum ike_dialect dialect)
+{
+	const struct endpoint address = address_of(peer);
+	const uint64_t evicted = lru_evicted(peers->ordinary);
+
+	*(enum ike_dialect *)lru_put(peers->ordinary, now_ms, &address) = dialect;
+	if (lru_evicted(peers->ordinary) != evicted)
+		peers->forgotten_ms = now_ms;
+	return lru_find(peers->hosts, now_ms, &address);
+}
+
+bool peers_prove_ordinary(struct peers *peers, int64_t now_ms, const struct endpoint *peer)
+{
+	const bool was_known = lru_remove(peers->endpoints, peer);
+
+	return peers_doubt(peers, now_ms, peer) || was_known;
+}
+
+bool peers_doubt(struct peers *peers, int64_t now_ms, const struct endpoint *peer)
 {
 	const struct endpoint address = address_of(peer);
 	struct host *host = lru_find(peers->hosts, now_ms, &address);
 
-	if (host)
-		host->mixed = true;
-	*(enum ike_dialect *)lru_put(peers->ordinary, now_ms, &address) = dialect;
-	return lru_remove(peers->endpoints, peer);
+	if (!host || host->mixed)
+		return false;
+	host->mixed = true;
+	return true;
 }
 
 void peers_expire(struct peers *peers, int64_t now_ms)
@@ -112,13 +141,22 @@ enum ike_dialect peers_seen(const struct peers *peers, int64_t now_ms, const str
 	return offered ? *offered : IKE_DIALECT_NONE;
 }
 
+static bool is_alone(const struct peers *peers, int64_t now_ms, const struct endpoint *peer)
+{
+	const struct endpoint address = address_of(peer);
+	const struct host *host = lru_find(peers->hosts, now_ms, &address);
+
+	return host && !host->mixed;
+}
+
 void peers_each(const struct peers *peers, int64_t now_ms, ike_peer_fn *fn, void *ctx)
 {
 	for (const enum ike_dialect *d = lru_oldest(peers->endpoints); d; d = lru_newer(d)) {
 		const int64_t age_ms = now_ms - lru_seen_ms(d);
+		const struct endpoint *peer = lru_key(peers->endpoints, d);
 
 		if (age_ms < peers->ttl_ms)
-			fn(ctx, lru_key(peers->endpoints, d), *d, age_ms > 0 ? (uint64_t)age_ms : 0);
+			fn(ctx, peer, *d, age_ms > 0 ? (uint64_t)age_ms : 0, is_alone(peers, now_ms, peer));
 	}
 }
 

@@ -88,10 +88,12 @@ static void translate(struct ike_table *table, uint64_t now_ms, struct ike_datag
 	free(once);
 }
 
-static void count_peer(void *ctx, const struct endpoint *peer, enum ike_dialect dialect, uint64_t age_ms)
+static void count_peer(void *ctx, const struct endpoint *peer, enum ike_dialect dialect, uint64_t age_ms,
+		       bool alone)
 {
 	size_t *peers = ctx;
 
+	(void)alone;
 	require(peer->addr_len && dialect != IKE_DIALECT_NONE && age_ms < 8 * 3600 * 1000);
 	++*peers;
 }

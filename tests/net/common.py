@@ -45,9 +45,9 @@ class Forger:
     def __init__(self, host):
         self.socket, self.count = host.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW), 0
 
-    def send(self, message, port=500):
+    def send(self, message, port=500, source=None):
         self.count += 1
-        source = (0x0B000000 + self.count % 0x100000).to_bytes(4, "big")
+        source = socket.inet_aton(source) if source else (0x0B000000 + self.count % 0x100000).to_bytes(4, "big")
         udp = struct.pack(">HHHH", port, 500, 8 + len(message), 0)
         ip = struct.pack(">BBHHHBBH", 0x45, 0, 28 + len(message), 0, 0, 64, 17, 0) + source + socket.inet_aton(hosts.SRV)
         self.socket.sendto(ip + udp + message, (hosts.SRV, 0))

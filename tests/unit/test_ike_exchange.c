@@ -158,6 +158,24 @@ static struct ike_result meet(struct ike_table *table, uint64_t now, const char 
 	return to_server(table, now, client, &m3);
 }
 
+/* The same of one that needs no translation: its NAT-D is that of RFC 3947. */
+static struct ike_result meet_ordinary(struct ike_table *table, uint64_t now, const char *client, enum vendor vendor,
+				       uint32_t cookie)
+{
+	struct message m1 = first(cookie, vendor), m2 = answer(cookie, 5), m3 = start(cookie, 5, MAIN), before;
+	struct ike_result r;
+
+	to_server(table, now, client, &m1);
+	to_client(table, now, client, &m2);
+	add(&m3, KE, "0123456789abcdef", 16);
+	add_natd(&m3, 20, "192.168.1.2:500"); /* not even its order is touched */
+	add_natd(&m3, 20, server_text);
+	before = m3;
+	r = to_server(table, now, client, &m3);
+	assert_memory_equal(m3.data, before.data, m3.length);
+	return r;
+}
+
 static bool has_vendor(const struct message *m, enum vendor vendor)
 {
 	for (size_t i = 28; i + VENDOR_ID_LEN <= m->length; i++)
@@ -316,8 +334,27 @@ static void the_exchange_survives_new_ports_and_addresses(void **state)
 	to_client(table, 0, client_text, &m2);
 	r = send_between(table, 0, IKE_TO_SERVER, "198.51.100.99:61234", "203.0.113.5:4500", &m3);
 	assert_int_equal(r.edits, IKE_EDIT_NATD_TYPE | IKE_EDIT_NATD_ORDER);
+	assert_int_equal(r.actions, 0); /* translated, but who is there is not proven: see below */
+	assert_int_equal(ike_table_peer_dialect(table, 0, &r.peer), IKE_DIALECT_NONE);
+	ike_table_free(table);
+}
+
+/* In Aggressive Mode the client floats before its last message (RFC 3947 section 4). */
+static void an_aggressive_client_is_known_where_it_floated(void **state)
+{
+	struct ike_table *table = new_table();
+	struct message m1 = first(1, VENDOR_APPLE), m2 = answer(1, 5), m3 = third(1, 5);
+	struct ike_result r;
+
+	(void)state;
+	m1.data[18] = m2.data[18] = m3.data[18] = AGGRESSIVE;
+	to_server(table, 0, client_text, &m1);
+	to_client(table, 0, client_text, &m2);
+	r = send_between(table, 0, IKE_TO_SERVER, "198.51.100.7:61234", "203.0.113.5:4500", &m3);
 	assert_int_equal(r.actions, IKE_ACT_REMEMBER_PEER);
-	assert_int_equal(ike_table_peer_dialect(table, 0, &r.peer), IKE_DIALECT_APPLE);
+	assert_true(server_offers(table, 0, "198.51.100.7:61234", 2, VENDOR_APPLE));
+	r = send_between(table, 0, IKE_TO_SERVER, "198.51.100.8:61234", "203.0.113.5:4500", &m3);
+	assert_int_equal(r.actions, 0);
 	ike_table_free(table);
 }
 
@@ -553,11 +590,15 @@ static void an_ordinary_client_behind_the_same_address(void **state)
 		struct ike_table *table = new_table();
 		struct message m = first(2, ordinary[i / 2]);
 
-		if (i % 2)
+		if (i % 2) {
 			meet(table, 0, "198.51.100.7:500", VENDOR_APPLE, 1);
-		assert_int_equal(to_server(table, 0, "198.51.100.7:1027", &m).actions, 0);
-		if (!(i % 2))
+			assert_int_equal(meet_ordinary(table, 0, "198.51.100.7:1027", ordinary[i / 2], 2).actions,
+					 IKE_ACT_FORGET_PEER);
+		} else { /* of one who was there before, only the first message is seen */
+			assert_int_equal(to_server(table, 0, "198.51.100.7:1027", &m).actions, 0);
+			assert_int_equal(ike_table_stats(table).exchanges, 0);
 			meet(table, 0, "198.51.100.7:500", VENDOR_APPLE, 1);
+		}
 		assert_true(server_offers(table, 0, "198.51.100.7:500", 3, VENDOR_APPLE));
 		assert_true(server_offers(table, 0, "198.51.100.7:1027", 4, VENDOR_RFC_3947));
 		ike_table_free(table);
@@ -567,13 +608,124 @@ static void an_ordinary_client_behind_the_same_address(void **state)
 static void a_peer_that_has_learned_the_rfc(void **state)
 {
 	struct ike_table *table = new_table();
-	struct message m = first(2, VENDOR_RFC_3947);
 
 	(void)state;
 	meet(table, 0, client_text, VENDOR_APPLE, 1);
-	assert_int_equal(to_server(table, 0, client_text, &m).actions, IKE_ACT_FORGET_PEER);
+	assert_int_equal(meet_ordinary(table, 0, client_text, VENDOR_RFC_3947, 2).actions, IKE_ACT_FORGET_PEER);
 	assert_int_equal(ike_table_stats(table).peers, 0);
 	assert_true(server_offers(table, 0, client_text, 3, VENDOR_RFC_3947));
+	ike_table_free(table);
+}
+
+/* Anybody can send a first message from any address, and the third one without the responder's cookie. */
+static void forged_messages_unlearn_nobody(void **state)
+{
+	static const char *const from[] = {"198.51.100.7:500", "198.51.100.7:1027", "198.51.100.7:4500"};
+	static const enum vendor ordinary[] = {VENDOR_RFC_3947, VENDOR_DRAFT_02, VENDOR_UNKNOWN};
+	struct ike_table *table = new_table();
+
+	(void)state;
+	meet(table, 0, client_text, VENDOR_APPLE, 1);
+	for (uint32_t i = 0; i < 9; i++) {
+		struct message m1 = first(10 + i, ordinary[i / 3]), m2 = answer(10 + i, 5),
+			       m3 = start(10 + i, 6, MAIN);
+		struct ike_result r = to_server(table, 0, from[i % 3], &m1);
+
+		assert_int_equal(r.actions, IKE_ACT_TRACK);
+		assert_int_equal(r.edits, 0);
+		assert_true(r.watched);
+		add_natd(&m3, 20, server_text);
+		assert_int_equal(to_server(table, 0, from[i % 3], &m3).actions, 0); /* before the answer, */
+		assert_int_equal(to_client(table, 0, from[i % 3], &m2).actions, 0);
+		assert_int_equal(to_server(table, 0, from[i % 3], &m3).actions, 0); /* and after it */
+	}
+	assert_int_equal(ike_table_stats(table).peers, 1);
+	assert_true(server_offers(table, 0, client_text, 2, VENDOR_APPLE));
+	assert_true(server_offers(table, 0, "198.51.100.7:4500", 3, VENDOR_APPLE));
+	ike_table_free(table);
+}
+
+/* Whoever has the cookies of an exchange of his own sends its third message in another's name. */
+static void a_cookie_proves_only_whom_it_was_sent_to(void **state)
+{
+	static const char attacker[] = "192.0.2.66:500", neighbour[] = "198.51.100.8:500";
+	struct ike_table *table = new_table();
+	struct message m1 = first(3, VENDOR_RFC_3947), m2 = answer(3, 5), m3 = start(3, 5, MAIN);
+	struct ike_result r;
+
+	(void)state;
+	meet(table, 0, client_text, VENDOR_APPLE, 1);
+	meet(table, 0, attacker, VENDOR_APPLE, 2); /* so that his address is watched */
+	to_server(table, 0, attacker, &m1);
+	to_client(table, 0, attacker, &m2);
+	m1 = first(3, VENDOR_RFC_3947); /* repeated, as from the victim */
+	to_server(table, 0, client_text, &m1);
+	assert_int_equal(to_server(table, 0, client_text, &m3).actions, 0);
+	assert_true(server_offers(table, 0, client_text, 4, VENDOR_APPLE));
+
+	m1 = first(5, VENDOR_APPLE), m2 = answer(5, 5), m3 = third(5, 5);
+	to_server(table, 0, attacker, &m1);
+	to_client(table, 0, attacker, &m2);
+	r = to_server(table, 0, neighbour, &m3);
+	assert_int_equal(r.actions, 0);
+	assert_true(server_offers(table, 0, neighbour, 6, VENDOR_RFC_3947));
+
+	/* The same with a cookie of the server's own. */
+	assert_true(server_offers(table, 0, attacker, 7, VENDOR_APPLE));
+	m2 = start(7, 9, MAIN);
+	add_sa(&m2, 2);
+	add_vendor(&m2, VENDOR_APPLE);
+	to_server(table, 0, neighbour, &m2);
+	m3 = third(7, 9);
+	assert_int_equal(to_server(table, 0, neighbour, &m3).actions, 0);
+	assert_true(server_offers(table, 0, neighbour, 8, VENDOR_RFC_3947));
+	ike_table_free(table);
+}
+
+enum { FEW = 100 };
+
+static void flood(struct ike_table *table, uint64_t now, enum vendor vendor)
+{
+	char forged[ENDPOINT_TEXT_MAX];
+
+	for (uint32_t i = 0; i <= FEW; i++) {
+		struct message m = first(1000 + i, vendor);
+
+		snprintf(forged, sizeof forged, "10.0.%u.%u:500", i / 256, i % 256);
+		to_server(table, now, forged, &m);
+	}
+}
+
+/* An ordinary neighbour who was seen before forged ones took the room: nothing is known by the address alone. */
+static void a_flood_does_not_make_a_neighbour_an_old_client(void **state)
+{
+	struct ike_table *table = ike_table_new(&(struct ike_config){.max_peers = FEW});
+	struct message m = first(2, VENDOR_RFC_3947);
+
+	(void)state;
+	to_server(table, 0, "198.51.100.7:1027", &m);
+	flood(table, 1, VENDOR_RFC_3947);
+	meet(table, 2, "198.51.100.7:500", VENDOR_APPLE, 1);
+	assert_true(server_offers(table, 3, "198.51.100.7:1027", 3, VENDOR_RFC_3947));
+	assert_true(server_offers(table, 3, "198.51.100.7:500", 4, VENDOR_APPLE));
+	/* Eight hours later it does not matter any more who was there. */
+	meet(table, 1 + 8 * HOUR_MS, "198.51.100.9:500", VENDOR_APPLE, 5);
+	assert_true(server_offers(table, 1 + 8 * HOUR_MS, "198.51.100.9:1027", 6, VENDOR_APPLE));
+	ike_table_free(table);
+}
+
+/* One who was there after the old client, and whose exchange had to make room before he could prove it. */
+static void a_flood_does_not_hide_a_neighbour(void **state)
+{
+	struct ike_table *table = ike_table_new(&(struct ike_config){.max_exchanges = FEW});
+	struct message m = first(2, VENDOR_RFC_3947);
+
+	(void)state;
+	meet(table, 0, "198.51.100.7:500", VENDOR_APPLE, 1);
+	to_server(table, 1, "198.51.100.7:1027", &m);
+	flood(table, 1, VENDOR_APPLE);
+	assert_true(server_offers(table, 3, "198.51.100.7:1027", 3, VENDOR_RFC_3947));
+	assert_true(server_offers(table, 3, "198.51.100.7:500", 4, VENDOR_APPLE));
 	ike_table_free(table);
 }
 
@@ -582,12 +734,11 @@ static void a_peer_that_has_learned_the_rfc(void **state)
 static void the_servers_exchange_keeps_its_dialect(void **state)
 {
 	struct ike_table *table = new_table();
-	struct message m = first(2, VENDOR_RFC_3947);
 
 	(void)state;
 	meet(table, 0, client_text, VENDOR_APPLE, 1);
 	assert_true(server_offers(table, 0, client_text, 3, VENDOR_APPLE));
-	assert_int_equal(to_server(table, 0, client_text, &m).actions, IKE_ACT_FORGET_PEER);
+	assert_int_equal(meet_ordinary(table, 0, client_text, VENDOR_RFC_3947, 2).actions, IKE_ACT_FORGET_PEER);
 	assert_true(server_offers(table, 0, client_text, 3, VENDOR_APPLE));
 	assert_true(server_offers(table, 0, client_text, 4, VENDOR_RFC_3947));
 	ike_table_free(table);
@@ -597,16 +748,19 @@ struct seen_peers {
 	struct endpoint peer[4];
 	enum ike_dialect dialect[4];
 	uint64_t age_ms[4];
+	bool alone[4];
 	unsigned count;
 };
 
-static void note_peer(void *ctx, const struct endpoint *peer, enum ike_dialect dialect, uint64_t age_ms)
+static void note_peer(void *ctx, const struct endpoint *peer, enum ike_dialect dialect, uint64_t age_ms,
+		      bool alone)
 {
 	struct seen_peers *seen = ctx;
 
 	assert_true(seen->count < 4);
 	seen->peer[seen->count] = *peer;
 	seen->dialect[seen->count] = dialect;
+	seen->alone[seen->count] = alone;
 	seen->age_ms[seen->count++] = age_ms;
 }
 
@@ -620,8 +774,11 @@ static void peers_are_saved_and_restored(void **state)
 	(void)state;
 	meet(before, now - 7 * HOUR_MS, "198.51.100.7:500", VENDOR_APPLE, 1);
 	meet(before, now - 1000, "[2001:db8::7]:500", VENDOR_DRAFT_04, 2);
+	meet(before, now - 900, "198.51.100.9:500", VENDOR_APPLE, 3);
+	meet_ordinary(before, now - 800, "198.51.100.9:1027", VENDOR_RFC_3947, 4);
 	ike_table_each_peer(before, now, note_peer, &seen);
-	assert_int_equal(seen.count, 2);
+	assert_int_equal(seen.count, 3);
+	assert_true(seen.alone[0] && seen.alone[1] && !seen.alone[2]);
 	assert_int_equal(seen.dialect[0], IKE_DIALECT_APPLE);
 	assert_int_equal(seen.age_ms[0], 7 * HOUR_MS);
 	assert_int_equal(seen.dialect[1], IKE_DIALECT_DRAFT_04);
@@ -629,20 +786,23 @@ static void peers_are_saved_and_restored(void **state)
 	/* Another clock, that began only a second ago. */
 	for (unsigned i = 0; i < seen.count; i++)
 		assert_true(
-			ike_table_restore_peer(after, boot, &seen.peer[i], seen.dialect[i], seen.age_ms[i]));
+			ike_table_restore_peer(after, boot, &seen.peer[i], seen.dialect[i], seen.age_ms[i],
+					       seen.alone[i]));
 	assert_true(server_offers(after, boot, "198.51.100.7:500", 3, VENDOR_APPLE));
 	assert_true(server_offers(after, boot, "[2001:db8::7]:4500", 4, VENDOR_DRAFT_04));
+	assert_true(server_offers(after, boot, "198.51.100.9:500", 7, VENDOR_APPLE));
+	assert_true(server_offers(after, boot, "198.51.100.9:1027", 8, VENDOR_RFC_3947));
 	assert_true(server_offers(after, boot + HOUR_MS, "198.51.100.7:500", 5, VENDOR_RFC_3947));
 	assert_true(server_offers(after, boot + HOUR_MS, "[2001:db8::7]:500", 6, VENDOR_DRAFT_04));
 	seen.count = 0;
 	ike_table_each_peer(after, boot + HOUR_MS, note_peer, &seen);
-	assert_int_equal(seen.count, 1);
+	assert_int_equal(seen.count, 2);
 	assert_int_equal(seen.age_ms[0], HOUR_MS + 1000);
-	assert_false(ike_table_restore_peer(after, boot, &client, IKE_DIALECT_APPLE, 8 * HOUR_MS));
-	assert_false(ike_table_restore_peer(after, boot, &client, IKE_DIALECT_APPLE, UINT64_MAX));
-	assert_false(ike_table_restore_peer(after, boot, &client, IKE_DIALECT_RFC3947, 0));
-	assert_false(ike_table_restore_peer(after, boot, &client, IKE_DIALECTS, 0));
-	assert_false(ike_table_restore_peer(after, boot, &nobody, IKE_DIALECT_APPLE, 0));
+	assert_false(ike_table_restore_peer(after, boot, &client, IKE_DIALECT_APPLE, 8 * HOUR_MS, true));
+	assert_false(ike_table_restore_peer(after, boot, &client, IKE_DIALECT_APPLE, UINT64_MAX, true));
+	assert_false(ike_table_restore_peer(after, boot, &client, IKE_DIALECT_RFC3947, 0, true));
+	assert_false(ike_table_restore_peer(after, boot, &client, IKE_DIALECTS, 0, true));
+	assert_false(ike_table_restore_peer(after, boot, &nobody, IKE_DIALECT_APPLE, 0, true));
 	ike_table_free(before);
 	ike_table_free(after);
 }
@@ -700,6 +860,11 @@ int main(void)
 		cmocka_unit_test(two_dialects_behind_one_address),
 		cmocka_unit_test(an_ordinary_client_behind_the_same_address),
 		cmocka_unit_test(a_peer_that_has_learned_the_rfc),
+		cmocka_unit_test(forged_messages_unlearn_nobody),
+		cmocka_unit_test(a_cookie_proves_only_whom_it_was_sent_to),
+		cmocka_unit_test(a_flood_does_not_make_a_neighbour_an_old_client),
+		cmocka_unit_test(a_flood_does_not_hide_a_neighbour),
+		cmocka_unit_test(an_aggressive_client_is_known_where_it_floated),
 		cmocka_unit_test(the_servers_exchange_keeps_its_dialect),
 		cmocka_unit_test(peers_are_saved_and_restored),
 		cmocka_unit_test(one_vendor_id_is_enough),

@@ -149,7 +149,7 @@ static struct ike_table *table_for(const struct exchange *x)
 
 	assert_non_null(table);
 	if (x->peer.addr_len)
-		assert_true(ike_table_restore_peer(table, NOW_MS, &x->peer, x->peer_dialect, 0));
+		assert_true(ike_table_restore_peer(table, NOW_MS, &x->peer, x->peer_dialect, 0, true));
 	return table;
 }
 

@@ -48,7 +48,7 @@ static void remember(struct ike_table *table, uint64_t now_ms, const char *peer,
 	struct endpoint e;
 
 	assert_true(endpoint_parse(peer, &e));
-	assert_true(ike_table_restore_peer(table, now_ms, &e, dialect, 0));
+	assert_true(ike_table_restore_peer(table, now_ms, &e, dialect, 0, true));
 }
 
 static enum ike_dialect dialect_of(struct ike_table *table, uint64_t now_ms, const char *peer)
