@@ -76,6 +76,7 @@ $B/san/natshim: $B/san/shim/main.o $B/san/libnatshim.a
 	$(Q)$(CC) $(SAN) -o $@ $^ $(PKG_LIBS)
 
 $B/san/test_l2tp_message: TEST_LIBS := -lpcap
+$B/san/test_bridge_wiped: TEST_LIBS := -Wl,--wrap=free
 $B/san/test_%: $B/san/tests/unit/test_%.o $B/san/libnatshim.a
 	$(say) LINK $@
 	$(Q)$(CC) $(SAN) -o $@ $^ -lcmocka $(TEST_LIBS) $(PKG_LIBS)
