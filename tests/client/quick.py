@@ -95,11 +95,13 @@ class Phase2:
         self.exchanges = {}
         self.events = []  # what happened, in words
 
-    def initiate(self, sa, now):
+    def initiate(self, sa, now, spi=None, port=None):
+        """spi, port: of one's own choice, in place of a random SPI and the client's port. The exchange."""
         exchange = _Exchange(sa, int.from_bytes(os.urandom(4), "big") | 1, "initiator")
         self.exchanges[exchange.id] = exchange
-        exchange.nonce_i, exchange.spi_i = os.urandom(16), _spi()
-        exchange.ids = [ike1.identity_body(wire(self.local), port=self.port), ike1.identity_body(wire(self.remote), port=1701)]
+        exchange.nonce_i, exchange.spi_i = os.urandom(16), struct.pack(">I", spi) if spi else _spi()
+        exchange.ids = [ike1.identity_body(wire(self.local), port=port or self.port),
+                        ike1.identity_body(wire(self.remote), port=1701)]
         items = [(ike1.SA, self._proposal(sa, exchange.spi_i)), (ike1.NONCE, exchange.nonce_i)]
         if self.pfs:
             exchange.dh = ike1.DiffieHellman(self.pfs)
@@ -110,6 +112,7 @@ class Phase2:
         digest = exchange.prf(exchange.number(), ike1.encode_payloads(items))
         exchange.seal([(ike1.HASH, digest)] + items)
         exchange.due, exchange.tries = now + self.repeat, 1
+        return exchange
 
     def delete(self, sa):
         """Sends Delete for each inbound ESP SA, then for the ISAKMP SA."""
@@ -148,9 +151,14 @@ class Phase2:
                 exchange.due = now + self.repeat
                 exchange.sa.send(exchange.last)
 
-    def _install(self, exchange):
+    @staticmethod
+    def pair_of(exchange):
+        """Its ESP SAs, with fresh sequence numbers."""
         own, peers = (exchange.spi_i, exchange.spi_r) if exchange.role == "initiator" else (exchange.spi_r, exchange.spi_i)
-        self.pairs.append(Pair(exchange.esp_sa(own), exchange.esp_sa(peers), exchange.choice, exchange.role))
+        return Pair(exchange.esp_sa(own), exchange.esp_sa(peers), exchange.choice, exchange.role)
+
+    def _install(self, exchange):
+        self.pairs.append(self.pair_of(exchange))
         exchange.done = True
 
     def _proposal(self, sa, spi):
@@ -227,6 +235,10 @@ class Phase2:
             raise ike1.Malformed("another group of PFS than offered")
         if self.pfs:
             exchange.shared = exchange.dh.shared(message.one(ike1.KE))
+        self.third(exchange)
+
+    def third(self, exchange):
+        """All is agreed: QM3 goes out, and the SAs are there."""
         exchange.seal([(ike1.HASH, exchange.prf(b"\0", exchange.number(), exchange.nonce_i, exchange.nonce_r))])
         self._install(exchange)
 

@@ -49,22 +49,25 @@ class Lab:
 
     # -- clients
 
-    def client(self, host="c1", again=False, dialect="leopard", **more):
-        """A client that is connected up to PPP, on the first try. again: it has rebooted, so its NAT mapping is another one."""
+    def client(self, host="c1", again=False, dialect="leopard", kind=vpn.Vpn, to="ppp", **more):
+        """A client that is connected up to PPP, on the first try. again: it has rebooted, so its NAT mapping is another one.
+        kind: its class; to: the last stage, without a ping if it is another one."""
         if again:
             more |= {"port": self.next_port - 4000, "nat_port": self.next_port}
             self.next_port += 1
         began = time.monotonic()
-        client = vpn.Vpn(SRV, self.net[host].socket, dialect=natt.DIALECTS[dialect], **more)
+        client = kind(SRV, self.net[host].socket, dialect=natt.DIALECTS[dialect], **more)
         client.host = host
         client.lively, client.next_ping = False, 0.0
         self.clients.append(client)
         try:
-            self._connect(client)
+            self._connect(client, to)
         except vpn.Failed:
             self.forget(client)
             raise
         client.seconds = time.monotonic() - began
+        if to != "ppp":
+            return client
         client.seen_port = self._seen_port(client)
         end = time.monotonic() + 15
         while not (alive := self.serve(0.3, lambda: client.ppp.answered())) and time.monotonic() < end:
@@ -73,9 +76,9 @@ class Lab:
         client.ppp.pings.clear()
         return client
 
-    def _connect(self, client):
+    def _connect(self, client, to):
         """As Vpn.connect(), but the other clients live on meanwhile (but for a phase 1's moment)."""
-        for stage in vpn.STAGES:
+        for stage in vpn.STAGES[:vpn.STAGES.index(to) + 1]:
             getattr(client, "start_" + stage.replace(" ", ""))()
             if not self.serve(20, lambda name=stage: client.reached(name) or client.hopeless()) or client.hopeless():
                 raise vpn.Failed(stage, client.why(stage))
