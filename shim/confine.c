@@ -35,7 +35,8 @@ static bool drop_capabilities(enum confine_role role)
 {
 	capng_select_t sets = CAPNG_SELECT_CAPS;
 
-	capng_get_caps_process();
+	if (capng_get_caps_process())
+		return false;
 	if (capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP))
 		sets = CAPNG_SELECT_ALL; /* else the bounding set is what the service manager made it */
 	capng_clear(CAPNG_SELECT_ALL);
@@ -49,8 +50,7 @@ static bool drop_capabilities(enum confine_role role)
 
 bool confine_is_net_admin(void)
 {
-	capng_get_caps_process();
-	return capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN);
+	return !capng_get_caps_process() && capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN);
 }
 
 /* Files */

@@ -30,7 +30,7 @@ struct confine_files {
 bool confine(enum confine_role role, const struct confine_files *files,
 	     char missing[static CONFINE_TEXT_MAX]);
 
-/* Whether this process may change the firewall at all (CAP_NET_ADMIN, capabilities(7)). */
+/* Whether this process may change the firewall at all (CAP_NET_ADMIN, capabilities(7)); false also when that cannot be read. */
 bool confine_is_net_admin(void);
 
 #endif
