@@ -5,6 +5,17 @@
 #   make uninstall                                  make bench       the figures of docs/performance.md
 #   make demo            see it work (as root)      make lint        clang-tidy, cppcheck, man pages
 #   make deps            install what is needed     V=1              show the commands
+#   make GOAL RELEASE=trixie    the same on another Debian release (tests/release), in build/trixie; as root
+
+ifeq ($(origin RELEASE),command line)
+GOALS := $(or $(MAKECMDGOALS),all)
+.PHONY: $(GOALS) release
+.NOTPARALLEL:
+$(GOALS): release
+	@:
+release:
+	@tests/release $(RELEASE) make -j$(shell nproc) V=$(V) $(GOALS)
+else
 
 VERSION := $(shell cat tools/version)
 PREFIX ?= /usr/local
@@ -168,4 +179,6 @@ uninstall:
 clean:
 	rm -rf $B natshim
 
--include $(shell find $B -name '*.d' 2>/dev/null)
+-include $(shell find $(addprefix $B/,rel san fuzz analyze) -name '*.d' 2>/dev/null)
+
+endif

@@ -9,7 +9,9 @@ import struct
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-CIPHERS = {"aes": (algorithms.AES, 16), "3des": (algorithms.TripleDES, 8)}  # name: algorithm, block size
+from .ciphers import TripleDES
+
+CIPHERS = {"aes": (algorithms.AES, 16), "3des": (TripleDES, 8)}  # name: algorithm, block size
 HASHES = {"sha1": 20, "md5": 16}  # name: key length
 ICV = 12
 WINDOW = 64

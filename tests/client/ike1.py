@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from .ciphers import TripleDES
+
 MAIN, AGGRESSIVE, INFORMATIONAL, QUICK = 2, 4, 5, 32
 SA, KE, ID, CERT, CERT_REQUEST, HASH, SIG, NONCE, NOTIFY, DELETE, VID = 1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
 ENCRYPTED = 1
@@ -274,7 +276,7 @@ class Keys:
 
 
 def _cipher(name, key, iv):
-    algorithm = algorithms.TripleDES(key) if name == "3des" else algorithms.AES(key)
+    algorithm = TripleDES(key) if name == "3des" else algorithms.AES(key)
     return Cipher(algorithm, modes.CBC(iv))
 
 

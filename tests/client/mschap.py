@@ -2,7 +2,9 @@
 import hashlib
 import struct
 
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers import Cipher, modes
+
+from .ciphers import TripleDES
 
 
 def md4(data):
@@ -28,7 +30,7 @@ def md4(data):
 def _des(key7, block):
     bits = int.from_bytes(key7, "big")
     key = bytes((bits >> 49 - 7 * i & 0x7f) << 1 for i in range(8))
-    return Cipher(algorithms.TripleDES(key * 3), modes.ECB()).encryptor().update(block)
+    return Cipher(TripleDES(key * 3), modes.ECB()).encryptor().update(block)
 
 
 def _challenge_hash(peer_challenge, challenge, user):
