@@ -26,8 +26,7 @@
 
 /* An SA that the stack installs later than its peer hears of it. */
 struct waiting {
-	struct endpoint destination;
-	uint8_t spi[4], key[KEYS_MATERIAL_LEN];
+	struct swap_change change;
 	uint64_t since_ms; /* 0: none */
 };
 
@@ -38,6 +37,8 @@ struct moved {
 	uint16_t client_port, own_port;
 };
 
+_Static_assert(SWAP_MATERIAL_MAX == KEYS_MATERIAL_LEN && SWAP_LOOK_MAX >= OFFER_SPIS_MAX,
+	       "what the bridge asks for finds room");
 _Static_assert(OWN_MESSAGE_MAX >= BRIDGE_REPLY_MAX && OWN_MESSAGE_MAX >= BRIDGE_DELETE_MAX,
 	       "what the bridge writes finds room");
 
@@ -54,7 +55,7 @@ struct bridging {
 	struct waiting waiting[WAITING_MAX];
 	struct moved moved[SHARES_MAX];
 	size_t moved_count; /* of all times */
-	uint64_t swapped, swap_errors, set_errors;
+	uint64_t swapped, swap_errors, swap_refused, swap_lost, set_errors;
 };
 
 static bool random_bytes(void *ctx, uint8_t *out, size_t length)
@@ -119,18 +120,24 @@ bool bridging_reload(struct bridging *b, char error[static CONFIG_ERROR_MAX])
 
 /* The kernel's SAs */
 
-static void wait_for_sa(struct bridging *b, const struct endpoint *destination, const uint8_t *spi,
-			const uint8_t *key)
+static enum bridge_spi find_spi(void *ctx, const struct endpoint *destination, const uint8_t (*spis)[4],
+				size_t count)
+{
+	const struct bridging *b = ctx;
+	const int rc = swapper_look(b->swapper, destination, spis, count);
+
+	return rc == 0 ? BRIDGE_SPI_FREE : rc == -EEXIST ? BRIDGE_SPI_THERE : BRIDGE_SPI_UNKNOWN;
+}
+
+static void wait_for_sa(struct bridging *b, const struct swap_change *change)
 {
 	struct waiting *oldest = &b->waiting[0];
 
 	for (size_t i = 0; i < WAITING_MAX; i++)
 		if (b->waiting[i].since_ms < oldest->since_ms)
 			oldest = &b->waiting[i];
-	oldest->destination = *destination;
+	oldest->change = *change;
 	oldest->since_ms = clock_now_ms();
-	memcpy(oldest->spi, spi, sizeof oldest->spi);
-	memcpy(oldest->key, key, sizeof oldest->key);
 }
 
 /* The same SA with the keys that it has now. */
@@ -143,29 +150,78 @@ static struct esp_sa with_key(const struct esp_sa *before, const uint8_t *key)
 	return after;
 }
 
-static int give_key(struct bridging *b, const struct endpoint *destination, const uint8_t *spi,
-		    const uint8_t *key)
+/* The kernel's SA is another's: his packets do not wait for what will not come. */
+static void refused(struct bridging *b, const struct swap_change *change)
+{
+	const uint8_t *spi = change->spi;
+
+	b->swap_refused++;
+	holding_refused(b->holding, &change->destination, spi);
+	log_event(b->log, LOG_BRIDGE_KEYS_REFUSED, &change->destination,
+		  "the SA %02x%02x%02x%02x there has not the keys that were agreed with the server: it is "
+		  "another's, and keeps them",
+		  spi[0], spi[1], spi[2], spi[3]);
+}
+
+static int give_key(struct bridging *b, const struct swap_change *change)
 {
 	struct esp_sa before = {.key_length = 0}, after;
-	const int rc = swapper_keys(b->swapper, destination, spi, key, KEYS_MATERIAL_LEN, &before);
+	const int rc = swapper_keys(b->swapper, change, &before);
 
 	if (!rc) {
 		b->swapped++;
-		after = with_key(&before, key);
-		holding_swapped(b->holding, destination, spi, &before, &after);
+		after = with_key(&before, change->material);
+		holding_swapped(b->holding, &change->destination, change->spi, &before, &after);
 		OPENSSL_cleanse(&after, sizeof after);
 	}
 	OPENSSL_cleanse(&before, sizeof before);
 	if (!rc)
 		return 0;
 	if (rc == -ESRCH || rc == -EPIPE || rc == -ETIMEDOUT)
-		wait_for_sa(b, destination, spi,
-			    key); /* until it is there, or the process that can give it */
-	if (rc != -ESRCH)
+		wait_for_sa(b, change); /* until it is there, or the process that can give it */
+	if (rc == -EKEYREJECTED)
+		refused(b, change);
+	else if (rc != -ESRCH)
 		b->swap_errors++;
-	if (swapper_pending(b->swapper) && b->event)
-		event_active(b->event, EV_READ, 0);
+	b->swap_lost += rc == -ENOTRECOVERABLE;
 	return rc;
+}
+
+static bool is_meant(const struct swap_change *change, const struct endpoint *destination, const uint8_t *spi)
+{
+	return memcmp(change->spi, spi, sizeof change->spi) == 0 &&
+	       endpoint_same_host(&change->destination, destination);
+}
+
+static const char *outcome_text(int rc)
+{
+	switch (rc) {
+	case 0:
+		return "given";
+	case -ESRCH:
+		return "to be given when it is installed";
+	case -EKEYREJECTED:
+		return "not given, for it is another's";
+	case -ENOTRECOVERABLE:
+		return "the kernel took it neither with these keys nor with its old ones: it is lost";
+	default:
+		return strerror(-rc);
+	}
+}
+
+/* One that is to be waited for is none, and one that was refused has its own word. */
+static bool is_failure(int rc)
+{
+	return rc && rc != -ESRCH && rc != -EKEYREJECTED;
+}
+
+static void give_late_key(struct bridging *b, const struct swap_change *change)
+{
+	const int rc = give_key(b, change);
+
+	if (is_failure(rc))
+		log_event(b->log, LOG_BRIDGE_FAILED, &change->destination,
+			  "the kernel's SA did not get the client's key: %s", outcome_text(rc));
 }
 
 static void on_sa_added(void *ctx, const struct endpoint *destination, const uint8_t spi[static 4])
@@ -177,14 +233,10 @@ static void on_sa_added(void *ctx, const struct endpoint *destination, const uin
 	for (size_t i = 0; i < WAITING_MAX; i++) {
 		struct waiting w = b->waiting[i];
 
-		if (!w.since_ms || (memcmp(w.spi, spi, sizeof w.spi) == 0 &&
-				    endpoint_same_host(&w.destination, destination))) {
+		if (w.since_ms && (now > w.since_ms + WAITING_MS || is_meant(&w.change, destination, spi))) {
 			OPENSSL_cleanse(&b->waiting[i], sizeof w);
-			if (w.since_ms && give_key(b, destination, spi, w.key))
-				log_event(b->log, LOG_BRIDGE_FAILED, destination,
-					  "the kernel's SA did not get the client's key");
-		} else if (now > w.since_ms + WAITING_MS) {
-			OPENSSL_cleanse(&b->waiting[i], sizeof w);
+			if (now <= w.since_ms + WAITING_MS)
+				give_late_key(b, &w.change);
 		}
 		OPENSSL_cleanse(&w, sizeof w);
 	}
@@ -199,7 +251,7 @@ static void retry_waiting(struct bridging *b)
 
 		OPENSSL_cleanse(&b->waiting[i], sizeof w);
 		if (w.since_ms && clock_now_ms() <= w.since_ms + WAITING_MS)
-			give_key(b, &w.destination, w.spi, w.key);
+			give_key(b, &w.change);
 		OPENSSL_cleanse(&w, sizeof w);
 	}
 }
@@ -218,6 +270,7 @@ static void on_swap_event(evutil_socket_t fd, short what, void *ctx)
 static void on_swapper_news(void *ctx, enum swapper_news news)
 {
 	static const char *const words[] = {
+		[SWAPPER_ADDED] = NULL,
 		[SWAPPER_DIED] = "has died, another one begins",
 		[SWAPPER_BACK] = "is there again",
 		[SWAPPER_SILENT] = "does not answer: bridged clients get no keys",
@@ -226,33 +279,46 @@ static void on_swapper_news(void *ctx, enum swapper_news news)
 	};
 	struct bridging *b = ctx;
 
-	log_event(b->log, news == SWAPPER_BACK ? LOG_KEYS_PROCESS_BACK : LOG_KEYS_PROCESS_DIED, NULL,
-		  "bridge: the process that gives SAs their keys %s", words[news]);
+	if (words[news])
+		log_event(b->log, news == SWAPPER_BACK ? LOG_KEYS_PROCESS_BACK : LOG_KEYS_PROCESS_DIED, NULL,
+			  "bridge: the process that gives SAs their keys %s", words[news]);
 	if (news == SWAPPER_GONE && b->event)
 		event_del(b->event);
-	if (news == SWAPPER_BACK && b->event) { /* not at once: a question may be under way */
-		b->retry = true;
+	b->retry |= news == SWAPPER_BACK;
+	/* Not at once: a question may be under way. */
+	if ((news == SWAPPER_BACK || news == SWAPPER_ADDED) && b->event)
 		event_active(b->event, EV_READ, 0);
-	}
 }
 
-static const char *outcome_text(int rc)
+static struct swap_change change_of(const struct endpoint *destination, const uint8_t *spi, bool outbound,
+				    const uint8_t *old, const uint8_t *key)
 {
-	return rc == 0 ? "given" : rc == -ESRCH ? "to be given when it is installed" : strerror(-rc);
+	struct swap_change change = {
+		.destination = *destination, .outbound = outbound, .material_length = KEYS_MATERIAL_LEN};
+
+	memcpy(change.spi, spi, sizeof change.spi);
+	memcpy(change.expected, old, sizeof change.expected);
+	memcpy(change.material, key, sizeof change.material);
+	return change;
 }
 
 static void swap_both(struct bridging *b, const struct bridge_swap *s)
 {
-	const int in = give_key(b, &s->server, s->spi_to_server, s->key_to_server);
-	const int out = give_key(b, &s->client, s->spi_to_client, s->key_to_client);
+	struct swap_change to_server =
+		change_of(&s->server, s->spi_to_server, false, s->old_to_server, s->key_to_server);
+	struct swap_change to_client =
+		change_of(&s->client, s->spi_to_client, true, s->old_to_client, s->key_to_client);
+	const int in = give_key(b, &to_server);
+	const int out = give_key(b, &to_client);
+
+	OPENSSL_cleanse(&to_server, sizeof to_server);
+	OPENSSL_cleanse(&to_client, sizeof to_client);
 	/* It is to be installed yet, but the client may use it at once. */
 	if (in == -ESRCH) {
 		holding_expect(b->holding, &s->server, s->spi_to_server);
 		holding_ready(b->holding, &s->server, s->spi_to_server, 0);
 	}
-	const bool failed = (in && in != -ESRCH) || (out && out != -ESRCH);
-
-	log_event(b->log, failed ? LOG_BRIDGE_FAILED : LOG_BRIDGE_KEYS, &s->client,
+	log_event(b->log, is_failure(in) || is_failure(out) ? LOG_BRIDGE_FAILED : LOG_BRIDGE_KEYS, &s->client,
 		  "the client's keys for the SAs %02x%02x%02x%02x (in): %s; %02x%02x%02x%02x (out): %s",
 		  s->spi_to_server[0], s->spi_to_server[1], s->spi_to_server[2], s->spi_to_server[3],
 		  outcome_text(in), s->spi_to_client[0], s->spi_to_client[1], s->spi_to_client[2],
@@ -388,6 +454,9 @@ static void tell(struct bridging *b, const struct bridge_result *r)
 	static const char *const refused[BRIDGE_REASONS] = {
 		[BRIDGE_BUSY] = "too many half-open exchanges from this address",
 		[BRIDGE_SECRETS] = "the process that has the secrets did not answer",
+		[BRIDGE_SPI_TAKEN] = "the SPI that it names is another client's, at the same address",
+		[BRIDGE_SPI_UNANSWERED] =
+			"the process that knows the SAs did not say whether the client's SPI is free",
 		[BRIDGE_MALFORMED] = "a malformed message",
 		[BRIDGE_BAD_KE] = "a public value out of range",
 		[BRIDGE_BAD_HASH] =
@@ -464,6 +533,7 @@ static struct bridge *make_bridge(struct bridging *b, const struct config *confi
 		.public_addr6 = config->public6,
 		.has_secret = has_secret,
 		.skeyid = skeyid,
+		.find_spi = find_spi,
 		.random = random_bytes,
 		.ctx = b,
 	};
@@ -565,6 +635,8 @@ struct bridging_stats bridging_stats(const struct bridging *b)
 	stats = (struct bridging_stats){.bridge = bridge_stats(b->bridge),
 					.swapped = b->swapped,
 					.swap_errors = b->swap_errors,
+					.swap_refused = b->swap_refused,
+					.swap_lost = b->swap_lost,
 					.unanswered = secrets_unanswered(b->secrets),
 					.set_errors = b->set_errors,
 					.holding = holding_stats(b->holding)};

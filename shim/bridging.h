@@ -47,8 +47,10 @@ size_t bridging_end_some(struct bridging *bridging, size_t max);
 
 struct bridging_stats {
 	struct bridge_stats bridge;
-	uint64_t swapped, swap_errors,
-		set_errors; /* SAs that got other keys, that did not; cookies that the kernel did not take */
+	uint64_t swapped, swap_errors, /* SAs that got other keys, that did not; */
+		swap_refused,          /* that were another's, and were left alone; */
+		swap_lost,             /* of swap_errors: that the kernel would not take back */
+		set_errors;            /* cookies that the kernel did not take */
 	struct holding_stats holding;
 	uint64_t unanswered; /* questions to the process with the secrets */
 	size_t waiting;      /* SAs that the stack has not installed yet */

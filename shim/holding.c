@@ -213,6 +213,19 @@ void holding_swapped(struct holding *h, const struct endpoint *destination, cons
 	look_at_all(h, clock_now_ms());
 }
 
+void holding_refused(struct holding *h, const struct endpoint *destination, const uint8_t spi[static 4])
+{
+	struct expected *e = find(h, destination, spi);
+
+	if (!e)
+		return;
+	e->swapped = false; /* by whomever */
+	forget(h, e);
+	tick_while_needed(h);
+	if (h->queue)
+		nfq_queue_send(h->queue);
+}
+
 void holding_ready(struct holding *h, const struct endpoint *destination, const uint8_t spi[static 4],
 		   unsigned after_ms)
 {

@@ -30,6 +30,9 @@ void holding_expect(struct holding *holding, const struct endpoint *destination,
 /* The kernel's SA had the keys before, and now has those of after. */
 void holding_swapped(struct holding *holding, const struct endpoint *destination, const uint8_t spi[static 4],
 		     const struct esp_sa *before, const struct esp_sa *after);
+/* The kernel's SA is another's: whatever waits goes on, as it is, and nothing more comes up. */
+void holding_refused(struct holding *holding, const struct endpoint *destination,
+		     const uint8_t spi[static 4]);
 /* The client has its side of it, or will have it that much later. */
 void holding_ready(struct holding *holding, const struct endpoint *destination, const uint8_t spi[static 4],
 		   unsigned after_ms);

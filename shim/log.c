@@ -53,6 +53,7 @@ static const struct {
 	[LOG_BRIDGE_BEGINS] = {"bridge-begins", NOTICE},
 	[LOG_BRIDGE_UP] = {"bridge-up", NOTICE},
 	[LOG_BRIDGE_KEYS] = {"bridge-keys", NOTICE},
+	[LOG_BRIDGE_KEYS_REFUSED] = {"bridge-keys-refused", WARNING},
 	[LOG_BRIDGE_REFUSED] = {"bridge-refused", WARNING},
 	[LOG_BRIDGE_NOT] = {"bridge-not", WARNING},
 	[LOG_BRIDGE_FAILED] = {"bridge-failed", ERROR},

@@ -37,6 +37,11 @@ typedef enum bridge_secret bridge_has_secret_fn(void *ctx, const struct endpoint
 typedef size_t bridge_skeyid_fn(void *ctx, const struct endpoint *server, const struct endpoint *client,
 				uint8_t hash, struct bytes nonce_i, struct bytes nonce_r,
 				uint8_t out[static KEYS_HASH_MAX]);
+/* Whether there is, in the kernel, an ESP SA with one of these SPIs (network order) towards that destination. Unknown: there was no
+ * answer. */
+enum bridge_spi { BRIDGE_SPI_FREE, BRIDGE_SPI_THERE, BRIDGE_SPI_UNKNOWN };
+typedef enum bridge_spi bridge_spi_fn(void *ctx, const struct endpoint *destination, const uint8_t (*spis)[4],
+				      size_t count);
 typedef bool bridge_random_fn(void *ctx, uint8_t *out, size_t length);
 
 struct bridge_config {
@@ -49,6 +54,7 @@ struct bridge_config {
 	struct endpoint public_addr4, public_addr6; /* as in struct ike_config */
 	bridge_has_secret_fn *has_secret;
 	bridge_skeyid_fn *skeyid;
+	bridge_spi_fn *find_spi;
 	bridge_random_fn *random;
 	void *ctx;
 	size_t max_half_open;   /* 0: 2048 */
@@ -70,6 +76,8 @@ enum bridge_reason {
 	/* From here on the message goes nowhere. */
 	BRIDGE_BUSY,    /* too many half-open exchanges from this address */
 	BRIDGE_SECRETS, /* nobody has answered what the secret is asked for; its repeat may be luckier */
+	BRIDGE_SPI_TAKEN, /* the client names an SPI of an SA that the server's host has towards its address: another's */
+	BRIDGE_SPI_UNANSWERED, /* nobody has answered whether there is such; its repeat may be luckier */
 	BRIDGE_UNEXPECTED, /* out of its order, another content than before, or of an exchange that is not understood */
 	BRIDGE_MALFORMED,
 	BRIDGE_BAD_KE,   /* public value out of range */
@@ -95,14 +103,16 @@ enum bridge_action {
 	BRIDGE_ACT_BEGUN = 32,  /* the first message of an exchange that is bridged from now on: log it */
 };
 
-/* The two ESP SAs of a Quick Mode. Each key holds KEYMAT of the client's leg: the encryption key, then the
- * authentication key, as long as the SA's algorithms take them. The caller wipes them. */
+/* The two ESP SAs of a Quick Mode. Each key holds KEYMAT of the client's leg: the encryption key, then the authentication key, as
+ * long as the SA's algorithms take them. old: KEYMAT of the server's leg, which such an SA has before; one with other keys is
+ * somebody else's, whatever the client has said. The caller wipes them. */
 struct bridge_swap {
 	struct endpoint client, server;
 	uint16_t client_port,
 		own_port; /* of L2TP: as the client has it, and as the server knows it; 0: the same */
 	uint8_t spi_to_server[4], spi_to_client[4];
 	uint8_t key_to_server[KEYS_MATERIAL_LEN], key_to_client[KEYS_MATERIAL_LEN];
+	uint8_t old_to_server[KEYS_MATERIAL_LEN], old_to_client[KEYS_MATERIAL_LEN];
 };
 
 struct bridge_datagram {

@@ -85,7 +85,7 @@ struct quick {
 	unsigned group[LEGS];           /* of PFS; 0: none */
 	uint8_t secret[LEGS][DH_SECRET_LEN];
 	struct public_value peer[LEGS];
-	uint8_t shared[DH_LENGTH_MAX]; /* of the client's leg */
+	uint8_t shared[LEGS][DH_LENGTH_MAX];
 	struct memory memory[QUICK_MESSAGES + 1];
 };
 

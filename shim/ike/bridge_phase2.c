@@ -222,20 +222,55 @@ static void choose_spi(struct quick *q, uint8_t proposal)
 		memcpy(q->spi_i, chosen.spi, SPI_LEN);
 }
 
+/* The SPIs by which the server would send to the client. The kernel knows an SA by nothing but its destination and its SPI, and
+ * clients behind one NAT have one destination: one of these may not be the client's. Asked before the server hears of it; the
+ * client repeats what goes unanswered. */
+static enum bridge_reason look_for_spis(const struct work *w, struct bytes sa)
+{
+	const struct bridge_config *config = &w->bridge->config;
+	uint8_t spis[OFFER_SPIS_MAX][SPI_LEN];
+	const size_t count = offer_esp_spis(sa, spis);
+
+	if (!count || count > OFFER_SPIS_MAX)
+		return BRIDGE_MALFORMED;
+	switch (config->find_spi(config->ctx, &w->result->client, (const uint8_t(*)[SPI_LEN])spis, count)) {
+	case BRIDGE_SPI_FREE:
+		return BRIDGE_RELAYED;
+	case BRIDGE_SPI_THERE:
+		return BRIDGE_SPI_TAKEN;
+	default:
+		return BRIDGE_SPI_UNANSWERED;
+	}
+}
+
 static enum bridge_reason first_quick(struct work *w, struct session *s, struct quick *q, struct scratch *own)
 {
 	const struct payload *sa = payloads_only(&w->payloads, ISAKMP_SA);
 	const struct payload *nonce = payloads_only(&w->payloads, PAYLOAD_NONCE);
 	struct offer_esp esp;
+	enum bridge_reason reason;
 
 	if (!sa || !nonce || !nonce_keep(&q->nonce_i, nonce->body) || !offer_read_esp(sa->body, 0, &esp))
 		return BRIDGE_MALFORMED;
+	reason = q->by_server ? BRIDGE_RELAYED : look_for_spis(w, sa->body);
+	if (reason != BRIDGE_RELAYED)
+		return reason;
 	if (!keep_proposals(q, sa->body))
 		return BRIDGE_FAILED;
 	memcpy(q->spi_i, esp.spi, SPI_LEN);
 	choose_groups(w, s, q, esp.group > 32 ? 0 : esp.group);
 	first_ids(w, s, q, &own->id);
 	return relay_pfs(w, q, &sa->body, &own->public);
+}
+
+/* Both legs' secrets of PFS, where there is PFS. */
+static bool share_secrets(struct work *w, struct quick *q)
+{
+	for (unsigned leg = 0; leg < LEGS; leg++)
+		if (q->peer[leg].length &&
+		    !work_shared(w, q->group[leg], q->secret[leg], &q->peer[leg], q->shared[leg]))
+			return false;
+	return true;
 }
 
 static enum bridge_reason answer_quick(struct work *w, struct session *s, struct quick *q,
@@ -248,25 +283,34 @@ static enum bridge_reason answer_quick(struct work *w, struct session *s, struct
 
 	if (!sa || !nonce || !nonce_keep(&q->nonce_r, nonce->body) || !offer_read_esp(sa->body, 0, &esp))
 		return BRIDGE_MALFORMED;
+	reason = q->by_server ? look_for_spis(w, sa->body) : BRIDGE_RELAYED;
+	if (reason != BRIDGE_RELAYED)
+		return reason;
 	memcpy(q->spi_r, esp.spi, SPI_LEN);
 	choose_spi(q, esp.proposal);
 	answer_ids(w, s, q);
 	reason = relay_pfs(w, q, &sa->body, &own->public);
-	if (reason == BRIDGE_RELAYED && q->peer[LEG_CLIENT].length &&
-	    !work_shared(w, q->group[LEG_CLIENT], q->secret[LEG_CLIENT], &q->peer[LEG_CLIENT], q->shared))
+	if (reason == BRIDGE_RELAYED && !share_secrets(w, q))
 		reason = BRIDGE_FAILED;
 	if (reason == BRIDGE_RELAYED) /* after a bad public value a good one may still come */
 		OPENSSL_cleanse(q->secret, sizeof q->secret);
 	return reason;
 }
 
-/* The keys that the client's ESP SAs have: the server's have others, and the kernel's must be exchanged. */
+static bool material_of(struct work *w, const struct session *s, const struct quick *q, unsigned leg,
+			const uint8_t *spi, uint8_t out[static KEYS_MATERIAL_LEN])
+{
+	const struct bytes shared = {q->shared[leg], q->peer[leg].length ? dh_length(q->group[leg]) : 0};
+
+	return keys_material(w->bridge->crypto, &s->leg[leg].keys, shared, PROTO_ESP,
+			     (struct bytes){spi, SPI_LEN}, nonce_bytes(&q->nonce_i), nonce_bytes(&q->nonce_r),
+			     out);
+}
+
+/* The keys that the client's ESP SAs have: the server's have those of its own leg, and the kernel's must be exchanged. */
 static bool swap_of(struct work *w, const struct session *s, const struct quick *q)
 {
 	const struct bridge_datagram *d = w->d;
-	const struct keys *keys = &s->leg[LEG_CLIENT].keys;
-	const struct bytes shared = {q->shared,
-				     q->peer[LEG_CLIENT].length ? dh_length(q->group[LEG_CLIENT]) : 0};
 	struct bridge_swap *swap = &w->result->swap;
 
 	memcpy(swap->spi_to_client, q->by_server ? q->spi_r : q->spi_i, SPI_LEN);
@@ -276,12 +320,10 @@ static bool swap_of(struct work *w, const struct session *s, const struct quick 
 	swap->client = w->result->client;
 	swap->server = w->in == LEG_CLIENT ? d->dst : d->src;
 	w->result->actions |= BRIDGE_ACT_SWAP;
-	return keys_material(w->bridge->crypto, keys, shared, PROTO_ESP,
-			     (struct bytes){swap->spi_to_server, SPI_LEN}, nonce_bytes(&q->nonce_i),
-			     nonce_bytes(&q->nonce_r), swap->key_to_server) &&
-	       keys_material(w->bridge->crypto, keys, shared, PROTO_ESP,
-			     (struct bytes){swap->spi_to_client, SPI_LEN}, nonce_bytes(&q->nonce_i),
-			     nonce_bytes(&q->nonce_r), swap->key_to_client);
+	return material_of(w, s, q, LEG_CLIENT, swap->spi_to_server, swap->key_to_server) &&
+	       material_of(w, s, q, LEG_CLIENT, swap->spi_to_client, swap->key_to_client) &&
+	       material_of(w, s, q, LEG_SERVER, swap->spi_to_server, swap->old_to_server) &&
+	       material_of(w, s, q, LEG_SERVER, swap->spi_to_client, swap->old_to_client);
 }
 
 static enum bridge_reason relay_third(struct work *w, const struct session *s, const struct quick *q,
@@ -414,8 +456,10 @@ enum bridge_reason bridge_quick(struct work *w, struct session *s)
 		return BRIDGE_UNEXPECTED;
 	reason = relay_quick(w, s, q, number);
 	/* Before the server's last message to the client: then it has both of its SAs. */
-	if (reason == BRIDGE_RELAYED && number == (q->by_server ? 3 : 2) && !swap_of(w, s, q))
-		reason = BRIDGE_FAILED;
+	if (reason == BRIDGE_RELAYED && number == (q->by_server ? 3 : 2)) {
+		reason = swap_of(w, s, q) ? BRIDGE_RELAYED : BRIDGE_FAILED;
+		OPENSSL_cleanse(q->shared, sizeof q->shared);
+	}
 	if (reason == BRIDGE_RELAYED && w->result->actions & BRIDGE_ACT_SWAP)
 		session_add_child(w->bridge, s, w->result->swap.spi_to_server, w->result->swap.spi_to_client);
 	if (reason == BRIDGE_RELAYED)

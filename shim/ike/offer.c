@@ -17,6 +17,7 @@ enum phase1_attribute { /* RFC 2409 appendix A */
 			ATTRIBUTE_LIFE_DURATION = 12,
 			ATTRIBUTE_KEY_LENGTH = 14,
 };
+enum { ESP_SPI_LEN = 4 };
 enum { IPSEC_ATTRIBUTE_GROUP = 3 }; /* RFC 2407 section 4.5 */
 enum { ATTRIBUTE_SHORT = 0x80 };    /* in its first byte: type and value, no length */
 
@@ -360,31 +361,66 @@ static uint32_t pfs_group(struct cursor c, unsigned transforms)
 	return group;
 }
 
+/* The next ESP proposal with an SPI of four bytes; *in stands at its transforms then. *next: of the cursor, kept by the caller. */
+static bool next_esp(struct cursor *c, uint8_t *next, struct proposal *out, struct cursor *in)
+{
+	while (*next == PAYLOAD_PROPOSAL) {
+		*in = take_payload(c, next);
+		if (c->failed)
+			return false;
+		*out = take_proposal_head(in);
+		if (in->failed)
+			return false;
+		if (out->protocol == PROTO_ESP && out->spi.length == ESP_SPI_LEN)
+			return true;
+	}
+	return false;
+}
+
 bool offer_read_esp(struct bytes body, uint8_t number, struct offer_esp *out)
 {
 	uint8_t next = PAYLOAD_PROPOSAL;
-	struct cursor c;
+	struct cursor c, transforms;
+	struct proposal p;
 
 	if (!begin_sa(body, &c))
 		return false;
-	while (next == PAYLOAD_PROPOSAL) {
-		struct cursor proposal = take_payload(&c, &next);
-
-		if (c.failed)
-			return false;
-		const struct proposal p = take_proposal_head(&proposal);
-
-		if (proposal.failed)
-			return false;
-		if (p.protocol != PROTO_ESP || (number && p.number != number) ||
-		    p.spi.length != sizeof out->spi)
+	while (next_esp(&c, &next, &p, &transforms)) {
+		if (number && p.number != number)
 			continue;
 		out->proposal = p.number;
 		memcpy(out->spi, p.spi.data, sizeof out->spi);
-		out->group = pfs_group(proposal, p.transforms);
+		out->group = pfs_group(transforms, p.transforms);
 		return true;
 	}
 	return false;
+}
+
+static bool has_spi(const uint8_t (*spis)[ESP_SPI_LEN], size_t count, const uint8_t *spi)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!memcmp(spis[i], spi, ESP_SPI_LEN))
+			return true;
+	return false;
+}
+
+size_t offer_esp_spis(struct bytes body, uint8_t out[static OFFER_SPIS_MAX][ESP_SPI_LEN])
+{
+	uint8_t next = PAYLOAD_PROPOSAL;
+	struct cursor c, transforms;
+	struct proposal p;
+	size_t count = 0;
+
+	if (!begin_sa(body, &c))
+		return 0;
+	while (next_esp(&c, &next, &p, &transforms)) {
+		if (has_spi((const uint8_t(*)[ESP_SPI_LEN])out, count, p.spi.data))
+			continue;
+		if (count == OFFER_SPIS_MAX)
+			return OFFER_SPIS_MAX + 1;
+		memcpy(out[count++], p.spi.data, ESP_SPI_LEN);
+	}
+	return count;
 }
 
 static bool set_group(struct cursor transform, uint8_t *body, uint16_t group)

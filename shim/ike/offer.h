@@ -49,6 +49,10 @@ struct offer_esp {
 	uint32_t group;
 };
 bool offer_read_esp(struct bytes body, uint8_t proposal, struct offer_esp *out);
+/* The SPIs of all such proposals, each once, for any of them may be chosen. Their number; OFFER_SPIS_MAX + 1: more than have room;
+ * 0: malformed, or there are none. */
+#define OFFER_SPIS_MAX 16
+size_t offer_esp_spis(struct bytes body, uint8_t out[static OFFER_SPIS_MAX][4]);
 /* Another group of PFS in every transform that names one. False: malformed, or one names it in another form than RFC 2408
  * section 3.3 has for so small a number. */
 bool offer_set_esp_group(uint8_t *body, size_t length, uint16_t group);

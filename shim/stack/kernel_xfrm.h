@@ -6,4 +6,7 @@
 #include <linux/xfrm.h>
 #undef xfrm_stats
 
+/* XFRMA_SA_DIR, one byte, and its values: kernels tell it from 6.10 on; the header of an older one has no name for it. */
+enum { KERNEL_XFRMA_SA_DIR = 33, KERNEL_XFRM_SA_DIR_IN = 1, KERNEL_XFRM_SA_DIR_OUT = 2 };
+
 #endif

@@ -1,4 +1,4 @@
-/* One operation, and one kind of news. */
+/* Two operations, and one kind of news. */
 #include "shim/stack/swap_process.h"
 
 #include "shim/confine.h"
@@ -21,16 +21,19 @@ static void send_answer(const struct swap_answer *answer)
 bool swap_request_sound(const struct swap_request *request)
 {
 	return (unsigned)request->operation < SWAP_OPERATIONS &&
-	       (request->destination.addr_len == 4 || request->destination.addr_len == 16) &&
-	       request->material_length <= SWAP_MATERIAL_MAX;
+	       (request->change.destination.addr_len == 4 || request->change.destination.addr_len == 16) &&
+	       request->change.material_length <= SWAP_MATERIAL_MAX && request->spi_count <= SWAP_LOOK_MAX;
 }
 
 static void answer_one(struct swap *swap, const struct swap_request *request)
 {
 	struct swap_answer answer = {.kind = SWAP_DONE, .sequence = request->sequence};
 
-	answer.error = swap_keys(swap, &request->destination, request->spi, request->material,
-				 request->material_length, &answer.before);
+	if (request->operation == SWAP_DO_KEYS)
+		answer.error = swap_keys(swap, &request->change, &answer.before);
+	else
+		answer.error = swap_look(swap, &request->change.destination, request->spis,
+					 request->spi_count);
 	send_answer(&answer);
 	OPENSSL_cleanse(&answer, sizeof answer);
 }

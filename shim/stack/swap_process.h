@@ -4,20 +4,20 @@
 #ifndef NATSHIM_SHIM_STACK_SWAP_PROCESS_H
 #define NATSHIM_SHIM_STACK_SWAP_PROCESS_H
 
-#include "nfq/endpoint.h"
-#include "shim/ike/esp.h"
+#include "shim/stack/swap.h"
 
-#define SWAP_MATERIAL_MAX 128 /* bytes: KEYS_MATERIAL_LEN */
-
-enum swap_operation { SWAP_DO_KEYS, SWAP_OPERATIONS };
+enum swap_operation {
+	SWAP_DO_KEYS, /* swap_keys(): change */
+	SWAP_DO_LOOK, /* swap_look(): spis towards change.destination */
+	SWAP_OPERATIONS
+};
 
 struct swap_request {
 	enum swap_operation operation;
 	uint32_t sequence; /* comes back with the answer */
-	struct endpoint destination;
-	uint8_t spi[4]; /* network order */
-	uint16_t material_length;
-	uint8_t material[SWAP_MATERIAL_MAX];
+	struct swap_change change;
+	uint8_t spi_count;
+	uint8_t spis[SWAP_LOOK_MAX][4]; /* network order */
 };
 
 enum swap_answer_kind {

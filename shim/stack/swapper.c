@@ -149,7 +149,7 @@ static int await(struct swapper *s, uint32_t sequence, struct swap_answer *answe
 	return -ETIMEDOUT;
 }
 
-static int ask(struct swapper *s, struct swap_request *request, struct swap_answer *answer)
+static int put_question(struct swapper *s, struct swap_request *request, struct swap_answer *answer)
 {
 	int rc;
 
@@ -165,20 +165,22 @@ static int ask(struct swapper *s, struct swap_request *request, struct swap_answ
 	return rc ? rc : answer->error;
 }
 
-int swapper_keys(struct swapper *s, const struct endpoint *destination, const uint8_t spi[static 4],
-		 const uint8_t *material, size_t material_length, struct esp_sa *before)
+/* Whatever the answer is: what was read on the way to it must not wait until something else is there to be read. */
+static int ask(struct swapper *s, struct swap_request *request, struct swap_answer *answer)
 {
-	struct swap_request request = {.operation = SWAP_DO_KEYS,
-				       .destination = *destination,
-				       .material_length = (uint16_t)material_length};
-	struct swap_answer answer = {.kind = SWAP_DONE};
-	int rc;
+	const int rc = put_question(s, request, answer);
 
-	if (material_length > SWAP_MATERIAL_MAX)
-		return -EMSGSIZE;
-	memcpy(request.spi, spi, sizeof request.spi);
-	memcpy(request.material, material, material_length);
-	rc = ask(s, &request, &answer);
+	if (s->added_count)
+		tell(s, SWAPPER_ADDED);
+	return rc;
+}
+
+int swapper_keys(struct swapper *s, const struct swap_change *change, struct esp_sa *before)
+{
+	struct swap_request request = {.operation = SWAP_DO_KEYS, .change = *change};
+	struct swap_answer answer = {.kind = SWAP_DONE};
+	const int rc = change->material_length > SWAP_MATERIAL_MAX ? -EMSGSIZE : ask(s, &request, &answer);
+
 	if (!rc && before)
 		*before = answer.before;
 	OPENSSL_cleanse(&request, sizeof request);
@@ -186,14 +188,22 @@ int swapper_keys(struct swapper *s, const struct endpoint *destination, const ui
 	return rc;
 }
 
+int swapper_look(struct swapper *s, const struct endpoint *destination, const uint8_t (*spis)[4],
+		 size_t count)
+{
+	struct swap_request request = {
+		.operation = SWAP_DO_LOOK, .change.destination = *destination, .spi_count = (uint8_t)count};
+	struct swap_answer answer = {.kind = SWAP_DONE};
+
+	if (count > SWAP_LOOK_MAX)
+		return -E2BIG;
+	memcpy(request.spis, spis, count * sizeof *spis);
+	return ask(s, &request, &answer);
+}
+
 int swapper_fd(const struct swapper *s)
 {
 	return s->socket;
-}
-
-bool swapper_pending(const struct swapper *s)
-{
-	return s->added_count > 0;
 }
 
 /* fn may put questions, in whose time others come in: those are for the next call. */

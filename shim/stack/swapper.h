@@ -19,19 +19,21 @@ int swapper_open(struct swapper **out);
 void swapper_close(struct swapper *swapper);
 
 /* As swap_keys(), and -ETIMEDOUT: no answer, or none is waited for now; -EPIPE: there is no process, or it has just died. */
-int swapper_keys(struct swapper *swapper, const struct endpoint *destination, const uint8_t spi[static 4],
-		 const uint8_t *material, size_t material_length, struct esp_sa *before);
+int swapper_keys(struct swapper *swapper, const struct swap_change *change, struct esp_sa *before);
+/* As swap_look(), and the same; -E2BIG: more SPIs than a question takes. */
+int swapper_look(struct swapper *swapper, const struct endpoint *destination, const uint8_t (*spis)[4],
+		 size_t count);
 
 /* SAs that others have added, as swap_read(). Readable: call swapper_read(). What came in while a question waited makes nothing
- * readable: swapper_pending() says so. -1 when they are gone. */
+ * readable: SWAPPER_ADDED says so. -1 when they are gone. */
 int swapper_fd(const struct swapper *swapper);
-bool swapper_pending(const struct swapper *swapper);
 void swapper_read(struct swapper *swapper, swap_added_fn *fn, void *ctx);
 
-/* What happens unasked. Called from within swapper_keys() and swapper_read(). */
+/* What happens unasked. Called from within swapper_keys(), swapper_look() and swapper_read(). */
 enum swapper_news {
-	SWAPPER_DIED,   /* the process has; another one begins */
-	SWAPPER_BACK,   /* and has begun, or answers again: of SAs that were added meanwhile perhaps nobody has told */
+	SWAPPER_ADDED, /* during a question; call swapper_read(), but not from within fn, as soon as that has been answered */
+	SWAPPER_DIED, /* the process has; another one begins */
+	SWAPPER_BACK, /* and has begun, or answers again: of SAs that were added meanwhile perhaps nobody has told */
 	SWAPPER_SILENT, /* a question got no answer in time */
 	SWAPPER_GONE,   /* and there will be none any more: the keeper has died, too */
 };

@@ -8,16 +8,24 @@
 #include <string.h>
 
 static const struct endpoint nobody = {.addr_len = 4, .addr = {203, 0, 113, 1}};
-static const uint8_t spi[4] = {0, 0, 0x10, 1}, material[128];
+static struct swap_change change(void)
+{
+	return (struct swap_change){
+		.destination = nobody, .spi = {0, 0, 0x10, 1}, .material_length = SWAP_MATERIAL_MAX};
+}
 
 static bool ask_kernel(void *ctx)
 {
-	return swap_keys(ctx, &nobody, spi, material, sizeof material, NULL) == -ESRCH;
+	const struct swap_change c = change();
+
+	return swap_keys(ctx, &c, NULL) == -ESRCH;
 }
 
 static bool ask_process(void *ctx)
 {
-	return swapper_keys(ctx, &nobody, spi, material, sizeof material, NULL) == -ESRCH;
+	const struct swap_change c = change();
+
+	return swapper_keys(ctx, &c, NULL) == -ESRCH;
 }
 
 int main(int argc, char *argv[])

@@ -53,8 +53,9 @@ struct call {
 	size_t nonce_length[2], id_length[2];
 	uint8_t sa[BRIDGE_MESSAGE_MAX]; /* the initiator's */
 	size_t sa_length;
-	uint8_t client_ke[DH_LENGTH_MAX], bridge_ke[DH_LENGTH_MAX]; /* on the client's leg */
-	size_t client_ke_length, bridge_ke_length;                  /* 0: none */
+	uint8_t ke[SIDES][DH_LENGTH_MAX],
+		bridge_ke[SIDES][DH_LENGTH_MAX];          /* of that side, and what it heard */
+	size_t ke_length[SIDES], bridge_ke_length[SIDES]; /* 0: none */
 };
 
 struct session { /* a client, its newest ISAKMP SA */
@@ -535,10 +536,10 @@ static void keep_call(struct call *c, unsigned number, unsigned from, const stru
 		if (find_spi(offered, chosen, c->spi[0]) < 0)
 			find_spi(offered, 0, c->spi[0]);
 	}
-	if (in && from == CLIENT)
-		memcpy(c->client_ke, in->body.data, c->client_ke_length = in->body.length);
-	else if (out && from == SERVER)
-		memcpy(c->bridge_ke, out->body.data, c->bridge_ke_length = out->body.length);
+	if (in)
+		memcpy(c->ke[from], in->body.data, c->ke_length[from] = in->body.length);
+	if (out)
+		memcpy(c->bridge_ke[!from], out->body.data, c->bridge_ke_length[!from] = out->body.length);
 }
 
 static bool may_change(uint8_t type)
@@ -686,35 +687,38 @@ static void require_hash(const struct session *t, unsigned to, const struct call
 	require(same(told->item[0].body, (struct bytes){hash, t->side[to].keys.hash_length}));
 }
 
-/* The secret of PFS as the client has it: where it has sent the public value of ours. */
-static bool pfs_secret(const struct call *c, uint8_t *out)
+/* The secret of PFS as that side has it: where it has sent the public value of ours. */
+static bool pfs_secret(const struct call *c, unsigned side, uint8_t *out)
 {
 	for (unsigned group = 1; group <= 14; group++)
-		if (dh_length(group) && c->client_ke_length == dh_length(group) &&
-		    c->bridge_ke_length == dh_length(group) &&
-		    !memcmp(c->client_ke, own_public(group), c->client_ke_length)) {
-			shared_secret(group, c->bridge_ke, out);
+		if (dh_length(group) && c->ke_length[side] == dh_length(group) &&
+		    c->bridge_ke_length[side] == dh_length(group) &&
+		    !memcmp(c->ke[side], own_public(group), c->ke_length[side])) {
+			shared_secret(group, c->bridge_ke[side], out);
 			return true;
 		}
 	return false;
 }
 
-static void require_material(const struct session *t, const struct call *c, struct bytes shared,
+/* KEYMAT as that side has it. */
+static void require_material(const struct session *t, const struct call *c, unsigned side,
 			     const uint8_t spi[4], const uint8_t *key)
 {
+	uint8_t secret_of_pfs[DH_LENGTH_MAX];
+	const struct bytes shared = {secret_of_pfs, c->ke_length[side]};
 	const struct bytes ni = {c->nonce[0], c->nonce_length[0]}, nr = {c->nonce[1], c->nonce_length[1]};
 	uint8_t material[KEYS_MATERIAL_LEN];
 
-	require(keys_material(known_crypto(), &t->side[CLIENT].keys, shared, 3, (struct bytes){spi, 4}, ni,
-			      nr, material));
+	if (shared.length && !pfs_secret(c, side, secret_of_pfs))
+		return;
+	require(keys_material(known_crypto(), &t->side[side].keys, shared, 3, (struct bytes){spi, 4}, ni, nr,
+			      material));
 	require(!memcmp(material, key, sizeof material));
 }
 
 static void require_swap(const struct world *w, const struct session *t, const struct call *c)
 {
 	const struct bridge_swap *swap = &w->result.swap;
-	uint8_t secret_of_pfs[DH_LENGTH_MAX];
-	struct bytes shared = {secret_of_pfs, c->client_ke_length};
 
 	require(!memcmp(swap->spi_to_client, c->spi[c->by_server], 4));
 	require(!memcmp(swap->spi_to_server, c->spi[!c->by_server], 4));
@@ -723,10 +727,10 @@ static void require_swap(const struct world *w, const struct session *t, const s
 	require(!swap->own_port || c->by_server ||
 		(swap->own_port >= BRIDGE_SHARE_FIRST &&
 		 swap->own_port < BRIDGE_SHARE_FIRST + BRIDGE_SHARE_COUNT));
-	if (c->client_ke_length && !pfs_secret(c, secret_of_pfs))
-		return;
-	require_material(t, c, shared, swap->spi_to_server, swap->key_to_server);
-	require_material(t, c, shared, swap->spi_to_client, swap->key_to_client);
+	require_material(t, c, CLIENT, swap->spi_to_server, swap->key_to_server);
+	require_material(t, c, CLIENT, swap->spi_to_client, swap->key_to_client);
+	require_material(t, c, SERVER, swap->spi_to_server, swap->old_to_server);
+	require_material(t, c, SERVER, swap->spi_to_client, swap->old_to_client);
 }
 
 static void make_id(const struct record *r, uint8_t id[4])

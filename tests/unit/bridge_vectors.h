@@ -23,6 +23,7 @@ struct vector_step {
 	bool swap;
 	uint8_t spi_to_server[4], spi_to_client[4];
 	uint8_t key_to_server[KEYS_MATERIAL_LEN], key_to_client[KEYS_MATERIAL_LEN];
+	uint8_t old_to_server[KEYS_MATERIAL_LEN], old_to_client[KEYS_MATERIAL_LEN];
 };
 struct vector_exchange {
 	char name[64], when[16];
@@ -49,6 +50,16 @@ static inline enum bridge_secret vector_has_secret(void *ctx, const struct endpo
 	return BRIDGE_SECRET_THERE;
 }
 
+static inline enum bridge_spi vector_find_spi(void *ctx, const struct endpoint *destination,
+					      const uint8_t (*spis)[4], size_t count)
+{
+	(void)ctx;
+	(void)destination;
+	(void)spis;
+	(void)count;
+	return BRIDGE_SPI_FREE;
+}
+
 /* What the process with the secrets would say, for the secret "secret". */
 static inline size_t vector_skeyid(void *ctx, const struct endpoint *server, const struct endpoint *client,
 				   uint8_t hash, struct bytes nonce_i, struct bytes nonce_r,
@@ -71,6 +82,7 @@ static inline struct bridge_config vector_config(const char *when, unsigned *ran
 				       .weak_groups = DH_GROUP_BIT(1) | DH_GROUP_BIT(2) | DH_GROUP_BIT(5),
 				       .has_secret = vector_has_secret,
 				       .skeyid = vector_skeyid,
+				       .find_spi = vector_find_spi,
 				       .random = vector_random,
 				       .ctx = random_at};
 	const char *bad;
@@ -108,6 +120,7 @@ static inline void vector_line(struct vector_exchange *x, const char *line)
 	struct vector_step *step = x->steps ? &x->step[x->steps - 1] : NULL;
 	char direction[16], a[ENDPOINT_TEXT_MAX], b[ENDPOINT_TEXT_MAX], dialect[16];
 	char spi_in[16], spi_out[16], key_in[2 * KEYS_MATERIAL_LEN + 1], key_out[2 * KEYS_MATERIAL_LEN + 1];
+	char old_in[2 * KEYS_MATERIAL_LEN + 1], old_out[2 * KEYS_MATERIAL_LEN + 1];
 
 	if (!strncmp(line, "to-", 3)) {
 		step = &x->step[x->steps++];
@@ -130,12 +143,15 @@ static inline void vector_line(struct vector_exchange *x, const char *line)
 		step->out = vector_bytes(line + 4, &step->out_length);
 	} else if (sscanf(line, "expect %23s %u", step->reason, &step->actions) == 2) {
 		return;
-	} else if (sscanf(line, "swap %15s %256s %15s %256s", spi_in, key_in, spi_out, key_out) == 4) {
+	} else if (sscanf(line, "swap %15s %256s %256s %15s %256s %256s", spi_in, key_in, old_in, spi_out,
+			  key_out, old_out) == 6) {
 		step->swap = true;
 		vector_hex(spi_in, step->spi_to_server, 4);
 		vector_hex(spi_out, step->spi_to_client, 4);
 		vector_hex(key_in, step->key_to_server, KEYS_MATERIAL_LEN);
 		vector_hex(key_out, step->key_to_client, KEYS_MATERIAL_LEN);
+		vector_hex(old_in, step->old_to_server, KEYS_MATERIAL_LEN);
+		vector_hex(old_out, step->old_to_client, KEYS_MATERIAL_LEN);
 	} else {
 		abort();
 	}

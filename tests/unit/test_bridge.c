@@ -70,6 +70,8 @@ static void check_swap(const struct vector_step *step)
 	assert_memory_equal(result.swap.spi_to_client, step->spi_to_client, 4);
 	assert_memory_equal(result.swap.key_to_server, step->key_to_server, KEYS_MATERIAL_LEN);
 	assert_memory_equal(result.swap.key_to_client, step->key_to_client, KEYS_MATERIAL_LEN);
+	assert_memory_equal(result.swap.old_to_server, step->old_to_server, KEYS_MATERIAL_LEN);
+	assert_memory_equal(result.swap.old_to_client, step->old_to_client, KEYS_MATERIAL_LEN);
 }
 
 static void check_step(const struct vector_exchange *x, const struct vector_step *step, const char *reason)
@@ -476,6 +478,107 @@ static void no_answer(void **state)
 	bridge_free(bridge);
 }
 
+/* What the kernel has: one SA, or nobody says. */
+static struct {
+	uint8_t spi[4];
+	struct endpoint destination;
+	bool silent;
+	unsigned asked;
+	size_t last_count;
+} kernel;
+
+static enum bridge_spi spi_of_kernel(void *ctx, const struct endpoint *destination, const uint8_t (*spis)[4],
+				     size_t count)
+{
+	(void)ctx;
+	kernel.asked++;
+	kernel.last_count = count;
+	if (kernel.silent)
+		return BRIDGE_SPI_UNKNOWN;
+	for (size_t i = 0; i < count; i++)
+		if (!memcmp(spis[i], kernel.spi, sizeof kernel.spi) &&
+		    endpoint_same_host(destination, &kernel.destination))
+			return BRIDGE_SPI_THERE;
+	return BRIDGE_SPI_FREE;
+}
+
+/* The step at which the client names its SPI, in the exchange's first or a later Quick Mode. */
+static unsigned naming_step(const struct vector_exchange *x, unsigned which)
+{
+	unsigned k = 0;
+
+	while (!(x->step[k].actions & BRIDGE_ACT_EXPECT) || which--)
+		k++;
+	return k;
+}
+
+static struct bridge *beside_kernel(const struct vector_exchange *x)
+{
+	struct bridge_config config = vector_config(x->when, &random_at);
+	struct bridge *bridge;
+
+	memset(&kernel, 0, sizeof kernel);
+	config.find_spi = spi_of_kernel;
+	bridge = bridge_new(&config);
+	assert_non_null(bridge);
+	return bridge;
+}
+
+/* A client that names the SPI of an SA that there is: the server does not hear of it, nothing is expected of that SA, and no
+ * exponentiation is spent. What is not dropped is not asked about again when it is repeated: by then the SA is its own. */
+static void spi_of_another(const struct vector_exchange *x, unsigned which)
+{
+	const unsigned named = naming_step(x, which);
+	struct bridge *bridge = beside_kernel(x);
+	unsigned swap = named;
+	uint64_t cost;
+
+	for (unsigned k = 0; k < named; k++)
+		send_step(bridge, &x->step[k]);
+	assert_int_equal(kernel.asked, which);
+	while (!x->step[swap].swap)
+		swap++;
+	memcpy(kernel.spi, x->step[swap].spi_to_client, sizeof kernel.spi);
+	kernel.destination = x->step[named].src;
+	kernel.destination.port = 0;
+	cost = bridge_stats(bridge).exponentiations;
+	for (unsigned n = 0; n < 2; n++) {
+		send_step(bridge, &x->step[named]);
+		assert_string_equal(bridge_reason_name(result.reason), "spi_taken");
+		assert_int_equal(result.verdict, BRIDGE_DROP);
+		assert_int_equal(result.actions, 0);
+		assert_int_equal(kernel.asked, which + n + 1);
+	}
+	assert_int_equal(bridge_stats(bridge).exponentiations, cost);
+
+	kernel.silent = true;
+	send_step(bridge, &x->step[named]);
+	assert_string_equal(bridge_reason_name(result.reason), "spi_unanswered");
+	assert_int_equal(result.verdict, BRIDGE_DROP);
+	kernel.silent = false;
+
+	kernel.destination.addr[3] ^= 1; /* the same SPI towards another address is another SA */
+	send_step(bridge, &x->step[named]);
+	check_step(x, &x->step[named], "relayed");
+	kernel.destination.addr[3] ^= 1;
+	for (unsigned k = named; k <= swap; k++) {
+		send_step(bridge, &x->step[k]);
+		check_step(x, &x->step[k], k == named ? "repeated" : "relayed");
+	}
+	check_swap(&x->step[swap]);
+	bridge_free(bridge);
+}
+
+static void spis_of_others(void **state)
+{
+	(void)state;
+	spi_of_another(find("3des-sha1-modp1024"), 0);
+	spi_of_another(find("pfs-2"), 0);
+	spi_of_another(find("second-proposal"), 0); /* the last one is chosen: all are looked for */
+	assert_int_equal(kernel.last_count, 2);
+	spi_of_another(find("server-rekeys-pfs-14"), 1); /* the client names it in its answer */
+}
+
 /* Forged first messages from everywhere, and third ones: bounded, and a real client comes through. */
 static void floods(void **state)
 {
@@ -752,6 +855,7 @@ int main(void)
 		cmocka_unit_test(strangers),
 		cmocka_unit_test(without_a_secret),
 		cmocka_unit_test(no_answer),
+		cmocka_unit_test(spis_of_others),
 		cmocka_unit_test(floods),
 		cmocka_unit_test(expires),
 		cmocka_unit_test(no_room),

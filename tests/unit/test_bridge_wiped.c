@@ -141,23 +141,27 @@ static void learn(const struct session *s)
 	}
 	DL_FOREACH(s->quicks, q)
 	{
-		add(q->shared, NEEDLE_LEN, "the shared secret of PFS");
-		for (unsigned leg = 0; leg < LEGS; leg++)
+		for (unsigned leg = 0; leg < LEGS; leg++) {
+			add(q->shared[leg], NEEDLE_LEN, "the shared secret of PFS");
 			add(q->secret[leg], DH_SECRET_LEN, "the secret of PFS' Diffie-Hellman");
+		}
 	}
 }
 
 /* A secret of Diffie-Hellman is over once the keys are made of it. */
 static void check_not_kept(const struct session *s)
 {
-	static const uint8_t nothing[DH_SECRET_LEN];
+	static const uint8_t nothing[DH_LENGTH_MAX];
 	const struct quick *q;
 
 	for (unsigned leg = 0; leg < LEGS && s->passed > 4; leg++)
 		assert_memory_equal(s->leg[leg].secret, nothing, DH_SECRET_LEN);
 	DL_FOREACH(s->quicks, q)
-	for (unsigned leg = 0; leg < LEGS && q->passed > 1; leg++)
+	for (unsigned leg = 0; leg < LEGS && q->passed > 1; leg++) {
 		assert_memory_equal(q->secret[leg], nothing, DH_SECRET_LEN);
+		if (q->passed == QUICK_MESSAGES)
+			assert_memory_equal(q->shared[leg], nothing, DH_LENGTH_MAX);
+	}
 }
 
 static struct vector_exchange *exchanges;
@@ -226,6 +230,8 @@ static void send(struct bridge *bridge, const struct vector_step *step, uint64_t
 	for (size_t at = 0; result.actions & BRIDGE_ACT_SWAP && at < KEYS_MATERIAL_LEN; at += NEEDLE_LEN) {
 		add(result.swap.key_to_client + at, NEEDLE_LEN, "KEYMAT");
 		add(result.swap.key_to_server + at, NEEDLE_LEN, "KEYMAT");
+		add(result.swap.old_to_client + at, NEEDLE_LEN, "KEYMAT");
+		add(result.swap.old_to_server + at, NEEDLE_LEN, "KEYMAT");
 	}
 }
 

@@ -316,6 +316,27 @@ static void bounds(void **state)
 	assert_int_equal(in_set, 0);
 }
 
+/* The SA that came under the expected SPI is another's: his packets go on at once, as they are, and no more of them come up. */
+static void of_another(void **state)
+{
+	(void)state;
+	holding_expect(holding, &client, spi);
+	assert_int_equal(send_to(&client, sealed, 1, NULL), NFQ_HELD);
+	assert_int_equal(send_to(&client, sealed, 2, NULL), NFQ_HELD);
+	holding_refused(holding, &stranger, spi);
+	assert_int_equal(released_count, 0);
+	holding_refused(holding, &client, spi);
+	assert_int_equal(released_count, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(released[i].verdict, NFQ_AS_IT_WAS);
+		assert_memory_equal(released[i].data + AROUND, sealed, esp_length);
+	}
+	assert_int_equal(in_set, 0);
+	assert_int_equal(send_to(&client, sealed, 3, NULL), NFQ_AS_IT_WAS);
+	holding_refused(holding, &client, spi); /* a second time is nothing */
+	assert_int_equal(in_set, 0);
+}
+
 static void not_started(void **state)
 {
 	struct holding *idle = holding_new(NULL, iv_of_the_vector, NULL);
@@ -335,6 +356,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(ready_later, begin, end),
 		cmocka_unit_test_setup_teardown(not_for_ever, begin, end),
 		cmocka_unit_test_setup_teardown(bounds, begin, end),
+		cmocka_unit_test_setup_teardown(of_another, begin, end),
 		cmocka_unit_test_setup_teardown(not_started, begin, end),
 	};
 

@@ -72,9 +72,40 @@ static void other_forms(void **state)
 	assert_false(set_group(changed, sizeof changed, 14, out));
 }
 
+/* Both SPIs; one that stands twice is said once; and how many there is room for. */
+static void spis(void **state)
+{
+	enum { HEAD = 8, SECOND = 52, SPI = 8, PROPOSAL = 24, MANY = OFFER_SPIS_MAX + 1 };
+	uint8_t changed[sizeof whole], many[HEAD + MANY * PROPOSAL], found[OFFER_SPIS_MAX][4];
+
+	(void)state;
+	assert_int_equal(offer_esp_spis((struct bytes){whole, sizeof whole}, found), 2);
+	assert_memory_equal(found[0], "\xaa\xbb\xcc\xdd", 4);
+	assert_memory_equal(found[1], "\x11\x22\x33\x44", 4);
+	memcpy(changed, whole, sizeof whole);
+	memcpy(changed + SECOND + SPI, "\xaa\xbb\xcc\xdd", 4);
+	assert_int_equal(offer_esp_spis((struct bytes){changed, sizeof changed}, found), 1);
+	changed[3] = 2;
+	assert_int_equal(offer_esp_spis((struct bytes){changed, sizeof changed}, found), 0);
+
+	memcpy(many, whole, HEAD);
+	for (unsigned i = 0; i < MANY; i++) {
+		uint8_t *proposal = many + HEAD + (size_t)i * PROPOSAL;
+
+		memcpy(proposal, whole + SECOND, PROPOSAL);
+		proposal[0] = i + 1 < MANY ? 2 : 0;
+		proposal[SPI] = (uint8_t)i;
+	}
+	assert_int_equal(offer_esp_spis((struct bytes){many, sizeof many}, found), OFFER_SPIS_MAX + 1);
+	many[HEAD + SPI] = 1; /* two are alike now */
+	assert_int_equal(offer_esp_spis((struct bytes){many, sizeof many}, found), OFFER_SPIS_MAX);
+	assert_int_equal(found[OFFER_SPIS_MAX - 1][0], OFFER_SPIS_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(spis),
 		cmocka_unit_test(everywhere),
 		cmocka_unit_test(cut),
 		cmocka_unit_test(other_forms),

@@ -1,8 +1,11 @@
 /* shim/stack/swap against a kernel with IPsec, in a network namespace of its own: other keys and a later sequence number, and
- * nothing else. Skipped where the kernel has no ESP; tests/vm/test_xfrm runs it in one that has. */
+ * nothing else; an SA with other keys than were expected, or that the kernel would not take back, is as it was. Skipped where the kernel has no ESP; tests/vm/test_xfrm runs it in one that has. */
 #include "shim/stack/swap.h"
 
+#include "shim/stack/kernel_xfrm.h"
+
 #include <errno.h>
+#include <linux/netlink.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,6 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -20,8 +26,46 @@
 
 static bool capable;
 static struct swap *swap;
-static const uint8_t spi[4] = {0, 0, 0x10, 0x01};
+static const uint8_t spi[1][4] = {{0, 0, 0x10, 0x01}};
 static struct endpoint client;
+
+/* What happens to the additions that go out, in this order; what the kernel then says is its own word. */
+enum fault {
+	NOTHING,
+	SPOIL, /* it is none for ESP any more: the kernel refuses it */
+	FLUSH, /* the SA's owner deletes it just before */
+};
+static struct {
+	enum fault fault[4];
+	unsigned additions;
+} faults;
+
+static void run(const char *command);
+
+static void meet_fault(struct nlmsghdr *addition)
+{
+	struct xfrm_usersa_info *info = NLMSG_DATA(addition);
+	const unsigned n = faults.additions++;
+
+	if (n >= sizeof faults.fault / sizeof *faults.fault)
+		return;
+	if (faults.fault[n] == SPOIL)
+		info->id.proto = 0;
+	if (faults.fault[n] == FLUSH)
+		run("ip xfrm state flush");
+}
+
+/* In place of the C library's. */
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+	for (size_t i = 0; i < message->msg_iovlen; i++) {
+		struct nlmsghdr *header = message->msg_iov[i].iov_base;
+
+		if (message->msg_iov[i].iov_len >= sizeof *header && header->nlmsg_type == XFRM_MSG_NEWSA)
+			meet_fault(header);
+	}
+	return syscall(SYS_sendmsg, fd, message, flags);
+}
 
 /* What a command prints; the caller frees it. */
 static char *output(const char *command)
@@ -52,6 +96,7 @@ static void begin(void)
 static int finish(void **state)
 {
 	(void)state;
+	memset(&faults, 0, sizeof faults);
 	if (!swap)
 		return 0;
 	swap_close(swap);
@@ -59,18 +104,29 @@ static int finish(void **state)
 	return system("ip xfrm state flush; ip xfrm policy flush");
 }
 
-static void material(uint8_t out[36])
+/* From the keys of the SA above to others. */
+static struct swap_change a_change(bool outbound)
 {
-	memset(out, 0x44, 16);
-	memset(out + 16, 0x33, 20);
+	struct swap_change c = {.destination = client, .outbound = outbound, .material_length = 36};
+
+	memcpy(c.spi, spi[0], sizeof c.spi);
+	memset(c.expected, 0x22, 16);
+	memset(c.expected + 16, 0x11, 20);
+	memset(c.material, 0x44, 16);
+	memset(c.material + 16, 0x33, 20);
+	return c;
+}
+
+static int try_to_give(struct esp_sa *before)
+{
+	const struct swap_change c = a_change(true);
+
+	return swap_keys(swap, &c, before);
 }
 
 static void give(struct esp_sa *before)
 {
-	uint8_t keys[36];
-
-	material(keys);
-	assert_int_equal(swap_keys(swap, &client, spi, keys, sizeof keys, before), 0);
+	assert_int_equal(try_to_give(before), 0);
 }
 
 static void expect(const char *text, const char *wanted)
@@ -162,15 +218,150 @@ static void counters_stay(void **state)
 
 static void none_there(void **state)
 {
-	uint8_t keys[36];
+	struct swap_change c;
 
 	(void)state;
 	begin();
-	material(keys);
-	assert_int_equal(swap_keys(swap, &client, spi, keys, sizeof keys, NULL), -ESRCH);
+	c = a_change(true);
+	assert_int_equal(swap_keys(swap, &c, NULL), -ESRCH);
 	run("ip xfrm state add " SA " mode transport " KEYS);
-	assert_int_equal(swap_keys(swap, &client, spi, keys, 35, NULL), -EMSGSIZE);
-	assert_int_equal(swap_keys(swap, &client, spi, keys, 36, NULL), 0);
+	c.material_length = 35;
+	assert_int_equal(swap_keys(swap, &c, NULL), -EMSGSIZE);
+	c.material_length = 36;
+	assert_int_equal(swap_keys(swap, &c, NULL), 0);
+}
+
+static const char *const show_all = "ip -d xfrm state; ip xfrm state count";
+
+/* Whoever named its SPI: an SA with other keys is somebody else's, and is not touched. */
+static void keys_of_another(void **state)
+{
+	static const unsigned wrong[] = {0, 15, 16, 35}; /* first and last byte of either key */
+	char *was, *is;
+
+	(void)state;
+	begin();
+	run("ip xfrm state add " SA " reqid 7 mode transport replay-window 32 replay-oseq 100 " KEYS);
+	was = output(show_all);
+	for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		struct swap_change c = a_change(true);
+		struct esp_sa before = {.key_length = 0};
+
+		c.expected[wrong[i]] ^= 1;
+		assert_int_equal(swap_keys(swap, &c, &before), -EKEYREJECTED);
+		assert_int_equal(before.key_length, 0); /* nor does anybody hear of its keys */
+		is = output(show_all);
+		assert_string_equal(is, was);
+		free(is);
+	}
+	assert_int_equal(faults.additions, 0); /* not for a moment */
+	free(was);
+	give(NULL);
+}
+
+/* One key for both, and a salt at its end. */
+static void aead(void **state)
+{
+	struct swap_change c = a_change(true);
+	char *is;
+
+	(void)state;
+	begin();
+	run("ip xfrm state add " SA " mode transport aead 'rfc4106(gcm(aes))' "
+	    "0x2222222222222222222222222222222211111111 128");
+	c.expected[19] ^= 1;
+	assert_int_equal(swap_keys(swap, &c, NULL), -EKEYREJECTED);
+	c.expected[19] ^= 1;
+	assert_int_equal(swap_keys(swap, &c, NULL), 0);
+	is = output("ip -d xfrm state");
+	expect(is, "0x4444444444444444444444444444444433333333");
+	free(is);
+}
+
+/* What is received with has no number of its own: from Linux 6.10 on the kernel refuses one that says so. */
+static void inbound(void **state)
+{
+	struct swap_change c = a_change(false);
+	char *is;
+
+	(void)state;
+	begin();
+	run("ip xfrm state add " SA " mode transport replay-window 32 replay-seq 7 " KEYS);
+	assert_int_equal(swap_keys(swap, &c, NULL), 0);
+	is = output("ip -d xfrm state");
+	expect(is, "seq 0x7, oseq 0x0,");
+	expect(is, "0x44444444444444444444444444444444");
+	free(is);
+}
+
+static void looks(void **state)
+{
+	const uint8_t spis[3][4] = {{0, 0, 0x20, 1}, {0, 0, 0x20, 2}, {0, 0, 0x10, 1}};
+	struct endpoint other;
+
+	(void)state;
+	begin();
+	assert_true(endpoint_parse("198.51.100.8", &other));
+	assert_int_equal(swap_look(swap, &client, spis, 3), 0);
+	run("ip xfrm state add " SA " mode transport " KEYS);
+	assert_int_equal(swap_look(swap, &client, spis, 2), 0);
+	assert_int_equal(swap_look(swap, &client, spis, 3), -EEXIST);
+	assert_int_equal(swap_look(swap, &other, spis, 3), 0);
+	run("ip xfrm state flush; ip xfrm state allocspi src 203.0.113.1 dst 198.51.100.7 proto esp min "
+	    "0x1001 max 0x1001 > /dev/null");
+	assert_int_equal(swap_look(swap, &client, spis, 3), -EEXIST);
+}
+
+static void expect_as_it_was(const char *was)
+{
+	char *is = output("ip -d xfrm state | sed -e 's/oseq 0x[0-9a-f]*/oseq N/'");
+
+	assert_string_equal(is, was);
+	free(is);
+}
+
+/* The kernel refuses what it is asked to take: before the SA is deleted; and then, which it must not do; and the old one, too. */
+static void refused(void **state)
+{
+	static const struct {
+		enum fault fault[4]; /* trial, addition, the old one */
+		unsigned additions;
+		int outcome;
+	} cases[] = {
+		{{SPOIL}, 1, -EINVAL},
+		{{NOTHING, SPOIL}, 3, -EINVAL},
+		{{NOTHING, SPOIL, SPOIL}, 3, -ENOTRECOVERABLE},
+	};
+
+	(void)state;
+	begin();
+	for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char *was;
+
+		run("ip xfrm state flush; ip xfrm state add " SA
+		    " reqid 7 mode transport replay-window 32 replay-oseq 100 replay-seq 7 " KEYS);
+		was = output("ip -d xfrm state | sed -e 's/oseq 0x[0-9a-f]*/oseq N/'");
+		memset(&faults, 0, sizeof faults);
+		memcpy(faults.fault, cases[i].fault, sizeof faults.fault);
+		assert_int_equal(try_to_give(NULL), cases[i].outcome);
+		expect_as_it_was(cases[i].outcome == -ENOTRECOVERABLE ? "" : was);
+		assert_int_equal(faults.additions, cases[i].additions);
+		free(was);
+	}
+}
+
+/* Whose owner deletes it meanwhile: there is none afterwards either, at whichever point that was. */
+static void ends_meanwhile(void **state)
+{
+	(void)state;
+	begin();
+	for (unsigned i = 0; i < 2; i++) {
+		run("ip xfrm state add " SA " mode transport " KEYS);
+		memset(&faults, 0, sizeof faults);
+		faults.fault[i] = FLUSH;
+		assert_int_equal(try_to_give(NULL), -ESRCH);
+		expect_as_it_was("");
+	}
 }
 
 struct heard {
@@ -234,6 +425,12 @@ int main(void)
 		cmocka_unit_test_teardown(last_number, finish),
 		cmocka_unit_test_teardown(counters_stay, finish),
 		cmocka_unit_test_teardown(none_there, finish),
+		cmocka_unit_test_teardown(keys_of_another, finish),
+		cmocka_unit_test_teardown(aead, finish),
+		cmocka_unit_test_teardown(inbound, finish),
+		cmocka_unit_test_teardown(looks, finish),
+		cmocka_unit_test_teardown(refused, finish),
+		cmocka_unit_test_teardown(ends_meanwhile, finish),
 		cmocka_unit_test_teardown(too_many_to_tell, finish),
 	};
 

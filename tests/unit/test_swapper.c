@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "shim/clock.h"
+#include "shim/helper.h"
 #include "shim/stack/swap_process.h"
 #include "shim/stack/swapper.h"
 
@@ -15,10 +16,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 #include <unistd.h>
 
-static const uint8_t spi[4] = {0, 0, 0x10, 1}, material[SWAP_MATERIAL_MAX];
+static const uint8_t spi[1][4] = {{0, 0, 0x10, 1}};
 static struct endpoint somebody;
 static struct swapper *swapper;
 static unsigned heard[SWAPPER_GONE + 1];
@@ -52,7 +55,10 @@ static int ask(void)
 {
 	if (!swapper)
 		skip();
-	return swapper_keys(swapper, &somebody, spi, material, sizeof material, NULL);
+	const struct swap_change change = {
+		.destination = somebody, .spi = {0, 0, 0x10, 1}, .material_length = SWAP_MATERIAL_MAX};
+
+	return swapper_keys(swapper, &change, NULL);
 }
 
 /* The first child of a process. */
@@ -81,17 +87,21 @@ static pid_t worker(void)
 
 static void test_refuses(void **state)
 {
-	struct swap_request request = {
-		.operation = SWAP_DO_KEYS, .destination = somebody, .material_length = 128};
+	struct swap_request request = {.operation = SWAP_DO_KEYS,
+				       .change = {.destination = somebody, .material_length = 128},
+				       .spi_count = SWAP_LOOK_MAX};
 
 	(void)state;
 	assert_true(swap_request_sound(&request));
-	request.material_length++;
+	request.spi_count++;
 	assert_false(swap_request_sound(&request));
-	request.material_length = 0;
-	request.destination.addr_len = 5;
+	request.spi_count = 0;
+	request.change.material_length++;
 	assert_false(swap_request_sound(&request));
-	request.destination.addr_len = 16;
+	request.change.material_length = 0;
+	request.change.destination.addr_len = 5;
+	assert_false(swap_request_sound(&request));
+	request.change.destination.addr_len = 16;
 	assert_true(swap_request_sound(&request));
 	request.operation = SWAP_OPERATIONS;
 	assert_false(swap_request_sound(&request));
@@ -101,8 +111,13 @@ static void test_answers(void **state)
 {
 	(void)state;
 	assert_int_equal(ask(), -ESRCH);
-	assert_int_equal(swapper_keys(swapper, &somebody, spi, material, sizeof material + 1, NULL),
+	assert_int_equal(swapper_keys(swapper,
+				      &(struct swap_change){.destination = somebody,
+							    .material_length = SWAP_MATERIAL_MAX + 1},
+				      NULL),
 			 -EMSGSIZE);
+	assert_int_equal(swapper_look(swapper, &somebody, spi, 1), 0);
+	assert_int_equal(swapper_look(swapper, &somebody, spi, SWAP_LOOK_MAX + 1), -E2BIG);
 	somebody.addr_len = 7; /* not even answered: it waits, and then not at all for a while */
 	assert_int_equal(ask(), -ETIMEDOUT);
 	assert_int_equal(heard[SWAPPER_SILENT], 1);
@@ -119,6 +134,57 @@ static void await_news(enum swapper_news news)
 		swapper_read(swapper, NULL, NULL);
 	}
 	assert_int_equal(heard[news], 1);
+}
+
+/* The processes' end of the socket. */
+static int far_end(void)
+{
+	const int process = pidfd_open(worker(), 0);
+	const int fd = process < 0 ? -1 : pidfd_getfd(process, HELPER_FD, 0);
+
+	close(process);
+	return fd;
+}
+
+static unsigned added;
+
+static void count_added(void *ctx, const struct endpoint *destination, const uint8_t of[static 4])
+{
+	(void)ctx;
+	assert_true(endpoint_same_host(destination, &somebody));
+	assert_memory_equal(of, spi[0], 4);
+	added++;
+}
+
+/* An SA that is told of while a question waits, or before it: nothing is readable afterwards, so that whoever watches must be told,
+ * whatever the answer was, of each that came in since. */
+static void test_added_meanwhile(void **state)
+{
+	struct swap_answer told = {.kind = SWAP_ADDED, .destination = somebody};
+	struct pollfd ready;
+	int fd;
+
+	(void)state;
+	assert_int_equal(ask(), -ESRCH);
+	assert_int_equal(heard[SWAPPER_ADDED], 0);
+	fd = far_end();
+	if (fd < 0)
+		skip(); /* not root */
+	memcpy(told.spi, spi[0], sizeof told.spi);
+	ready = (struct pollfd){.fd = swapper_fd(swapper), .events = POLLIN};
+	added = 0;
+	for (unsigned i = 1; i <= 2; i++) {
+		assert_int_equal(send(fd, &told, sizeof told, 0), sizeof told);
+		assert_int_equal(i == 1 ? ask() : swapper_look(swapper, &somebody, spi, 1),
+				 i == 1 ? -ESRCH : 0);
+		assert_int_equal(heard[SWAPPER_ADDED], i);
+		assert_int_equal(poll(&ready, 1, 0), 0);
+		swapper_read(swapper, count_added, NULL);
+		assert_int_equal(added, i);
+	}
+	assert_int_equal(ask(), -ESRCH);
+	assert_int_equal(heard[SWAPPER_ADDED], 2);
+	close(fd);
 }
 
 static void test_dies(void **state)
@@ -169,6 +235,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_refuses, begin, finish),
 		cmocka_unit_test_setup_teardown(test_answers, begin, finish),
+		cmocka_unit_test_setup_teardown(test_added_meanwhile, begin, finish),
 		cmocka_unit_test_setup_teardown(test_dies, begin, finish),
 		cmocka_unit_test_setup_teardown(test_stops, begin, finish),
 		cmocka_unit_test_setup_teardown(test_all_gone, begin, finish),

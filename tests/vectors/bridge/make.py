@@ -12,7 +12,7 @@ then a Diffie-Hellman secret each time that it sends a public value.
     in HEX
     out HEX | out pass | out drop
     expect REASON ACTIONS
-    swap SPI_TO_SERVER KEYMAT SPI_TO_CLIENT KEYMAT
+    swap SPI_TO_SERVER KEYMAT_CLIENT KEYMAT_SERVER SPI_TO_CLIENT KEYMAT_CLIENT KEYMAT_SERVER
 """
 import hashlib
 import ipaddress
@@ -324,12 +324,11 @@ class Exchange:
             bad = [(kind, bytes(len(body)) if kind == ike1.KE else body) for kind, body in two[0]]
             self.step(r, self.sealed(r, ike1.QUICK, self.hashed(r, msgid, bad, ni), msgid, ivs[r])[0], "drop", "bad_ke")
         self.pair(r, ike1.QUICK, msgid, *two, ni, ivs, SWAP if r == "server" else EXPECT)
-        shared = own["client"].shared(peer["client"].public) if self.pfs else b""
         if r == "server":
-            self.swap(shared, spi, ni, nr)
+            self.swap(peer, own, spi, ni + nr)
         self.third(i, msgid, ni, nr, ivs, READY | (SWAP if i == "server" else 0))
         if i == "server":
-            self.swap(shared, spi, ni, nr)
+            self.swap(peer, own, spi, ni + nr)
         return self
 
     def third(self, sender, msgid, ni, nr, ivs, actions):
@@ -340,14 +339,22 @@ class Exchange:
             made[leg], ivs[leg] = self.sealed(leg, ike1.QUICK, [(ike1.HASH, tag)], msgid, ivs[leg])
         self.step(sender, made[sender], made[self.other(sender)], actions=actions)
 
-    def swap(self, shared, spi, ni, nr):
-        keys, parts, self.spi = self.keys["client"], [], spi
+    def keymat(self, leg, shared, spi, nonces):
+        """RFC 2409 section 5.5, the long form."""
+        keys, material, block = self.keys[leg], b"", b""
+        while len(material) < 128:
+            block = ike1.prf(keys.hash_name, keys.skeyid_d, block + shared + b"\3" + spi + nonces)
+            material += block
+        return material[:128]
+
+    def swap(self, peer, own, spi, nonces):
+        """Each SA: what the client has, and what the server has; with PFS each leg has a secret of its own."""
+        parts, self.spi = [], spi
         for one in (spi["server"], spi["client"]):
-            material, block = b"", b""
-            while len(material) < 128:
-                block = ike1.prf(keys.hash_name, keys.skeyid_d, block + shared + b"\3" + one + ni + nr)
-                material += block
-            parts += [one.hex(), material[:128].hex()]
+            parts.append(one.hex())
+            for leg in ("client", "server"):
+                shared = own[leg].shared(peer[leg].public) if self.pfs else b""
+                parts.append(self.keymat(leg, shared, one, nonces).hex())
         self.lines.append("swap " + " ".join(parts))
 
 
