@@ -285,17 +285,8 @@ void files_on_saved(struct files *files, files_saved_fn *saved, void *ctx)
 	files->ctx = ctx;
 }
 
-static int gone(struct files *files)
-{
-	close(files->socket);
-	files->socket = -1;
-	return -EPIPE;
-}
-
 static int send_request(struct files *files, struct request *request, int fd)
 {
-	if (files->socket < 0)
-		return -EPIPE;
 	request->sequence = ++files->sequence;
 	return send_message(files->socket, request, sizeof *request, fd, MSG_DONTWAIT);
 }
@@ -332,18 +323,17 @@ int files_append(struct files *files, enum files_target target, const char *line
 	return send_request(files, &request, -1);
 }
 
-/* 1 with an answer, 0: none there, or -EPIPE. */
+/* 1 with an answer, 0: none there, or -EPIPE, and that again each time: the socket stays open and readable, so that whoever watches it
+ * learns of the process' end even if a question was the first to meet it. */
 static int next_answer(struct files *files, struct answer *answer, int *fd)
 {
 	ssize_t got;
 
-	if (files->socket < 0)
-		return -EPIPE;
 	got = receive_message(files->socket, answer, sizeof *answer, fd, MSG_DONTWAIT);
 	if (got == -EAGAIN)
 		return 0;
 	if (got <= 0)
-		return gone(files);
+		return -EPIPE;
 	answer->text[CONFIG_ERROR_MAX - 1] = '\0';
 	if ((answer->operation == SAVE || answer->operation == APPEND) && files->saved &&
 	    answer->target < FILES_TARGETS)

@@ -1,4 +1,4 @@
-/* The process that has the file system: an answer that is late is never taken for that to a later question. */
+/* The process that has the file system: an answer that is late is never taken for that to a later question, and its end is told. */
 #include "shim/files.h"
 
 #include <errno.h>
@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -157,6 +158,32 @@ static void saving_between_questions(void **state)
 	assert_int_equal(saved[FILES_BRIDGED], 0);
 }
 
+static void kill_process(int signal_number)
+{
+	(void)signal_number;
+	kill(process, SIGKILL);
+}
+
+/* It dies while a question waits; whoever watches the socket learns of it all the same, and each time that he looks. */
+static void its_end_is_told(void **state)
+{
+	struct pollfd ready = {.fd = files_fd(files), .events = POLLIN};
+
+	(void)state;
+	assert_int_equal(files_read(files), 0);
+	stop_process();
+	signal(SIGALRM, kill_process);
+	assert_return_code(setitimer(ITIMER_REAL, &(struct itimerval){.it_value = {.tv_usec = 50000}}, NULL),
+			   0);
+	assert_false(files_find_interface(files, "lo"));
+	ready.revents = 0;
+	assert_int_equal(poll(&ready, 1, 0), 1);
+	assert_int_equal(ready.revents & POLLNVAL, 0);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(files_read(files), -EPIPE);
+	assert_int_equal(files_append(files, FILES_BRIDGED, "x\n"), -EPIPE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -164,6 +191,7 @@ int main(void)
 		cmocka_unit_test(a_late_answer_is_not_that_to_the_next_question),
 		cmocka_unit_test(a_late_configuration_is_not_read),
 		cmocka_unit_test(saving_between_questions),
+		cmocka_unit_test(its_end_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, open_all, close_all);
