@@ -682,6 +682,29 @@ static void a_cookie_proves_only_whom_it_was_sent_to(void **state)
 	ike_table_free(table);
 }
 
+/* He has the answer to an exchange of his own, then repeats its first message in another's name: the answer that the server
+ * repeats, to the other one, says nothing that he does not know. Nor is he known by another port than the one it came to. */
+static void a_repeated_answer_proves_nobody(void **state)
+{
+	static const char attacker[] = "192.0.2.66:500", other_port[] = "192.0.2.66:501", victim[] = "198.51.100.8:500";
+	struct ike_table *table = new_table();
+	struct message m1 = first(1, VENDOR_APPLE), m2 = answer(1, 5), m3 = third(1, 5);
+
+	(void)state;
+	to_server(table, 0, attacker, &m1);
+	to_client(table, 0, attacker, &m2);
+	m1 = first(1, VENDOR_APPLE), m2 = answer(1, 5);
+	to_server(table, 0, victim, &m1);
+	to_client(table, 0, victim, &m2);
+	assert_int_equal(to_server(table, 0, victim, &m3).actions, 0);
+	assert_true(server_offers(table, 0, victim, 2, VENDOR_RFC_3947));
+	m3 = third(1, 5);
+	assert_int_equal(to_server(table, 0, other_port, &m3).actions, 0);
+	m3 = third(1, 5);
+	assert_int_equal(to_server(table, 0, attacker, &m3).actions, IKE_ACT_REMEMBER_PEER);
+	ike_table_free(table);
+}
+
 enum { FEW = 100 };
 
 static void flood(struct ike_table *table, uint64_t now, enum vendor vendor)
@@ -862,6 +885,7 @@ int main(void)
 		cmocka_unit_test(a_peer_that_has_learned_the_rfc),
 		cmocka_unit_test(forged_messages_unlearn_nobody),
 		cmocka_unit_test(a_cookie_proves_only_whom_it_was_sent_to),
+		cmocka_unit_test(a_repeated_answer_proves_nobody),
 		cmocka_unit_test(a_flood_does_not_make_a_neighbour_an_old_client),
 		cmocka_unit_test(a_flood_does_not_hide_a_neighbour),
 		cmocka_unit_test(an_aggressive_client_is_known_where_it_floated),

@@ -231,6 +231,8 @@ static void test_only_l2tp_road_warriors(void **state)
 		if (i == 4)
 			sa.upper_protocol = 6;
 		session_sa(t, T0, &sa, 0);
+		assert_int_equal(session_stats(t).sessions, 0);
+		assert_int_equal(session_stats(t).sas, 0);
 		session_sa_gone(t, T0, &sa);
 	}
 	assert_int_equal(session_stats(t).sessions, 0);
@@ -852,6 +854,69 @@ static void test_dump_does_not_raise_the_dead(void **state)
 	session_table_free(t);
 }
 
+/* SPIs are chosen by each host for itself: the one that is gone is not another host's. */
+static void test_the_same_spi_at_another_host(void **state)
+{
+	struct session_table *t = new_table();
+	struct sa_info in = sa_of("198.51.100.8:4500", 1701, 0x10, false);
+
+	(void)state;
+	connect_client(t, T0, A, 1701, 0x10);
+	session_dump_begin(t);
+	gone(t, T0 + 1, A, 0x10);
+	in.dumped = true;
+	session_sa(t, T0 + 2, &in, 0);
+	session_dump_end(t, T0 + 3);
+	assert_int_equal(session_stats(t).sas, 1);
+	session_table_free(t);
+}
+
+/* The stack's answer to an end that is over comes while another session, in the same place of the table, is being ended. */
+static void test_a_late_answer_means_nobody_else(void **state)
+{
+	struct session_table *t = new_table();
+	const struct endpoint one = at(A), other = at(B);
+	struct log log;
+
+	(void)state;
+	connect_client(t, T0, A, 1701, 0x10);
+	drain(t, T0, &log);
+	session_drop(t, T0, &one);
+	drain(t, T0, &log);
+	const uint64_t old = first_of(&log, SESSION_END)->id;
+
+	gone(t, T0 + 1, A, 0x10);
+	drain(t, T0 + 1, &log);
+	connect_client(t, T0 + 2, B, 1701, 0x20);
+	drain(t, T0 + 2, &log);
+	session_drop(t, T0 + 2, &other);
+	drain(t, T0 + 2, &log);
+	assert_int_equal((uint32_t)first_of(&log, SESSION_END)->id, (uint32_t)old);
+	session_end_result(t, T0 + 3, old, -5, "late");
+	assert_int_equal(view(t, T0 + 3, B).state, SESSION_ENDING);
+	assert_int_equal(session_stats(t).failures, 0);
+	session_table_free(t);
+}
+
+/* Who has said goodbye is not kept by what still comes of him. */
+static void test_life_does_not_take_a_close_back(void **state)
+{
+	struct session_table *t = new_table();
+	struct log log;
+
+	(void)state;
+	connect_client(t, T0, A, 49152, 0x10);
+	l2tp(t, T0, "198.51.100.7:49152", SESSION_L2TP_CLOSE);
+	session_tick(t, T0 + SECOND);
+	drain(t, T0 + SECOND, &log);
+	assert_int_equal(first_of(&log, SESSION_END)->reason, SESSION_CLOSED);
+	alive(t, T0 + 2 * SECOND, A, 0);
+	sample(t, T0 + 2 * SECOND, A, 49152, 0x10, 5, 5);
+	assert_int_equal(view(t, T0 + 2 * SECOND, A).state, SESSION_ENDING);
+	assert_int_equal(session_stats(t).kept, 0);
+	session_table_free(t);
+}
+
 /* More ends during one dump than are remembered: what it shows anew waits for the next dump. */
 static void test_dump_amid_many_ends(void **state)
 {
@@ -1109,6 +1174,9 @@ int main(void)
 		cmocka_unit_test(test_life_takes_an_end_back),
 		cmocka_unit_test(test_dump_sweeps),
 		cmocka_unit_test(test_dump_does_not_raise_the_dead),
+		cmocka_unit_test(test_the_same_spi_at_another_host),
+		cmocka_unit_test(test_a_late_answer_means_nobody_else),
+		cmocka_unit_test(test_life_does_not_take_a_close_back),
 		cmocka_unit_test(test_dump_amid_many_ends),
 		cmocka_unit_test(test_nat_mapping_moves),
 		cmocka_unit_test(test_keep_warm),
