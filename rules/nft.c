@@ -503,7 +503,7 @@ static int try_item(struct rules_nft *nft, uint32_t table_flags, const struct ru
 int rules_nft_probe(struct rules_nft *nft, struct rules_features *out, char error[static RULES_ERROR_MAX])
 {
 	const struct rules_item queue = {.kind = ITEM_QUEUE}, secpath = {.kind = ITEM_SECPATH, .value = 1},
-				fib = {.kind = ITEM_DADDR_LOCAL},
+				fib = {.kind = ITEM_DADDR_LOCAL}, defragment = {.kind = ITEM_DEFRAGMENT},
 				limit = {.kind = ITEM_OVER4, .name = PROBE_SET, .value = 1, .burst = 1};
 	const struct rules_message *failed;
 	struct rules_batch batch;
@@ -522,5 +522,6 @@ int rules_nft_probe(struct rules_nft *nft, struct rules_features *out, char erro
 	out->secpath = try_item(nft, 0, &secpath, true, &failed, &batch) == 0;
 	out->limit = try_item(nft, 0, &limit, true, &failed, &batch) == 0;
 	out->fib = try_item(nft, 0, &fib, true, &failed, &batch) == 0;
+	out->defrag = try_item(nft, 0, &defragment, true, &failed, &batch) == 0;
 	return 0;
 }

@@ -20,6 +20,7 @@ struct rules_features {
 	bool secpath;      /* meta secpath, that is IPsec */
 	bool fib;          /* fib daddr type */
 	bool limit;        /* limit in a dynamic set */
+	bool defrag;       /* tproxy, which has datagrams put together */
 };
 
 int rules_nft_open(struct rules_nft **out, char error[static RULES_ERROR_MAX]);

@@ -456,6 +456,20 @@ static void put_dnat(struct builder *b, const struct rules_item *item)
 	}
 }
 
+/* Without a family it is for both. */
+static void put_defragment(struct builder *b, const struct rules_item *item)
+{
+	const uint16_t port = htons(1);
+	struct nftnl_expr *expr;
+
+	(void)item;
+	put_udp(b);
+	put_immediate(b, NFT_REG_1, &port, sizeof(port));
+	expr = put(b, "tproxy");
+	set_u32(expr, NFTNL_EXPR_TPROXY_FAMILY, NFPROTO_UNSPEC);
+	set_u32(expr, NFTNL_EXPR_TPROXY_REG_PORT, NFT_REG_1);
+}
+
 static const struct {
 	void (*put)(struct builder *b, const struct rules_item *item);
 	const char *needs;
@@ -489,6 +503,7 @@ static const struct {
 	[ITEM_RETURN] = {put_return, NULL},
 	[ITEM_JUMP] = {put_jump, NULL},
 	[ITEM_DNAT] = {put_dnat, "nft_nat"},
+	[ITEM_DEFRAGMENT] = {put_defragment, "nft_tproxy"},
 };
 
 int rules_nft_put_item(struct nftnl_rule *rule, const struct rules_item *item, bool native_queue)

@@ -322,10 +322,20 @@ static void add_queue_chain(struct rules_table *table, bool in, const struct rul
 		add_held(chain, in, o->queue_number);
 }
 
+/* A chain that nobody jumps to. While a rule with this expression is there the kernel puts datagrams together, of IPv4 and IPv6,
+ * before anybody sees them (at -400), and takes them apart again where they leave the host, as it does for connection
+ * tracking, which need not be on for it. */
+static void add_defragment(struct rules_table *table)
+{
+	add(add_rule(add_chain(table, "defragment")), ITEM_DEFRAGMENT);
+}
+
 static void build_queue_table(struct rules_table *table, const struct rules_options *o)
 {
 	table->name = RULES_QUEUE_TABLE;
 	table->owner = o->owner;
+	if (!o->no_defrag)
+		add_defragment(table);
 	add_set(table, (struct rules_set_def){.name = RULES_INTERFACES, .key = RULES_KEY_IFNAME});
 	for (enum rules_set s = RULES_SET_EXCHANGES; s <= RULES_SET_PEERS6; s++)
 		add_set(table,

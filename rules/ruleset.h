@@ -79,6 +79,7 @@ struct rules_options {
 	bool native_queue; /* the kernel has the queue expression; false: x_tables NFQUEUE through nft_compat
 			    */
 	bool no_secpath; /* the kernel has no IPsec at all: no DNAT, no L2TP; all udp/1701 counts as clear */
+	bool no_defrag;  /* the kernel has no tproxy expression: fragments pass, where nothing else asks for whole datagrams */
 	bool no_limit;   /* the kernel has no limit expression: first messages come up at any rate */
 	bool no_fib; /* the kernel has no fib expression: DNAT also of what is not addressed to this host */
 };

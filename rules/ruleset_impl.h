@@ -52,6 +52,7 @@ enum rules_item_kind {
 	ITEM_RETURN,      /* return */
 	ITEM_JUMP,        /* jump NAME */
 	ITEM_DNAT,        /* dnat ip|ip6 to ENDPOINT */
+	ITEM_DEFRAGMENT,  /* meta l4proto udp tproxy to :1: never reached; see add_defragment() */
 	ITEM_KINDS
 };
 
@@ -95,7 +96,7 @@ struct rules_set_def {
 };
 
 #define RULES_SETS_MAX 8
-#define RULES_CHAINS_MAX 10
+#define RULES_CHAINS_MAX 12
 struct rules_table {
 	const char *name;
 	bool owner;

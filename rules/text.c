@@ -38,6 +38,7 @@ static const char *const phrases[ITEM_KINDS] = {
 	[ITEM_RETURN] = "return",
 	[ITEM_JUMP] = "jump %n",
 	[ITEM_DNAT] = "dnat %f to %t",
+	[ITEM_DEFRAGMENT] = "meta l4proto udp tproxy to :1",
 };
 
 static void print_placeholder(FILE *out, char placeholder, const struct rules_item *item)

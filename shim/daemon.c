@@ -697,6 +697,10 @@ int daemon_run(struct config *config, int argc, char *const argv[])
 		if (d.config.allow_clear)
 			log_event(&d.log, LOG_CLEAR_ALLOWED, NULL,
 				  "allow-clear: unencrypted L2TP reaches the server on every interface");
+		if (!d.features.defrag)
+			log_event(&d.log, LOG_FRAGMENTS_PASS, NULL,
+				  "rules: this kernel has no tproxy expression (nft_tproxy), so IKE in IP fragments is "
+				  "translated only where connection tracking is on");
 		notify_tell(d.notify, "READY=1");
 		event_base_dispatch(d.loop);
 		log_event(&d.log, LOG_STOPPING, NULL, "stopping");

@@ -30,6 +30,7 @@ struct ruleset *firewall_ruleset(const struct config *config, const struct rules
 		.no_secpath = !features->secpath,
 		.no_fib = !features->fib,
 		.no_limit = !features->limit,
+		.no_defrag = !features->defrag,
 	};
 
 	for (size_t i = 0; i < config->interface_count; i++)
@@ -44,7 +45,8 @@ struct rules_features firewall_current_kernel(void)
 				       .native_queue = true,
 				       .secpath = true,
 				       .fib = true,
-				       .limit = true};
+				       .limit = true,
+				       .defrag = true};
 }
 
 void firewall_set_lns(struct config *config, const struct endpoint *lns)

@@ -19,6 +19,7 @@ static const struct {
 } events[LOG_EVENTS] = {
 	[LOG_READY] = {"ready", NOTICE},
 	[LOG_CLEAR_ALLOWED] = {"clear-allowed", WARNING},
+	[LOG_FRAGMENTS_PASS] = {"fragments-pass", WARNING},
 	[LOG_STOPPING] = {"stopping", NOTICE},
 	[LOG_START_FAILED] = {"start-failed", ERROR},
 	[LOG_RELOADED] = {"reloaded", NOTICE},

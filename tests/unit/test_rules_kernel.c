@@ -28,6 +28,7 @@ static struct rules_options full_options(const struct rules_features *features)
 		.no_secpath = !features->secpath,
 		.no_fib = !features->fib,
 		.no_limit = !features->limit,
+		.no_defrag = !features->defrag,
 	};
 
 	assert_true(endpoint_parse("192.168.1.98", &options.lns4));

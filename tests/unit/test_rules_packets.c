@@ -52,6 +52,7 @@ static void make_lab(bool dnat)
 	options.no_secpath = !lab.features.secpath;
 	options.no_fib = !lab.features.fib;
 	options.no_limit = !lab.features.limit;
+	options.no_defrag = !lab.features.defrag;
 	assert_true(endpoint_parse("192.0.2.99", &options.lns4));
 	install(lab.nft, &options);
 }

@@ -64,7 +64,7 @@ static const struct golden {
 	{"no-fib",
 	 NULL,
 	 "fd00::5",
-	 {.interfaces = one, .interface_count = 1, .native_queue = true, .no_fib = true, .no_limit = true}},
+	 {.interfaces = one, .interface_count = 1, .native_queue = true, .no_fib = true, .no_defrag = true, .no_limit = true}},
 };
 
 static struct ruleset *build(const struct golden *golden)
