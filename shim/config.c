@@ -515,7 +515,7 @@ static bool note_text(const struct option_spec *o, struct config *config, const 
 static bool give(const struct option_spec *o, struct config *config, struct config_session *session,
 		 const char *value)
 {
-	return assign(o, config, o->session ? (char *)session : (char *)config, value) &&
+	return value && assign(o, config, o->session ? (char *)session : (char *)config, value) &&
 	       note_text(o, config, value);
 }
 
