@@ -5,6 +5,8 @@
 #   make uninstall                                  make bench       the figures of docs/performance.md
 #   make demo            see it work (as root)      make lint        clang-tidy, cppcheck, man pages
 #   make deps            install what is needed     V=1              show the commands
+#   make check-quick     what runs in a minute      make format      clang-format of what has changed
+#   make coverage        lines that unit tests run  make compile_commands.json   for editors
 #   make GOAL RELEASE=trixie    the same on another Debian release (tests/release), in build/trixie; as root
 
 ifeq ($(origin RELEASE),command line)
@@ -58,7 +60,7 @@ Q := @
 say := @printf '  %-7s %s\n'
 endif
 
-.PHONY: all deps check check-unit check-net check-vm fuzz fuzz-short bench lint analyze demo install uninstall clean
+.PHONY: all help coverage format check-quick compile_commands.json deps check check-unit check-net check-vm fuzz fuzz-short bench lint analyze demo install uninstall clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -128,6 +130,10 @@ $B/tests/confined: $B/rel/tests/lib/confined.o $B/rel/libnatshim.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LINK_HARDEN) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
+# Prints this file's first lines.
+help:
+	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
+
 deps:
 	tools/install-deps
 
@@ -136,6 +142,9 @@ check: natshim $B/san/natshim $(UNIT:%=$B/san/%) $(NET_TOOLS)
 
 check-unit: $(UNIT:%=$B/san/%)
 	$(Q)PYTHON=$(PYTHON) tests/run unit
+
+check-quick: natshim $B/san/natshim $(UNIT:%=$B/san/%) $(NET_TOOLS)
+	$(Q)PYTHON=$(PYTHON) tests/run quick
 
 check-vm: $(patsubst %,$B/san/%,$(filter test_rules_% test_xfrm_kernel test_swap_kernel,$(UNIT)))
 check-net check-vm: check-%: natshim $B/san/natshim $(NET_TOOLS)
@@ -149,6 +158,18 @@ bench: natshim $(BENCH:%=$B/rel/%)
 
 lint:
 	$(Q)tools/lint
+
+coverage:
+	$(Q)tools/coverage
+
+# Files that differ from the last commit; tables in comments are left as they are (ReflowComments).
+format:
+	$(Q)git diff --name-only --diff-filter=d HEAD -- '*.c' '*.h' | xargs -r clang-format -i
+
+compile_commands.json:
+	$(Q)printf '%s\n' $(SRC) | $(PYTHON) -c 'import json, os, sys; print(json.dumps([{"directory": os.getcwd(), "file": f, \
+		"arguments": sys.argv[1:] + ["-c", f]} for f in sys.stdin.read().split()], indent=1))' \
+		$(CC) $(filter-out -MMD -MP,$(BASE_CFLAGS)) > $@
 
 # gcc's own analysis; what it finds ends the run. gcc 12 loses sight of memory whose only pointer lies in an array, in an option or in a
 # table of uthash, and calls it leaked; the unit tests run these files under the leak sanitizer, which sees it.
