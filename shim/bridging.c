@@ -129,7 +129,7 @@ static enum bridge_spi find_spi(void *ctx, const struct endpoint *destination, c
 	return rc == 0 ? BRIDGE_SPI_FREE : rc == -EEXIST ? BRIDGE_SPI_THERE : BRIDGE_SPI_UNKNOWN;
 }
 
-static void wait_for_sa(struct bridging *b, const struct swap_change *change)
+static void wait_for_sa(struct bridging *b, const struct swap_change *change, uint64_t since_ms)
 {
 	struct waiting *oldest = &b->waiting[0];
 
@@ -137,7 +137,7 @@ static void wait_for_sa(struct bridging *b, const struct swap_change *change)
 		if (b->waiting[i].since_ms < oldest->since_ms)
 			oldest = &b->waiting[i];
 	oldest->change = *change;
-	oldest->since_ms = clock_now_ms();
+	oldest->since_ms = since_ms;
 }
 
 /* The same SA with the keys that it has now. */
@@ -163,7 +163,14 @@ static void refused(struct bridging *b, const struct swap_change *change)
 		  spi[0], spi[1], spi[2], spi[3]);
 }
 
-static int give_key(struct bridging *b, const struct swap_change *change)
+/* Until it is there, or the process that can give it. */
+static bool is_to_wait(int rc)
+{
+	return rc == -ESRCH || rc == -EPIPE || rc == -ETIMEDOUT;
+}
+
+/* since_ms: when it was asked for first. */
+static int give_key(struct bridging *b, const struct swap_change *change, uint64_t since_ms)
 {
 	struct esp_sa before = {.key_length = 0}, after;
 	const int rc = swapper_keys(b->swapper, change, &before);
@@ -177,8 +184,8 @@ static int give_key(struct bridging *b, const struct swap_change *change)
 	OPENSSL_cleanse(&before, sizeof before);
 	if (!rc)
 		return 0;
-	if (rc == -ESRCH || rc == -EPIPE || rc == -ETIMEDOUT)
-		wait_for_sa(b, change); /* until it is there, or the process that can give it */
+	if (is_to_wait(rc))
+		wait_for_sa(b, change, since_ms);
 	if (rc == -EKEYREJECTED)
 		refused(b, change);
 	else if (rc != -ESRCH)
@@ -215,45 +222,47 @@ static bool is_failure(int rc)
 	return rc && rc != -ESRCH && rc != -EKEYREJECTED;
 }
 
-static void give_late_key(struct bridging *b, const struct swap_change *change)
+/* One that has been waited for. Since when it has is not forgotten. */
+static void give_late_key(struct bridging *b, struct waiting *place)
 {
-	const int rc = give_key(b, change);
+	struct waiting w = *place;
+	int rc;
 
-	if (is_failure(rc))
-		log_event(b->log, LOG_BRIDGE_FAILED, &change->destination,
+	OPENSSL_cleanse(place, sizeof *place);
+	rc = give_key(b, &w.change, w.since_ms);
+	if (is_failure(rc) && !is_to_wait(rc))
+		log_event(b->log, LOG_BRIDGE_FAILED, &w.change.destination,
 			  "the kernel's SA did not get the client's key: %s", outcome_text(rc));
+	OPENSSL_cleanse(&w, sizeof w);
 }
 
 static void on_sa_added(void *ctx, const struct endpoint *destination, const uint8_t spi[static 4])
 {
 	struct bridging *b = ctx;
-	const uint64_t now = clock_now_ms();
 
 	b->retry |= !destination->addr_len; /* some were missed: it may be any of those waited for */
-	for (size_t i = 0; i < WAITING_MAX; i++) {
-		struct waiting w = b->waiting[i];
-
-		if (w.since_ms && (now > w.since_ms + WAITING_MS || is_meant(&w.change, destination, spi))) {
-			OPENSSL_cleanse(&b->waiting[i], sizeof w);
-			if (now <= w.since_ms + WAITING_MS)
-				give_late_key(b, &w.change);
-		}
-		OPENSSL_cleanse(&w, sizeof w);
-	}
+	for (size_t i = 0; i < WAITING_MAX; i++)
+		if (b->waiting[i].since_ms && is_meant(&b->waiting[i].change, destination, spi))
+			give_late_key(b, &b->waiting[i]);
 }
 
 /* After a time in which nobody could give keys, or tell of an SA. */
 static void retry_waiting(struct bridging *b)
 {
 	b->retry = false;
-	for (size_t i = 0; i < WAITING_MAX; i++) {
-		struct waiting w = b->waiting[i];
+	for (size_t i = 0; i < WAITING_MAX; i++)
+		if (b->waiting[i].since_ms)
+			give_late_key(b, &b->waiting[i]);
+}
 
-		OPENSSL_cleanse(&b->waiting[i], sizeof w);
-		if (w.since_ms && clock_now_ms() <= w.since_ms + WAITING_MS)
-			give_key(b, &w.change);
-		OPENSSL_cleanse(&w, sizeof w);
-	}
+/* Keys of SAs that will not come any more. */
+static void forget_overdue(struct bridging *b)
+{
+	const uint64_t now = clock_now_ms();
+
+	for (size_t i = 0; i < WAITING_MAX; i++)
+		if (b->waiting[i].since_ms && now > b->waiting[i].since_ms + WAITING_MS)
+			OPENSSL_cleanse(&b->waiting[i], sizeof b->waiting[i]);
 }
 
 static void on_swap_event(evutil_socket_t fd, short what, void *ctx)
@@ -262,6 +271,7 @@ static void on_swap_event(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
+	forget_overdue(b);
 	swapper_read(b->swapper, on_sa_added, b);
 	if (b->retry)
 		retry_waiting(b);
@@ -308,8 +318,8 @@ static void swap_both(struct bridging *b, const struct bridge_swap *s)
 		change_of(&s->server, s->spi_to_server, false, s->old_to_server, s->key_to_server);
 	struct swap_change to_client =
 		change_of(&s->client, s->spi_to_client, true, s->old_to_client, s->key_to_client);
-	const int in = give_key(b, &to_server);
-	const int out = give_key(b, &to_client);
+	const int in = give_key(b, &to_server, clock_now_ms());
+	const int out = give_key(b, &to_client, clock_now_ms());
 
 	OPENSSL_cleanse(&to_server, sizeof to_server);
 	OPENSSL_cleanse(&to_client, sizeof to_client);
@@ -572,6 +582,7 @@ bool bridging_open(struct bridging **out, const struct config *config, struct lo
 
 int bridging_start(struct bridging *b, struct nfq_queue *queue, struct event_base *loop)
 {
+	static const struct timeval at_least = {.tv_sec = WAITING_MS / 1000};
 	int rc;
 
 	if (!b)
@@ -581,7 +592,7 @@ int bridging_start(struct bridging *b, struct nfq_queue *queue, struct event_bas
 		return rc;
 	b->event = event_new(loop, swapper_fd(b->swapper), EV_READ | EV_PERSIST, on_swap_event, b);
 	b->secrets_event = event_new(loop, secrets_fd(b->secrets), EV_READ | EV_PERSIST, on_secrets, b);
-	return b->event && b->secrets_event && !event_add(b->event, NULL) &&
+	return b->event && b->secrets_event && !event_add(b->event, &at_least) &&
 			       !event_add(b->secrets_event, NULL)
 		       ? 0
 		       : -ENOMEM;
