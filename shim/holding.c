@@ -67,6 +67,14 @@ static struct expected *find(struct holding *h, const struct endpoint *destinati
 	return NULL;
 }
 
+static struct expected *find_elsewhere(struct holding *h, const uint8_t *spi)
+{
+	for (size_t i = 0; i < EXPECTED_MAX; i++)
+		if (h->expected[i].ends_ms && !memcmp(h->expected[i].spi, spi, sizeof h->expected[i].spi))
+			return &h->expected[i];
+	return NULL;
+}
+
 /* A packet that the server's keys have sealed gets the client's; whether it has become another one. */
 static bool reseal(struct holding *h, const struct expected *e, uint8_t *data, size_t length)
 {
@@ -213,17 +221,31 @@ void holding_swapped(struct holding *h, const struct endpoint *destination, cons
 	look_at_all(h, clock_now_ms());
 }
 
-void holding_refused(struct holding *h, const struct endpoint *destination, const uint8_t spi[static 4])
+/* Nothing of it is held any more. */
+static void give_up(struct holding *h, struct expected *e)
 {
-	struct expected *e = find(h, destination, spi);
-
-	if (!e)
-		return;
-	e->swapped = false; /* by whomever */
 	forget(h, e);
 	tick_while_needed(h);
 	if (h->queue)
 		nfq_queue_send(h->queue);
+}
+
+void holding_refused(struct holding *h, const struct endpoint *destination, const uint8_t spi[static 4])
+{
+	struct expected *e = find(h, destination, spi);
+
+	if (e)
+		give_up(h, e);
+}
+
+/* The kernel's set knows SPIs alone, and this host has another SA with that one, towards somebody else: his packets are not to come
+ * up for the sake of a client's, who may have chosen it for that. Only what this host sends says so: the rest may be forged. */
+static void make_way(struct holding *h, const struct nfq_packet *packet, const uint8_t *spi)
+{
+	struct expected *e = packet->hook == NFQ_POSTROUTING ? find_elsewhere(h, spi) : NULL;
+
+	if (e)
+		give_up(h, e);
 }
 
 void holding_ready(struct holding *h, const struct endpoint *destination, const uint8_t spi[static 4],
@@ -277,8 +299,10 @@ enum nfq_verdict holding_packet(struct holding *h, struct nfq_packet *packet)
 	if (!h->in_use || !packet_parse_esp(packet->data, packet->length, &esp))
 		return NFQ_AS_IT_WAS;
 	e = find(h, &esp.dst, esp.esp);
-	if (!e)
+	if (!e) {
+		make_way(h, packet, esp.esp);
 		return NFQ_AS_IT_WAS;
+	}
 	if (!e->released && hold(h, e, packet))
 		return NFQ_HELD;
 	return reseal(h, e, packet->data, packet->length) ? NFQ_CHANGED : NFQ_AS_IT_WAS;

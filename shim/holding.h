@@ -37,7 +37,8 @@ void holding_refused(struct holding *holding, const struct endpoint *destination
 void holding_ready(struct holding *holding, const struct endpoint *destination, const uint8_t spi[static 4],
 		   unsigned after_ms);
 
-/* A packet that came up: NFQ_AS_IT_WAS where it is none of those. */
+/* A packet that came up: NFQ_AS_IT_WAS where it is none of those. One that this host sends somebody else by the same SPI ends that
+ * expectation: it would come up with each of his packets. */
 enum nfq_verdict holding_packet(struct holding *holding, struct nfq_packet *packet);
 /* All go on now, and nothing is held any more: before the queue is closed or the rules are replaced. */
 void holding_release_all(struct holding *holding);

@@ -195,6 +195,17 @@ static enum nfq_verdict send_to(const struct endpoint *to, const uint8_t *esp, u
 	return verdict;
 }
 
+/* The same SPI, in an inbound packet, which anybody can forge. */
+static enum nfq_verdict receive_from(const struct endpoint *from, uint32_t id)
+{
+	uint8_t data[ESP_MAX + AROUND];
+	struct nfq_packet packet = {.id = id, .data = data, .hook = NFQ_PREROUTING};
+
+	packet.length = packet_build_udp(data, sizeof data, from, &server, sealed, esp_length);
+	assert_true(packet.length > 0);
+	return holding_packet(holding, &packet);
+}
+
 static void pass(unsigned ms)
 {
 	for (unsigned i = 0; i < ms && ticking; i += 20) {
@@ -223,7 +234,7 @@ static void in_order(void **state)
 	assert_int_equal(send_to(&client, sealed, 1, NULL), NFQ_AS_IT_WAS);
 	holding_expect(holding, &client, spi);
 	assert_int_equal(in_set, 1);
-	assert_int_equal(send_to(&stranger, sealed, 2, NULL), NFQ_AS_IT_WAS);
+	assert_int_equal(receive_from(&stranger, 2), NFQ_AS_IT_WAS);
 	assert_int_equal(send_to(&client, sealed, 3, NULL), NFQ_HELD);
 	holding_swapped(holding, &client, spi, &before, &after);
 	assert_int_equal(send_to(&client, resealed, 4, NULL), NFQ_HELD);
@@ -337,6 +348,21 @@ static void of_another(void **state)
 	assert_int_equal(in_set, 0);
 }
 
+/* This host has an SA towards somebody else with the SPI that a client has named: none of his packets waits, and only the first
+ * comes up. */
+static void same_spi_elsewhere(void **state)
+{
+	(void)state;
+	holding_expect(holding, &client, spi);
+	holding_expect(holding, &client, other_spi);
+	assert_int_equal(send_to(&client, sealed, 1, NULL), NFQ_HELD);
+	assert_int_equal(send_to(&stranger, sealed, 2, NULL), NFQ_AS_IT_WAS);
+	assert_int_equal(in_set, 1); /* the other one alone */
+	assert_int_equal(released_count, 1);
+	assert_int_equal(released[0].verdict, NFQ_AS_IT_WAS);
+	assert_int_equal(send_to(&client, sealed, 3, NULL), NFQ_AS_IT_WAS);
+}
+
 static void not_started(void **state)
 {
 	struct holding *idle = holding_new(NULL, iv_of_the_vector, NULL);
@@ -357,6 +383,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(not_for_ever, begin, end),
 		cmocka_unit_test_setup_teardown(bounds, begin, end),
 		cmocka_unit_test_setup_teardown(of_another, begin, end),
+		cmocka_unit_test_setup_teardown(same_spi_elsewhere, begin, end),
 		cmocka_unit_test_setup_teardown(not_started, begin, end),
 	};
 
