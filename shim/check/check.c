@@ -27,7 +27,9 @@ void check_run(const struct check_facts *facts, check_finding_fn *fn, void *ctx)
 				continue;
 			fn(ctx, &(struct check_finding){
 					.id = check->id,
-					.severity = result.blind ? CHECK_HINT : check->severity,
+					.severity = result.blind   ? CHECK_HINT
+						    : result.grave ? CHECK_ERROR
+								   : check->severity,
 					.found = result.text,
 					.why = check->why,
 					.mend = result.mend,

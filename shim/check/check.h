@@ -13,6 +13,7 @@ const char *check_severity_name(enum check_severity severity);
 struct check_result {
 	bool found; /* there is something to say */
 	bool blind; /* but only that it could not look: a hint */
+	bool grave; /* here it is an error, whatever the check's severity */
 	char text[CHECK_TEXT_MAX];
 	char mend
 		[CHECK_TEXT_MAX]; /* steps, one a line; "run: COMMAND" is a command, "in FILE, SECTION: LINE" an edit */

@@ -18,7 +18,6 @@ static const char libreswan[] = "# libreswan for L2TP/IPsec clients, old Macs an
 				"\tvirtual-private=%v4:10.0.0.0/8,%v4:192.168.0.0/16,%v4:172.16.0.0/12\n"
 				"\n"
 				"conn l2tp\n"
-				"\tikev2=no\n"
 				"\tauthby=secret\n"
 				"\ttype=transport\n"
 				"\tleft=@ADDRESS@\n"
@@ -29,11 +28,17 @@ static const char libreswan[] = "# libreswan for L2TP/IPsec clients, old Macs an
 				"3des-sha1;modp2048,3des-sha1;modp1536\n"
 				"\tesp=aes256-sha2_256,aes256-sha1,aes128-sha1,3des-sha1\n"
 				"\tpfs=no\n"
-				"\trekey=no\n"
-				"\tdpddelay=40\n"
-				"\tdpdtimeout=130\n"
-				"\tdpdaction=clear\n"
-				"\tauto=add\n";
+				"\trekey=no\n";
+/* What follows in that conn, by libreswan's major version: 4 refuses 5's, 5 takes 4's with a warning. */
+static const char libreswan_4[] = "\tikev2=no\n"
+				  "\tdpddelay=40\n"
+				  "\tdpdtimeout=130\n"
+				  "\tdpdaction=clear\n"
+				  "\tauto=add\n";
+static const char libreswan_5[] = "\tkeyexchange=ikev1\n"
+				  "\tdpddelay=40\n"
+				  "\tikev1-dpdtimeout=130\n"
+				  "\tauto=add\n";
 
 static const char strongswan[] =
 	"# strongSwan for L2TP/IPsec clients, old Macs and iPhones among them: "
@@ -121,11 +126,12 @@ static void print(FILE *out, const char *text, const char *mark, const char *val
 
 bool emit_config(FILE *out, const char *what, const char *address, const char *lns)
 {
-	char own[INET_ADDRSTRLEN];
+	char own[INET_ADDRSTRLEN], ignored[FACTS_TEXT];
 
-	if (!strcmp(what, "libreswan"))
+	if (!strcmp(what, "libreswan")) {
 		print(out, libreswan, "@ADDRESS@", address ? address : "%defaultroute");
-	else if (!strcmp(what, "strongswan"))
+		fputs(check_read_libreswan_version(ignored) < 5 ? libreswan_4 : libreswan_5, out);
+	} else if (!strcmp(what, "strongswan"))
 		print(out, strongswan, "@ADDRESS@", address ? address : "%any");
 	else if (!strcmp(what, "xl2tpd"))
 		print(out, xl2tpd, "@LNS@", lns ? lns : address ? address : own_address(own));

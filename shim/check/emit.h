@@ -7,7 +7,8 @@
 #include <stdio.h>
 
 /* what: "libreswan", "strongswan", "xl2tpd" or "pppd". address: the server's own, towards the clients; NULL: by its default
- * route. lns: where xl2tpd listens; NULL: there too. False: no such what. */
+ * route. lns: where xl2tpd listens; NULL: there too. libreswan's is in the words of the installed version, or of version 4, which 5
+ * understands. False: no such what. */
 bool emit_config(FILE *out, const char *what, const char *address, const char *lns);
 
 #endif

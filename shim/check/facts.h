@@ -25,8 +25,9 @@ struct libreswan_facts {
 	bool present; /* there is something to check */
 	char path[FACTS_TEXT], blind[FACTS_TEXT];
 	char error[FACTS_TEXT]; /* libreswan's parser refuses the configuration */
-	struct settings config; /* readwriteconf */
-	struct settings setup;  /* addconn --configsetup */
+	unsigned version;       /* the first number of it: 4, 5 */
+	struct settings config; /* ipsec_conf.h */
+	struct settings setup;  /* addconn --configsetup: defaults too */
 	struct settings status; /* whack --status; empty when pluto does not answer */
 	bool pluto_runs;
 	char *ike, *esp;     /* what algparse makes of the chosen conn's ike= and esp=; NULL: not known */

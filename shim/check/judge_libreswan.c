@@ -1,9 +1,11 @@
-/* Checks of libreswan's configuration, as its own parser gives it: ipsec.conf(5). Pure. */
+/* Checks of libreswan's configuration, versions 4 and 5: ipsec.conf(5). Pure. */
 #include "shim/check/check.h"
+#include "shim/check/ipsec_conf.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* The conn and its two ends; the peer is the end that is %any. */
 struct ends {
@@ -31,16 +33,27 @@ static const char *end_get(const struct libreswan_facts *f, struct ends e, const
 	return get(f, e.conn, key);
 }
 
-/* 17/1701, and as readwriteconf writes it. */
+/* The port of "17/PORT" or "udp/PORT", or NULL. */
+static const char *udp_port(const char *protoport)
+{
+	if (protoport && !strncmp(protoport, "17/", 3))
+		return protoport + 3;
+	return protoport && !strncasecmp(protoport, "udp/", 4) ? protoport + 4 : NULL;
+}
+
+/* By number, or by one of the two names that services(5) has for it. */
 static bool is_l2tp_port(const char *protoport)
 {
-	return protoport && (!strcmp(protoport, "UDP/1701") || !strcmp(protoport, "17/1701") ||
-			     !strcmp(protoport, "17/l2tp") || !strcmp(protoport, "UDP/l2tp"));
+	const char *port = udp_port(protoport);
+
+	return port && (!strcmp(port, "1701") || !strcmp(port, "l2tp") || !strcmp(port, "l2f"));
 }
 
 static bool is_any_port(const char *protoport)
 {
-	return protoport && (!strcmp(protoport, "UDP/%any") || !strcmp(protoport, "17/%any"));
+	const char *port = udp_port(protoport);
+
+	return port && !strcasecmp(port, "%any");
 }
 
 static bool is_for_l2tp(const struct libreswan_facts *f, const char *conn)
@@ -52,17 +65,45 @@ static bool is_for_l2tp(const struct libreswan_facts *f, const char *conn)
 	       is_any_port(end_get(f, e, e.them, "protoport"));
 }
 
+/* `ipsec auto --COMMAND': libreswan 5 knows it without the "auto". */
+static void run_ipsec(const struct libreswan_facts *f, const char *command, const char *conn,
+		      struct check_result *r)
+{
+	check_mend(r, "run: ipsec %s%s %s", f->version < 5 ? "auto --" : "", command, conn);
+}
+
 static void reload(const struct libreswan_facts *f, const char *conn, struct check_result *r)
 {
 	if (f->pluto_runs)
-		check_mend(r, "run: ipsec auto --replace %s", conn);
+		run_ipsec(f, "replace", conn, r);
+}
+
+/* The file where the conn stands, which may be an included one. */
+static const char *file_of(const struct libreswan_facts *f, const char *conn)
+{
+	const struct setting *opening = settings_find(&f->config, conn, "");
+
+	return opening && *opening->value ? opening->value : f->path;
+}
+
+/* The line "key=value" in the conn, or in the one from which it has the key. */
+static void edit_conn(const struct libreswan_facts *f, const char *conn, struct check_result *r,
+		      const char *line)
+{
+	const char *from;
+	char origin[64];
+
+	snprintf(origin, sizeof origin, IPSEC_CONF_FROM "%.*s", (int)strcspn(line, "="), line);
+	from = get(f, conn, origin);
+	from = from ? from : conn;
+	check_mend(r, "in %s, conn %s: %s", file_of(f, from), from, line);
 }
 
 /* An edit of the conn, and what makes it true. */
 static void mend_conn(const struct libreswan_facts *f, const char *conn, struct check_result *r,
 		      const char *line)
 {
-	check_mend(r, "in %s, conn %s: %s", f->path, conn, line);
+	edit_conn(f, conn, r, line);
 	reload(f, conn, r);
 }
 
@@ -76,9 +117,9 @@ static bool bad_auto(const struct libreswan_facts *f, const char *conn, struct c
 		return false;
 	if (r) {
 		check_found(r, "conn %s is never loaded: auto=%s", conn, value ? value : "ignore");
-		check_mend(r, "in %s, conn %s: auto=add", f->path, conn);
+		edit_conn(f, conn, r, "auto=add");
 		if (f->pluto_runs)
-			check_mend(r, "run: ipsec auto --add %s", conn);
+			run_ipsec(f, "add", conn, r);
 	}
 	return true;
 }
@@ -145,9 +186,14 @@ static bool bad_value(const struct libreswan_facts *f, const char *conn, struct 
 	return true;
 }
 
+/* Version 5 refuses the Quick Mode of a client that asks for transport mode. */
 static bool bad_type(const struct libreswan_facts *f, const char *conn, struct check_result *r)
 {
-	return bad_value(f, conn, r, "type", "transport");
+	const bool bad = bad_value(f, conn, r, "type", "transport");
+
+	if (bad && r)
+		r->grave = f->version >= 5;
+	return bad;
 }
 
 static bool bad_version(const struct libreswan_facts *f, const char *conn, struct check_result *r)
@@ -156,6 +202,8 @@ static bool bad_version(const struct libreswan_facts *f, const char *conn, struc
 
 	if (exchange && !strcmp(exchange, "ikev1"))
 		return false;
+	if (f->version >= 5 && (exchange || !get(f, conn, "ikev2")))
+		return bad_value(f, conn, r, "keyexchange", "ikev1");
 	return bad_value(f, conn, r, "ikev2", "no");
 }
 
@@ -168,7 +216,6 @@ static bool bad_aggressive(const struct libreswan_facts *f, const char *conn, st
 {
 	const char *value = get(f, conn, "aggressive");
 
-	value = value ? value : get(f, conn, "aggrmode");
 	if (!value || strcmp(value, "yes") != 0)
 		return false;
 	if (r) {
@@ -249,11 +296,11 @@ static void judge_ikev1(const struct check_facts *facts, struct check_result *r)
 	value = settings_get(&f->config, "setup", "ikev1-policy");
 	value = value ? value : settings_get(&f->setup, "setup", "ikev1_policy");
 	if (!value) {
-		check_blind(r, "neither readwriteconf nor addconn --configsetup told ikev1-policy");
+		check_blind(r, "neither %s nor addconn --configsetup has ikev1-policy", f->path);
 		check_mend(r, "in %s, config setup: ikev1-policy=accept", f->path);
 		return;
 	}
-	if (!strcmp(value, "accept") || !strcmp(value, "0")) { /* 0: as libreswan 4 prints it */
+	if (!strcmp(value, "accept") || !strcmp(value, "0")) { /* 0: as addconn prints it */
 		if (!settings_get(&f->status, "setup", "ikev1-policy") ||
 		    settings_is(&f->status, "setup", "ikev1-policy", "accept"))
 			return;
@@ -356,58 +403,36 @@ static void judge_dpd_off(const struct check_facts *facts, struct check_result *
 	if (!conn || (is_positive(delay) && is_positive(limit)))
 		return;
 	check_found(r, "conn %s: dead peer detection is off (dpddelay and dpdtimeout make it)", conn);
-	check_mend(r, "in %s, conn %s: dpddelay=40", f->path, conn);
-	check_mend(r, "in %s, conn %s: dpdtimeout=130", f->path, conn);
-	check_mend(r, "in %s, conn %s: dpdaction=clear", f->path, conn);
+	edit_conn(f, conn, r, "dpddelay=40");
+	edit_conn(f, conn, r, f->version < 5 ? "dpdtimeout=130" : "ikev1-dpdtimeout=130");
+	if (f->version < 5)
+		edit_conn(f, conn, r, "dpdaction=clear");
 	reload(f, conn, r);
 }
 
+/* libreswan 5 has no other action. */
 static void judge_dpd_action(const struct check_facts *facts, struct check_result *r)
 {
 	const struct libreswan_facts *f = &facts->libreswan;
 	const char *conn = chosen(f), *delay = conn ? get(f, conn, "dpddelay") : NULL, *action;
 
-	if (!is_positive(delay))
+	if (!is_positive(delay) || f->version >= 5)
 		return;
 	action = get(f, conn, "dpdaction");
-	action = action ? action : settings_get(&f->status, conn, "dpd");
 	if (action && !strcmp(action, "clear"))
 		return;
-	if (action) {
-		check_found(r, "conn %s: dpdaction is %s", conn, action);
-	} else if (!settings_find(&f->config, conn, "dpdaction")) {
-		check_found(r, "conn %s: dpdaction is not set, which is hold", conn);
-	} else {
-		check_blind(r, "this libreswan prints no dpdaction, and pluto has not loaded the conn");
-		check_mend(r, "run the check again when pluto has loaded the conn: systemctl start ipsec");
-		return;
-	}
+	check_found(r, "conn %s: dpdaction is %s", conn, action ? action : "not set, which is hold");
 	mend_conn(f, conn, r, "dpdaction=clear");
 }
 
 static void judge_encapsulation(const struct check_facts *facts, struct check_result *r)
 {
 	const struct libreswan_facts *f = &facts->libreswan;
-	const char *conn = chosen(f), *value;
+	const char *conn = chosen(f), *value = conn ? get(f, conn, "encapsulation") : NULL;
 
-	if (!conn)
+	if (!value || strcmp(value, "no") != 0)
 		return;
-	value = get(f, conn, "encapsulation");
-	value = value ? value : settings_get(&f->status, conn, "encaps");
-	if (value && strcmp(value, "no") != 0)
-		return;
-	if (value) {
-		check_found(r, "conn %s: encapsulation=no", conn);
-	} else if (settings_find(&f->config, conn, "encapsulation")) {
-		check_blind(r,
-			    "conn %s sets encapsulation, this libreswan prints no value, and pluto has not "
-			    "loaded it",
-			    conn);
-		check_mend(r, "run the check again when pluto has loaded the conn: systemctl start ipsec");
-		return;
-	} else {
-		return; /* not set: auto */
-	}
+	check_found(r, "conn %s: encapsulation=no", conn);
 	mend_conn(f, conn, r, "encapsulation=auto");
 }
 
@@ -424,7 +449,7 @@ static void judge_ike(const struct check_facts *facts, struct check_result *r)
 		return;
 	if (!f->ike) {
 		check_blind(r, "ipsec algparse did not tell the algorithms of conn %s", conn);
-		check_mend(r, "in %s, conn %s: %s", f->path, conn, good);
+		edit_conn(f, conn, r, good);
 		return;
 	}
 	old = strstr(f->ike, "3DES_CBC-HMAC_SHA1-MODP1536") || strstr(f->ike, "3DES_CBC-HMAC_SHA1-MODP1024");
@@ -447,7 +472,7 @@ static void judge_esp(const struct check_facts *facts, struct check_result *r)
 		return;
 	if (!f->esp) {
 		check_blind(r, "ipsec algparse did not tell the ESP algorithms of conn %s", conn);
-		check_mend(r, "in %s, conn %s: %s", f->path, conn, good);
+		edit_conn(f, conn, r, good);
 		return;
 	}
 	if (strstr(f->esp, "AES_CBC-HMAC_SHA1") || strstr(f->esp, "AES_CBC_128-HMAC_SHA1") ||
@@ -477,7 +502,7 @@ static bool uses_psk(const struct libreswan_facts *f, const char *conn)
 {
 	const char *by = get(f, conn, "authby");
 
-	return by && (strstr(by, "PSK") || strstr(by, "secret"));
+	return by && (strstr(by, "secret") || strstr(by, "psk"));
 }
 
 static void judge_authby(const struct check_facts *facts, struct check_result *r)
@@ -511,7 +536,7 @@ static void judge_psk(const struct check_facts *facts, struct check_result *r)
 		check_found(r, "%s has no pre-shared key that any client can use", s->path);
 		check_mend(r, "in %s: : PSK \"a long random secret\"", s->path);
 		if (f->pluto_runs)
-			check_mend(r, "run: ipsec auto --rereadsecrets");
+			check_mend(r, "run: ipsec %srereadsecrets", f->version < 5 ? "auto --" : "");
 	}
 }
 
@@ -545,21 +570,22 @@ static void judge_loaded(const struct check_facts *facts, struct check_result *r
 	    settings_is(&f->status, conn, "loaded", "yes"))
 		return;
 	check_found(r, "pluto has not loaded conn %s", conn);
-	check_mend(r, "run: ipsec auto --add %s", conn);
+	run_ipsec(f, "add", conn, r);
 }
 
 static void judge_oriented(const struct check_facts *facts, struct check_result *r)
 {
 	const struct libreswan_facts *f = &facts->libreswan;
 	const char *conn = chosen(f);
+	char line[64];
 	struct ends e;
 
 	if (!conn || !settings_is(&f->status, conn, "oriented", "no"))
 		return;
 	e = ends_of(f, conn);
 	check_found(r, "conn %s: %s=%s is no address of this host", conn, e.us, get(f, conn, e.us));
-	check_mend(r, "in %s, conn %s: %s=%%defaultroute", f->path, conn, e.us);
-	reload(f, conn, r);
+	snprintf(line, sizeof line, "%s=%%defaultroute", e.us);
+	mend_conn(f, conn, r, line);
 }
 
 const struct check check_libreswan[] = {
@@ -580,9 +606,8 @@ const struct check check_libreswan[] = {
 	{"libreswan-leftprotoport", CHECK_ERROR,
 	 "clients ask for udp/1701 of the server and for nothing else", judge_our_port},
 	{"libreswan-type", CHECK_WARNING,
-	 "L2TP/IPsec (RFC 3193) is transport mode; libreswan 4 lets clients in all the same, and refuses "
-	 "them "
-	 "where the conn's ports are fixed, too",
+	 "L2TP/IPsec (RFC 3193) is transport mode; libreswan 5 refuses clients, libreswan 4 where the conn's "
+	 "ports are fixed, too",
 	 judge_type},
 	{"libreswan-ikev2", CHECK_ERROR, "L2TP/IPsec clients speak IKEv1 only", judge_version},
 	{"libreswan-pfs", CHECK_ERROR,
@@ -596,7 +621,7 @@ const struct check check_libreswan[] = {
 	{"libreswan-esp", CHECK_ERROR, "a client whose ESP algorithms are missing gets NO_PROPOSAL_CHOSEN",
 	 judge_esp},
 	{"libreswan-modp1024", CHECK_HINT,
-	 "Macs to 10.6 and old iPhones offer one transform, 3DES-SHA1-MODP1024, and get NO_PROPOSAL_CHOSEN",
+	 "Macs to 10.10 and old iPhones offer the group MODP1024 only, and get NO_PROPOSAL_CHOSEN",
 	 judge_modp1024},
 	{"libreswan-authby", CHECK_ERROR, "client and server must be able to prove who they are",
 	 judge_authby},

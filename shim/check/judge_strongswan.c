@@ -417,7 +417,7 @@ const struct check check_strongswan[] = {
 	{"strongswan-aggressive", CHECK_ERROR,
 	 "with a pre-shared key and an address as ID clients use Main Mode", judge_aggressive},
 	{"strongswan-proposals", CHECK_ERROR,
-	 "Macs to 10.6 and old iPhones offer one transform, 3DES-SHA1-MODP1024, and get NO_PROPOSAL_CHOSEN",
+	 "Macs to 10.10 and old iPhones offer the group MODP1024 only, and get NO_PROPOSAL_CHOSEN",
 	 judge_proposals},
 	{"strongswan-esp", CHECK_ERROR, "a client whose ESP algorithms are missing gets NO_PROPOSAL_CHOSEN",
 	 judge_esp},

@@ -33,6 +33,9 @@ void check_read_firewall(const struct check_options *options, struct firewall_fa
 void check_read_all(const struct check_options *options, struct check_facts *out);
 void check_facts_clear(struct check_facts *facts);
 
+/* The first number of the installed libreswan's version, or 0 with one line in blind. */
+unsigned check_read_libreswan_version(char blind[static FACTS_TEXT]);
+
 /* ---- for the readers --------------------------------------------------------------------------------------------- */
 
 /* The whole file, zero-terminated, to be freed; NULL with one line in blind. */

@@ -1,6 +1,8 @@
-/* libreswan's configuration through its own parsers (ipsec readwriteconf, addconn --configsetup, algparse), what pluto has
- * loaded (whack --status), and the entries of ipsec.secrets(5), of which only kind and owners are looked at. */
+/* libreswan's configuration as the file has it (ipsec_conf.c); of libreswan's own programs, whether they take it (ipsec readwriteconf),
+ * defaults (addconn --configsetup), algorithms (algparse), and what pluto has loaded (whack --status); and the entries of
+ * ipsec.secrets(5), of which only kind and owners are looked at. */
 #include "shim/check/check.h"
+#include "shim/check/ipsec_conf.h"
 #include "shim/check/read.h"
 
 #include <ctype.h>
@@ -15,18 +17,40 @@
 #define DEFAULT_SECRETS "/etc/ipsec.secrets"
 #define INCLUDE_DEPTH_MAX 4
 
-static bool is_libreswan(char blind[static FACTS_TEXT])
+unsigned check_read_libreswan_version(char blind[static FACTS_TEXT])
 {
 	const char *const argv[] = {"ipsec", "--version", NULL};
 	struct child_result result;
-	bool yes = check_read_output(argv, &result, blind);
+	const char *name = NULL;
+	unsigned version = 0;
 
-	if (yes && !strcasestr(result.out.text, "libreswan")) {
-		snprintf(blind, FACTS_TEXT, "the ipsec command here is not libreswan's");
-		yes = false;
+	if (check_read_output(argv, &result, blind)) {
+		name = strcasestr(result.out.text, "libreswan");
+		if (name)
+			version = (unsigned)strtoul(name + strcspn(name, "0123456789\n"), NULL, 10);
+		if (!version)
+			snprintf(blind, FACTS_TEXT, "%s",
+				 name ? "ipsec --version does not say which libreswan this is"
+				      : "the ipsec command here is not libreswan's");
 	}
 	child_result_clear(&result);
-	return yes;
+	return version;
+}
+
+/* The first line that is not a mere warning. */
+static void first_error(const char *said, char error[static FACTS_TEXT])
+{
+	while (*said) {
+		const size_t n = strcspn(said, "\n");
+		char line[FACTS_TEXT];
+
+		snprintf(line, sizeof line, "%.*s", (int)n, said);
+		if (n && !strcasestr(line, "warning:")) {
+			memcpy(error, line, sizeof line);
+			return;
+		}
+		said += n + (said[n] == '\n');
+	}
 }
 
 static void read_config(struct libreswan_facts *f)
@@ -34,12 +58,16 @@ static void read_config(struct libreswan_facts *f)
 	const char *const conf[] = {"ipsec", "readwriteconf", "--config", f->path, NULL};
 	const char *const setup[] = {"ipsec", "addconn", "--config", f->path, "--configsetup", NULL};
 	const char *const status[] = {"ipsec", "whack", "--status", NULL};
+	struct settings lines = {.items = NULL};
 	char ignored[FACTS_TEXT];
 	struct child_result result;
 
-	if (check_read_output(conf, &result, f->error))
-		settings_read_ipsec(&f->config, result.out.text);
+	if (!check_read_output(conf, &result, f->error) && result.err.text)
+		first_error(result.err.text, f->error);
 	child_result_clear(&result);
+	if (ipsec_conf_read(&lines, f->path, f->blind))
+		ipsec_conf_resolve(&lines, f->version, &f->config);
+	settings_clear(&lines);
 	if (check_read_output(setup, &result, ignored))
 		settings_read_exports(&f->setup, result.out.text);
 	child_result_clear(&result);
@@ -153,7 +181,8 @@ void check_read_libreswan(const struct check_options *options, struct libreswan_
 	const char *conn;
 
 	snprintf(out->path, sizeof out->path, "%s", path);
-	if (!is_libreswan(blind)) {
+	out->version = check_read_libreswan_version(blind);
+	if (!out->version) {
 		out->present = options->libreswan_config != NULL;
 		memcpy(out->blind, blind, sizeof blind);
 		return;

@@ -119,26 +119,6 @@ static void each_line(struct settings *out, const char *text, line_fn *fn)
 	free(copy);
 }
 
-static void ipsec_line(struct settings *out, char *line, char *section)
-{
-	char *equals = strchr(line, '=');
-
-	if (!strncmp(line, "config setup", 12)) {
-		snprintf(section, PATH_LENGTH, "setup");
-	} else if (!strncmp(line, "conn ", 5)) {
-		snprintf(section, PATH_LENGTH, "%s", trim(line + 5));
-		settings_add(out, section, "", "");
-	} else if (equals && strchr(BLANK, *line) && !strchr("#", line[strspn(line, BLANK)])) {
-		*equals = '\0';
-		settings_add(out, section, trim(line), trim(equals + 1));
-	}
-}
-
-void settings_read_ipsec(struct settings *out, const char *text)
-{
-	each_line(out, text, ipsec_line);
-}
-
 /* NOLINTNEXTLINE(readability-non-const-parameter): it is a line_fn */
 static void export_line(struct settings *out, char *line, char *section)
 {
@@ -184,9 +164,6 @@ static void whack_line(struct settings *out, char *line, char *section)
 	settings_add(out, section, "loaded", "yes");
 	if (strstr(line, "oriented;"))
 		settings_add(out, section, "oriented", strstr(line, "unoriented;") ? "no" : "yes");
-	if (strstr(line, "   dpd: "))
-		take_word(out, section, line, "action:", "dpd");
-	take_word(out, section, line, "encaps:", "encaps");
 }
 
 void settings_read_whack_status(struct settings *out, const char *text)

@@ -26,12 +26,9 @@ const char *settings_get(const struct settings *settings, const char *section, c
 const struct setting *settings_find(const struct settings *settings, const char *section, const char *key);
 bool settings_is(const struct settings *settings, const char *section, const char *key, const char *value);
 
-/* libreswan's readwriteconf: sections "setup" and the names of the conns. */
-void settings_read_ipsec(struct settings *out, const char *text);
 /* libreswan's `addconn --configsetup': lines like export name='value'; section "setup". */
 void settings_read_exports(struct settings *out, const char *text);
-/* libreswan's `whack --status'. Section "setup": ikev1-policy; of each loaded conn's section: loaded=yes, oriented, dpd
- * ("clear", "hold", "passive", ...), encaps ("auto", "yes", "no"). */
+/* libreswan's `whack --status'. Section "setup": ikev1-policy; of each loaded conn's section: loaded=yes, oriented. */
 void settings_read_whack_status(struct settings *out, const char *text);
 /* swanctl.conf and its kin: a section's name is its path, "connections/l2tp/children/l2tp". include is not followed: it
  * becomes a key "include" of its section. */

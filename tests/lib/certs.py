@@ -1,11 +1,12 @@
 """Certificates for tests: a root, and server certificates that are right or wrong in one way each."""
 import datetime
 import ipaddress
+import subprocess
+import tempfile
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 IKE_INTERMEDIATE = x509.ObjectIdentifier("1.3.6.1.5.5.8.2.2")
@@ -64,9 +65,15 @@ class Root:
         return self._sign(_name("vpn server"), key or self.server_key, extensions, begins, days, digest or hashes.SHA256())
 
     def bundle(self, certificate, nickname):
-        """PKCS 12 with its key and the root, password "x", as `pk12util' takes it."""
-        return pkcs12.serialize_key_and_certificates(nickname.encode(), self.server_key, certificate, [self.certificate],
-                                                     serialization.BestAvailableEncryption(b"x"))
+        """PKCS 12 with its key and the root, password "x", as docs/recipes/certificates.md makes it for `pk12util': NSS 3.110 takes none that
+        python-cryptography makes."""
+        key = self.server_key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        with tempfile.TemporaryDirectory() as place:
+            for name, content in (("root.pem", pem(self.certificate)), ("server.pem", pem(certificate) + key.decode())):
+                with open(f"{place}/{name}", "w", encoding="ascii") as file:
+                    file.write(content)
+            return subprocess.run(["openssl", "pkcs12", "-export", "-in", f"{place}/server.pem", "-certfile", f"{place}/root.pem",
+                                   "-name", nickname, "-passout", "pass:x"], stdout=subprocess.PIPE, check=True).stdout
 
 
 def _general(name):

@@ -2,6 +2,7 @@
 
 On a kernel without ESP it does phase 1 only, which is enough for much.
 """
+import functools
 import os
 import re
 import subprocess
@@ -39,6 +40,13 @@ def conn(name="l2tp", body=L2TP, left=hosts.SRV, **options):
 
 def available():
     return os.access(f"{LIBEXEC}/pluto", os.X_OK)
+
+
+@functools.cache
+def version():
+    """The first number of libreswan's version."""
+    said = subprocess.run(["ipsec", "--version"], text=True, capture_output=True, check=True).stdout
+    return int(re.search(r"ibreswan (\d+)", said).group(1))
 
 
 class Pluto:

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "shim/check/check.h"
+#include "shim/check/ipsec_conf.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,8 +17,8 @@ static const char good_ipsec[] =
 	"config setup\n\tikev1-policy=accept\n\tuniqueids=no\nconn "
 	"l2tp\n\tleft=203.0.113.1\n\tleftprotoport=UDP/1701\n"
 	"\tright=%any\n\trightprotoport=UDP/"
-	"%any\n\ttype=transport\n\tikev2=no\n\tpfs=no\n\trekey=no\n\tdpddelay=40000\n"
-	"\tdpdtimeout=130000\n\tdpdaction=clear\n\tauthby=secret\n\tauto=add\n";
+	"%any\n\ttype=transport\n\tikev2=no\n\tpfs=no\n\trekey=no\n\tdpddelay=40\n"
+	"\tdpdtimeout=130\n\tdpdaction=clear\n\tauthby=secret\n\tauto=add\n";
 static const char good_status[] = "000 x, ikev1-policy=accept\n000 \"l2tp\":     oriented; my_ip=unset\n";
 static const char good_swanctl[] = "connections { l2tp {\nversion = 1\nremote_addrs = %any\nunique = "
 				   "never\nrekey_time = 0\ndpd_delay = 40s\n"
@@ -43,15 +44,21 @@ struct texts {
 	char *part[PARTS];
 };
 
+static unsigned version = 4; /* libreswan's */
+
 static void make_good(struct check_facts *f, const struct texts *t)
 {
+	struct settings lines = {.items = NULL};
 	int line;
 
 	memset(f, 0, sizeof *f);
 	f->libreswan.present = f->libreswan.pluto_runs = true;
 	strcpy(f->libreswan.path, "/etc/ipsec.conf");
 	strcpy(f->libreswan.secrets.path, "/etc/ipsec.secrets");
-	settings_read_ipsec(&f->libreswan.config, t->part[IPSEC]);
+	f->libreswan.version = version;
+	ipsec_conf_lines(&lines, t->part[IPSEC], "/etc/ipsec.conf");
+	ipsec_conf_resolve(&lines, version, &f->libreswan.config);
+	settings_clear(&lines);
 	settings_read_whack_status(&f->libreswan.status, t->part[STATUS]);
 	f->libreswan.ike = strdup("AES_CBC-HMAC_SHA1-MODP2048\n3DES_CBC-HMAC_SHA1-MODP1536\n");
 	f->libreswan.esp = strdup("AES_CBC_128-HMAC_SHA1_96\n");
@@ -168,6 +175,45 @@ static void test_good(void **state)
 	clear(&f);
 }
 
+/* Version 5: obsolete words are no fault, and what is to be mended is in its own. */
+static void test_libreswan_5(void **state)
+{
+	static const struct {
+		const char *from, *to, *ids, *mend;
+		enum check_severity severity;
+	} cases[] = {
+		{"ikev2=no", "ikev2=yes", "libreswan-ikev2", "conn l2tp: ikev2=no", CHECK_ERROR},
+		{"ikev2=no", "keyexchange=ikev1", "", "", CHECK_ERROR},
+		{"ikev2=no", "keyexchange=ikev1\n\tikev2=yes", "", "", CHECK_ERROR},
+		{"ikev2=no", "keyexchange=ikev2", "libreswan-ikev2", "conn l2tp: keyexchange=ikev1", CHECK_ERROR},
+		{"\tikev2=no\n", "", "libreswan-ikev2", "conn l2tp: keyexchange=ikev1", CHECK_ERROR},
+		{"dpdaction=clear", "dpdaction=hold", "", "", CHECK_ERROR},
+		{"\tdpdaction=clear\n", "", "", "", CHECK_ERROR},
+		{"dpdtimeout=130", "ikev1-dpdtimeout=130", "", "", CHECK_ERROR},
+		{"\tdpdtimeout=130\n", "", "libreswan-dpd", "conn l2tp: ikev1-dpdtimeout=130", CHECK_HINT},
+		{"type=transport", "type=tunnel", "libreswan-type", "run: ipsec replace l2tp", CHECK_ERROR},
+		{"conn l2tp", "conn new", "libreswan-loaded", "run: ipsec add new", CHECK_ERROR},
+	};
+
+	(void)state;
+	version = 5;
+	for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+		struct texts t = good;
+		struct check_facts f;
+		struct seen seen;
+
+		t.part[IPSEC] = replaced(good.part[IPSEC], cases[c].from, cases[c].to);
+		make_good(&f, &t);
+		seen = judge(&f);
+		if (strcmp(seen.ids, cases[c].ids) != 0 || !strstr(seen.mend, cases[c].mend) ||
+		    (*seen.ids && seen.severity != cases[c].severity))
+			fail_msg("%s: found \"%s\", mend \"%s\"", cases[c].to, seen.ids, seen.mend);
+		clear(&f);
+		free(t.part[IPSEC]);
+	}
+	version = 4;
+}
+
 /* A fault in a text: exactly these checks speak, the last with such a mend. */
 static void test_texts(void **state)
 {
@@ -195,7 +241,7 @@ static void test_texts(void **state)
 		 "conn l2tp: aggressive=no"},
 		{IPSEC, "pfs=no", "pfs=no\n\tencapsulation=no", "libreswan-encapsulation",
 		 "conn l2tp: encapsulation=auto"},
-		{IPSEC, "dpddelay=40000", "dpddelay=0", "libreswan-dpd", "conn l2tp: dpddelay=40"},
+		{IPSEC, "dpddelay=40", "dpddelay=0", "libreswan-dpd", "conn l2tp: dpddelay=40"},
 		{IPSEC, "action=clear", "action=hold", "libreswan-dpdaction", "conn l2tp: dpdaction=clear"},
 		{IPSEC, "authby=secret", "authby=rsasig", "libreswan-authby", "conn l2tp: authby=secret"},
 		{IPSEC, "auto=add", "auto=ignore", "libreswan-auto", "conn l2tp: auto=add"},
@@ -375,7 +421,8 @@ static void test_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good),  cmocka_unit_test(test_texts),   cmocka_unit_test(test_facts),
+		cmocka_unit_test(test_good),  cmocka_unit_test(test_libreswan_5),
+		cmocka_unit_test(test_texts),   cmocka_unit_test(test_facts),
 		cmocka_unit_test(test_blind), cmocka_unit_test(test_nothing),
 	};
 
