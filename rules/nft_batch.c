@@ -47,19 +47,23 @@ void rules_batch_close(struct rules_batch *batch, const struct nlmsghdr *message
 	batch->used += NLMSG_ALIGN(message->nlmsg_len);
 }
 
-/* The first error among the answers, 0 if there is none. */
+/* The first error among the answers, 0 if there is none. Reads all that is there, also when some did not fit into the socket:
+ * what stays would leave no room for the answers to the next batch. */
 static int read_errors(struct rules_nft *nft, uint32_t first, uint32_t *sequence)
 {
 	char buffer[ANSWER_MAX];
 	int error = 0;
+	bool lost = false;
 
 	for (;;) {
 		ssize_t got = mnl_socket_recvfrom(nft->socket, buffer, sizeof(buffer));
 		int left = (int)got;
-		if (got < 0 && errno == EINTR)
+		if (got < 0 && errno == ENOBUFS)
+			lost = true;
+		if (got < 0 && (errno == EINTR || errno == ENOBUFS))
 			continue;
 		if (got < 0)
-			return error ? error : errno == EAGAIN ? 0 : -errno;
+			return error ? error : errno != EAGAIN ? -errno : lost ? -ENOBUFS : 0;
 		for (const struct nlmsghdr *n = (void *)buffer; mnl_nlmsg_ok(n, left);
 		     n = mnl_nlmsg_next(n, &left)) {
 			const struct nlmsgerr *e = mnl_nlmsg_get_payload(n);
