@@ -180,6 +180,8 @@ static void on_tunnel_request(struct l2tp_table *table, uint64_t now_ms, struct 
 	if (!l2tp_find_u16(m->d->message, &m->header, L2TP_AVP_ASSIGNED_TUNNEL_ID, &id) || !id)
 		return;
 	t = tunnel_find(table, now_ms, L2TP_TO_CLIENT, &m->d->client, id);
+	if (t)
+		t->requested_ms = now_ms;
 	if (!t || t->state.closed || t->state.client_next != (uint16_t)(m->header.ns + 1)) {
 		t = tunnel_begin(table, now_ms, &m->d->client, id);
 		if (t)
@@ -201,7 +203,23 @@ static void on_tunnel_reply(struct l2tp_table *table, struct message *m)
 	m->result->actions |= L2TP_ACT_SAVE;
 }
 
-/* Before the LNS' ID is known, a client closes with tunnel ID 0 in the header. */
+/* SCCCN, the client's answer to the LNS' reply: it names the LNS' tunnel, also where the LNS' own messages do not come up. That is
+ * the tunnel that the client asked for last. Where its request was not seen (the SA was too new), the tunnel is known from now on,
+ * without the client's ID. */
+static void on_tunnel_up(struct l2tp_table *table, uint64_t now_ms, struct message *m)
+{
+	if (m->tunnel || !m->header.tunnel_id)
+		return;
+	m->tunnel = tunnel_unanswered(table, now_ms, &m->d->client);
+	if (!m->tunnel)
+		m->tunnel = tunnel_begin(table, now_ms, &m->d->client, 0);
+	if (m->tunnel && !tunnel_assign_lns(table, m->tunnel, m->header.tunnel_id))
+		m->tunnel = NULL;
+	m->result->actions |= L2TP_ACT_SAVE;
+}
+
+/* Before the LNS' ID is known, a client closes with tunnel ID 0 in the header. A tunnel that was never seen, or that the client has
+ * replaced by another one (its first request had timed out, and it gives it up now), ends no session. */
 static void on_tunnel_closed(struct l2tp_table *table, uint64_t now_ms, struct message *m)
 {
 	uint16_t id;
@@ -209,9 +227,10 @@ static void on_tunnel_closed(struct l2tp_table *table, uint64_t now_ms, struct m
 	if (!m->tunnel && m->d->direction == L2TP_TO_LNS &&
 	    l2tp_find_u16(m->d->message, &m->header, L2TP_AVP_ASSIGNED_TUNNEL_ID, &id) && id)
 		m->tunnel = tunnel_find(table, now_ms, L2TP_TO_CLIENT, &m->d->client, id);
-	if (m->tunnel)
-		m->tunnel->state.closed = true;
-	if (m->d->direction == L2TP_TO_LNS)
+	if (!m->tunnel)
+		return;
+	m->tunnel->state.closed = true;
+	if (m->d->direction == L2TP_TO_LNS && !tunnel_has_successor(table, now_ms, m->tunnel))
 		m->result->actions |= L2TP_ACT_CLOSED;
 	m->result->actions |= L2TP_ACT_SAVE;
 }
@@ -226,12 +245,13 @@ static uint16_t client_session(const struct message *m)
 	return id;
 }
 
-static void on_session_closed(struct message *m)
+static void on_session_closed(struct l2tp_table *table, uint64_t now_ms, struct message *m)
 {
 	if (!m->tunnel || !tunnel_remove_session(m->tunnel, m->result->client_session))
 		return;
 	m->result->actions |= L2TP_ACT_SAVE;
-	if (m->d->direction == L2TP_TO_LNS && m->tunnel->state.from_start && !m->tunnel->state.session_count)
+	if (m->d->direction == L2TP_TO_LNS && m->tunnel->state.from_start && !m->tunnel->state.session_count &&
+	    !tunnel_has_successor(table, now_ms, m->tunnel))
 		m->result->actions |= L2TP_ACT_CLOSED;
 }
 
@@ -249,12 +269,16 @@ static void learn(struct l2tp_table *table, uint64_t now_ms, struct message *m)
 		if (!to_lns)
 			on_tunnel_reply(table, m);
 		break;
+	case L2TP_SCCCN:
+		if (to_lns)
+			on_tunnel_up(table, now_ms, m);
+		break;
 	case L2TP_ICRQ:
 		if (to_lns && m->tunnel && m->result->client_session)
 			tunnel_add_session(m->tunnel, m->result->client_session);
 		break;
 	case L2TP_CDN:
-		on_session_closed(m);
+		on_session_closed(table, now_ms, m);
 		break;
 	case L2TP_STOPCCN:
 		on_tunnel_closed(table, now_ms, m);
@@ -287,7 +311,8 @@ static void translate_sequence(struct message *m)
 		news = tunnel_note_lns(m->tunnel, ns, zlb);
 		ns = tunnel_ns_to_client(m->tunnel, ns);
 	}
-	if (news)
+	/* Who absorbs no HELLO needs no numbers after a restart. */
+	if (news && (m->d->absorb_hello || tunnel_shifted(m->tunnel)))
 		m->result->actions |= L2TP_ACT_SAVE;
 	if (ns == m->header.ns && nr == m->header.nr)
 		return;
@@ -326,7 +351,8 @@ struct l2tp_result l2tp_translate(struct l2tp_table *table, uint64_t now_ms, str
 	result.reason = l2tp_header_read(d->message, d->length, &m.header);
 	if (result.reason != L2TP_ORDINARY)
 		return result;
-	m.tunnel = tunnel_find(table, now_ms, d->direction, &d->client, m.header.tunnel_id);
+	if (m.header.tunnel_id)
+		m.tunnel = tunnel_find(table, now_ms, d->direction, &d->client, m.header.tunnel_id);
 	result.reason = l2tp_check(d->message, &m.header, &result.message_type);
 	if (result.reason == L2TP_ORDINARY) {
 		result.event = event_of(result.message_type);

@@ -27,7 +27,8 @@ enum l2tp_action {
 	L2TP_ACT_SAVE =
 		4, /* a tunnel's state changed: write the state file (l2tp_table_each). With L2TP_ACT_DROP do
 		    * it before the reply goes out, or a crash would break the tunnel */
-	L2TP_ACT_CLOSED = 8, /* the client has ended it: StopCCN, or CDN for the tunnel's last session */
+	L2TP_ACT_CLOSED = 8, /* the client has ended it: StopCCN, or CDN for the tunnel's last session; of a tunnel that is
+			      * known, and the client's last one */
 };
 
 /* What happened, for the session table; retransmissions show up again. */
@@ -71,7 +72,7 @@ struct l2tp_result {
 struct l2tp_config {
 	const char *hostname;   /* NULL: "anonymous"; cut at L2TP_HOSTNAME_MAX */
 	size_t max_tunnels;     /* bound of the table; the least recently used go first, those with absorbed
-				 * HELLOs last.     0: 4096 */
+				 * HELLOs last, and no client has more than 8. 0: 16384 */
 	uint64_t idle_ttl_ms;   /* a tunnel without any control message; 0: 24 h */
 	uint64_t closed_ttl_ms; /* after StopCCN, for retransmissions; 0: 60 s */
 };
@@ -93,7 +94,7 @@ struct l2tp_result l2tp_translate(struct l2tp_table *table, uint64_t now_ms, str
 #define L2TP_SESSIONS_MAX 8
 struct l2tp_tunnel_state {
 	struct endpoint client;
-	uint16_t client_tunnel, lns_tunnel;
+	uint16_t client_tunnel, lns_tunnel; /* one of them may be 0: not known */
 	uint16_t lns_next;    /* one after the newest Ns seen from the LNS */
 	uint16_t client_next; /* the Ns of the client's next message */
 	uint16_t client_nr;   /* the client's newest Nr, as it wrote it */

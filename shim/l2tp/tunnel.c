@@ -6,7 +6,7 @@
 #include <utlist.h>
 
 #define DEFAULT_HOSTNAME "anonymous"
-#define DEFAULT_MAX_TUNNELS 4096
+#define DEFAULT_MAX_TUNNELS 16384
 #define DEFAULT_IDLE_TTL_MS (24ull * 3600 * 1000)
 #define DEFAULT_CLOSED_TTL_MS (60 * 1000ull)
 #define FAR_BEHIND 8192 /* numbers: no window and no retransmission reaches that far back */
@@ -27,12 +27,48 @@ struct l2tp_table *l2tp_table_new(const struct l2tp_config *config)
 	return table;
 }
 
+/* The client of a new tunnel; NULL: out of memory. */
+static struct tunnel_owner *find_owner(struct l2tp_table *table, const struct endpoint *client, bool make)
+{
+	struct tunnel_owner *owner;
+
+	HASH_FIND(hh, table->owners, client, sizeof(*client), owner);
+	if (owner || !make)
+		return owner;
+	owner = calloc(1, sizeof(*owner));
+	if (!owner)
+		return NULL;
+	owner->client = *client;
+	HASH_ADD(hh, table->owners, client, sizeof(owner->client), owner);
+	if (owner->hh.tbl)
+		return owner;
+	free(owner);
+	return NULL;
+}
+
+static void leave_owner(struct l2tp_table *table, struct tunnel *t)
+{
+	struct tunnel_owner *owner = t->owner;
+
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): inside of utlist */
+	DL_DELETE2(owner->tunnels, t, prev_own, next_own);
+	if (--owner->count)
+		return;
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): inside of uthash */
+	HASH_DELETE(hh, table->owners, owner);
+	free(owner);
+}
+
 void tunnel_forget(struct l2tp_table *table, struct tunnel *t)
 {
+	if (!t)
+		return;
+	leave_owner(table, t);
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): inside of uthash */
 	HASH_DELETE(hh_client, table->by_client, t);
 	if (t->state.lns_tunnel)
 		HASH_DELETE(hh_lns, table->by_lns, t);
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): inside of utlist */
 	DL_DELETE(table->lru, t);
 	free(t);
 }
@@ -87,6 +123,29 @@ void tunnel_touch(struct l2tp_table *table, uint64_t now_ms, struct tunnel *t)
 	t->seen_ms = now_ms;
 	DL_DELETE(table->lru, t);
 	DL_APPEND(table->lru, t);
+	DL_DELETE2(t->owner->tunnels, t, prev_own, next_own);
+	DL_APPEND2(t->owner->tunnels, t, prev_own, next_own);
+}
+
+struct tunnel *tunnel_unanswered(struct l2tp_table *table, uint64_t now_ms, const struct endpoint *client)
+{
+	const struct tunnel_owner *owner = find_owner(table, client, false);
+	struct tunnel *newest = NULL;
+
+	for (struct tunnel *t = owner ? owner->tunnels : NULL; t; t = t->next_own)
+		if (!t->state.lns_tunnel && !t->state.closed && !expired(table, t, now_ms) &&
+		    (!newest || t->requested_ms >= newest->requested_ms))
+			newest = t;
+	return newest;
+}
+
+bool tunnel_has_successor(struct l2tp_table *table, uint64_t now_ms, const struct tunnel *t)
+{
+	for (const struct tunnel *other = t->owner->tunnels; other; other = other->next_own)
+		if (other != t && !other->state.closed && !expired(table, other, now_ms) &&
+		    other->seen_ms >= t->requested_ms)
+			return true;
+	return false;
 }
 
 /* The oldest one goes; one with absorbed HELLOs only if there are no others, because its ends could not go
@@ -104,6 +163,19 @@ static void make_room(struct l2tp_table *table)
 	table->evicted++;
 }
 
+static void make_room_of(struct l2tp_table *table, const struct tunnel_owner *owner)
+{
+	struct tunnel *t;
+
+	if (!owner || !owner->tunnels || owner->count < TUNNELS_OF_CLIENT_MAX)
+		return;
+	for (t = owner->tunnels; t; t = t->next_own)
+		if (!tunnel_shifted(t))
+			break;
+	tunnel_forget(table, t ? t : owner->tunnels);
+	table->evicted++;
+}
+
 struct tunnel *tunnel_begin(struct l2tp_table *table, uint64_t now_ms, const struct endpoint *client,
 			    uint16_t client_tunnel)
 {
@@ -111,19 +183,28 @@ struct tunnel *tunnel_begin(struct l2tp_table *table, uint64_t now_ms, const str
 
 	if (t)
 		tunnel_forget(table, t);
+	make_room_of(table, find_owner(table, client, false));
 	make_room(table);
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return NULL;
 	t->state.client = *client;
 	t->state.client_tunnel = client_tunnel;
-	t->seen_ms = now_ms;
+	t->seen_ms = t->requested_ms = now_ms;
 	t->client_key = make_key(client, client_tunnel);
 	HASH_ADD(hh_client, table->by_client, client_key, sizeof(t->client_key), t);
 	if (!t->hh_client.tbl) {
 		free(t);
 		return NULL;
 	}
+	t->owner = find_owner(table, client, true);
+	if (!t->owner) {
+		HASH_DELETE(hh_client, table->by_client, t);
+		free(t);
+		return NULL;
+	}
+	t->owner->count++;
+	DL_APPEND2(t->owner->tunnels, t, prev_own, next_own);
 	DL_APPEND(table->lru, t);
 	return t;
 }
@@ -288,7 +369,7 @@ void l2tp_table_each(const struct l2tp_table *table, uint64_t now_ms, l2tp_tunne
 
 static bool consistent(const struct l2tp_tunnel_state *s)
 {
-	if (!s->client.addr_len || !s->client_tunnel || s->absorbed_count > L2TP_ABSORBED_MAX ||
+	if (!s->client.addr_len || (!s->client_tunnel && !s->lns_tunnel) || s->absorbed_count > L2TP_ABSORBED_MAX ||
 	    s->session_count > L2TP_SESSIONS_MAX)
 		return false;
 	for (unsigned i = 0; i < s->absorbed_count; i++)
@@ -311,7 +392,7 @@ bool l2tp_table_restore(struct l2tp_table *table, uint64_t now_ms, const struct 
 		return false;
 	t->state = *state;
 	t->state.lns_tunnel = 0;
-	t->seen_ms = now_ms -
+	t->seen_ms = t->requested_ms = now_ms -
 		     state->age_ms; /* the clock may be younger than that: the difference is what counts */
 	if (state->lns_tunnel && !tunnel_assign_lns(table, t, state->lns_tunnel)) {
 		tunnel_forget(table, t);

@@ -25,17 +25,30 @@ struct tunnel_key { /* hashed as bytes: no gaps */
 	uint16_t pad;    /* always zero */
 };
 
+/* A client (address and port inside) with its tunnels: no more than so many, so that nobody takes others' places. */
+#define TUNNELS_OF_CLIENT_MAX 8
+struct tunnel_owner {
+	struct endpoint client;
+	struct tunnel *tunnels; /* least recently used first */
+	unsigned count;
+	UT_hash_handle hh;
+};
+
 struct tunnel {
 	struct l2tp_tunnel_state state; /* age_ms unused: seen_ms holds it */
 	uint64_t seen_ms;
+	uint64_t requested_ms; /* the newest SCCRQ; after a restart: seen_ms */
 	struct tunnel_key client_key, lns_key;
 	UT_hash_handle hh_client;
 	UT_hash_handle hh_lns;      /* not in the table as long as lns_tunnel is 0 */
 	struct tunnel *prev, *next; /* least recently used first */
+	struct tunnel_owner *owner;
+	struct tunnel *prev_own, *next_own; /* of the same client, likewise */
 };
 
 struct l2tp_table {
 	struct tunnel *by_client, *by_lns, *lru;
+	struct tunnel_owner *owners;
 	size_t max_tunnels;
 	uint64_t idle_ttl_ms, closed_ttl_ms;
 	uint64_t evicted, absorbed;
@@ -49,10 +62,16 @@ struct tunnel *tunnel_find(struct l2tp_table *table, uint64_t now_ms, enum l2tp_
 /* A new one, instead of one with the same ID. NULL: out of memory. */
 struct tunnel *tunnel_begin(struct l2tp_table *table, uint64_t now_ms, const struct endpoint *client,
 			    uint16_t client_tunnel);
-void tunnel_forget(struct l2tp_table *table, struct tunnel *t);
+void tunnel_forget(struct l2tp_table *table, struct tunnel *t); /* NULL: nothing */
 void tunnel_touch(struct l2tp_table *table, uint64_t now_ms, struct tunnel *t);
 /* Learns the LNS' ID for it. False: out of memory. */
 bool tunnel_assign_lns(struct l2tp_table *table, struct tunnel *t, uint16_t lns_tunnel);
+
+/* The client's tunnel that was requested last, of those whose ID at the LNS is not known; NULL: there is none. */
+struct tunnel *tunnel_unanswered(struct l2tp_table *table, uint64_t now_ms, const struct endpoint *client);
+/* The same client has another open tunnel, which has shown life since this one was requested. What a client left behind when it
+ * vanished is older than that. */
+bool tunnel_has_successor(struct l2tp_table *table, uint64_t now_ms, const struct tunnel *t);
 
 /* The LNS counts from zero again: it answered a repeated SCCRQ with another tunnel. */
 void tunnel_restart_lns(struct tunnel *t);

@@ -392,27 +392,18 @@ static void table_is_bounded(void **state)
 	send_to_lns(table, sccrq(CLIENT_TUNNEL));
 	send_to_client(table, sccrp(CLIENT_TUNNEL, LNS_TUNNEL));
 	send_to_client(table, hello(1));
-	for (unsigned i = 1; i <= 100; i++)
-		send_to_lns(table, sccrq(1000 + i));
+	for (unsigned i = 1; i <= 100; i++) {
+		const struct endpoint from = {.addr = {192, 0, 2, 2}, .addr_len = 4, .port = (uint16_t)(1000 + i)};
+
+		p = sccrq(1000 + i);
+		pass_from(table, 1000, L2TP_TO_LNS, &from, &p);
+	}
 	assert_int_equal(l2tp_table_stats(table).tunnels, 10);
 	assert_int_equal(l2tp_table_stats(table).evicted, 91);
 	/* The one that could not go on without its state is still there. */
 	p = make(TYPE_WEN, CLIENT_TUNNEL, 0, 2, 2);
 	pass(table, L2TP_TO_CLIENT, &p);
 	assert_int_equal(ns_of(&p), 1);
-	l2tp_table_free(table);
-}
-
-static void idle_tunnel_expires(void **state)
-{
-	struct l2tp_table *table = established();
-	struct packet p = make(L2TP_ZLB, LNS_TUNNEL, 0, 2, 1);
-
-	(void)state;
-	assert_int_equal(pass_from(table, 1000 + 24 * 3600 * 1000ull, L2TP_TO_LNS, &client, &p).client_tunnel,
-			 CLIENT_TUNNEL);
-	assert_int_equal(
-		pass_from(table, 1001 + 2 * 24 * 3600 * 1000ull, L2TP_TO_LNS, &client, &p).client_tunnel, 0);
 	l2tp_table_free(table);
 }
 
@@ -444,6 +435,144 @@ static struct l2tp_table *restarted(struct l2tp_table *old, uint64_t now_old, ui
 		assert_true(l2tp_table_restore(table, now_new, &s));
 	}
 	return table;
+}
+
+/* Nobody takes others' places in the table. */
+static void a_client_has_few_tunnels(void **state)
+{
+	struct l2tp_table *table = established();
+	struct packet p = sccrq(CLIENT_TUNNEL);
+
+	(void)state;
+	pass_from(table, 1000, L2TP_TO_LNS, &other_client, &p);
+	for (unsigned i = 1; i <= 100; i++)
+		send_to_lns(table, sccrq(1000 + i));
+	assert_int_equal(l2tp_table_stats(table).tunnels, 8 + 1);
+	l2tp_table_free(table);
+}
+
+/* Seconds after the start. */
+static struct l2tp_result send_at(struct l2tp_table *table, unsigned s, struct packet p)
+{
+	return pass_from(table, s * 1000ull, L2TP_TO_LNS, &client, &p);
+}
+
+static struct packet stopccn(unsigned to, unsigned assigned)
+{
+	struct packet p = make(L2TP_STOPCCN, to, 0, 2, 1);
+
+	add_u16(&p, L2TP_AVP_ASSIGNED_TUNNEL_ID, assigned);
+	return p;
+}
+
+static bool closes(struct l2tp_result r)
+{
+	return r.actions & L2TP_ACT_CLOSED;
+}
+
+static void a_tunnel_never_seen_closes_nothing(void **state)
+{
+	struct l2tp_table *table = l2tp_table_new(NULL);
+
+	(void)state;
+	assert_false(closes(send_at(table, 1, stopccn(LNS_TUNNEL, CLIENT_TUNNEL))));
+	send_at(table, 2, sccrq(CLIENT_TUNNEL));
+	assert_false(closes(send_at(table, 3, stopccn(LNS_TUNNEL, CLIENT_TUNNEL + 1))));
+	assert_false(closes(send_at(table, 3, stopccn(0, 0))));
+	assert_true(closes(send_at(table, 4, stopccn(0, CLIENT_TUNNEL))));
+	l2tp_table_free(table);
+}
+
+/* As a Mac with 10.4 does it whose first request had no answer: it gives that one up after the second is up. The LNS' own messages
+ * do not come up. */
+static void a_request_given_up_leaves_the_tunnel_that_is_up(void **state)
+{
+	struct l2tp_table *table = l2tp_table_new(NULL);
+
+	(void)state;
+	send_at(table, 1, sccrq(CLIENT_TUNNEL));
+	send_at(table, 31, sccrq(CLIENT_TUNNEL + 1));
+	send_at(table, 32, make(L2TP_SCCCN, LNS_TUNNEL, 0, 1, 1));
+	assert_false(closes(send_at(table, 40, stopccn(0, CLIENT_TUNNEL))));
+	assert_false(closes(send_at(table, 41, stopccn(0, CLIENT_TUNNEL)))); /* again */
+	assert_true(closes(send_at(table, 50, stopccn(LNS_TUNNEL, CLIENT_TUNNEL + 1))));
+	l2tp_table_free(table);
+}
+
+/* The client vanished without a word, and is back from the same port: what it left behind is not its last tunnel. */
+static void a_tunnel_left_behind_keeps_no_session(void **state)
+{
+	struct l2tp_table *table = l2tp_table_new(NULL);
+
+	(void)state;
+	send_at(table, 1, sccrq(CLIENT_TUNNEL));
+	send_at(table, 2, make(L2TP_SCCCN, LNS_TUNNEL, 0, 1, 1));
+	send_at(table, 62, make(L2TP_ZLB, LNS_TUNNEL, 0, 2, 2));
+	send_at(table, 100, sccrq(CLIENT_TUNNEL + 1));
+	send_at(table, 101, make(L2TP_SCCCN, LNS_TUNNEL + 1, 0, 1, 1));
+	assert_true(closes(send_at(table, 110, stopccn(LNS_TUNNEL + 1, CLIENT_TUNNEL + 1))));
+	l2tp_table_free(table);
+}
+
+/* Two that both live. */
+static void the_last_of_two_closes(void **state)
+{
+	struct l2tp_table *table = l2tp_table_new(NULL);
+
+	(void)state;
+	send_at(table, 1, sccrq(CLIENT_TUNNEL));
+	send_at(table, 2, make(L2TP_SCCCN, LNS_TUNNEL, 0, 1, 1));
+	send_at(table, 3, sccrq(CLIENT_TUNNEL + 1));
+	send_at(table, 4, make(L2TP_SCCCN, LNS_TUNNEL + 1, 0, 1, 1));
+	send_at(table, 60, make(L2TP_ZLB, LNS_TUNNEL, 0, 2, 2));
+	assert_false(closes(send_at(table, 70, stopccn(LNS_TUNNEL + 1, CLIENT_TUNNEL + 1))));
+	assert_true(closes(send_at(table, 71, stopccn(LNS_TUNNEL, CLIENT_TUNNEL))));
+	l2tp_table_free(table);
+}
+
+/* Its SA was too new for its request to come up: known by the LNS' ID, over a restart, too. */
+static void a_tunnel_whose_request_was_missed_is_known(void **state)
+{
+	struct l2tp_table *table = l2tp_table_new(NULL);
+
+	(void)state;
+	assert_int_equal(send_at(table, 1, make(L2TP_SCCCN, LNS_TUNNEL, 0, 1, 1)).lns_tunnel, LNS_TUNNEL);
+	table = restarted(table, 5000, 5000);
+	assert_false(closes(send_at(table, 6, stopccn(LNS_TUNNEL + 1, CLIENT_TUNNEL))));
+	assert_true(closes(send_at(table, 6, stopccn(LNS_TUNNEL, CLIENT_TUNNEL))));
+	l2tp_table_free(table);
+}
+
+/* What is known of it is for who absorbs HELLOs. */
+static void numbers_alone_are_not_saved(void **state)
+{
+	struct l2tp_table *table = established();
+	struct packet p = make(L2TP_ZLB, LNS_TUNNEL, 0, 2, 2);
+	struct l2tp_datagram d = {.direction = L2TP_TO_LNS,
+				  .client = client,
+				  .message = p.bytes,
+				  .length = p.length,
+				  .capacity = sizeof(p.bytes)};
+
+	(void)state;
+	assert_false(l2tp_translate(table, 2000, &d).actions & L2TP_ACT_SAVE);
+	d.absorb_hello = true;
+	l2tp_put_u16(p.bytes + 10, 3);
+	assert_true(l2tp_translate(table, 3000, &d).actions & L2TP_ACT_SAVE);
+	l2tp_table_free(table);
+}
+
+static void idle_tunnel_expires(void **state)
+{
+	struct l2tp_table *table = established();
+	struct packet p = make(L2TP_ZLB, LNS_TUNNEL, 0, 2, 1);
+
+	(void)state;
+	assert_int_equal(pass_from(table, 1000 + 24 * 3600 * 1000ull, L2TP_TO_LNS, &client, &p).client_tunnel,
+			 CLIENT_TUNNEL);
+	assert_int_equal(
+		pass_from(table, 1001 + 2 * 24 * 3600 * 1000ull, L2TP_TO_LNS, &client, &p).client_tunnel, 0);
+	l2tp_table_free(table);
 }
 
 static void state_survives(void **state)
@@ -845,6 +974,13 @@ int main(void)
 		cmocka_unit_test(last_session_closes),   cmocka_unit_test(lns_closing_is_not_the_clients),
 		cmocka_unit_test(too_many_sessions),     cmocka_unit_test(stopccn_closes_and_is_forgotten),
 		cmocka_unit_test(table_is_bounded),      cmocka_unit_test(idle_tunnel_expires),
+		cmocka_unit_test(a_client_has_few_tunnels),
+		cmocka_unit_test(a_tunnel_never_seen_closes_nothing),
+		cmocka_unit_test(a_request_given_up_leaves_the_tunnel_that_is_up),
+		cmocka_unit_test(a_tunnel_left_behind_keeps_no_session),
+		cmocka_unit_test(the_last_of_two_closes),
+		cmocka_unit_test(a_tunnel_whose_request_was_missed_is_known),
+		cmocka_unit_test(numbers_alone_are_not_saved),
 		cmocka_unit_test(state_survives),        cmocka_unit_test(state_text),
 		cmocka_unit_test(both_ends_are_content), cmocka_unit_test(numbers_wrap),
 	};
