@@ -39,6 +39,14 @@ enum {
 	NFT_BYTEORDER_BIG_ENDIAN = 2,
 	NFT_EXPR_PAYLOAD = 7,
 	NFT_PROTO_TRANSPORT = 3,
+	NFT_EXPR_CONCATENATION = 13,
+	NFT_EXPR_XFRM = 27,
+	NFT_HEADER_UDP = 6, /* headers and fields in them */
+	NFT_UDP_SPORT = 1,
+	NFT_HEADER_IPV4 = 12,
+	NFT_IPV4_SADDR = 11,
+	NFT_HEADER_IPV6 = 13,
+	NFT_IPV6_SADDR = 8,
 };
 
 __attribute__((format(printf, 2, 3))) static void explain(char error[static RULES_ERROR_MAX],
@@ -165,6 +173,37 @@ static void put_typeof_raw(struct nftnl_udata_buf *udata, uint32_t offset, uint3
 	nftnl_udata_nest_end(udata, key);
 }
 
+/* One part of a concatenation: what kind of expression, and its numbers in order. */
+static void put_typeof_part(struct nftnl_udata_buf *udata, uint8_t index, uint32_t kind, const uint32_t *numbers,
+			    uint8_t count)
+{
+	struct nftnl_udata *part = nftnl_udata_nest_start(udata, index), *data;
+
+	nftnl_udata_put_u32(udata, 0, kind);
+	data = nftnl_udata_nest_start(udata, 1);
+	for (uint8_t i = 0; i < count; i++)
+		nftnl_udata_put_u32(udata, i, numbers[i]);
+	nftnl_udata_nest_end(udata, data);
+	nftnl_udata_nest_end(udata, part);
+}
+
+/* Nor one that has an SPI in it. */
+static void put_typeof_own(struct nftnl_udata_buf *udata, bool v4)
+{
+	const uint32_t spi[] = {NFT_XFRM_KEY_SPI, 0, 0 /* in */}, sport[] = {NFT_HEADER_UDP, NFT_UDP_SPORT},
+		       saddr[] = {v4 ? NFT_HEADER_IPV4 : NFT_HEADER_IPV6, v4 ? NFT_IPV4_SADDR : NFT_IPV6_SADDR};
+	struct nftnl_udata *key = nftnl_udata_nest_start(udata, NFTNL_UDATA_SET_KEY_TYPEOF);
+	struct nftnl_udata *parts;
+
+	nftnl_udata_put_u32(udata, NFTNL_UDATA_SET_TYPEOF_EXPR, NFT_EXPR_CONCATENATION);
+	parts = nftnl_udata_nest_start(udata, NFTNL_UDATA_SET_TYPEOF_DATA);
+	put_typeof_part(udata, 0, NFT_EXPR_XFRM, spi, 3);
+	put_typeof_part(udata, 1, NFT_EXPR_PAYLOAD, saddr, 2);
+	put_typeof_part(udata, 2, NFT_EXPR_PAYLOAD, sport, 2);
+	nftnl_udata_nest_end(udata, parts);
+	nftnl_udata_nest_end(udata, key);
+}
+
 static int put_set_udata(struct nftnl_set *set, enum rules_key key)
 {
 	struct nftnl_udata_buf *udata = nftnl_udata_buf_alloc(UDATA_MAX);
@@ -177,6 +216,8 @@ static int put_set_udata(struct nftnl_set *set, enum rules_key key)
 		put_typeof_raw(udata, 64, 64);
 	if (key == RULES_KEY_RAW_SPI)
 		put_typeof_raw(udata, 0, 32);
+	if (key == RULES_KEY_SPI_IPV4_PORT || key == RULES_KEY_SPI_IPV6_PORT)
+		put_typeof_own(udata, key == RULES_KEY_SPI_IPV4_PORT);
 	nftnl_set_set_data(set, NFTNL_SET_USERDATA, nftnl_udata_buf_data(udata), nftnl_udata_buf_len(udata));
 	nftnl_udata_buf_free(udata);
 	return 0;
@@ -206,6 +247,10 @@ static void fill_set(struct nftnl_set *set, const char *table, const struct rule
 		[RULES_KEY_IPV6_PORT] = NFT_TYPE_IPV6 << NFT_TYPE_BITS | NFT_TYPE_SERVICE,
 		[RULES_KEY_SPI] = NFT_TYPE_INTEGER,
 		[RULES_KEY_RAW_SPI] = NFT_TYPE_INTEGER,
+		[RULES_KEY_SPI_IPV4_PORT] =
+			(NFT_TYPE_INTEGER << NFT_TYPE_BITS | NFT_TYPE_IPV4) << NFT_TYPE_BITS | NFT_TYPE_SERVICE,
+		[RULES_KEY_SPI_IPV6_PORT] =
+			(NFT_TYPE_INTEGER << NFT_TYPE_BITS | NFT_TYPE_IPV6) << NFT_TYPE_BITS | NFT_TYPE_SERVICE,
 	};
 
 	nftnl_set_set_str(set, NFTNL_SET_TABLE, table);
@@ -434,6 +479,8 @@ static int install(struct rules_nft *nft, const struct ruleset *ruleset, size_t 
 		replace_table(nft, &batch, ruleset, &ruleset->tables[i]);
 	result = send_batch(nft, &batch, ruleset->native_queue, error);
 	free(buffer);
+	if (!result)
+		memset(nft->refused_until_ms, 0, sizeof(nft->refused_until_ms));
 	return result;
 }
 
@@ -504,6 +551,7 @@ int rules_nft_probe(struct rules_nft *nft, struct rules_features *out, char erro
 {
 	const struct rules_item queue = {.kind = ITEM_QUEUE}, secpath = {.kind = ITEM_SECPATH, .value = 1},
 				fib = {.kind = ITEM_DADDR_LOCAL}, defragment = {.kind = ITEM_DEFRAGMENT},
+				own = {.kind = ITEM_OWN_L2TP4, .name = PROBE_SET},
 				limit = {.kind = ITEM_OVER4, .name = PROBE_SET, .value = 1, .burst = 1};
 	const struct rules_message *failed;
 	struct rules_batch batch;
@@ -520,6 +568,7 @@ int rules_nft_probe(struct rules_nft *nft, struct rules_features *out, char erro
 	out->native_queue = try_item(nft, 0, &queue, true, &failed, &batch) == 0;
 	out->xt_queue = try_item(nft, 0, &queue, false, &failed, &batch) == 0;
 	out->secpath = try_item(nft, 0, &secpath, true, &failed, &batch) == 0;
+	out->ipsec_spi = try_item(nft, 0, &own, true, &failed, &batch) == 0;
 	out->limit = try_item(nft, 0, &limit, true, &failed, &batch) == 0;
 	out->fib = try_item(nft, 0, &fib, true, &failed, &batch) == 0;
 	out->defrag = try_item(nft, 0, &defragment, true, &failed, &batch) == 0;

@@ -18,6 +18,7 @@ struct rules_features {
 	bool native_queue; /* the queue expression */
 	bool xt_queue;     /* NFQUEUE of x_tables through nft_compat */
 	bool secpath;      /* meta secpath, that is IPsec */
+	bool ipsec_spi;    /* the xfrm expression: by which SA a packet came */
 	bool fib;          /* fib daddr type */
 	bool limit;        /* limit in a dynamic set */
 	bool defrag;       /* tproxy, which has datagrams put together */
@@ -46,8 +47,8 @@ int rules_nft_remove(struct rules_nft *nft, char error[static RULES_ERROR_MAX]);
 
 /* Adds one element, or begins its time-out anew; committed when it returns (the packet path relies on that).
  * Cheap: one send, no wait, about 30 us. timeout_s 0: the set's own (2 min for exchanges, 8 h for peers).
- * -ENFILE when the set is full (then for a second without asking the kernel, whose refusals are slow),
- * -ENOENT when the table is not there: count it and go on. */
+ * -ENFILE when the set is full, -ENOENT when the table is not there (then for a second, or 200 ms, without asking
+ * the kernel, whose refusals are slow): count it and go on. */
 int rules_nft_set_add(struct rules_nft *nft, enum rules_set set, const void *key, size_t key_length,
 		      unsigned timeout_s);
 /* The same for a map to a port (host order); an element that is there with another port gets this one. */
@@ -65,10 +66,13 @@ void rules_nft_set_flush(struct rules_nft *nft);
 uint64_t
 rules_nft_set_refused(const struct rules_nft *nft); /* of these, those that the kernel did not take */
 
-/* The elements of a set, with the time in ms until each expires (0: never). One may be told twice, or missed,
- * when the set changes meanwhile. */
+/* Those of these keys that are in the set, with the time in ms until each expires (0: never). keys: count of them, at most
+ * RULES_GET_MAX, one right after the other. Asks for each by itself, about 3 us: what else is in the set costs nothing, and none
+ * is missed when it changes meanwhile, as it may be in a dump. -ENOENT: there is no such set. */
+#define RULES_GET_MAX 100
 typedef void rules_element_fn(void *ctx, const void *key, size_t key_length, uint64_t expires_ms);
-int rules_nft_set_dump(struct rules_nft *nft, enum rules_set set, rules_element_fn *fn, void *ctx);
+int rules_nft_set_get(struct rules_nft *nft, enum rules_set set, const void *keys, size_t count,
+		      rules_element_fn *fn, void *ctx);
 /* Packets counted by each rule that has a name (its comment, see rules/ruleset.h): "clear-l2tp". */
 typedef void rules_counter_fn(void *ctx, const char *rule, uint64_t packets, uint64_t bytes);
 int rules_nft_counters(struct rules_nft *nft, rules_counter_fn *fn, void *ctx);

@@ -273,16 +273,31 @@ static void put_daddr_local(struct builder *b, const struct rules_item *item)
 	put_compare(b, &local, sizeof(local));
 }
 
-/* The key is made of two parts side by side: the address, and the port in a register of its own. */
-static void put_seen(struct builder *b, const struct rules_item *item)
+/* The key is made of parts side by side: the address, and the port in a register of its own behind it. Registers of four bytes
+ * are counted from the first of them. */
+static void put_saddr_port(struct builder *b, bool v4, unsigned address)
 {
-	const bool v4 = item->kind == ITEM_SEEN4;
-	struct nftnl_expr *expr;
+	put_payload(b, NFT_PAYLOAD_NETWORK_HEADER, v4 ? IPV4_SOURCE : IPV6_SOURCE, v4 ? 4 : 16,
+		    address ? NFT_REG32_00 + address : NFT_REG_1);
+	put_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, UDP_SOURCE, 2,
+		    NFT_REG32_00 + address + (v4 ? 1 : 4));
+}
+
+static void put_saddr_port_in(struct builder *b, const struct rules_item *item)
+{
+	const bool v4 = item->kind == ITEM_SADDR4_PORT_IN;
 
 	put_family(b, v4 ? NFPROTO_IPV4 : NFPROTO_IPV6);
 	put_udp(b);
-	put_payload(b, NFT_PAYLOAD_NETWORK_HEADER, v4 ? IPV4_SOURCE : IPV6_SOURCE, v4 ? 4 : 16, NFT_REG_1);
-	put_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, UDP_SOURCE, 2, v4 ? NFT_REG32_01 : NFT_REG_2);
+	put_saddr_port(b, v4, 0);
+	put_lookup(b, item->name);
+}
+
+static void put_seen(struct builder *b, const struct rules_item *item)
+{
+	struct nftnl_expr *expr;
+
+	put_saddr_port(b, item->kind == ITEM_SEEN4, 0);
 	expr = put(b, "dynset");
 	set_u32(expr, NFTNL_EXPR_DYNSET_SREG_KEY, NFT_REG_1);
 	set_u32(expr, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_UPDATE);
@@ -339,7 +354,8 @@ static void put_port_write(struct builder *b, uint32_t offset)
 	set_u32(expr, NFTNL_EXPR_PAYLOAD_FLAGS, 0);
 }
 
-static void put_share_in(struct builder *b, const struct rules_item *item)
+/* Of the SA that the packet came by; where there is none, the rule ends. */
+static void put_ipsec_spi(struct builder *b)
 {
 	struct nftnl_expr *expr = put(b, "xfrm");
 
@@ -348,6 +364,22 @@ static void put_share_in(struct builder *b, const struct rules_item *item)
 	set_u32(expr, NFTNL_EXPR_XFRM_SPNUM, 0);
 	if (expr)
 		nftnl_expr_set_u8(expr, NFTNL_EXPR_XFRM_DIR, XFRM_POLICY_IN);
+}
+
+static void put_own_l2tp(struct builder *b, const struct rules_item *item)
+{
+	const bool v4 = item->kind == ITEM_OWN_L2TP4;
+
+	put_family(b, v4 ? NFPROTO_IPV4 : NFPROTO_IPV6);
+	put_udp(b);
+	put_ipsec_spi(b);
+	put_saddr_port(b, v4, 1);
+	put_lookup(b, item->name);
+}
+
+static void put_share_in(struct builder *b, const struct rules_item *item)
+{
+	put_ipsec_spi(b);
 	put_map(b, item->name);
 	put_port_write(b, UDP_SOURCE);
 }
@@ -490,6 +522,10 @@ static const struct {
 	[ITEM_DNATED] = {put_dnated, "nft_ct"},
 	[ITEM_DADDR4] = {put_daddr4, NULL},
 	[ITEM_DADDR_LOCAL] = {put_daddr_local, "nft_fib_inet"},
+	[ITEM_SADDR4_PORT_IN] = {put_saddr_port_in, NULL},
+	[ITEM_SADDR6_PORT_IN] = {put_saddr_port_in, NULL},
+	[ITEM_OWN_L2TP4] = {put_own_l2tp, "nft_xfrm"},
+	[ITEM_OWN_L2TP6] = {put_own_l2tp, "nft_xfrm"},
 	[ITEM_SEEN4] = {put_seen, NULL},
 	[ITEM_SEEN6] = {put_seen, NULL},
 	[ITEM_OVER4] = {put_over, "nft_limit"},

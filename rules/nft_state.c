@@ -18,6 +18,7 @@ enum {
 	EVENTS_MAX = 32768,
 	BATCH_SIZE = 16 * 1024,
 	FULL_PAUSE_MS = 1000,
+	MISSING_PAUSE_MS = 200,
 };
 
 /* A message with one element of a set, at the end of the batch. */
@@ -81,8 +82,24 @@ static void put_in_place(struct rules_nft *nft, struct rules_batch *batch, const
 	add_element(nft, batch, NFT_MSG_NEWSETELEM, place, key, port, timeout_s);
 }
 
-/* Errors must be rare: the kernel takes 20 ms to undo a batch, so a full set is left alone for a while.
- * port: of an element of a map, network order; else NULL. */
+/* Errors must be rare: the kernel takes 20 ms to undo a batch, so a set that is full, or that is not there, is left alone for a
+ * while. The error to give meanwhile, or 0. keep: something is to be added. */
+static int known_refusal(const struct rules_nft *nft, enum rules_set set, bool keep)
+{
+	if (!nft->refused_until_ms[set] || now_ms() >= nft->refused_until_ms[set])
+		return 0;
+	return nft->missing[set] ? -ENOENT : keep ? -ENFILE : 0;
+}
+
+static void note_refusal(struct rules_nft *nft, enum rules_set set, int error)
+{
+	nft->missing[set] = error == -ENOENT;
+	nft->refused_until_ms[set] = error == -ENFILE   ? now_ms() + FULL_PAUSE_MS
+				     : error == -ENOENT ? now_ms() + MISSING_PAUSE_MS
+							: 0;
+}
+
+/* port: of an element of a map, network order; else NULL. */
 static int change_element(struct rules_nft *nft, enum rules_set set, const void *key, size_t key_length,
 			  const uint16_t *port, unsigned timeout_s, bool keep)
 {
@@ -94,8 +111,9 @@ static int change_element(struct rules_nft *nft, enum rules_set set, const void 
 
 	if (!place || key_length != ruleset_key_length(place->key))
 		return -EINVAL;
-	if (keep && nft->full_until_ms[set] && now_ms() < nft->full_until_ms[set])
-		return -ENFILE;
+	result = known_refusal(nft, set, keep);
+	if (result)
+		return result;
 	rules_batch_begin(nft, &batch, buffer, sizeof(buffer));
 	put_change(nft, &batch, place, key, port, timeout_s, keep);
 	result = rules_batch_send(nft, &batch, &failed);
@@ -104,7 +122,7 @@ static int change_element(struct rules_nft *nft, enum rules_set set, const void 
 		put_in_place(nft, &batch, place, key, port, timeout_s);
 		result = rules_batch_send(nft, &batch, &failed);
 	}
-	nft->full_until_ms[set] = result == -ENFILE ? now_ms() + FULL_PAUSE_MS : 0;
+	note_refusal(nft, set, result);
 	return result;
 }
 
@@ -166,11 +184,13 @@ static void put_waiting(struct rules_nft *nft, struct rules_batch *batch, const 
 		add_element(nft, batch, NFT_MSG_DELSETELEM, place, c->key, NULL, 0);
 }
 
-/* One that the kernel refuses takes the others of its batch with it: then each half is tried by itself, until it stands alone. */
+/* One that the kernel refuses takes the others of its batch with it: then each half is tried by itself, until it stands alone.
+ * After that its set is known to be full or missing, and others of it are left out. */
 static void flush_some(struct rules_nft *nft, const struct rules_change *changes, size_t count)
 {
 	const struct rules_message *failed;
 	struct rules_batch batch;
+	size_t left_out = 0;
 
 	if (count == 1 && change_element(nft, changes->set, changes->key, changes->key_length, NULL,
 					 changes->timeout_s, changes->keep))
@@ -178,10 +198,16 @@ static void flush_some(struct rules_nft *nft, const struct rules_change *changes
 	if (count <= 1)
 		return;
 	rules_batch_begin(nft, &batch, nft->waiting_buffer, count * 2 * RULES_ELEMENT_MAX + RULES_BATCH_ROOM);
-	for (size_t i = 0; i < count; i++)
-		put_waiting(nft, &batch, &changes[i]);
-	if (!rules_batch_send(nft, &batch, &failed))
+	for (size_t i = 0; i < count; i++) {
+		if (known_refusal(nft, changes[i].set, changes[i].keep))
+			left_out++;
+		else
+			put_waiting(nft, &batch, &changes[i]);
+	}
+	if (left_out == count || !rules_batch_send(nft, &batch, &failed)) {
+		nft->refused += left_out;
 		return;
+	}
 	flush_some(nft, changes, count / 2);
 	flush_some(nft, changes + count / 2, count - count / 2);
 }
@@ -226,20 +252,94 @@ static void tell_elements(void *ctx, const struct nlmsghdr *answer)
 		nftnl_set_free(set);
 }
 
-int rules_nft_set_dump(struct rules_nft *nft, enum rules_set set, rules_element_fn *fn, void *ctx)
+/* A question for one element: with several in one message the kernel stops at the first that it does not have. */
+static size_t put_question(struct rules_nft *nft, char *at, const struct rules_set_place *place, const void *key)
+{
+	struct nlmsghdr *m = nftnl_nlmsg_build_hdr(at, NFT_MSG_GETSETELEM, NFPROTO_INET, 0, nft->sequence++);
+	struct nlattr *elements, *element, *part;
+
+	mnl_attr_put_strz(m, NFTA_SET_ELEM_LIST_TABLE, place->table);
+	mnl_attr_put_strz(m, NFTA_SET_ELEM_LIST_SET, place->name);
+	elements = mnl_attr_nest_start(m, NFTA_SET_ELEM_LIST_ELEMENTS);
+	element = mnl_attr_nest_start(m, NFTA_LIST_ELEM);
+	part = mnl_attr_nest_start(m, NFTA_SET_ELEM_KEY);
+	mnl_attr_put(m, NFTA_DATA_VALUE, ruleset_key_length(place->key), key);
+	mnl_attr_nest_end(m, part);
+	mnl_attr_nest_end(m, element);
+	mnl_attr_nest_end(m, elements);
+	return NLMSG_ALIGN(m->nlmsg_len);
+}
+
+/* Whether the set itself is there: else its elements are not found, all of them. */
+static size_t put_set_question(struct rules_nft *nft, char *at, const struct rules_set_place *place)
+{
+	struct nlmsghdr *m = nftnl_nlmsg_build_hdr(at, NFT_MSG_GETSET, NFPROTO_INET, 0, nft->sequence++);
+
+	mnl_attr_put_strz(m, NFTA_SET_TABLE, place->table);
+	mnl_attr_put_strz(m, NFTA_SET_NAME, place->name);
+	return NLMSG_ALIGN(m->nlmsg_len);
+}
+
+/* One answer for each question, the first for the set. */
+struct answers {
+	uint32_t first;
+	size_t count;
+	int error;
+	struct element_dump dump;
+};
+
+static void take_answer(struct answers *a, const struct nlmsghdr *answer)
+{
+	const uint32_t index = answer->nlmsg_seq - a->first;
+	const struct nlmsgerr *e = mnl_nlmsg_get_payload(answer);
+	const bool is_error = answer->nlmsg_type == NLMSG_ERROR;
+
+	if (index > RULES_GET_MAX)
+		return; /* of something else */
+	a->count++;
+	if (is_error && e->error && !(index && e->error == -ENOENT) && !a->error)
+		a->error = e->error;
+	if (!is_error && index && (answer->nlmsg_type & 0xff) == NFT_MSG_NEWSETELEM)
+		tell_elements(&a->dump, answer);
+}
+
+static int read_answers(struct rules_nft *nft, struct answers *a, size_t wanted)
+{
+	char buffer[EVENTS_MAX];
+
+	for (;;) {
+		ssize_t got = mnl_socket_recvfrom(nft->socket, buffer, sizeof(buffer));
+		int left = (int)got;
+		if (got < 0 && (errno == EINTR || errno == ENOBUFS))
+			continue;
+		if (got < 0 && errno != EAGAIN)
+			return -errno;
+		if (got < 0)
+			return a->error ? a->error : a->count < wanted ? -EIO : 0;
+		for (const struct nlmsghdr *n = (void *)buffer; mnl_nlmsg_ok(n, left);
+		     n = mnl_nlmsg_next(n, &left))
+			take_answer(a, n);
+	}
+}
+
+int rules_nft_set_get(struct rules_nft *nft, enum rules_set set, const void *keys, size_t count,
+		      rules_element_fn *fn, void *ctx)
 {
 	const struct rules_set_place *place = ruleset_set_place(set);
-	struct element_dump dump = {fn, ctx};
-	struct nlmsghdr *request;
-	char buffer[512] = {0};
+	struct answers answers = {.first = nft->sequence, .dump = {fn, ctx}};
+	char buffer[(RULES_GET_MAX + 1) * RULES_ELEMENT_MAX] = {0};
+	size_t used;
 
-	if (!place)
+	if (!place || count > RULES_GET_MAX)
 		return -EINVAL;
-	request =
-		nftnl_nlmsg_build_hdr(buffer, NFT_MSG_GETSETELEM, NFPROTO_INET, NLM_F_DUMP, nft->sequence++);
-	mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_TABLE, place->table);
-	mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_SET, place->name);
-	return rules_nft_get(nft, request, tell_elements, &dump);
+	used = put_set_question(nft, buffer, place);
+	for (size_t i = 0; i < count; i++)
+		used += put_question(nft, buffer + used, place,
+				     (const char *)keys + i * ruleset_key_length(place->key));
+	while (mnl_socket_sendto(nft->socket, buffer, used) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return read_answers(nft, &answers, count + 1);
 }
 
 struct counter_dump {

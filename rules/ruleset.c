@@ -37,6 +37,7 @@ enum {
 /* Chains of the table natshim that note signs of life. */
 #define SEEN "seen"
 #define SEEN_4500 "seen_4500"
+#define L2TP_IN "l2tp_in"
 
 /* Main Mode (Identity Protection) and Aggressive Mode: RFC 2408 section 3.1. */
 static const uint8_t phase1_modes[] = {2, 4};
@@ -59,6 +60,10 @@ static const struct rules_set_place set_places[RULES_SETS] = {
 	[RULES_SET_PEERS6] = {RULES_QUEUE_TABLE, "peers6", RULES_KEY_IPV6},
 	[RULES_SET_ALIVE4] = {RULES_TABLE, "alive4", RULES_KEY_IPV4_PORT},
 	[RULES_SET_ALIVE6] = {RULES_TABLE, "alive6", RULES_KEY_IPV6_PORT},
+	[RULES_SET_WATCHED4] = {RULES_TABLE, "watched4", RULES_KEY_IPV4_PORT},
+	[RULES_SET_WATCHED6] = {RULES_TABLE, "watched6", RULES_KEY_IPV6_PORT},
+	[RULES_SET_L2TP4] = {RULES_QUEUE_TABLE, "l2tp4", RULES_KEY_SPI_IPV4_PORT},
+	[RULES_SET_L2TP6] = {RULES_QUEUE_TABLE, "l2tp6", RULES_KEY_SPI_IPV6_PORT},
 	[RULES_SET_BRIDGED] = {RULES_QUEUE_TABLE, "bridged", RULES_KEY_COOKIE},
 	[RULES_SET_HELD] = {RULES_QUEUE_TABLE, "held", RULES_KEY_RAW_SPI},
 	[RULES_SET_SHARE_IN] = {RULES_TABLE, "share_in", RULES_KEY_SPI},
@@ -73,8 +78,16 @@ const struct rules_set_place *ruleset_set_place(enum rules_set set)
 size_t ruleset_key_length(enum rules_key key)
 {
 	static const size_t lengths[] = {
-		[RULES_KEY_IFNAME] = IFNAMSIZ, [RULES_KEY_IPV4] = 4,      [RULES_KEY_IPV6] = 16,
-		[RULES_KEY_SPI] = 4,           [RULES_KEY_RAW_SPI] = 4,           [RULES_KEY_COOKIE] = 8,        [RULES_KEY_IPV4_PORT] = 8, [RULES_KEY_IPV6_PORT] = 20,
+		[RULES_KEY_IFNAME] = IFNAMSIZ,
+		[RULES_KEY_IPV4] = 4,
+		[RULES_KEY_IPV6] = 16,
+		[RULES_KEY_COOKIE] = 8,
+		[RULES_KEY_IPV4_PORT] = 8,
+		[RULES_KEY_IPV6_PORT] = 20,
+		[RULES_KEY_SPI] = 4,
+		[RULES_KEY_RAW_SPI] = 4,
+		[RULES_KEY_SPI_IPV4_PORT] = 12,
+		[RULES_KEY_SPI_IPV6_PORT] = 24,
 	};
 	return lengths[key];
 }
@@ -269,14 +282,39 @@ static void add_clear_out(struct rules_table *table, const struct ike_port *p, u
 	}
 }
 
+/* Decrypted L2TP control messages of known sessions, each by its own SA: any other peer of IPsec can write a session's
+ * addresses and ports inside his own, and the kernel's policies are asked later only. */
+static void add_own_l2tp(struct rules_table *table, uint16_t queue)
+{
+	static const struct {
+		enum rules_item_kind own;
+		enum rules_set set;
+		const char *suffix;
+	} families[] = {{ITEM_OWN_L2TP4, RULES_SET_L2TP4, "ip"}, {ITEM_OWN_L2TP6, RULES_SET_L2TP6, "ip6"}};
+	struct rules_chain *chain = add_chain(table, L2TP_IN);
+
+	for (size_t i = 0; i < 2; i++) {
+		struct rules_rule *rule = add_rule(chain);
+		add_set(table, (struct rules_set_def){.name = set_places[families[i].set].name,
+						      .key = set_places[families[i].set].key});
+		add_name(rule, families[i].own, set_places[families[i].set].name);
+		name_rule(rule, "l2tp-in-%s", families[i].suffix);
+		add_value(rule, ITEM_QUEUE, queue);
+	}
+}
+
 /* L2TP control messages inside IPsec: after decryption, and before encryption but after NAT. */
-static void add_l2tp_queue(struct rules_chain *chain, bool in, uint16_t queue)
+static void add_l2tp_queue(struct rules_chain *chain, bool in, bool by_session, uint16_t queue)
 {
 	struct rules_rule *rule = add_udp_rule(chain, L2TP_PORT);
 
 	add_raw(rule, UDP_HEADER_BITS + L2TP_T_BIT, 1, 1);
 	add_value(rule, in ? ITEM_SECPATH : ITEM_RT_IPSEC, 1);
 	add_interfaces(rule, in);
+	if (in && by_session) {
+		add_name(rule, ITEM_JUMP, L2TP_IN);
+		return;
+	}
 	name_rule(rule, "l2tp-%s", in ? "in" : "out");
 	add_value(rule, ITEM_QUEUE, queue);
 }
@@ -316,7 +354,7 @@ static void add_queue_chain(struct rules_table *table, bool in, const struct rul
 		add_interfaces(rule, in);
 		add_name(rule, ITEM_JUMP, in ? p->ike_in : p->ike_out);
 		if (marked && l2tp)
-			add_l2tp_queue(chain, in, o->queue_number);
+			add_l2tp_queue(chain, in, o->l2tp_by_session, o->queue_number);
 	}
 	if (o->bridge)
 		add_held(chain, in, o->queue_number);
@@ -372,6 +410,8 @@ static void build_queue_table(struct rules_table *table, const struct rules_opti
 						      .timeout_s = EXCHANGE_TIMEOUT_S,
 						      .gc_s = SET_GC_S,
 						      .size = SET_SIZE});
+	if (o->l2tp_control && o->l2tp_by_session && !o->no_secpath)
+		add_own_l2tp(table, o->queue_number);
 	for (int in = 1; in >= 0; in--) {
 		EACH_IKE_PORT(p)
 		add_ike(table, p, in, o);
@@ -434,22 +474,32 @@ static void add_dnat(struct rules_table *table, const struct rules_options *o)
 	}
 }
 
-/* Who sends IKE or a NAT keep-alive. ESP, in UDP or not, needs no set: it moves its SA's own counters, which nobody can
- * forge, and are looked at as often as the set is. */
+/* Which known session sends IKE or a NAT keep-alive: of others nothing is noted, so a flood with forged senders finds no set
+ * to fill. ESP, in UDP or not, needs no set: it moves its SA's own counters, which nobody can forge, and are looked at as often
+ * as the set is. */
 static void add_seen(struct rules_table *table, const struct rules_options *o)
 {
+	static const struct {
+		enum rules_set watched, alive;
+		enum rules_item_kind in, note;
+	} families[] = {{RULES_SET_WATCHED4, RULES_SET_ALIVE4, ITEM_SADDR4_PORT_IN, ITEM_SEEN4},
+			{RULES_SET_WATCHED6, RULES_SET_ALIVE6, ITEM_SADDR6_PORT_IN, ITEM_SEEN6}};
 	struct rules_chain *seen = add_chain(table, SEEN), *marked = add_chain(table, SEEN_4500);
 
-	for (enum rules_set s = RULES_SET_ALIVE4; s <= RULES_SET_ALIVE6; s++) {
+	for (size_t i = 0; i < 2; i++) {
+		const struct rules_set_place *watched = &set_places[families[i].watched],
+					     *alive = &set_places[families[i].alive];
 		struct rules_rule *rule = add_rule(seen);
+		add_set(table, (struct rules_set_def){.name = watched->name, .key = watched->key});
 		add_set(table, (struct rules_set_def){
-				       .name = set_places[s].name,
-				       .key = set_places[s].key,
+				       .name = alive->name,
+				       .key = alive->key,
 				       .timed = true,
 				       .kernel_filled = true,
 				       .timeout_s = o->alive_timeout_s ? o->alive_timeout_s : ALIVE_TIMEOUT_S,
 			       });
-		add_name(rule, s == RULES_SET_ALIVE4 ? ITEM_SEEN4 : ITEM_SEEN6, set_places[s].name);
+		add_name(rule, families[i].in, watched->name);
+		add_name(rule, families[i].note, alive->name);
 	}
 	for (int keepalive = 0; keepalive < 2; keepalive++) {
 		struct rules_rule *rule = add_rule(marked);

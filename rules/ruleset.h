@@ -21,8 +21,13 @@ enum rules_set {
 	RULES_SET_PEERS6,    /* IPv6 address, 16 bytes */
 	RULES_SET_ALIVE4, /* kernel-filled: address . UDP source port (4 + 4 bytes, the port in the first two
 			     of its four): IKE or a NAT keep-alive seen within the time-out (ESP moves its
-			     SA's own counters). Anybody can forge an entry; full at 65535 */
+			     SA's own counters), from who is watched. Anybody can forge that he is it */
 	RULES_SET_ALIVE6, /* likewise (16 + 4 bytes) */
+	RULES_SET_WATCHED4, /* the same keys: where the IKE and keep-alives of known sessions come from. No time-out */
+	RULES_SET_WATCHED6, /* likewise */
+	RULES_SET_L2TP4, /* SPI . address . UDP source port (4 + 4 + 4 bytes): the inbound SAs of known sessions, and
+			    from where their L2TP comes inside. Only such control messages come up. No time-out */
+	RULES_SET_L2TP6, /* likewise (4 + 16 + 4 bytes) */
 	RULES_SET_BRIDGED, /* initiator cookie, 8 bytes: all messages come up, encrypted ones too, both ways. Hours. */
 	RULES_SET_HELD, /* SPI, 4 bytes: ESP with it comes up. Seconds, around a bridged Quick Mode. */
 	RULES_SET_SHARE_IN,  /* map: SPI of an inbound SA (4 bytes) -> UDP port that its client's L2TP comes from */
@@ -33,7 +38,8 @@ enum rules_set {
 /* Names of the rules that count (their nft comments), for status and tests.
  *   natshim_queue  in:  bridged-500 bridged-4500
  *                  limited-500-ip limited-500-ip6 limited-4500-ip limited-4500-ip6 (not sent up)
- *                  first-500 first-4500 exchange-500 exchange-4500 held-4500 held-esp l2tp-in
+ *                  first-500 first-4500 exchange-500 exchange-4500 held-4500 held-esp l2tp-in-ip l2tp-in-ip6
+ *                  (l2tp-in without l2tp_by_session)
  *                  out: out-bridged-500 out-bridged-4500 out-exchange-500 out-exchange-4500 out-first-500-ip out-first-500-ip6
  * out-first-4500-ip out-first-4500-ip6 out-held-4500 out-held-esp l2tp-out natshim        clear-l2tp clear-l2tp-out (dropped),
  * share-in share-out (ports moved), checksum-ip (cleared), to-lns-ip to-lns-ip6 (connections) */
@@ -67,6 +73,7 @@ struct rules_options {
 	struct endpoint lns4, lns6; /* port 0: 1701 */
 	bool protect;               /* drop clear udp/1701 (false: --allow-clear) */
 	bool l2tp_control;          /* client's L2TP control messages come up */
+	bool l2tp_by_session;       /* only those that come by a known session's own SA: needs nft_xfrm */
 	bool l2tp_from_lns;         /* the LNS' too */
 	bool bridge;                /* all messages of bridged exchanges come up */
 	bool share;                 /* several clients behind one NAT, each from its own port */

@@ -20,6 +20,8 @@ enum rules_key {
 	RULES_KEY_IPV6_PORT,
 	RULES_KEY_SPI,
 	RULES_KEY_RAW_SPI, /* the same, read from the packet */
+	RULES_KEY_SPI_IPV4_PORT,
+	RULES_KEY_SPI_IPV6_PORT,
 };
 
 enum rules_item_kind {
@@ -39,8 +41,12 @@ enum rules_item_kind {
 	ITEM_DNATED,    /* ct status dnat: of a connection whose destination was changed */
 	ITEM_DADDR4,    /* ip daddr ENDPOINT, which has no port */
 	ITEM_DADDR_LOCAL, /* fib daddr type local */
-	ITEM_SEEN4,       /* update @NAME { ip saddr . udp sport } */
-	ITEM_SEEN6,       /* update @NAME { ip6 saddr . udp sport } */
+	ITEM_SADDR4_PORT_IN, /* ip saddr . udp sport @NAME */
+	ITEM_SADDR6_PORT_IN, /* ip6 saddr . udp sport @NAME */
+	ITEM_SEEN4, /* update @NAME { ip saddr . udp sport }; behind ITEM_SADDR4_PORT_IN, which says that it is UDP and IPv4 */
+	ITEM_SEEN6, /* update @NAME { ip6 saddr . udp sport }; likewise */
+	ITEM_OWN_L2TP4, /* ipsec in spi . ip saddr . udp sport @NAME */
+	ITEM_OWN_L2TP6, /* ipsec in spi . ip6 saddr . udp sport @NAME */
 	ITEM_OVER4,       /* update @NAME { ip saddr limit rate over VALUE/second burst BURST packets } */
 	ITEM_OVER6,       /* likewise, ip6 saddr */
 	ITEM_SHARE_IN,    /* udp sport set ipsec in spi map @NAME */
@@ -95,8 +101,8 @@ struct rules_set_def {
 	unsigned size;      /* bound; 0: none, or the kernel's own (65535) where rules fill it */
 };
 
-#define RULES_SETS_MAX 8
-#define RULES_CHAINS_MAX 12
+#define RULES_SETS_MAX 12
+#define RULES_CHAINS_MAX 14
 struct rules_table {
 	const char *name;
 	bool owner;

@@ -25,6 +25,10 @@ static const char *const phrases[ITEM_KINDS] = {
 	[ITEM_DNATED] = "ct status dnat",
 	[ITEM_DADDR4] = "ip daddr %t",
 	[ITEM_DADDR_LOCAL] = "fib daddr type local",
+	[ITEM_SADDR4_PORT_IN] = "ip saddr . udp sport @%n",
+	[ITEM_SADDR6_PORT_IN] = "ip6 saddr . udp sport @%n",
+	[ITEM_OWN_L2TP4] = "ipsec in spi . ip saddr . udp sport @%n",
+	[ITEM_OWN_L2TP6] = "ipsec in spi . ip6 saddr . udp sport @%n",
 	[ITEM_SEEN4] = "update @%n { ip saddr . udp sport }",
 	[ITEM_SEEN6] = "update @%n { ip6 saddr . udp sport }",
 	[ITEM_OVER4] = "update @%n { ip saddr limit rate over %v/second burst %u packets }",
@@ -92,6 +96,8 @@ static const char *const key_types[] = {
 	[RULES_KEY_IPV6_PORT] = "type ipv6_addr . inet_service",
 	[RULES_KEY_SPI] = "typeof ipsec in spi",
 	[RULES_KEY_RAW_SPI] = "typeof @th,0,32",
+	[RULES_KEY_SPI_IPV4_PORT] = "typeof ipsec in spi . ip saddr . udp sport",
+	[RULES_KEY_SPI_IPV6_PORT] = "typeof ipsec in spi . ip6 saddr . udp sport",
 };
 
 static void print_set(FILE *out, const struct ruleset *ruleset, const struct rules_set_def *set)

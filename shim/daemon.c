@@ -37,6 +37,7 @@
 #define TICK_MS 1000
 #define METRICS_EVERY 15    /* ticks */
 #define REPAIR_RETRY_MAX 60 /* ticks between two attempts to put the rules back */
+#define REFILL_TICKS 5      /* attempts to fill the sets of the admin's own tables, after they were loaded again */
 
 struct daemon {
 	struct config config;
@@ -67,6 +68,7 @@ struct daemon {
 	unsigned repair_wait;             /* ticks until the next attempt */
 	unsigned repair_step;             /* ticks to wait after it, if it fails */
 	uint64_t rules_repaired;          /* times */
+	unsigned refill;                  /* attempts to go */
 	unsigned ticks;
 	bool metrics_complained; /* about a metrics file that can't be written */
 };
@@ -102,17 +104,38 @@ static void on_queue(evutil_socket_t fd, short what, void *ctx)
 
 /* Rules */
 
+static void fill_sets(struct daemon *d)
+{
+	traffic_fill_sets(d->traffic);
+	watch_fill_sets(d->watch);
+}
+
+/* The admin's own tables, which may be those of an older natshim. */
+static bool refill(struct daemon *d)
+{
+	const char *const missing = watch_missing_set(d->watch);
+
+	if (missing && d->refill <= 1)
+		log_event(&d->log, LOG_RULES_MISSING, NULL,
+			  "rules: the set %s is not in your tables: load what `natshim rules' prints", missing);
+	if (!missing)
+		fill_sets(d);
+	return !missing;
+}
+
 static int install_rules(struct daemon *d, char error[static RULES_ERROR_MAX])
 {
 	int rc;
 
-	if (d->config.rules == CONFIG_RULES_EXTERNAL)
+	if (d->config.rules == CONFIG_RULES_EXTERNAL) {
+		refill(d);
 		return 0;
+	}
 	rc = rules_nft_install(d->nft, d->ruleset, error);
 	if (rc)
 		return rc;
 	d->base_missing = d->queue_missing = false;
-	traffic_fill_sets(d->traffic);
+	fill_sets(d);
 	return 0;
 }
 
@@ -121,7 +144,7 @@ static int install_base(struct daemon *d, char error[static RULES_ERROR_MAX])
 	const int rc = rules_nft_install_base(d->nft, d->ruleset, error);
 
 	if (!rc)
-		traffic_fill_sets(d->traffic);
+		fill_sets(d);
 	return rc;
 }
 
@@ -164,8 +187,12 @@ static void on_watch(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	rules_nft_watch_read(d->nft, &base_gone, &queue_gone);
-	if (d->config.rules == CONFIG_RULES_EXTERNAL || (!base_gone && !queue_gone))
+	if (!base_gone && !queue_gone)
 		return;
+	if (d->config.rules == CONFIG_RULES_EXTERNAL) {
+		d->refill = REFILL_TICKS; /* it takes the admin a moment to load them again */
+		return;
+	}
 	d->base_missing |= base_gone;
 	d->queue_missing |= queue_gone;
 	d->repair_wait = 0;
@@ -330,6 +357,10 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	repair_rules(d);
+	if (d->refill && refill(d))
+		d->refill = 0;
+	else if (d->refill)
+		d->refill--;
 	traffic_save(d->traffic);
 	write_metrics(d);
 	d->ticks++;
@@ -609,9 +640,11 @@ static bool start(struct daemon *d)
 	rc = bridging_start(d->bridging, d->queue, d->loop);
 	if (rc)
 		return fail(d, "bridge", strerror(-rc));
-	rc = watch_start(d->watch, d->loop, d->nft, traffic_ike(d->traffic));
+	rc = watch_start(d->watch, d->loop, d->nft, &d->features, traffic_ike(d->traffic));
 	if (rc)
 		return fail(d, "sessions", strerror(-rc));
+	if (d->config.rules == CONFIG_RULES_EXTERNAL)
+		refill(d); /* the watch's own sets, which it knows from now on */
 	watch_on_end(d->watch, on_session_end, d);
 	watch_end_orphans(d->watch, traffic_orphans(d->traffic), bridging_bridge(d->bridging));
 	footprint_trim();

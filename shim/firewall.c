@@ -7,6 +7,8 @@
 struct ruleset *firewall_ruleset(const struct config *config, const struct rules_features *features)
 {
 	const char *names[CONFIG_MAX_INTERFACES];
+	const bool sessions = config->stack != CONFIG_STACK_NONE;
+	const bool l2tp = !sessions || features->ipsec_spi;
 	const struct rules_options options = {
 		.interfaces = names,
 		.interface_count = config->interface_count,
@@ -16,11 +18,12 @@ struct ruleset *firewall_ruleset(const struct config *config, const struct rules
 		.lns4 = config->lns4,
 		.lns6 = config->lns6,
 		.protect = !config->allow_clear,
-		.l2tp_control = true,
-		.l2tp_from_lns = config->hello == CONFIG_HELLO_ABSORB,
+		.l2tp_control = l2tp,
+		.l2tp_by_session = sessions,
+		.l2tp_from_lns = l2tp && config->hello == CONFIG_HELLO_ABSORB,
 		.bridge = config_bridges(config),
 		.share = config->share_nat,
-		.liveness = config->stack != CONFIG_STACK_NONE,
+		.liveness = sessions,
 		.alive_timeout_s = config_alive_timeout_s(config),
 		.priority_dnat = config->priority_dnat,
 		.priority_queue = config->priority_queue,
@@ -44,6 +47,7 @@ struct rules_features firewall_current_kernel(void)
 				       .owner = true,
 				       .native_queue = true,
 				       .secpath = true,
+				       .ipsec_spi = true,
 				       .fib = true,
 				       .limit = true,
 				       .defrag = true};

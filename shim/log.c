@@ -42,6 +42,7 @@ static const struct {
 	[LOG_STACK_NOT_FOUND] = {"stack-not-found", WARNING},
 	[LOG_STACK_FAILED] = {"stack-failed", WARNING},
 	[LOG_STACK_WORKER_DIED] = {"stack-worker-died", ERROR},
+	[LOG_L2TP_NOT_SEEN] = {"l2tp-not-seen", WARNING},
 	[LOG_XFRM_MISSING] = {"xfrm-missing", WARNING},
 	[LOG_XFRM_ERROR] = {"xfrm-error", WARNING},
 	[LOG_SESSIONS_FOUND] = {"sessions-found", NOTICE},

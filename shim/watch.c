@@ -12,6 +12,13 @@
 #define SAMPLE_S 5            /* between two looks at the SAs' counters and the alive sets */
 #define DETECT_EVERY 2        /* samples between two looks for the stack, which may come, go and change */
 #define LONGEST_WAIT_MS 60000 /* the timer looks at the table at least that often */
+#define IKE_PORT 500
+
+/* Whose signs of life are asked for in one piece. */
+struct alive_keys {
+	uint8_t keys[RULES_GET_MAX * 20];
+	size_t count;
+};
 
 struct watch {
 	struct config_session profiles[IKE_DIALECTS];
@@ -34,7 +41,13 @@ struct watch {
 	void *on_end_ctx;
 	struct orphans *orphans; /* NULL: there are none */
 	const struct bridge *bridge;
-	uint64_t alive_at, dump_at; /* when the alive sets were read last, when the dump began that runs */
+	uint64_t dump_at;               /* when the dump began that runs; */
+	uint64_t dumped_at, alive_at;   /* the last whole one, and the last whole reading of the alive sets */
+	struct event *alive_event;      /* the next piece of the reading that runs: */
+	uint64_t alive_began;           /* 0: none does */
+	uint32_t alive_cursor;
+	struct alive_keys alive_keys[2]; /* IPv4, IPv6 */
+	bool by_sa; /* the kernel can tell by which SA L2TP came, so there are sets for it */
 };
 
 /* Actions */
@@ -179,6 +192,11 @@ static void on_dump_begin(void *ctx)
 	session_dump_begin(w->table);
 }
 
+static void tell_sampled(struct watch *w)
+{
+	session_sampled(w->table, w->alive_at < w->dumped_at ? w->alive_at : w->dumped_at);
+}
+
 static void on_dump_end(void *ctx, int error)
 {
 	struct watch *w = ctx;
@@ -187,7 +205,8 @@ static void on_dump_end(void *ctx, int error)
 		return;
 	session_dump_end(w->table, clock_now_ms());
 	w->dumped = true;
-	session_sampled(w->table, w->alive_at < w->dump_at ? w->alive_at : w->dump_at);
+	w->dumped_at = w->dump_at;
+	tell_sampled(w);
 }
 
 /* Once, after the first whole dump: the table is complete. */
@@ -211,8 +230,74 @@ static void on_xfrm(evutil_socket_t fd, short what, void *ctx)
 	(void)what;
 	if (rc)
 		log_event(w->log, LOG_XFRM_ERROR, NULL, "xfrm: %s", strerror(-rc));
+	rules_nft_set_flush(w->nft); /* what on_mark_...() changed: a client's first L2TP follows within milliseconds */
 	follow(w);
 	tell_found(w);
+}
+
+/* The kernel's sets of what is a session's own. Keys: parts of whole four bytes, in network order. */
+
+static size_t put_key(uint8_t *at, const struct endpoint *peer)
+{
+	const uint16_t port = htons(peer->port);
+
+	memcpy(at, peer->addr, peer->addr_len);
+	memset(at + peer->addr_len, 0, 4);
+	memcpy(at + peer->addr_len, &port, sizeof port);
+	return peer->addr_len + 4U;
+}
+
+static void change_set(struct watch *w, enum rules_set set, const uint8_t *key, size_t length, bool there)
+{
+	if (there)
+		rules_nft_set_add_later(w->nft, set, key, length, 0);
+	else
+		rules_nft_set_delete_later(w->nft, set, key, length);
+}
+
+static void on_mark_l2tp(void *ctx, uint32_t spi, const struct endpoint *client, bool there)
+{
+	struct watch *w = ctx;
+	const uint32_t be = htonl(spi);
+	uint8_t key[24];
+
+	if (!w->by_sa)
+		return;
+	memcpy(key, &be, sizeof be);
+	change_set(w, client->addr_len == 4 ? RULES_SET_L2TP4 : RULES_SET_L2TP6, key,
+		   sizeof be + put_key(key + sizeof be, client), there);
+}
+
+static void on_mark_endpoint(void *ctx, const struct endpoint *peer, bool there)
+{
+	uint8_t key[20];
+
+	change_set(ctx, peer->addr_len == 4 ? RULES_SET_WATCHED4 : RULES_SET_WATCHED6, key, put_key(key, peer), there);
+}
+
+void watch_fill_sets(struct watch *watch)
+{
+	if (!watch || !watch->nft)
+		return;
+	session_tell_marks(watch->table);
+	rules_nft_set_flush(watch->nft);
+}
+
+const char *watch_missing_set(struct watch *watch)
+{
+	static const struct {
+		enum rules_set set;
+		const char *name;
+	} sets[] = {{RULES_SET_WATCHED4, "watched4"},
+		    {RULES_SET_WATCHED6, "watched6"},
+		    {RULES_SET_L2TP4, "l2tp4"},
+		    {RULES_SET_L2TP6, "l2tp6"}};
+
+	for (size_t i = 0; watch && watch->nft && i < sizeof sets / sizeof *sets; i++)
+		if ((watch->by_sa || sets[i].set < RULES_SET_L2TP4) &&
+		    rules_nft_set_get(watch->nft, sets[i].set, NULL, 0, NULL, NULL) == -ENOENT)
+			return sets[i].name;
+	return NULL;
 }
 
 /* Key: address, then the port in the first two of four bytes (nftables pads each part of a concatenation). */
@@ -231,29 +316,70 @@ static void on_alive(void *ctx, const void *key, size_t key_length, uint64_t exp
 	session_alive(w->table, clock_now_ms(), &peer, expires_ms < timeout_ms ? timeout_ms - expires_ms : 0);
 }
 
-/* Without the alive sets nobody knows who is silent: then no session ends for that. */
-static void read_alive(struct watch *w)
+static void note_key(void *ctx, const struct session_view *view)
 {
-	const uint64_t now = clock_now_ms();
-	int rc = rules_nft_set_dump(w->nft, RULES_SET_ALIVE4, on_alive, w);
+	struct watch *w = ctx;
+	struct alive_keys *to = &w->alive_keys[view->peer.addr_len != 4];
+	struct endpoint peer = view->peer;
 
+	if (!peer.port)
+		peer.port = IKE_PORT; /* plain ESP */
+	to->count++;
+	put_key(to->keys + (to->count - 1) * (peer.addr_len + 4U), &peer);
+}
+
+/* Without the alive sets nobody knows who is silent: then no session ends for that. */
+static void alive_read(struct watch *w, int rc)
+{
 	if (!rc)
-		rc = rules_nft_set_dump(w->nft, RULES_SET_ALIVE6, on_alive, w);
-	if (!rc)
-		w->alive_at = now;
+		w->alive_at = w->alive_began;
 	else if (!w->alive_complained)
 		log_event(w->log, LOG_ALIVE_UNREADABLE, NULL,
 			  "sessions: the sets of peers seen alive cannot be read: %s; no session is ended "
 			  "for silence until they can",
 			  strerror(-rc));
 	w->alive_complained = rc != 0;
+	w->alive_began = 0;
+	tell_sampled(w);
 }
 
-/* The alive sets at once, the counters as the dump is read. */
+/* Some sessions at a time, between which packets have their turn. */
+static void on_alive_piece(evutil_socket_t fd, short what, void *ctx)
+{
+	static const enum rules_set sets[] = {RULES_SET_ALIVE4, RULES_SET_ALIVE6};
+	static const struct timeval at_once = {.tv_sec = 0};
+	struct watch *w = ctx;
+	bool more;
+	int rc = 0;
+
+	(void)fd;
+	(void)what;
+	w->alive_keys[0].count = w->alive_keys[1].count = 0;
+	more = session_each_of(w->table, clock_now_ms(), &w->alive_cursor, RULES_GET_MAX, note_key, w);
+	for (size_t i = 0; i < 2 && !rc; i++)
+		rc = rules_nft_set_get(w->nft, sets[i], w->alive_keys[i].keys, w->alive_keys[i].count, on_alive, w);
+	if (more && !rc)
+		event_add(w->alive_event, &at_once);
+	else
+		alive_read(w, rc);
+	follow(w);
+}
+
+static void begin_alive(struct watch *w)
+{
+	static const struct timeval at_once = {.tv_sec = 0};
+
+	if (w->alive_began || !session_stats(w->table).sessions)
+		return;
+	w->alive_began = clock_now_ms();
+	w->alive_cursor = 0;
+	event_add(w->alive_event, &at_once);
+}
+
+/* Both are read in pieces, as the event loop comes by. */
 static void take_sample(struct watch *w)
 {
-	if (session_stats(w->table).sessions)
-		read_alive(w);
+	begin_alive(w);
 	if (w->xfrm)
 		xfrm_dump(w->xfrm);
 }
@@ -483,8 +609,9 @@ static int open_xfrm(struct watch *w)
 }
 
 int watch_start(struct watch *watch, struct event_base *loop, struct rules_nft *nft,
-		const struct ike_table *ike)
+		const struct rules_features *features, const struct ike_table *ike)
 {
+	static const struct session_marks marks = {.l2tp = on_mark_l2tp, .endpoint = on_mark_endpoint};
 	static const struct timeval sample = {.tv_sec = SAMPLE_S};
 	int rc;
 
@@ -493,10 +620,17 @@ int watch_start(struct watch *watch, struct event_base *loop, struct rules_nft *
 	watch->loop = loop;
 	watch->nft = nft;
 	watch->ike = ike;
+	watch->by_sa = features->secpath && features->ipsec_spi;
+	if (features->secpath && !features->ipsec_spi)
+		log_event(watch->log, LOG_L2TP_NOT_SEEN, NULL,
+			  "l2tp: this kernel cannot tell by which SA a message came (modprobe nft_xfrm): no Host Name is "
+			  "mended, no HELLO absorbed, and no session ends with its StopCCN");
+	session_on_marks(watch->table, &marks, watch);
 	watch->deadline = evtimer_new(loop, on_deadline, watch);
 	watch->sample = event_new(loop, -1, EV_PERSIST, on_sample, watch);
 	watch->stack_event = event_new(loop, stack_fd(watch->stack), EV_READ | EV_PERSIST, on_stack, watch);
-	if (!watch->deadline || !watch->sample || !watch->stack_event)
+	watch->alive_event = evtimer_new(loop, on_alive_piece, watch);
+	if (!watch->deadline || !watch->sample || !watch->stack_event || !watch->alive_event)
 		return -ENOMEM;
 	rc = open_xfrm(watch);
 	if (rc)
@@ -515,7 +649,7 @@ int watch_start(struct watch *watch, struct event_base *loop, struct rules_nft *
 
 void watch_stop(struct watch *watch)
 {
-	struct event *events[4];
+	struct event *events[5];
 
 	if (!watch)
 		return;
@@ -523,7 +657,8 @@ void watch_stop(struct watch *watch)
 	events[1] = watch->sample;
 	events[2] = watch->stack_event;
 	events[3] = watch->xfrm_event;
-	for (size_t i = 0; i < 4; i++)
+	events[4] = watch->alive_event;
+	for (size_t i = 0; i < 5; i++)
 		if (events[i])
 			event_free(events[i]);
 	if (watch->xfrm)

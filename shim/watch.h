@@ -17,10 +17,10 @@ struct watch;
 /* Starts the worker that speaks to the stack: before privileges are dropped. NULL in *out, and 0, with --stack none. 0 or
  * -errno. */
 int watch_prepare(struct watch **out, const struct config *config, struct log *log);
-/* Joins the event loop. A kernel without XFRM is a warning and 0: there are no sessions to watch then. ike and nft stay the
+/* Joins the event loop. A kernel without XFRM is a warning and 0: there are no sessions to watch then. features: what the rules could use. ike and nft stay the
  * caller's and must outlive the watch. */
 int watch_start(struct watch *watch, struct event_base *loop, struct rules_nft *nft,
-		const struct ike_table *ike);
+		const struct rules_features *features, const struct ike_table *ike);
 void watch_stop(struct watch *watch);
 void watch_configure(struct watch *watch, const struct config *config); /* after a reload */
 
@@ -30,6 +30,11 @@ typedef bool watch_end_fn(void *ctx, const struct session_action *action);
 void watch_on_end(struct watch *watch, watch_end_fn *fn, void *ctx);
 /* Has the stack end what a killed natshim left. Both stay the caller's and must outlive the watch; bridge may be NULL. */
 void watch_end_orphans(struct watch *watch, struct orphans *orphans, const struct bridge *bridge);
+
+/* Fills the kernel's sets of what is the sessions' own, after the tables that they are in were installed. watch may be NULL. */
+void watch_fill_sets(struct watch *watch);
+/* The name of one of these sets that is in no table, or NULL. */
+const char *watch_missing_set(struct watch *watch);
 
 /* Facts from the packet path; each is cheap. watch may be NULL: --stack none. */
 void watch_phase1_begins(struct watch *watch, const struct endpoint *peer);

@@ -491,18 +491,27 @@ void session_alive(struct session_table *table, uint64_t now_ms, const struct en
 		sign_of_life(table, index, now_ms, now_ms > age_ms ? now_ms - age_ms : 0, false);
 }
 
-/* Whose control message is it? Sessions of one address and L2TP port are told apart only when they are the
- * same client's (then it is the newest's), or when all but one are silent. 0: can't be told. */
+/* This one, or the next in its chain, that anything can come in by. */
+static uint32_t with_inbound(const struct session_table *table, uint32_t at)
+{
+	while (at && !table_session(table, at)->sas_in)
+		at = table_next(table, BY_L2TP, at);
+	return at;
+}
+
+/* Whose control message is it? It came by an SA of one of them, but not even the kernel's set says of which. Sessions of one
+ * address and L2TP port are told apart only when they are the same client's (then it is the newest's), or when all but one
+ * are silent. 0: can't be told. */
 static uint32_t speaker(struct session_table *table, uint64_t now_ms, const struct endpoint *client)
 {
-	uint32_t first = table_first(table, BY_L2TP, client, client->port);
+	uint32_t first = with_inbound(table, table_first(table, BY_L2TP, client, client->port));
 	uint32_t lively = 0;
 	unsigned lively_count = 0;
 	bool one_client = true;
 
 	if (!first)
-		first = table_first(table, BY_L2TP, client, 0);
-	for (uint32_t at = first; at; at = table_next(table, BY_L2TP, at)) {
+		first = with_inbound(table, table_first(table, BY_L2TP, client, 0));
+	for (uint32_t at = first; at; at = with_inbound(table, table_next(table, BY_L2TP, at))) {
 		const struct session *s = table_session(table, at);
 		const uint32_t silent_ms = rules_supersede_after(table, s);
 

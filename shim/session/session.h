@@ -69,6 +69,18 @@ void session_table_free(struct session_table *table);
 void session_table_configure(struct session_table *table, uint64_t now_ms,
 			     const struct session_config *config);
 
+/* What the kernel's sets have to hold for the sessions that are there. Told as it changes, and perhaps again as it was. */
+struct session_marks {
+	/* L2TP that comes by this inbound SA (SPI in host order), from this address and port inside, is its own client's. */
+	void (*l2tp)(void *ctx, uint32_t spi, const struct endpoint *client, bool there);
+	/* IKE and NAT keep-alives from here are a session's. */
+	void (*endpoint)(void *ctx, const struct endpoint *peer, bool there);
+};
+/* NULL: nobody wants to know. Called from within the functions below, and must not call them. */
+void session_on_marks(struct session_table *table, const struct session_marks *marks, void *ctx);
+/* All that is there, once more: after the kernel's sets were emptied. */
+void session_tell_marks(const struct session_table *table);
+
 /* ---- facts
  * ---------------------------------------------------------------------------------------------------- */
 
@@ -97,7 +109,7 @@ enum session_l2tp {
 	SESSION_L2TP_OTHER, /* any other control message of the client: a sign of life */
 	SESSION_L2TP_CLOSE, /* StopCCN, or CDN of the tunnel's last call */
 };
-/* A control message of the client, decrypted: source address and UDP port as the LNS sees them. */
+/* A control message of the client, which came by an SA of its session: source address and UDP port as the LNS sees them. */
 void session_l2tp(struct session_table *table, uint64_t now_ms, const struct endpoint *client,
 		  enum session_l2tp what);
 

@@ -147,6 +147,7 @@ uint32_t table_add_session(struct session_table *table, const struct sa_info *sa
 	for (unsigned i = 0; i < TABLE_INDEXES; i++)
 		link_session(table, (enum table_index)i, index);
 	table->live++;
+	marks_session(table, index, true);
 	return index;
 }
 
@@ -155,6 +156,7 @@ void table_unlink(struct session_table *table, uint32_t session)
 	for (unsigned i = 0; i < TABLE_INDEXES; i++)
 		unlink_session(table, (enum table_index)i, session);
 	table->live--;
+	marks_session(table, session, false);
 }
 
 void table_free_session(struct session_table *table, uint32_t session)
@@ -166,8 +168,10 @@ void table_free_session(struct session_table *table, uint32_t session)
 void table_move(struct session_table *table, uint32_t session, const struct endpoint *peer)
 {
 	unlink_session(table, BY_ENDPOINT, session);
+	marks_session(table, session, false);
 	table_session(table, session)->peer.port = peer->port;
 	link_session(table, BY_ENDPOINT, session);
+	marks_session(table, session, true);
 }
 
 static uint32_t first_match(const struct session_table *table, enum table_index index, uint32_t at,
@@ -269,6 +273,7 @@ uint32_t table_add_sa(struct session_table *table, uint32_t session, const struc
 	*bucket = index;
 	s->first_sa = index;
 	*(info->outbound ? &s->sas_out : &s->sas_in) += 1;
+	marks_sa(table, index, true);
 	return index;
 }
 
@@ -278,6 +283,7 @@ void table_remove_sa(struct session_table *table, uint32_t index)
 	struct session *s = table_session(table, sa->session);
 	uint32_t *at = &table->sa_buckets[sa_bucket(table, &s->peer, sa->spi, sa->outbound)];
 
+	marks_sa(table, index, false);
 	while (*at != index)
 		at = &table_sa(table, *at)->next_in_bucket;
 	*at = sa->next_in_bucket;

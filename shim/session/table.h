@@ -71,6 +71,8 @@ _Static_assert(SESSION_ENDS <= 1 << 3 && SESSION_KEEP_WARM < 6 && RIVAL_SAME_ID 
 
 struct session_table {
 	struct session_config config;
+	struct session_marks marks;
+	void *marks_ctx;
 	struct pool sessions, sas;
 	uint32_t *buckets[TABLE_INDEXES], *sa_buckets;
 	size_t bucket_count, sa_bucket_count; /* powers of two */
@@ -117,6 +119,10 @@ uint32_t table_find_sa(const struct session_table *table, const struct endpoint 
 uint32_t table_add_sa(struct session_table *table, uint32_t session,
 		      const struct sa_info *sa); /* 0: out of memory */
 void table_remove_sa(struct session_table *table, uint32_t sa);
+
+/* marks.c: called after the change, but before an SA or a session goes. */
+void marks_sa(const struct session_table *table, uint32_t sa, bool there);
+void marks_session(const struct session_table *table, uint32_t session, bool there);
 
 /* deadline.c */
 int deadline_add(struct session_table *table, uint32_t session); /* by session.due; 0 or -1: out of memory */

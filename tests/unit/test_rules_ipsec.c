@@ -17,6 +17,8 @@ enum {
 	QUEUE = 78,
 	L2TP = 1701,
 	CLIENT_PORT = 50123, /* floating */
+	SPI = 0x101,
+	OTHER_SPI = 0x111, /* of somebody else's SA */
 	ENCAP_PORT = 4500,
 	NAT_PORT = 21001, /* what the NAT makes of the client's 4500 */
 	WAIT_MS = 5000,
@@ -274,6 +276,22 @@ static int sniffer(int netns)
 	return fd;
 }
 
+/* As natshim does when the session's SA appears. */
+static void know_session(struct lab *lab)
+{
+	const uint32_t spi = htonl(SPI);
+	const uint16_t port = htons(CLIENT_PORT);
+	const size_t length = lab->a->ipv6 ? 16 : 4;
+	uint8_t key[24] = {0};
+
+	memcpy(key, &spi, sizeof(spi));
+	assert_int_equal(inet_pton(lab->a->ipv6 ? AF_INET6 : AF_INET, lab->a->seen, key + 4), 1);
+	memcpy(key + 4 + length, &port, sizeof(port));
+	assert_int_equal(rules_nft_set_add(lab->nft, lab->a->ipv6 ? RULES_SET_L2TP6 : RULES_SET_L2TP4, key,
+					   4 + length + 4, 0),
+			 0);
+}
+
 static void install_rules(struct lab *lab, const char *lns)
 {
 	static const char *const interfaces[] = {"wan"};
@@ -286,6 +304,7 @@ static void install_rules(struct lab *lab, const char *lns)
 		.protect = true,
 		.liveness = true,
 		.l2tp_control = true,
+		.l2tp_by_session = true,
 		.l2tp_from_lns = true,
 		.dnat4 = !lab->a->ipv6,
 		.dnat6 = lab->a->ipv6,
@@ -293,12 +312,13 @@ static void install_rules(struct lab *lab, const char *lns)
 
 	assert_int_equal(setns(lab->server_netns, CLONE_NEWNET), 0);
 	lab->nft = open_nft(&features);
-	assert_true(features.secpath && features.fib);
+	assert_true(features.secpath && features.fib && features.ipsec_spi);
 	options.owner = features.owner;
 	options.native_queue = features.native_queue;
 	assert_true(endpoint_parse(lns, lab->a->ipv6 ? &options.lns6 : &options.lns4));
 	assert_int_equal(nfq_queue_open(&lab->queue, &queue, grow, NULL), 0);
 	install(lab->nft, &options);
+	know_session(lab);
 }
 
 /* lns: which of the addresses, the server's own internal one or the host's behind it. */
@@ -411,6 +431,11 @@ static uint64_t counted(struct lab *lab, const char *rule)
 	return wanted.packets;
 }
 
+static const char *l2tp_in(const struct lab *lab)
+{
+	return lab->a->ipv6 ? "l2tp-in-ip6" : "l2tp-in-ip";
+}
+
 /* What the NAT's host saw: encrypted packets, and clear ones of L2TP. */
 static void count_frames(int fd, unsigned *encrypted, unsigned *clear)
 {
@@ -470,7 +495,7 @@ static void clear_packets_stay_out(struct lab *lab)
 	send_to(lab->client, lab->a->server, payload, sizeof(payload));
 	assert_int_equal(receive(lab, lab->lns, data, &from, QUIET_MS), -1);
 	assert_int_equal(counted(lab, RULES_NAME_CLEAR_L2TP), 2);
-	assert_int_equal(counted(lab, "l2tp-in"), 2);
+	assert_int_equal(counted(lab, l2tp_in(lab)), 2);
 	count_frames(lab->wan_sniffer, &encrypted, &clear);
 	assert_true(clear >= 2); /* the sniffer does see such packets */
 }
@@ -503,7 +528,7 @@ static void one_session(const struct addresses *a, bool lns_elsewhere)
 	exchange(&lab, payload, sizeof(payload), false);
 	client = exchange(&lab, control, sizeof(control), true);
 	expect_all_encrypted(&lab, 6);
-	assert_int_equal(counted(&lab, "l2tp-in"), 2);
+	assert_int_equal(counted(&lab, l2tp_in(&lab)), 2);
 	assert_int_equal(counted(&lab, "l2tp-out"), 2);
 	assert_int_equal(nfq_queue_stats(lab.queue).packets, 4);
 	assert_int_equal(counted(&lab, a->ipv6 ? "to-lns-ip6" : "to-lns-ip"), 1);
@@ -581,6 +606,55 @@ static void transit_is_not_sent_to_the_lns(void **state)
 	leave_lab(&lab);
 }
 
+/* One control message from this socket; it arrives, and whether it came up before shows in its mark. */
+static void send_control(struct lab *lab, int from, bool marked)
+{
+	struct sockaddr_storage client;
+	char data[512];
+
+	send_to(from, lab->a->server, control, sizeof(control));
+	assert_int_equal(receive(lab, lab->lns, data, &client, WAIT_MS), sizeof(control) + (marked ? sizeof(mark) : 0));
+}
+
+/* The same addresses and ports by another SA, and another port by the session's own: neither is the session's. */
+static void only_what_its_own_sa_brings(const struct addresses *a)
+{
+	char spi[16];
+	struct lab lab;
+	int neighbour;
+
+	make_lab(&lab, a, false);
+	neighbour = udp_socket(lab.client_netns, a->client, CLIENT_PORT + 1);
+	send_control(&lab, lab.client, true);
+	send_control(&lab, neighbour, false);
+	for (int i = 0; i < 2; i++) {
+		FILE *ip = begin_ip(i ? lab.server_netns : lab.client_netns);
+		const char *const from = i ? a->seen : a->client;
+		char mode[64] = "mode transport";
+
+		if (a->nat)
+			snprintf(mode, sizeof(mode), "mode transport encap espinudp %d %d 0.0.0.0",
+				 i ? NAT_PORT : ENCAP_PORT, ENCAP_PORT);
+		if (!i)
+			fprintf(ip, "xfrm state delete src %s dst %s proto esp spi 0x%x\n", from, a->server, SPI);
+		snprintf(spi, sizeof(spi), "0x%x", OTHER_SPI);
+		put_sa(ip, from, a->server, spi, mode);
+		end_ip(ip);
+	}
+	send_control(&lab, lab.client, false);
+	assert_int_equal(counted(&lab, l2tp_in(&lab)), 1);
+	close(neighbour);
+	leave_lab(&lab);
+}
+
+static void l2tp_comes_up_by_its_own_sa_only(void **state)
+{
+	(void)state;
+	only_what_its_own_sa_brings(&plain4);
+	only_what_its_own_sa_brings(&natted4);
+	only_what_its_own_sa_brings(&plain6);
+}
+
 /* Beside iptables of both kinds, with their own NAT. */
 static void beside_iptables(void **state)
 {
@@ -625,6 +699,7 @@ int main(void)
 		cmocka_unit_test(lns_on_another_host),
 		cmocka_unit_test(without_the_checksum_rule_it_is_wrong),
 		cmocka_unit_test(transit_is_not_sent_to_the_lns),
+		cmocka_unit_test(l2tp_comes_up_by_its_own_sa_only),
 		cmocka_unit_test(beside_iptables),
 	};
 

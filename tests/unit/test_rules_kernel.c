@@ -20,6 +20,7 @@ static struct rules_options full_options(const struct rules_features *features)
 		.liveness = true,
 		.bridge = true,
 		.l2tp_control = true,
+		.l2tp_by_session = features->ipsec_spi,
 		.l2tp_from_lns = true,
 		.dnat4 = true,
 		.dnat6 = true,
@@ -101,6 +102,9 @@ static void installed_rules_are_the_printed_ones(void **state)
 	compare_with_text(&options, &features);
 	options.dnat4 = options.protect = options.l2tp_control = false;
 	options.priority_queue = -7;
+	compare_with_text(&options, &features);
+	options = all;
+	options.l2tp_by_session = false;
 	compare_with_text(&options, &features);
 	options = all;
 	options.no_fib = true;
@@ -271,7 +275,7 @@ static void what_others_remove_is_noticed(void **state)
 
 struct seen {
 	size_t count;
-	uint8_t key[20];
+	uint8_t key[24];
 	size_t key_length;
 	uint64_t expires_ms;
 };
@@ -287,18 +291,19 @@ static void note_element(void *ctx, const void *key, size_t key_length, uint64_t
 	seen->expires_ms = expires_ms;
 }
 
-static struct seen dump(struct rules_nft *nft, enum rules_set set)
+static const uint8_t key[24] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22};
+
+static struct seen get(struct rules_nft *nft, enum rules_set set)
 {
 	struct seen seen = {.count = 0};
 
-	assert_int_equal(rules_nft_set_dump(nft, set, note_element, &seen), 0);
+	assert_int_equal(rules_nft_set_get(nft, set, key, 1, note_element, &seen), 0);
 	return seen;
 }
 
 static void elements_come_and_go(void **state)
 {
 	static const size_t lengths[] = {8, 4, 16};
-	static const uint8_t key[20] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
 	struct rules_features features;
 	struct rules_options options;
 	struct rules_nft *nft;
@@ -313,20 +318,20 @@ static void elements_come_and_go(void **state)
 		struct seen seen;
 		assert_int_equal(rules_nft_set_add(nft, set, key, lengths[set] + 1, 5), -EINVAL);
 		assert_int_equal(rules_nft_set_add(nft, set, key, lengths[set], 5), 0);
-		seen = dump(nft, set);
+		seen = get(nft, set);
 		assert_int_equal(seen.count, 1);
 		assert_int_equal(seen.key_length, lengths[set]);
 		assert_memory_equal(seen.key, key, lengths[set]);
 		assert_in_range(seen.expires_ms, 1, 5000);
 		assert_int_equal(rules_nft_set_add(nft, set, key, lengths[set], 50), 0);
-		assert_in_range(dump(nft, set).expires_ms, 40000, 50000);
+		assert_in_range(get(nft, set).expires_ms, 40000, 50000);
 		assert_int_equal(rules_nft_set_delete(nft, set, key, lengths[set]), 0);
 		assert_int_equal(rules_nft_set_delete(nft, set, key, lengths[set]), 0);
-		assert_int_equal(dump(nft, set).count, 0);
+		assert_int_equal(get(nft, set).count, 0);
 	}
 	assert_int_equal(rules_nft_set_add(nft, RULES_SETS, key, 8, 5), -EINVAL);
 	assert_int_equal(rules_nft_set_add(nft, RULES_SET_EXCHANGES, key, 8, 0), 0);
-	assert_in_range(dump(nft, RULES_SET_EXCHANGES).expires_ms, 110000, 120000);
+	assert_in_range(get(nft, RULES_SET_EXCHANGES).expires_ms, 110000, 120000);
 	rules_nft_close(nft);
 }
 
@@ -335,7 +340,8 @@ static void a_full_set_is_an_error_that_costs_nothing(void **state)
 	struct rules_features features;
 	struct rules_options options;
 	struct rules_nft *nft;
-	const uint8_t key[4] = {192, 0, 2, 1};
+	const uint8_t first[] = {10, 0, 0, 0}, last[] = {10, 0, 255, 254};
+	struct seen seen = {.count = 0};
 
 	(void)state;
 	enter_new_netns();
@@ -346,13 +352,134 @@ static void a_full_set_is_an_error_that_costs_nothing(void **state)
 	run(strdup("seq 0 65534 | awk '{ printf \"add element inet natshim_queue peers4 { 10.0.%d.%d }\\n\", "
 		   "$1 / 256, $1 "
 		   "% 256 }' | nft -f -"));
-	assert_int_equal(dump(nft, RULES_SET_PEERS4).count, 65535);
+	assert_int_equal(rules_nft_set_get(nft, RULES_SET_PEERS4, first, 1, note_element, &seen), 0);
+	assert_int_equal(rules_nft_set_get(nft, RULES_SET_PEERS4, last, 1, note_element, &seen), 0);
+	assert_int_equal(seen.count, 2);
 	for (int i = 0; i < 10000; i++) /* each would take 20 ms if the kernel were asked */
 		assert_int_equal(rules_nft_set_add(nft, RULES_SET_PEERS4, key, 4, 60), -ENFILE);
 	assert_int_equal(rules_nft_set_add(nft, RULES_SET_EXCHANGES, "01234567", 8, 60), 0);
 	run(strdup("nft delete element inet natshim_queue peers4 { 10.0.0.0 }"));
 	usleep(1100 * 1000);
 	assert_int_equal(rules_nft_set_add(nft, RULES_SET_PEERS4, key, 4, 60), 0);
+	rules_nft_close(nft);
+}
+
+static char *output_and_free(char *command)
+{
+	char *text = output_of(command);
+
+	free(command);
+	return text;
+}
+
+/* Both kinds of what is a session's own, as their sets' words have it. */
+static void sets_of_sessions_hold_their_keys(void **state)
+{
+	static const struct {
+		enum rules_set set;
+		size_t length;
+		const char *words, *where;
+	} sets[] = {
+		{RULES_SET_WATCHED4, 8, "1.2.3.4 . 1286", "natshim watched4"},
+		{RULES_SET_WATCHED6, 20, "102:304:506:708:90a:b0c:d0e:f10 . 4370", "natshim watched6"},
+		{RULES_SET_L2TP4, 12, "16909060 . 5.6.7.8 . 2314", "natshim_queue l2tp4"},
+		{RULES_SET_L2TP6, 24, "16909060 . 506:708:90a:b0c:d0e:f10:1112:1314 . 5398", "natshim_queue l2tp6"},
+	};
+	struct rules_features features;
+	struct rules_options options;
+	struct rules_nft *nft;
+
+	(void)state;
+	enter_new_netns();
+	nft = open_nft(&features);
+	options = full_options(&features);
+	install(nft, &options);
+	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
+		uint8_t padded[24];
+		char *listed;
+
+		if (i >= 2 && !features.ipsec_spi)
+			break;
+		memcpy(padded, key, sizeof(padded));
+		memset(padded + sets[i].length - 2, 0, 2);
+		rules_nft_set_add_later(nft, sets[i].set, padded, sets[i].length, 0);
+		rules_nft_set_add_later(nft, sets[i].set, padded, sets[i].length, 0); /* twice is once */
+		rules_nft_set_flush(nft);
+		listed = output_and_free(format_text("nft list set inet %s", sets[i].where));
+		if (!strstr(listed, sets[i].words))
+			fail_msg("%s has no %s: %s", sets[i].where, sets[i].words, listed);
+		free(listed);
+		rules_nft_set_delete_later(nft, sets[i].set, padded, sets[i].length);
+		rules_nft_set_delete_later(nft, sets[i].set, padded, sets[i].length);
+		rules_nft_set_flush(nft);
+		listed = output_and_free(format_text("nft list set inet %s", sets[i].where));
+		assert_null(strstr(listed, "elements"));
+		free(listed);
+	}
+	assert_int_equal(rules_nft_set_refused(nft), 0);
+	rules_nft_close(nft);
+}
+
+static void many_keys_are_asked_for_at_once(void **state)
+{
+	uint8_t keys[RULES_GET_MAX][8] = {{0}};
+	struct rules_features features;
+	struct rules_options options;
+	struct rules_nft *nft;
+	struct seen seen = {.count = 0};
+
+	(void)state;
+	enter_new_netns();
+	nft = open_nft(&features);
+	options = full_options(&features);
+	assert_int_equal(rules_nft_set_get(nft, RULES_SET_EXCHANGES, keys, 1, note_element, &seen), -ENOENT);
+	install(nft, &options);
+	assert_int_equal(rules_nft_set_get(nft, RULES_SET_EXCHANGES, keys, RULES_GET_MAX + 1, note_element, &seen),
+			 -EINVAL);
+	for (unsigned i = 0; i < RULES_GET_MAX; i++) {
+		keys[i][0] = (uint8_t)i;
+		if (i % 2)
+			rules_nft_set_add_later(nft, RULES_SET_EXCHANGES, keys[i], 8, 60);
+	}
+	rules_nft_set_flush(nft);
+	assert_int_equal(rules_nft_set_get(nft, RULES_SET_EXCHANGES, keys, RULES_GET_MAX, note_element, &seen), 0);
+	assert_int_equal(seen.count, RULES_GET_MAX / 2);
+	/* What was asked for does not disturb what is done next. */
+	assert_int_equal(rules_nft_set_delete(nft, RULES_SET_EXCHANGES, keys[1], 8), 0);
+	seen.count = 0;
+	assert_int_equal(rules_nft_set_get(nft, RULES_SET_EXCHANGES, keys, 0, note_element, &seen), 0);
+	assert_int_equal(rules_nft_set_get(nft, RULES_SET_EXCHANGES, keys, RULES_GET_MAX, note_element, &seen), 0);
+	assert_int_equal(seen.count, RULES_GET_MAX / 2 - 1);
+	rules_nft_close(nft);
+}
+
+/* An admin's own tables that are those of an older natshim: the kernel, whose refusals are slow, is not asked thousands of times. */
+static void a_missing_set_costs_little(void **state)
+{
+	struct rules_features features;
+	struct rules_options options;
+	struct rules_nft *nft;
+	uint8_t peer[8] = {10};
+	char *listed;
+
+	(void)state;
+	enter_new_netns();
+	nft = open_nft(&features);
+	options = full_options(&features);
+	options.liveness = false;
+	install(nft, &options);
+	for (unsigned i = 0; i < 10000; i++) {
+		peer[1] = (uint8_t)(i >> 8);
+		peer[2] = (uint8_t)i;
+		rules_nft_set_add_later(nft, RULES_SET_WATCHED4, peer, sizeof(peer), 0);
+		if (i % 1000 == 0)
+			rules_nft_set_add_later(nft, RULES_SET_PEERS4, peer, 4, 60);
+	}
+	rules_nft_set_flush(nft);
+	assert_int_equal(rules_nft_set_refused(nft), 10000);
+	listed = output_of("nft list set inet natshim_queue peers4");
+	assert_non_null(strstr(listed, "10.35.40.0")); /* i 9000 */
+	free(listed);
 	rules_nft_close(nft);
 }
 
@@ -414,6 +541,9 @@ int main(void)
 		cmocka_unit_test(what_others_remove_is_noticed),
 		cmocka_unit_test(elements_come_and_go),
 		cmocka_unit_test(a_full_set_is_an_error_that_costs_nothing),
+		cmocka_unit_test(sets_of_sessions_hold_their_keys),
+		cmocka_unit_test(many_keys_are_asked_for_at_once),
+		cmocka_unit_test(a_missing_set_costs_little),
 		cmocka_unit_test(without_privilege_the_error_says_so),
 		cmocka_unit_test(a_refused_rule_is_named),
 	};

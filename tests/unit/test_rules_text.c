@@ -46,6 +46,7 @@ static const struct golden {
 	  .native_queue = true,
 	  .protect = true,
 	  .l2tp_control = true,
+	  .l2tp_by_session = true,
 	  .l2tp_from_lns = true,
 	  .liveness = true,
 	  .alive_timeout_s = 75,

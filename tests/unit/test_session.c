@@ -27,7 +27,7 @@ static struct endpoint at(const char *text)
 
 static struct sa_info sa_of(const char *peer, uint16_t l2tp_port, uint32_t spi, bool outbound)
 {
-	return (struct sa_info){.us = at("203.0.113.1:4500"),
+	return (struct sa_info){.us = at(strchr(peer, '[') || !strchr(peer, '.') ? "[2001:db8::1]:4500" : "203.0.113.1:4500"),
 				.peer = at(peer),
 				.spi = spi,
 				.reqid = 16401,
@@ -1141,6 +1141,172 @@ static void test_each_in_pieces(void **state)
 	session_table_free(t);
 }
 
+/* What the kernel's sets would hold: lines of text, so that a set is a set. */
+struct sets {
+	char lines[64][80];
+	size_t count;
+};
+
+static void change_line(struct sets *sets, const char *line, bool there)
+{
+	size_t at = 0;
+
+	while (at < sets->count && strcmp(sets->lines[at], line) != 0)
+		at++;
+	if (there && at == sets->count)
+		snprintf(sets->lines[sets->count++], sizeof sets->lines[0], "%s", line);
+	else if (!there && at < sets->count)
+		memmove(sets->lines[at], sets->lines[--sets->count], sizeof sets->lines[0]);
+}
+
+static void mark_l2tp(void *ctx, uint32_t spi, const struct endpoint *from, bool there)
+{
+	char line[80], text[ENDPOINT_TEXT_MAX];
+
+	snprintf(line, sizeof line, "%u %s", (unsigned)spi, endpoint_text(from, text));
+	change_line(ctx, line, there);
+}
+
+static void mark_endpoint(void *ctx, const struct endpoint *peer, bool there)
+{
+	char line[80], text[ENDPOINT_TEXT_MAX];
+
+	snprintf(line, sizeof line, "%s", endpoint_text(peer, text));
+	change_line(ctx, line, there);
+}
+
+static const struct session_marks marks = {.l2tp = mark_l2tp, .endpoint = mark_endpoint};
+
+/* Whether the sets hold these lines, which end with NULL, and no others. */
+static bool holds(const struct sets *sets, const char *const *wanted)
+{
+	size_t count = 0;
+
+	for (; wanted[count]; count++) {
+		size_t at = 0;
+
+		while (at < sets->count && strcmp(sets->lines[at], wanted[count]) != 0)
+			at++;
+		if (at == sets->count)
+			return false;
+	}
+	return count == sets->count;
+}
+#define HOLDS(sets, ...) holds(sets, (const char *const[]){__VA_ARGS__, NULL})
+
+static void marks_follow_the_sas(void **state)
+{
+	struct session_table *t = new_table();
+	struct sets sets = {.count = 0}, anew = {.count = 0};
+	struct sa_info rekeyed = sa_of("198.51.100.7:21001", 50123, 300, false);
+
+	(void)state;
+	session_on_marks(t, &marks, &sets);
+	connect_client(t, T0, "198.51.100.7:21001", 50123, 100);
+	assert_true(HOLDS(&sets, "198.51.100.7:21001", "100 198.51.100.7:50123"));
+	session_sa(t, T0, &rekeyed, 0);
+	assert_true(HOLDS(&sets, "198.51.100.7:21001", "100 198.51.100.7:50123", "300 198.51.100.7:50123"));
+	gone(t, T0, "198.51.100.7:21001", 100);
+	assert_true(HOLDS(&sets, "198.51.100.7:21001", "300 198.51.100.7:50123"));
+	session_on_marks(t, &marks, &anew); /* after a flush */
+	session_tell_marks(t);
+	assert_true(HOLDS(&anew, "198.51.100.7:21001", "300 198.51.100.7:50123"));
+	session_dump_begin(t); /* that shows nothing: its end was missed */
+	session_dump_end(t, T0);
+	assert_int_equal(anew.count, 0);
+	session_table_free(t);
+}
+
+static void what_is_no_session_is_not_marked(void **state)
+{
+	struct session_table *t = new_table();
+	struct sets sets = {.count = 0};
+	struct sa_info tunnel = sa_of("198.51.100.7:21001", 1701, 100, false), other = tunnel;
+
+	(void)state;
+	session_on_marks(t, &marks, &sets);
+	tunnel.transport = false;
+	session_sa(t, T0, &tunnel, 0);
+	other.our_port = 1702;
+	session_sa(t, T0, &other, 0);
+	assert_int_equal(sets.count, 0);
+	session_table_free(t);
+}
+
+static void marks_follow_the_nat(void **state)
+{
+	struct session_table *t = new_table();
+	struct sets sets = {.count = 0};
+	const struct sa_info moved = sa_of("198.51.100.7:21002", 50123, 100, false);
+
+	(void)state;
+	session_on_marks(t, &marks, &sets);
+	connect_client(t, T0, "198.51.100.7:21001", 50123, 100);
+	session_sa(t, T0, &moved, 0);
+	assert_true(HOLDS(&sets, "198.51.100.7:21002", "100 198.51.100.7:50123"));
+	/* Another session of the same endpoint keeps it. */
+	connect_client(t, T0, "198.51.100.7:21002", 50124, 200);
+	gone(t, T0, "198.51.100.7:21002", 100);
+	assert_true(HOLDS(&sets, "198.51.100.7:21002", "200 198.51.100.7:50124"));
+	gone(t, T0, "198.51.100.7:21002", 200);
+	assert_int_equal(sets.count, 0);
+	session_table_free(t);
+}
+
+static void plain_esp_is_watched_at_the_port_of_ike(void **state)
+{
+	struct session_table *t = new_table();
+	struct sets sets = {.count = 0};
+
+	(void)state;
+	session_on_marks(t, &marks, &sets);
+	connect_client(t, T0, "198.51.100.7", 1701, 100);
+	connect_client(t, T0, "2001:db8::7", 1701, 200);
+	assert_true(HOLDS(&sets, "198.51.100.7:500", "100 198.51.100.7:1701", "[2001:db8::7]:500",
+			  "200 [2001:db8::7]:1701"));
+	session_table_free(t);
+}
+
+/* An SA without a port could speak from anybody's port behind the same address. */
+static void an_sa_without_a_port_is_believed_when_alone(void **state)
+{
+	struct session_table *t = new_table();
+	struct sets sets = {.count = 0};
+
+	(void)state;
+	session_on_marks(t, &marks, &sets);
+	connect_client(t, T0, "198.51.100.7:21001", 0, 100);
+	assert_true(HOLDS(&sets, "198.51.100.7:21001", "100 198.51.100.7:1701"));
+	connect_client(t, T0, "198.51.100.7:21002", 1701, 200);
+	assert_true(HOLDS(&sets, "198.51.100.7:21001", "198.51.100.7:21002", "200 198.51.100.7:1701"));
+	gone(t, T0, "198.51.100.7:21002", 200);
+	assert_true(HOLDS(&sets, "198.51.100.7:21001", "100 198.51.100.7:1701"));
+	connect_client(t, T0, "198.51.100.7:21001", 0, 300); /* itself, again */
+	assert_true(HOLDS(&sets, "198.51.100.7:21001", "100 198.51.100.7:1701", "300 198.51.100.7:1701"));
+	connect_client(t, T0, "198.51.100.7:21003", 0, 400);
+	assert_true(HOLDS(&sets, "198.51.100.7:21001", "198.51.100.7:21003"));
+	session_table_free(t);
+}
+
+/* Nothing can have come in by a session that has no inbound SA any more. */
+static void who_has_no_inbound_sa_did_not_speak(void **state)
+{
+	struct session_table *t = new_table();
+	struct log log;
+	struct sa_info in = sa_of("198.51.100.7:21002", 1701, 200, false);
+
+	(void)state;
+	connect_client(t, T0, "198.51.100.7:21001", 1701, 100);
+	connect_client(t, T0, "198.51.100.7:21002", 1701, 200);
+	session_sa_gone(t, T0, &in);
+	l2tp(t, T0 + SECOND, "198.51.100.7:1701", SESSION_L2TP_CLOSE);
+	session_tick(t, T0 + 2 * SECOND);
+	drain(t, T0 + 2 * SECOND, &log);
+	assert_int_equal(first_of(&log, SESSION_END)->peer.port, 21001);
+	assert_int_equal(session_stats(t).ambiguous, 0);
+	session_table_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1185,6 +1351,12 @@ int main(void)
 		cmocka_unit_test(test_ipv6),
 		cmocka_unit_test(test_against_a_model),
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(marks_follow_the_sas),
+		cmocka_unit_test(what_is_no_session_is_not_marked),
+		cmocka_unit_test(marks_follow_the_nat),
+		cmocka_unit_test(plain_esp_is_watched_at_the_port_of_ike),
+		cmocka_unit_test(an_sa_without_a_port_is_believed_when_alone),
+		cmocka_unit_test(who_has_no_inbound_sa_did_not_speak),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
