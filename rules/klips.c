@@ -1,10 +1,7 @@
-/* See klips.h. Here: which lines of the input are iptables commands, in shell scripts and in iptables-save
- * output. */
+/* See klips.h. Here: the model's tables and notes, and what kind of input it is. */
 #include "rules/klips_model.h"
 
-#include <ctype.h>
 #include <string.h>
-#include <strings.h>
 
 const char *const klips_hook_names[HOOKS] = {"PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"};
 
@@ -37,11 +34,29 @@ const char *klips_refuse(struct klips *k, unsigned line, const char *reason)
 	return reason;
 }
 
-void klips_note(struct klips *k, unsigned line, const char *original, const char *reason)
+/* A loop says the same again and again. */
+static bool is_noted(const struct klips *k, enum note_kind kind, unsigned line, const char *reason)
 {
+	size_t first = k->note_count > 64 ? k->note_count - 64 : 0;
+
+	for (size_t i = first; i < k->note_count; i++)
+		if (k->notes[i].kind == kind && k->notes[i].line == line &&
+		    !strcmp(k->notes[i].reason, reason))
+			return true;
+	return false;
+}
+
+void klips_note(struct klips *k, enum note_kind kind, unsigned line, const char *original, const char *reason)
+{
+	reason = printable(&k->arena, reason);
+	if (is_noted(k, kind, line, reason))
+		return;
+	if (kind != NOTE_REMARK)
+		klips_refuse(k, line, reason);
+	k->summary->not_followed += kind == NOTE_NOT_FOLLOWED;
 	k->notes = arena_grow(&k->arena, k->notes, k->note_count, sizeof(*k->notes));
-	k->notes[k->note_count++] = (struct klips_note){
-		.line = line, .original = original, .reason = klips_refuse(k, line, reason)};
+	k->notes[k->note_count++] =
+		(struct klips_note){.kind = kind, .line = line, .original = original, .reason = reason};
 }
 
 static void add_base_chains(struct klips *k, struct klips_table *t)
@@ -85,135 +100,13 @@ struct klips_chain *klips_chain(const struct klips_table *table, const char *nam
 	return NULL;
 }
 
-static bool is_one_of(const char *word, const char *const *list)
-{
-	for (; *list; list++)
-		if (!strcmp(word, *list))
-			return true;
-	return false;
-}
-
-/* iptables, ip6tables, iptables-legacy, /sbin/iptables, $IPTABLES, $IPT, $IP6TABLES, ... */
-static bool is_iptables(const char *word, bool *ipv6)
-{
-	static const char *const programs[] = {
-		"iptables",      "ip6tables", "iptables-legacy", "ip6tables-legacy", "iptables-nft",
-		"ip6tables-nft", NULL};
-	const char *slash = strrchr(word, '/'), *name = slash ? slash + 1 : word;
-	bool variable = *name == '$';
-
-	*ipv6 = strchr(name, '6') != NULL;
-	return is_one_of(name, programs) ||
-	       (variable && (!strncasecmp(name + 1, "ipt", 3) || !strncasecmp(name + 1, "ip6t", 4) ||
-			     !strncasecmp(name + 1, "ip4t", 4) || strcasestr(name, "iptables")));
-}
-
-/* Words that may stand before a command's own. */
-static bool is_prefix(const char *word)
-{
-	static const char *const prefixes[] = {"sudo", "exec", "command", "then", "else",
-					       "do",   "!",    "{",       "(",    NULL};
-	const char *equals = strchr(word, '=');
-
-	return is_one_of(word, prefixes) ||
-	       (equals && equals > word && (isalpha((unsigned char)*word) || *word == '_'));
-}
-
-/* Only ends something, or says nothing about packets. */
-static bool is_idle(const char *word)
-{
-	static const char *const idle[] = {"fi", "done", "esac", "}",    ")", ";;",
-					   ":",  "true", "set",  "exit", NULL};
-
-	return is_one_of(word, idle);
-}
-
-static bool is_control_flow(const char *word)
-{
-	static const char *const words[] = {"if", "elif", "for", "while", "until", "case", "function", NULL};
-
-	return is_one_of(word, words) || strstr(word, "()");
-}
-
-static void shell_command(struct klips *k, const struct shell_command *c)
-{
-	size_t i = 0;
-	bool ipv6;
-
-	while (i < c->count && is_prefix(c->words[i].text))
-		i++;
-	if (i == c->count || is_idle(c->words[i].text))
-		return;
-	if (is_iptables(c->words[i].text, &ipv6))
-		klips_command(k, ipv6, NULL, c, c->words + i + 1, c->count - i - 1);
-	else if (is_control_flow(c->words[i].text))
-		klips_note(k, c->line, c->original,
-			   "the shell decides here; the rules are translated as if they always ran");
-	else
-		klips_note(k, c->line, c->original, "no iptables command");
-}
-
-static void translate_script(struct klips *k, const char *text, size_t length)
-{
-	struct shell_reader reader = {.arena = &k->arena, .at = text, .end = text + length, .line = 1};
-	struct shell_command c;
-
-	while (shell_next(&reader, &c))
-		shell_command(k, &c);
-}
-
-/* ":CHAIN POLICY [packets:bytes]" is -P for a base chain and -N for another. */
-static void saved_chain(struct klips *k, bool ipv6, const char *table, const struct shell_command *c)
-{
-	struct shell_word words[3] = {{.text = "-P"}, {.text = c->words[0].text + 1}, {.text = "ACCEPT"}};
-
-	if (c->count > 1 && strcmp(c->words[1].text, "-") != 0) {
-		words[2].text = c->words[1].text;
-		klips_command(k, ipv6, table, c, words, 3);
-		return;
-	}
-	words[0].text = "-N";
-	klips_command(k, ipv6, table, c, words, 2);
-}
-
-/* iptables-save: "*table", ":CHAIN POLICY", "[packets:bytes] -A ...", "COMMIT". */
-static void translate_saved(struct klips *k, const char *text, size_t length)
-{
-	struct shell_reader reader = {
-		.arena = &k->arena, .at = text, .end = text + length, .line = 1, .literal = true};
-	const char *table = NULL, *seen = text;
-	bool ipv6 = k->options->ipv6;
-	struct shell_command c;
-
-	while (shell_next(&reader, &c)) {
-		size_t first = c.words[0].text[0] == '[' ? 1 : 0;
-
-		/* The comment above a table says whose output it is. */
-		if (memmem(seen, (size_t)(reader.at - seen), "by ip6tables-save", 17))
-			ipv6 = true;
-		else if (memmem(seen, (size_t)(reader.at - seen), "by iptables-save", 16))
-			ipv6 = false;
-		seen = reader.at;
-		if (c.words[0].text[0] == '*')
-			table = c.words[0].text + 1;
-		else if (!strcmp(c.words[0].text, "COMMIT"))
-			table = NULL;
-		else if (!table)
-			klips_note(k, c.line, c.original, "no \"*table\" line stands before it");
-		else if (c.words[0].text[0] == ':')
-			saved_chain(k, ipv6, table, &c);
-		else
-			klips_command(k, ipv6, table, &c, c.words + first, c.count - first);
-	}
-}
-
 /* The first word of the input decides: iptables-save begins with "*table". */
 static bool is_saved(const char *text, size_t length)
 {
 	struct arena arena = {0};
-	struct shell_reader reader = {.arena = &arena, .at = text, .end = text + length, .literal = true};
+	struct shell_reader reader = {.arena = &arena, .at = text, .end = text + length};
 	struct shell_command c;
-	bool saved = shell_next(&reader, &c) && c.words[0].text[0] == '*';
+	bool saved = shell_next_line(&reader, &c) && c.words[0].text[0] == '*';
 
 	arena_free(&arena);
 	return saved;
@@ -228,9 +121,9 @@ int klips_translate(FILE *out, const char *text, size_t length, const struct kli
 	k.source = printable(&k.arena, options->source);
 	*summary = (struct klips_summary){0};
 	if (is_saved(text, length))
-		translate_saved(&k, text, length);
+		klips_saved(&k, text, length);
 	else
-		translate_script(&k, text, length);
+		klips_script(&k, text, length);
 	rc = klips_print(&k, out);
 	arena_free(&k.arena);
 	return rc;

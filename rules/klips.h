@@ -32,7 +32,9 @@ struct klips_options {
 	const char *source;                   /* the input's name in messages and comments */
 	const struct klips_binding *bindings; /* none: matches without an interface */
 	size_t binding_count;
-	bool ipv6; /* iptables-save output without a heading is ip6tables' */
+	bool ipv6;                    /* iptables-save output without a heading is ip6tables' */
+	const char *const *arguments; /* a script's: $1 and so on; NULL: not known */
+	size_t argument_count;
 	klips_run_fn *run;
 	klips_complain_fn *complain;
 	void *ctx; /* for both */
@@ -41,6 +43,8 @@ struct klips_options {
 struct klips_summary {
 	unsigned rules;        /* translated */
 	unsigned untranslated; /* rules, commands and lines left as comments */
+	unsigned
+		not_followed; /* of these: what else they do is not known; nft does not load what is printed */
 };
 
 /* 0, or -errno of the stream. */

@@ -436,6 +436,36 @@ static void flush(struct klips_table *t, const char *name)
 			t->chains[i]->rule_count = 0;
 }
 
+void klips_clear(struct klips_table *t)
+{
+	flush(t, NULL);
+	delete_chains(t, NULL);
+}
+
+/* -F, -X, -N, -D and -C, with which scripts ask, or tidy up. Returns NULL, or why iptables fails. */
+static const char *apply_lightly(struct command *c, struct klips_table *t, struct klips_chain *chain)
+{
+	const char *missing = c->chain && !chain ? "there is no such chain before it" : NULL;
+
+	switch (c->verb) {
+	case VERB_FLUSH:
+		flush(t, c->chain);
+		return missing;
+	case VERB_DELETE_CHAIN:
+		delete_chains(t, c->chain);
+		return missing;
+	case VERB_NEW:
+		return c->chain ? new_chain(c->k, t, c->chain) : "it names no chain";
+	case VERB_CHECK:
+		return chain && find_rule(chain, c) < chain->rule_count ? NULL
+									: "there is no such rule before it";
+	default:
+		return chain ? change_rules(c, chain)
+			     : arena_printf(&c->k->arena, "the table %s has no chain %s here", t->kind->name,
+					    c->chain);
+	}
+}
+
 /* NULL, or why the command cannot be followed. */
 static const char *apply(struct command *c, struct klips_table *t)
 {
@@ -444,20 +474,15 @@ static const char *apply(struct command *c, struct klips_table *t)
 	switch (c->verb) {
 	case VERB_SHOW:
 		return NULL;
-	case VERB_FLUSH:
-		flush(t, c->chain);
-		return NULL;
-	case VERB_DELETE_CHAIN:
-		delete_chains(t, c->chain);
-		return NULL;
 	case VERB_NONE:
 		return "it has no command like -A";
-	case VERB_CHECK:
-		return "-C only asks";
 	case VERB_RENAME:
 		return "-E is not followed; rename the chain in the input";
+	case VERB_CHECK:
+		return "-C only asks";
+	case VERB_FLUSH:
+	case VERB_DELETE_CHAIN:
 	case VERB_NEW:
-		return c->chain ? new_chain(c->k, t, c->chain) : "it names no chain";
 	case VERB_POLICY:
 	case VERB_APPEND:
 	case VERB_INSERT:
@@ -473,8 +498,20 @@ static const char *apply(struct command *c, struct klips_table *t)
 	return c->verb == VERB_POLICY ? set_policy(chain, c->second) : change_rules(c, chain);
 }
 
-void klips_command(struct klips *k, bool ipv6, const char *table, const struct shell_command *shell,
-		   const struct shell_word *words, size_t count)
+static bool is_light(enum verb verb)
+{
+	return verb == VERB_FLUSH || verb == VERB_DELETE_CHAIN || verb == VERB_NEW || verb == VERB_DELETE ||
+	       verb == VERB_CHECK;
+}
+
+/* Is a failure nothing that should be reported? */
+static bool is_expected(const struct command *c, bool asked)
+{
+	return c->verb == VERB_FLUSH || c->verb == VERB_DELETE_CHAIN || (asked && is_light(c->verb));
+}
+
+enum outcome klips_command(struct klips *k, bool ipv6, const char *table, const struct shell_command *shell,
+			   const struct shell_word *words, size_t count, bool asked)
 {
 	struct klips_rule *rule = arena_alloc(&k->arena, sizeof(*rule));
 	struct command c = {.k = k,
@@ -486,20 +523,26 @@ void klips_command(struct klips *k, bool ipv6, const char *table, const struct s
 			    .rule = rule};
 	struct klips_table *t;
 	const char *problem;
-	bool takes_rule;
+	bool takes_rule, light;
 
 	*rule = (struct klips_rule){.line = shell->line, .original = shell->original};
 	read_words(&c);
 	if (c.other_family)
-		return;
+		return YES;
 	takes_rule = c.verb == VERB_APPEND || c.verb == VERB_INSERT || c.verb == VERB_REPLACE;
+	light = is_light(c.verb) && !(c.verb == VERB_CHECK && !asked);
 	t = klips_table(k, ipv6, c.table);
 	if (!t)
 		problem = arena_printf(&k->arena, "iptables has no table %s", c.table);
 	else if (rule->problem && !(takes_rule && c.chain && klips_chain(t, c.chain)))
 		problem = rule->problem;
+	else if (light && (c.chain || is_expected(&c, false)))
+		problem = apply_lightly(&c, t, c.chain ? klips_chain(t, c.chain) : NULL);
 	else
 		problem = apply(&c, t);
-	if (problem)
-		klips_note(k, shell->line, shell->original, problem);
+	if (!problem)
+		return YES;
+	if (!t || rule->problem || !light || !is_expected(&c, asked))
+		klips_note(k, NOTE_REFUSED, shell->line, shell->original, problem);
+	return rule->problem ? MAYBE : NO;
 }

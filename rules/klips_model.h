@@ -54,7 +54,7 @@ struct klips_chain {
 	enum hook hook; /* of a base chain */
 	bool drop;      /* its policy */
 	unsigned hooks; /* bits: from where it is reached; set when printing */
-	bool xfrm;      /* a rule in it, or in a chain that it jumps to, has a policy match; set when printing */
+	bool xfrm; /* a rule in it, or in a chain that it jumps to, has a policy match; set when printing */
 	struct klips_rule **rules;
 	size_t rule_count;
 };
@@ -72,7 +72,16 @@ struct klips_table {
 	size_t chain_count;
 };
 
+enum outcome { NO, YES, MAYBE };
+
+enum note_kind {
+	NOTE_REFUSED,      /* not translated */
+	NOTE_REMARK,       /* nothing is wrong */
+	NOTE_NOT_FOLLOWED, /* not translated, and what else it does to the rules is not known */
+};
+
 struct klips_note { /* a line that is no rule */
+	enum note_kind kind;
 	unsigned line;
 	const char *original, *reason;
 };
@@ -87,7 +96,7 @@ struct klips {
 	size_t note_count;
 	struct klips_summary *summary;
 	bool names_ipsec, names_policy; /* some rule has an interface of KLIPS, or a policy match */
-	bool drops_proto;              /* some has --proto esp, for which nftables has no word */
+	bool drops_proto;               /* some has --proto esp, for which nftables has no word */
 };
 
 #define HOOK_BIT(hook) (1u << HOOK_##hook)
@@ -102,11 +111,28 @@ struct klips_chain *klips_chain(const struct klips_table *table, const char *nam
 /* Counts and reports something that is not translated. Returns the reason as it is safe to print. */
 const char *klips_refuse(struct klips *k, unsigned line, const char *reason);
 /* Leaves a line that is no rule as a comment. */
-void klips_note(struct klips *k, unsigned line, const char *original, const char *reason);
+void klips_note(struct klips *k, enum note_kind kind, unsigned line, const char *original,
+		const char *reason);
 
-/* One iptables command: words[0] is the first argument. */
-void klips_command(struct klips *k, bool ipv6, const char *table, const struct shell_command *c,
-		   const struct shell_word *words, size_t count);
+/* One iptables command: words[0] is the first argument. asked: the script looks at the outcome, or does not want to hear
+ * of a failure, so that one of those that a script reckons with ("there is no such rule") is not reported. */
+enum outcome klips_command(struct klips *k, bool ipv6, const char *table, const struct shell_command *c,
+			   const struct shell_word *words, size_t count, bool asked);
+
+/* The shell script, or iptables-save's output. */
+void klips_script(struct klips *k, const char *text, size_t length);
+
+/* iptables-save's output line by line. */
+struct klips_saved {
+	struct klips *k;
+	const char *table; /* NULL: none is open */
+	bool ipv6;
+	bool flushes; /* as iptables-restore does, which takes away what the table had */
+};
+void klips_saved_line(struct klips_saved *saved, struct shell_command *line);
+void klips_saved(struct klips *k, const char *text, size_t length);
+/* Takes all rules and chains of one's own away. */
+void klips_clear(struct klips_table *table);
 
 /* True: the word at hand, an option without its value, belongs to a policy match. *value_wanted: a value follows. */
 bool klips_policy_option(const char *name, size_t length, bool current, bool *value_wanted);
@@ -116,8 +142,8 @@ const char *klips_policy_set(struct klips_policy *policy, const char *name, size
 bool klips_same_policies(const struct klips_rule *a, const struct klips_rule *b);
 /* The match in nftables' words, for a chain that is reached from these hooks (bits). Sets *problem where nftables has
  * none. */
-struct klips_matches klips_policy_matches(struct arena *arena, const struct klips_policy *policy, unsigned hooks,
-					  const char **problem);
+struct klips_matches klips_policy_matches(struct arena *arena, const struct klips_policy *policy,
+					  unsigned hooks, const char **problem);
 /* What in a rule of nftables excludes the rest of it, as a sentence; NULL: nothing that can be seen. */
 const char *klips_contradiction(struct arena *arena, const char *rule);
 

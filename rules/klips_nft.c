@@ -437,6 +437,28 @@ static void print_table(struct klips *k, FILE *out, const struct klips_table *t)
 	fprintf(out, "}\n");
 }
 
+static void print_notes(const struct klips *k, FILE *out)
+{
+	if (k->note_count)
+		fputc('\n', out);
+	for (size_t i = 0; i < k->note_count; i++) {
+		const struct klips_note *n = &k->notes[i];
+
+		if (n->kind == NOTE_REMARK)
+			fprintf(out, "# %s:%u: %s\n#   %s\n", k->source, n->line, n->reason, n->original);
+		else
+			print_comment(out, "", k, n->line, n->original, n->reason);
+	}
+	if (!k->summary->not_followed)
+		return;
+	/* A syntax error: what is not whole must not be loaded. */
+	fprintf(out, "\nnot-whole # natshim could not follow line");
+	for (size_t i = 0, said = 0; i < k->note_count; i++)
+		if (k->notes[i].kind == NOTE_NOT_FOLLOWED)
+			fprintf(out, "%s %u", said++ ? "," : "", k->notes[i].line);
+	fprintf(out, ": nft refuses this file until that is put in and this line is deleted.\n");
+}
+
 int klips_print(struct klips *k, FILE *out)
 {
 	fprintf(out,
@@ -456,10 +478,7 @@ int klips_print(struct klips *k, FILE *out)
 			     "packets.\n");
 	if (k->drops_proto)
 		fprintf(out, "# nftables cannot ask for an SA's protocol: --proto esp matches AH as well.\n");
-	if (k->note_count)
-		fputc('\n', out);
-	for (size_t i = 0; i < k->note_count; i++)
-		print_comment(out, "", k, k->notes[i].line, k->notes[i].original, k->notes[i].reason);
+	print_notes(k, out);
 	for (size_t i = 0; i < k->table_count; i++)
 		if (is_used(&k->tables[i]))
 			print_table(k, out, &k->tables[i]);

@@ -12,6 +12,7 @@
 
 #define INPUT_MAX (4u << 20) /* bytes */
 #define BINDINGS_MAX 8
+#define ARGUMENTS_MAX 32
 #define TRANSLATOR_TIMEOUT_MS 5000
 
 struct translate {
@@ -19,6 +20,9 @@ struct translate {
 	const char *source;
 	struct klips_binding bindings[BINDINGS_MAX];
 	size_t binding_count;
+	const char *arguments[ARGUMENTS_MAX + 1]; /* --arg */
+	size_t argument_count;
+	bool argued; /* --arg was given, be it an empty one */
 	bool ipv6, help;
 };
 
@@ -34,8 +38,17 @@ static const char usage_text[] =
 	"                        as they did with KLIPS\n"
 	"  --iface ipsecN=NAME   likewise for ipsecN (repeatable)\n"
 	"  --ipv6                iptables-save output without its heading is ip6tables'\n"
+	"  --arg WORD            what the script is called with, such as start (repeatable: $1, $2, ...); "
+	"without it a script\n"
+	"                        whose branches depend on it is not followed; --arg '' is a call without "
+	"words\n"
 	"  -h, --help            this text\n"
-	"Exit status: 0 all was translated, 1 something is left as a comment with its reason, 2 usage.\n";
+	"Exit status: 0 all was translated, 1 something is left as a comment with its reason, 2 usage. Where "
+	"a script "
+	"cannot be\n"
+	"followed (loops over what is read, conditions that a running system decides), nft does not load "
+	"what is "
+	"written.\n";
 
 static bool usage_error(const char *what, const char *why)
 {
@@ -76,10 +89,24 @@ static bool add_binding(struct translate *t, char *value)
 	return true;
 }
 
+/* An empty one alone is a call without words. */
+static bool add_argument(struct translate *t, const char *word)
+{
+	if (t->argument_count == ARGUMENTS_MAX)
+		return usage_error(word, "is one --arg too many");
+	if (t->argued && !t->argument_count)
+		t->arguments[t->argument_count++] = "";
+	t->argued = true;
+	if (*word || t->argument_count)
+		t->arguments[t->argument_count++] = word;
+	return true;
+}
+
 static bool parse_arguments(struct translate *t, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"iface", required_argument, NULL, 'i'},
+		{"arg", required_argument, NULL, 'a'},
 		{"ipv6", no_argument, NULL, '6'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
@@ -89,6 +116,8 @@ static bool parse_arguments(struct translate *t, int argc, char **argv)
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
 		if (option == 'i' && !add_binding(t, optarg))
+			return false;
+		if (option == 'a' && !add_argument(t, optarg))
 			return false;
 		if (option == ':')
 			return usage_error(argv[optind - 1], "wants a value");
@@ -185,6 +214,8 @@ static int translate(const struct translate *t, FILE *in)
 					.bindings = t->bindings,
 					.binding_count = t->binding_count,
 					.ipv6 = t->ipv6,
+					.arguments = t->argued ? t->arguments : NULL,
+					.argument_count = t->argument_count,
 					.run = run_translator,
 					.complain = complain};
 	struct translate copy = *t;

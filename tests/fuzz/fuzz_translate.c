@@ -1,5 +1,5 @@
 /* libFuzzer: klips_translate() with a stand-in for iptables-translate. The first byte chooses: bit 0 --iface, bit 1 --ipv6,
- * bits 2-3 how the stand-in answers (a rule, two rules, nothing of use, failure). Checked: every line that comes out has a
+ * bits 2-3 how the stand-in answers (a rule, two rules, nothing of use, failure), bit 5 --arg start. Checked: every line that comes out has a
  * form of our own, or is a comment, or holds the stand-in's rule; so nothing of the input is taken for nft's language. */
 #include "rules/klips.h"
 
@@ -12,6 +12,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct klips_binding bindings[] = {{"ipsec0", "eth0"}, {"ipsec1", "eth1"}};
+
+static const char *const arguments[] = {"start"};
 
 static void check(bool holds)
 {
@@ -54,12 +56,20 @@ static void ignore(void *ctx, unsigned line, const char *reason)
 
 static bool has_form(const char *line)
 {
-	static const char *const begins[] = {"#", "}", "table ip", "delete table ip", "chain ", "type "};
+	static const char *const begins[] = {"#", "}", "table ip", "delete table ip", "chain ", "type ",
+					     "not-whole # "};
 
 	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++)
 		if (!strncmp(line, begins[i], strlen(begins[i])))
 			return true;
 	return !*line || strstr(line, RULE);
+}
+
+/* What is not whole must not load. */
+static void check_whole(const char *text, const struct klips_summary *summary)
+{
+	check(summary->not_followed <= summary->untranslated);
+	check(!summary->not_followed == !strstr(text, "\nnot-whole # "));
 }
 
 static void check_output(char *text, size_t length)
@@ -93,10 +103,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	o.bindings = how & 1 ? bindings : NULL;
 	o.binding_count = how & 1 ? 1 + (how >> 4 & 1) : 0;
 	o.ipv6 = how & 2;
+	o.arguments = how & 32 ? arguments : NULL;
+	o.argument_count = how & 32 ? 1 : 0;
 	o.ctx = &how;
 	out = open_memstream(&text, &length);
 	check(!klips_translate(out, (const char *)data + 1, size - 1, &o, &summary));
 	fclose(out);
+	check_whole(text, &summary);
 	check_output(text, length);
 	free(text);
 	return 0;

@@ -13,6 +13,8 @@
 struct heard {
 	char reasons[4096];
 	bool fails;
+	const char *const *arguments;
+	size_t argument_count;
 };
 
 /* "nft 'add rule ip TABLE CHAIN ARGS...'", a jump to a chain as nft writes it. */
@@ -55,6 +57,8 @@ static char *translate(const char *input, size_t length, struct heard *h, struct
 				  .bindings = &eth0,
 				  .binding_count = 1,
 				  .run = repeat,
+				  .arguments = h->arguments,
+				  .argument_count = h->argument_count,
 				  .complain = remember,
 				  .ctx = h};
 	char *text, *rules, *exact = malloc(length ? length : 1), *saved;
@@ -67,6 +71,8 @@ static char *translate(const char *input, size_t length, struct heard *h, struct
 	fclose(out);
 	for (char *line = strtok_r(text, "\n", &saved); line; line = strtok_r(NULL, "\n", &saved)) {
 		line += strspn(line, "\t");
+		if (!strncmp(line, "not-whole # ", 12))
+			line[9] = '\0';
 		if (*line != '#' && *line != '}' && strncmp(line, "table ", 6) != 0 &&
 		    strncmp(line, "delete ", 7) != 0 && strncmp(line, "type ", 5) != 0)
 			fprintf(kept, "%s\n", line);
@@ -98,9 +104,8 @@ static const struct vector vectors[] = {
 	 "chain INPUT {\n-p x\n-p y\n-p z\n", ""},
 	{"iptables -A INPUT -p x >/dev/null 2>&1 </dev/null", "chain INPUT {\n-p x\n", ""},
 	{"iptables -A INPUT -p 'a b' \"c d\" e\\ f", "chain INPUT {\n-p a b c d e f\n", ""},
-	{"if true; then iptables -A INPUT -p x; fi", "chain INPUT {\n-p x\n",
-	 "1: the shell decides here; the rules are translated as if they always ran\n"},
-	{"modprobe ip_tables", "", "1: no iptables command\n"},
+	{"modprobe ip_tables", "", ""},
+	{"ipset create x", "", "1: no iptables command\n"},
 	/* variables */
 	{"A=x\nexport B=\"$A y\"\niptables -A INPUT -p $B -s \"$B\" -d '$B'",
 	 "chain INPUT {\n-p x y -s x y -d $B\n", ""},
@@ -109,11 +114,35 @@ static const struct vector vectors[] = {
 	 "2: only a running shell knows what is substituted here\n"},
 	{"iptables -A INPUT -s `id`", "chain INPUT {\n",
 	 "1: only a running shell knows what is substituted here\n"},
-	{"iptables -A INPUT -s $1", "chain INPUT {\n", "1: only a running shell knows this parameter\n"},
-	{"iptables -A INPUT -s ${A:-b}", "chain INPUT {\n",
+	{"iptables -A INPUT -s $1", "chain INPUT {\n",
+	 "1: $1: an argument of the script, which --arg gives\n"},
+	{"iptables -A INPUT -s $$", "chain INPUT {\n", "1: only a running shell knows this parameter\n"},
+	{"iptables -A INPUT -s ${A#b}", "chain INPUT {\n",
 	 "1: only a running shell knows what is substituted here\n"},
+	{"iptables -A INPUT -s ${A:-b}", "chain INPUT {\n-s b\n", ""},
+	{"A=\niptables -A INPUT -s ${A:-b} -d ${A-c}${A:+d} -p ${B:=e} ${B+f}",
+	 "chain INPUT {\n-s b -d -p e f\n", ""},
+	{"A=x\nA+=y\niptables -A INPUT -s $A", "chain INPUT {\n-s xy\n", ""},
+	{"A=(x y)\niptables -A INPUT -s ${A[0]} -d $A", "chain INPUT {\n",
+	 "2: only a running shell knows what is substituted here\n"},
+	{"A=(x y)\niptables -A INPUT -s $A", "chain INPUT {\n", "2: lists of bash are not followed\n"},
+	{"IFS=,\nA=x,y\niptables -A INPUT -s $A", "chain INPUT {\n",
+	 "3: IFS was changed, and only a running shell knows the words\n"},
+	{"iptables -A INPUT -s {x,y}", "chain INPUT {\n",
+	 "1: bash makes several words of {...}; write them out\n"},
+	{"read A\niptables -A INPUT -s $A", "chain INPUT {\n",
+	 "2: what is read depends on the running system\n"},
+	{"if [ -f /x ]; then A=y; fi\niptables -A INPUT -s $A", "chain INPUT {\n",
+	 "2: the value of A depends on line 1\n"},
+	{". /etc/default/fw\niptables -A INPUT -s $A", "chain INPUT {\n",
+	 "2: the variable A is given no value here; /etc/default/fw (line 1) may do so\n"},
+	{"A=x\n. /etc/default/fw\niptables -A INPUT -s $A", "chain INPUT {\n",
+	 "3: /etc/default/fw (line 2) may give A another value\n"},
+	{"IPT=iptables\n. /etc/default/fw\nA=x\n$IPT -A INPUT -s $A", "chain INPUT {\n-s x\n", ""},
+	{"A=x\n. /lib/lsb/init-functions\niptables -A INPUT -s $A", "chain INPUT {\n-s x\n", ""},
 	{"iptables -A $C -s x", "", "1: the variable C is given no value here\n"},
-	{"iptables -A INPUT -s 'x", "chain INPUT {\n", "1: a quote is not closed\n"},
+	{"iptables -A INPUT -s 'x", "not-whole\nchain INPUT {\n",
+	 "1: no shell script: a quote or a bracket is not closed\n1: a quote is not closed\n"},
 	/* interfaces */
 	{"iptables -A INPUT --in-interface=ipsec0 -p x", "chain INPUT {\n" IN "-p x\n", ""},
 	{"iptables -A INPUT -iipsec+ -p x", "chain INPUT {\n" IN "-p x\n", ""},
@@ -250,6 +279,90 @@ static const struct vector vectors[] = {
 	{"ip6tables -A INPUT -i ipsec0 -p x", "chain INPUT {\n" IN "-p x\n", ""},
 	/* found by fuzzing: white space that is none to a shell, with a line number all the same */
 	{"\v\v\n\v# x\n", "", "1: no iptables command\n2: no iptables command\n"},
+/* what is not followed */
+#define NOT_TOLD "cannot tell whether this holds, and iptables commands depend on it: "
+	{"if [ -f /x ]; then iptables -A INPUT -p x; fi", "not-whole\n",
+	 "1: " NOT_TOLD "whether /x exists depends on the running system\n"},
+	{"[ -f /x ] && iptables -F", "not-whole\n",
+	 "1: " NOT_TOLD "whether /x exists depends on the running system\n"},
+	{"[ -f /x ] || iptables -F", "not-whole\n",
+	 "1: " NOT_TOLD "whether /x exists depends on the running system\n"},
+	{"[ -n \"$X\" ] && iptables -F", "not-whole\n",
+	 "1: " NOT_TOLD "the variable X is given no value here\n"},
+	{"if [ -n \"$X\" ] && [ -f /x ]; then iptables -F; fi", "not-whole\n",
+	 "1: " NOT_TOLD "the variable X is given no value here\n"},
+	{"if [ -z \"$X\" ]; then iptables -P INPUT DROP; else iptables -F; fi", "not-whole\n",
+	 "1: " NOT_TOLD "the variable X is given no value here\n"},
+	{"if [ \"$1\" = stop ]; then\niptables -F\nexit 0\nfi\niptables -A INPUT -p x",
+	 "not-whole\nchain INPUT {\n-p x\n",
+	 "1: " NOT_TOLD "$1: an argument of the script, which --arg gives\n"},
+	{"if grep -q x /y; then\niptables -F\nfi", "not-whole\n",
+	 "1: " NOT_TOLD "the outcome of grep depends on the running system\n"},
+	{"if [[ x =~ y ]]; then iptables -F; fi", "not-whole\n",
+	 "1: " NOT_TOLD "regular expressions are not followed\n"},
+	{"if ((1)); then iptables -F; fi", "not-whole\n", "1: " NOT_TOLD "arithmetic is not followed\n"},
+	{"f() { iptables -F; }\nif [ -f /x ]; then f; fi", "not-whole\n",
+	 "2: " NOT_TOLD "whether /x exists depends on the running system\n"},
+	{"case \"$1\" in start) iptables -P INPUT DROP;; stop|halt) iptables -F;; esac", "not-whole\n",
+	 "1: cannot tell which branch runs: $1: an argument of the script, which --arg gives; branches: "
+	 "start, "
+	 "stop, halt\n"},
+	{"case `uname` in a) iptables -F;; esac", "not-whole\n",
+	 "1: cannot tell which branch runs: only a running shell knows what is substituted here; branches: "
+	 "a\n"},
+	{"while read a; do iptables -A INPUT -s $a; done < /x", "not-whole\n",
+	 "1: cannot tell how often this loop runs: what is read depends on the running system\n"},
+	{"for a in `cat /x`; do iptables -A INPUT -s $a; done", "not-whole\n",
+	 "1: cannot tell the words of this loop: only a running shell knows what is substituted here\n"},
+	{"for a in /etc/fw/*; do iptables -A INPUT -s $a; done", "not-whole\n",
+	 "1: cannot tell the words of this loop: which files exist depends on the running system\n"},
+	{"for ((i=0;i<3;i++)); do iptables -A INPUT -s $i; done", "not-whole\n",
+	 "1: cannot tell how often this loop runs: arithmetic is not followed\n"},
+	{"for a in {1..3}; do iptables -A INPUT -s $a; done", "not-whole\n",
+	 "1: cannot tell the words of this loop: bash makes several words of {...}; write them out\n"},
+	{"while true; do iptables -A INPUT -p x; break; done\nwhile :; do iptables -N x; iptables -X x; done",
+	 "not-whole\nchain INPUT {\n-p x\n", "2: the script runs too long, or calls itself too often\n"},
+	{"f() { iptables -N x; iptables -X x; f; }\nf", "not-whole\n",
+	 "1: functions call each other too deeply\n"},
+	{"iptables -P INPUT DROP\n. /usr/local/lib/fw.sh", "not-whole\nchain INPUT {\n",
+	 "2: natshim reads no other file: put its text here\n"},
+	{"eval \"iptables -F\"", "not-whole\n", "1: cannot tell what this does to the rules\n"},
+	{"sh -c 'iptables -F'", "not-whole\n", "1: cannot tell what this does to the rules\n"},
+	{"xargs -n 1 iptables -A INPUT -s", "not-whole\n", "1: cannot tell what this does to the rules\n"},
+	{"service iptables stop", "not-whole\n", "1: cannot tell what this does to the rules\n"},
+	{"/etc/init.d/iptables restart", "not-whole\n", "1: cannot tell what this does to the rules\n"},
+	{"$FW -A INPUT -p x", "not-whole\n", "1: cannot tell what this does to the rules\n"},
+	{"iptables-restore < /etc/iptables.rules", "not-whole\n",
+	 "1: natshim reads no other file: translate it by itself, or put its text here (<<END)\n"},
+	{"iptables-restore /etc/iptables.rules", "not-whole\n",
+	 "1: natshim reads no other file: translate it by itself, or put its text here (<<END)\n"},
+	{"iptables-save | grep -v x | iptables-restore", "not-whole\n",
+	 "1: natshim reads no other file: translate it by itself, or put its text here (<<END)\n"},
+	{"start() { iptables -F; }\nstop() { iptables -X; }", "not-whole\n",
+	 "1: the script runs no iptables command; it would with --arg and one of: start, stop\n"},
+	{"#!/sbin/openrc-run\nstart() { iptables -F; }\nstop() { iptables -X; }", "not-whole\n",
+	 "2: cannot tell which function runs: give it with --arg; functions: start, stop\n"},
+	{"iptables -P INPUT DROP\nif true; then", "not-whole\nchain INPUT {\n",
+	 "2: no shell script: \"if\" without its \"fi\"\n"},
+	{"iptables -P INPUT DROP\nfi", "not-whole\nchain INPUT {\n",
+	 "2: no shell script: \"f\" ends nothing here\n"},
+	{"iptables -P INPUT DROP\ncat <<END\nx", "not-whole\nchain INPUT {\n",
+	 "3: no shell script: the here-document's end END is missing\n"},
+	/* what is harmless */
+	{"if [ -f /x ]; then echo y; fi\nwhile read a; do echo $a; done\nfor f in /x/*; do echo $f; done", "",
+	 ""},
+	{"[ -f /x ] || exit 0\n[ -r /y ] && . /y.conf\niptables -A INPUT -p x", "chain INPUT {\n-p x\n", ""},
+	{"if [ -x /sbin/iptables ]; then iptables -A INPUT -p x; else exit 1; fi", "chain INPUT {\n-p x\n",
+	 ""},
+	{"if [ -f /x ]; then iptables -A INPUT -p x; else exit 1; fi", "chain INPUT {\n-p x\n", ""},
+	{"[ -f /x ] && iptables -A INPUT -p x || exit 1", "chain INPUT {\n-p x\n", ""},
+	{"f() { iptables -F; }\niptables -A INPUT -p x", "chain INPUT {\n-p x\n", ""},
+	{"case \"$1\" in start) echo y;; esac\niptables -A INPUT -p x", "chain INPUT {\n-p x\n", ""},
+	{"iptables -A INPUT -p x\nexit 0\niptables -F\nif", "chain INPUT {\n-p x\n", ""},
+	{"iptables-restore <<END\n*filter\n-A INPUT -p x\n-A INPUT -p $Y\nCOMMIT\nEND",
+	 "chain INPUT {\n-p x\n", "4: the variable Y is given no value here\n"},
+	{"iptables-restore <<'END'\n*filter\n-A INPUT -p $Y\nCOMMIT\nEND", "chain INPUT {\n-p $Y\n", ""},
+	{"A='*filter\n-A INPUT -p x\nCOMMIT'\niptables-restore <<< \"$A\"", "chain INPUT {\n-p x\n", ""},
 	/* iptables-save */
 	{"*filter\n:INPUT DROP [0:0]\n:c - [0:0]\n[1:2] -A INPUT -i ipsec0 -j c\n-A c -p \"a b\" -s 'x\n-A c "
 	 "-d $y;z\nCOMMIT\n-A c",
@@ -297,14 +410,18 @@ static void nothing_escapes(void **state)
 	static const char input[] = "iptables -A 'x\nflush ruleset' -p x\n"
 				    "iptables -N 'y\nflush ruleset'\n"
 				    "A='\nflush ruleset\n'\niptables -A INPUT -m comment --comment \"$A\"\n"
-				    "echo 'a\nflush ruleset'\n";
+				    "unknown 'a\nflush ruleset'\n"
+				    "echo 'a\nflush ruleset' > /x\n"
+				    "eval 'a\nflush ruleset'\n"
+				    "case $1 in 'a\nflush ruleset') iptables -F;; esac\n";
 	struct heard h = {0};
 	struct klips_summary summary;
 	char *rules = translate(input, sizeof(input) - 1, &h, &summary);
 
 	(void)state;
 	assert_null(strstr(rules, "flush"));
-	assert_int_equal(summary.untranslated, 4);
+	assert_int_equal(summary.untranslated, 6);
+	assert_int_equal(summary.not_followed, 2);
 	free(rules);
 }
 
@@ -380,6 +497,42 @@ static void contradictions(void **state)
 	arena_free(&arena);
 }
 
+/* The same script with each of its arguments. */
+static void arguments(void **state)
+{
+	static const char script[] = "start() { iptables -A INPUT -p \"$1\"; }\n"
+				     "case \"$1\" in\n"
+				     "start) start a ;;\n"
+				     "stop) iptables -F ;;\n"
+				     "re*) $0 stop; $0 start; shift; start \"$1$#\" ;;\n"
+				     "*) exit 1 ;;\n"
+				     "esac\n";
+	static const struct {
+		const char *words[3];
+		size_t count;
+		const char *rules;
+		unsigned not_followed;
+	} runs[] = {
+		{{"start"}, 1, "chain INPUT {\n-p a\n", 0},
+		{{"stop"}, 1, "", 0},
+		{{"reload", "b"}, 2, "chain INPUT {\n-p a\n-p b1\n", 0},
+		{{"strat"}, 1, "not-whole\n", 1},
+		{{""}, 0, "not-whole\n", 1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(runs) / sizeof(runs[0]); i++) {
+		struct heard h = {.arguments = runs[i].words, .argument_count = runs[i].count};
+		struct klips_summary summary;
+		char *rules = translate(script, sizeof(script) - 1, &h, &summary);
+
+		if (strcmp(rules, runs[i].rules) != 0)
+			fail_msg("%s gives:\n%s", runs[i].words[0], rules);
+		assert_int_equal(summary.not_followed, runs[i].not_followed);
+		free(rules);
+	}
+}
+
 static void keywords(void **state)
 {
 	(void)state;
@@ -396,6 +549,7 @@ int main(void)
 		cmocka_unit_test(a_failing_translator),
 		cmocka_unit_test(expansion_is_bounded),
 		cmocka_unit_test(contradictions),
+		cmocka_unit_test(arguments),
 		cmocka_unit_test(keywords),
 	};
 
