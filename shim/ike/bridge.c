@@ -516,16 +516,20 @@ void work_refuse(struct work *w, enum refusal why)
 
 /* First messages: who is bridged? */
 
+/* The one to be had of them that is strongest (shim/ike/offer.h), wherever it stands. */
 const struct offer_transform *bridge_usable(const struct bridge *bridge, const struct offer *offer)
 {
+	const struct offer_transform *best = NULL;
+
 	for (unsigned i = 0; i < offer->count; i++) {
 		const struct offer_transform *t = &offer->transform[i];
 
 		if (t->authentication == OFFER_PRE_SHARED_KEY &&
-		    keys_suite_known(bridge->crypto, &t->suite) && dh_length(t->suite.group))
-			return t;
+		    keys_suite_known(bridge->crypto, &t->suite) && dh_length(t->suite.group) &&
+		    (!best || offer_is_stronger(&t->suite, &best->suite)))
+			best = t;
 	}
-	return NULL;
+	return best;
 }
 
 static bool only_weak(const struct bridge *bridge, const struct offer *offer)

@@ -240,7 +240,7 @@ bool work_shared(struct work *w, unsigned group, const uint8_t secret[static DH_
 /* In range, and no longer than the prime: kept as it stands on the wire. */
 bool work_peer_public(struct work *w, unsigned group, struct bytes body, struct public_value *out);
 
-/* The client's and the server's transforms: the first one that can be served with a pre-shared key. */
+/* The client's and the server's transforms: the strongest one that can be served with a pre-shared key. */
 const struct offer_transform *bridge_usable(const struct bridge *bridge, const struct offer *offer);
 bool bridge_random(struct bridge *bridge, uint8_t *out, size_t length);
 bool session_keep_sa(struct session *s, unsigned leg, struct bytes body);

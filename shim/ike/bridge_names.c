@@ -12,9 +12,13 @@ static bool is_address(const struct identity *id)
 	       (id->length == NAME_HEAD + 16 && id->body[0] == ID_IPV6_ADDR);
 }
 
-static bool is_told(const struct session *s, const struct identity *name)
+/* An address is one name, whatever protocol and port are said with it: servers compare it alone. */
+static bool same_name(const struct identity *a, const struct identity *b)
 {
-	return identity_is(&s->told_name, identity_bytes(name));
+	if (!is_address(a) || !is_address(b))
+		return identity_is(a, identity_bytes(b));
+	return a->length == b->length && a->body[0] == b->body[0] &&
+	       !memcmp(a->body + NAME_HEAD, b->body + NAME_HEAD, a->length - NAME_HEAD);
 }
 
 /* Another host's session has that name towards the server. */
@@ -26,7 +30,7 @@ static bool is_taken(const struct bridge *bridge, const struct session *s, const
 		DL_FOREACH(bridge->head[list], other)
 		{
 			/* cppcheck-suppress uninitvar; the macro sets it */
-			if (other != s && is_told(other, name) &&
+			if (other != s && same_name(&other->told_name, name) &&
 			    !endpoint_same_host(&other->client, &s->client))
 				return true;
 		}
@@ -44,7 +48,7 @@ static struct alias *find_alias(struct bridge *bridge, const struct session *s, 
 	for (unsigned i = 0; i < BRIDGE_ALIAS_COUNT; i++) {
 		struct alias *a = &bridge->aliases[i];
 
-		if (identity_is(&a->name, identity_bytes(name)) && endpoint_same_host(&a->nat, &s->client))
+		if (same_name(&a->name, name) && endpoint_same_host(&a->nat, &s->client))
 			return a;
 		if (a->used_ms < found->used_ms)
 			found = a;
@@ -59,7 +63,6 @@ static void give_alias(const struct bridge *bridge, struct session *s, const str
 	const uint32_t address = BRIDGE_ALIAS_FIRST + (uint32_t)(a - bridge->aliases);
 
 	s->renamed = true;
-	s->told_name = a->name;
 	s->told_name.length = NAME_IPV4_LEN;
 	s->told_name.body[0] = ID_IPV4_ADDR;
 	for (unsigned i = 0; i < 4; i++)

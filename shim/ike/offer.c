@@ -257,6 +257,18 @@ bool offer_same_suite(const struct keys_suite *a, const struct keys_suite *b)
 	       a->key_bits == b->key_bits;
 }
 
+/* 14, 5, 2, 1: their numbers are in the order of their primes. The bits of AES' key are more than 3DES has; the hashes' numbers
+ * are in the order of their strength, too. */
+static unsigned long strength(const struct keys_suite *s)
+{
+	return (unsigned long)s->group << 24 | (unsigned long)s->key_bits << 8 | s->hash;
+}
+
+bool offer_is_stronger(const struct keys_suite *a, const struct keys_suite *b)
+{
+	return strength(a) > strength(b);
+}
+
 /* Names, as libreswan writes them. */
 
 static const struct suite_name {

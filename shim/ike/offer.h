@@ -34,6 +34,9 @@ size_t offer_write_choice(uint8_t proposal, const struct offer_transform *transf
 			  size_t capacity);
 
 bool offer_same_suite(const struct keys_suite *a, const struct keys_suite *b);
+/* natshim's own order: by the Diffie-Hellman group first (14, 5, 2, 1), for whoever breaks that has the keys of every cipher; then by
+ * cipher (AES by its key, 3DES) and hash (SHA2 by its length, SHA1, MD5). */
+bool offer_is_stronger(const struct keys_suite *a, const struct keys_suite *b);
 
 /* "aes256-sha2_256-modp2048,3des-sha1-modp1536": how an admin writes them. False: *bad and *bad_length tell the part
  * that is not understood. */

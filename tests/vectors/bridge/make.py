@@ -73,16 +73,18 @@ class Exchange:
 
     def __init__(self, name, client=("3des", "sha1", 2), server=("aes256", "sha256", 14), by_server=False, dialect="apple",
                  when="needed", short=False, pfs=0, client_vids=(), life=3600, natoa=False, foreign=False, nated=NATED, told=None,
-                 identity=None, proposals=1, bad_answer=False):
+                 identity=None, proposals=1, bad_answer=False, weaker=()):
         self.name, self.dialect, self.by_server, self.lines = name, dialect, by_server, [f"exchange {name}", when]
         self.random = Random()
         self.suites = {"client": client, "server": server}
         self.pfs, self.natoa, self.foreign = pfs, natoa, foreign
         self.proposals = proposals  # of Quick Mode; the last one is chosen
         self.bad_answer = bad_answer  # message 2 of Quick Mode comes with a public value out of range first
+        self.weaker = list(weaker)  # transforms that the client offers besides, the one that must be chosen in their midst
         self.nated = nated  # the client's address outside
         self.identity = identity or ike1.identity_body(ipaddress.ip_address(CLIENT).packed)  # its ID of phase 1
-        self.told = ike1.identity_body(ipaddress.ip_address(told).packed) if told else self.identity  # as the server hears it
+        ends = struct.unpack(">xBH", self.identity[:4]) if self.identity[0] in (1, 5) else ()  # protocol and port, which stay
+        self.told = ike1.identity_body(ipaddress.ip_address(told).packed, *ends) if told else self.identity  # as the server hears it
         self.icookie, self.rcookie = noise(name + "ci", 8), noise(name + "cr", 8)
         self.ni, self.nr = noise(name + "ni", 16), noise(name + "nr", 20)
         self.port = 500
@@ -156,7 +158,9 @@ class Exchange:
 
     def offers(self):
         """The SA payload's body on each leg."""
-        client = ike1.sa_body([ike1.phase1_transform(*self.suites["client"], self.life)])
+        half = len(self.weaker) // 2
+        offered = self.weaker[:half + 1] + [self.suites["client"]] + self.weaker[half + 1:]
+        client = ike1.sa_body([ike1.phase1_transform(*suite, self.life) for suite in offered])
         if self.by_server:
             server = bridge_offer([self.suites["server"]], self.life)
             return {"server": server, "client": bridge_offer([self.suites["client"]], self.life)}
@@ -174,7 +178,7 @@ class Exchange:
         number = OFFER.index(self.suites["server"]) + 1 if r == "server" else 1
         chosen = next(t for t in ike1.sa_transforms(self.sa[r]) if t[0] == number)
         said = struct.pack(">BBHBBH", 0, 0, 8 + len(chosen[3]), chosen[0], 1, 0) + chosen[3]
-        heard = ike1.sa_transforms(self.sa[i])[0]
+        heard = ike1.sa_transforms(self.sa[i])[len(self.weaker) // 2 + 1 if self.weaker and i == "client" else 0]
         told = struct.pack(">BBHBBH", 0, 0, 8 + len(heard[3]), heard[0], 1, 0) + heard[3]
 
         def body(transform):
@@ -395,6 +399,23 @@ def bad_public(name, value):
     return x
 
 
+def not_offered(name):
+    """The server chooses what natshim did not offer: one number of a transform is another one. It goes nowhere; the right answer counts."""
+    x = Exchange(name)
+    x.first()
+    for cipher, hash_name, group in (("aes256", "md5", 14), ("aes128", "sha256", 14), ("aes256", "sha256", 5), ("3des", "sha1", 2)):
+        x.step("server", x.message(ike1.MAIN, [(ike1.SA, ike1.sa_body([ike1.phase1_transform(cipher, hash_name, group, x.life)]))] + x.vids),
+               "drop", "refused")
+    x.answer()
+    x.public("client", x.ni)
+    x.public("server", x.nr)
+    x.derive()
+    x.port = 4500
+    x.auth("client")
+    x.auth("server")
+    return x
+
+
 def two_publics(name):
     """A first message of Quick Mode with two public values, and no group named: nobody knows what that means."""
     x, msgid = Exchange(name).phase1(), 0x01020304
@@ -429,9 +450,10 @@ def same_name(name):
     return x
 
 
-def other_names(name, identity, told):
-    """Two clients behind two NATs that name themselves alike, but not by an IPv4 address."""
-    x = Exchange(name, identity=identity).phase1()
+def other_names(name, identity, told, first=b""):
+    """Two clients behind two NATs that name themselves alike, by something else than an IPv4 address with port 500; first: the first
+    one's name, where that is not the same bytes."""
+    x = Exchange(name, identity=identity if first == b"" else first).phase1()
     y = Exchange(name + "/2", nated="198.51.100.8", identity=identity, told=told)
     y.random = x.random
     y.phase1().quick()
@@ -467,9 +489,16 @@ def exchanges():
     yield whole("long-life", life=100000)
     yield whole("foreign", when="foreign", client=("3des", "sha1", 14))
     yield whole("always", when="always", client=("3des", "sha1", 14))
+    strong = {"when": "always", "client": ("aes256", "sha1", 14)}
+    yield whole("weak-group-first", weaker=[("3des", "sha1", 2), ("aes256", "sha1", 2), ("3des", "md5", 5), ("aes256", "sha256", 5)], **strong)
+    yield whole("weak-cipher-first", weaker=[("3des", "sha256", 14), ("aes128", "sha256", 14), ("aes256", "md5", 14)], **strong)
+    yield not_offered("not-offered")
     yield server_rekeys("server-rekeys")
     yield server_rekeys("server-rekeys-pfs-foreign", pfs=5, foreign=True)
     yield same_name("same-name")
+    bare = ike1.identity_body(ipaddress.ip_address(CLIENT).packed, 0, 0)
+    yield other_names("same-name-without-port", bare, "198.18.0.1", first=None)
+    yield other_names("same-name-with-port", None, "198.18.0.1", first=bare)
     yield other_names("same-name-fqdn", b"\2\0\0\0mac.example", None)
     yield other_names("same-name-ipv6", ike1.identity_body(ipaddress.ip_address("fd00::2").packed), "198.18.0.1")
     yield server_rekeys("server-rekeys-pfs-14", pfs=14)
