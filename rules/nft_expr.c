@@ -121,13 +121,13 @@ static void put_payload(struct builder *b, enum nft_payload_bases base, uint32_t
 static void put_mask(struct builder *b, const void *mask, size_t length)
 {
 	struct nftnl_expr *expr = put(b, "bitwise");
-	const uint32_t zero = 0; /* longer than any mask */
+	static const uint8_t zero[16]; /* as long as the longest mask */
 
 	set_u32(expr, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
 	set_u32(expr, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
 	set_u32(expr, NFTNL_EXPR_BITWISE_LEN, (uint32_t)length);
 	set_data(b, expr, NFTNL_EXPR_BITWISE_MASK, mask, length);
-	set_data(b, expr, NFTNL_EXPR_BITWISE_XOR, &zero, length);
+	set_data(b, expr, NFTNL_EXPR_BITWISE_XOR, zero, length);
 }
 
 static void put_immediate(struct builder *b, enum nft_registers into, const void *data, size_t length)
@@ -307,11 +307,14 @@ static void put_seen(struct builder *b, const struct rules_item *item)
 /* The limit is the element's own: one bucket for each address. */
 static void put_over(struct builder *b, const struct rules_item *item)
 {
+	static const uint8_t network[16] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 	const bool v4 = item->kind == ITEM_OVER4;
 	struct nftnl_expr *expr, *limit;
 
 	put_family(b, v4 ? NFPROTO_IPV4 : NFPROTO_IPV6);
 	put_payload(b, NFT_PAYLOAD_NETWORK_HEADER, v4 ? IPV4_SOURCE : IPV6_SOURCE, v4 ? 4 : 16, NFT_REG_1);
+	if (!v4)
+		put_mask(b, network, sizeof network);
 	expr = put(b, "dynset");
 	limit = nftnl_expr_alloc("limit");
 	if (!expr || !limit) {

@@ -30,6 +30,7 @@ enum {
 	SPI_BITS = 32,
 	FIRST_TIMEOUT_S = 5, /* of an address' bucket, which is full again by then */
 	SET_SIZE = 65535,
+	BRIDGED_SIZE = 131072, /* 65536 exchanges before message 3, 32768 that had to go, 2048 half-open and 4096 complete ones (shim/ike/bridge.h) */
 	SET_GC_S = 60,            /* the kernel makes a table for SET_SIZE at once, and walks all of it each time */
 	KEEPALIVE_UDP_LENGTH = 9, /* one byte: RFC 3948 section 2.3 */
 };
@@ -231,7 +232,8 @@ static const struct {
 } first_limits[] = {{ITEM_OVER4, RULES_KEY_IPV4, "first4", "ip"},
 		    {ITEM_OVER6, RULES_KEY_IPV6, "first6", "ip6"}};
 
-/* Too many first messages from one address: they go on, but not up. */
+/* Too many first messages from one address, or from one IPv6 network of 64 bits, of which every subscriber has one: they go on, but not
+ * up. */
 static void add_limits(struct rules_chain *chain, const struct ike_port *p)
 {
 	for (size_t i = 0; i < 2; i++) {
@@ -409,7 +411,7 @@ static void build_queue_table(struct rules_table *table, const struct rules_opti
 						      .timed = true,
 						      .timeout_s = EXCHANGE_TIMEOUT_S,
 						      .gc_s = SET_GC_S,
-						      .size = SET_SIZE});
+						      .size = BRIDGED_SIZE});
 	if (o->l2tp_control && o->l2tp_by_session && !o->no_secpath)
 		add_own_l2tp(table, o->queue_number);
 	for (int in = 1; in >= 0; in--) {

@@ -48,7 +48,7 @@ enum rules_item_kind {
 	ITEM_OWN_L2TP4, /* ipsec in spi . ip saddr . udp sport @NAME */
 	ITEM_OWN_L2TP6, /* ipsec in spi . ip6 saddr . udp sport @NAME */
 	ITEM_OVER4,       /* update @NAME { ip saddr limit rate over VALUE/second burst BURST packets } */
-	ITEM_OVER6,       /* likewise, ip6 saddr */
+	ITEM_OVER6,       /* likewise, ip6 saddr & ffff:ffff:ffff:ffff:: */
 	ITEM_SHARE_IN,    /* udp sport set ipsec in spi map @NAME */
 	ITEM_SHARE_OUT,   /* udp dport set ip daddr . udp dport map @NAME */
 	ITEM_NO_CHECKSUM, /* udp checksum set 0 */
