@@ -362,8 +362,15 @@ static void track_again(void *ctx, const uint8_t cookie[static IKE_COOKIE_LEN], 
 {
 	struct bridging *b = ctx;
 
-	if (rules_nft_set_add(b->nft, RULES_SET_BRIDGED, cookie, IKE_COOKIE_LEN, seconds))
-		b->set_errors++;
+	rules_nft_set_add_later(b->nft, RULES_SET_BRIDGED, cookie, IKE_COOKIE_LEN, seconds);
+}
+
+/* Together with others: in a flood there is one for each message. */
+static void untrack(void *ctx, const uint8_t cookie[static IKE_COOKIE_LEN])
+{
+	struct bridging *b = ctx;
+
+	rules_nft_set_delete_later(b->nft, RULES_SET_BRIDGED, cookie, IKE_COOKIE_LEN);
 }
 
 void bridging_fill_sets(struct bridging *b)
@@ -373,6 +380,7 @@ void bridging_fill_sets(struct bridging *b)
 	if (!b)
 		return;
 	bridge_each(b->bridge, clock_now_ms(), track_again, b);
+	rules_nft_set_flush(b->nft);
 
 	for (size_t i = 0; i < count; i++) /* the latest last: a client's port may be another one since */
 		move_port(b, &b->moved[(b->moved_count - count + i) % SHARES_MAX]);
@@ -382,7 +390,10 @@ void bridging_fill_sets(struct bridging *b)
 
 static void track(struct bridging *b, const struct bridge_result *r)
 {
-	if (rules_nft_set_add(b->nft, RULES_SET_BRIDGED, r->cookie, IKE_COOKIE_LEN, r->track_s))
+	/* With the others before the verdicts leave, but where the time of one that is in the set begins anew. */
+	if (!(r->actions & BRIDGE_ACT_UP) && r->track_s >= BRIDGE_TRACK_S)
+		rules_nft_set_add_later(b->nft, RULES_SET_BRIDGED, r->cookie, IKE_COOKIE_LEN, r->track_s);
+	else if (rules_nft_set_add(b->nft, RULES_SET_BRIDGED, r->cookie, IKE_COOKIE_LEN, r->track_s))
 		b->set_errors++;
 }
 
@@ -462,7 +473,7 @@ static void tell(struct bridging *b, const struct bridge_result *r)
 		[BRIDGE_NO_ANSWER] = "the process that has the secrets does not answer",
 	};
 	static const char *const refused[BRIDGE_REASONS] = {
-		[BRIDGE_BUSY] = "too many half-open exchanges from this address",
+		[BRIDGE_BUSY] = "too many sessions from this address, each with SAs that live",
 		[BRIDGE_SECRETS] = "the process that has the secrets did not answer",
 		[BRIDGE_SPI_TAKEN] = "the SPI that it names is another client's, at the same address",
 		[BRIDGE_SPI_UNANSWERED] =
@@ -495,8 +506,6 @@ enum nfq_verdict bridging_act(struct bridging *b, struct filter_outcome *o, bool
 	*known = r->actions & BRIDGE_ACT_UP;
 	if (r->actions & BRIDGE_ACT_TRACK)
 		track(b, r);
-	if (r->actions & BRIDGE_ACT_UNTRACK)
-		rules_nft_set_delete(b->nft, RULES_SET_BRIDGED, r->cookie, IKE_COOKIE_LEN);
 	if (r->actions & BRIDGE_ACT_EXPECT)
 		holding_expect(b->holding, &r->client, r->spi_to_client);
 	if (r->actions & BRIDGE_ACT_SWAP) {
@@ -545,6 +554,7 @@ static struct bridge *make_bridge(struct bridging *b, const struct config *confi
 		.skeyid = skeyid,
 		.find_spi = find_spi,
 		.random = random_bytes,
+		.untrack = untrack,
 		.ctx = b,
 	};
 

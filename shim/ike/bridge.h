@@ -14,6 +14,7 @@
 #define BRIDGE_MESSAGE_MAX 4096 /* bytes; a longer one is no message of ours */
 #define BRIDGE_GROWTH_MAX 1024  /* bytes that one may grow by */
 #define BRIDGE_REPLY_MAX 64
+#define BRIDGE_TRACK_S 180
 
 /* Ports that stand in IDci towards the server for clients that share a NAT. */
 #define BRIDGE_SHARE_FIRST 40001
@@ -43,6 +44,8 @@ enum bridge_spi { BRIDGE_SPI_FREE, BRIDGE_SPI_THERE, BRIDGE_SPI_UNKNOWN };
 typedef enum bridge_spi bridge_spi_fn(void *ctx, const struct endpoint *destination, const uint8_t (*spis)[4],
 				      size_t count);
 typedef bool bridge_random_fn(void *ctx, uint8_t *out, size_t length);
+/* An exchange that was tracked has had to go: its messages need not come up any more. */
+typedef void bridge_untrack_fn(void *ctx, const uint8_t cookie[static IKE_COOKIE_LEN]);
 
 struct bridge_config {
 	enum bridge_when when;
@@ -56,10 +59,18 @@ struct bridge_config {
 	bridge_skeyid_fn *skeyid;
 	bridge_spi_fn *find_spi;
 	bridge_random_fn *random;
+	bridge_untrack_fn *untrack; /* may be NULL */
 	void *ctx;
-	size_t max_half_open;   /* 0: 2048 */
-	size_t max_sessions;    /* 0: 4096 */
-	size_t max_per_address; /* half-open ones of one address. 0: 64 */
+	/* Exchanges before message 3, whose sender may be anybody; bytes: of their SA payloads. */
+	size_t max_fresh;       /* 0: 65536 */
+	size_t max_fresh_bytes; /* 0: 8 MiB */
+	size_t max_gone;        /* of those that had to go: remembered by their cookies. 0: 32768 */
+	/* From there on the sender has shown the server's cookie: he can receive at his address. */
+	size_t max_half_open; /* 0: 2048 */
+	size_t max_sessions;  /* complete ones. 0: 4096 */
+	/* Of one IPv4 address, or of one IPv6 network of 64 bits: half-open ones, and complete ones. */
+	size_t max_half_open_per_address; /* 0: 64 */
+	size_t max_per_address;           /* 0: 64 */
 	uint64_t half_open_ms;  /* 0: 30000 */
 };
 
@@ -74,7 +85,8 @@ enum bridge_reason {
 	BRIDGE_CERTIFICATE, /* would be bridged, but offers no pre-shared key */
 	BRIDGE_NO_ANSWER,   /* would be bridged, but nobody says whether there is a secret */
 	/* From here on the message goes nowhere. */
-	BRIDGE_BUSY,    /* too many half-open exchanges from this address */
+	BRIDGE_BUSY,    /* too many complete sessions of this address, each of another client */
+	BRIDGE_LATE,    /* of an exchange that had to make room for others, or was too slow */
 	BRIDGE_SECRETS, /* nobody has answered what the secret is asked for; its repeat may be luckier */
 	BRIDGE_SPI_TAKEN, /* the client names an SPI of an SA that the server's host has towards its address: another's */
 	BRIDGE_SPI_UNANSWERED, /* nobody has answered whether there is such; its repeat may be luckier */
@@ -93,7 +105,6 @@ enum bridge_verdict { BRIDGE_PASS, BRIDGE_REPLACE, BRIDGE_DROP };
 enum bridge_action {
 	BRIDGE_ACT_TRACK =
 		1, /* let all messages with this initiator cookie come up, both ways, for track_s */
-	BRIDGE_ACT_UNTRACK = 2, /* no more */
 	BRIDGE_ACT_UP = 4,   /* phase 1 is complete: log it; remember the peer for exchanges of the server */
 	BRIDGE_ACT_SWAP = 8, /* give the kernel's SAs these keys before the message goes on */
 	BRIDGE_ACT_REPLY = 16, /* send reply back to where the message came from */
@@ -132,7 +143,7 @@ struct bridge_result {
 	unsigned actions; /* enum bridge_action */
 	bool again; /* another message of this exchange was dropped for the same reason before: log it once */
 	size_t length; /* of the message in out, with BRIDGE_REPLACE */
-	unsigned track_s, ready_ms;
+	unsigned track_s, ready_ms; /* track_s: BRIDGE_TRACK_S of an exchange that is not complete */
 	uint8_t spi_to_client[4]; /* with BRIDGE_ACT_EXPECT and BRIDGE_ACT_READY */
 	struct endpoint client;
 	uint8_t cookie[IKE_COOKIE_LEN];
@@ -152,6 +163,11 @@ void bridge_free(struct bridge *bridge);                       /* wipes every ke
 /* The server turned out to be such a one, or not: for clients that begin from now on. */
 void bridge_set_foreign_ids(struct bridge *bridge, bool foreign_ids);
 
+/* Whose share of what is bounded a client has: its IPv4 address, or its IPv6 network of 64 bits, without a port. */
+struct endpoint bridge_host_of(const struct endpoint *client);
+/* Handling that message may take Diffie-Hellman arithmetic, which is slow: better not while others wait. Cheap itself; of a message
+ * that is not what it seems it may say so in vain. */
+bool bridge_is_slow(struct bridge *bridge, const struct bridge_datagram *d);
 /* now_ms: any monotonic clock. *result is large: it is the caller's. */
 void bridge_message(struct bridge *bridge, uint64_t now_ms, const struct bridge_datagram *d,
 		    struct bridge_result *result);
@@ -161,7 +177,7 @@ typedef void bridge_session_fn(void *ctx, const uint8_t cookie[static IKE_COOKIE
 void bridge_each(const struct bridge *bridge, uint64_t now_ms, bridge_session_fn *fn, void *ctx);
 
 struct bridge_stats {
-	size_t half_open, established;
+	size_t half_open, established; /* half_open: those before message 3, too */
 	uint64_t evicted, exponentiations;
 	uint64_t changes; /* of what bridge_each_entry() tells */
 };

@@ -112,7 +112,10 @@ bool bridge_has_client(const struct bridge *bridge, const struct endpoint *clien
 {
 	const struct session *s;
 
-	for (enum list list = LIST_FRESH; list < LISTS; list++)
+	for (size_t i = 0; i < bridge->fresh.count; i++)
+		if (endpoint_equal(&bridge->fresh.at[i].client, client))
+			return true;
+	for (enum list list = LIST_KEYED; list < LISTS; list++)
 		DL_FOREACH(bridge->head[list], s)
 	if (!s->closed && same_client(s, client))
 		return true;

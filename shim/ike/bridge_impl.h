@@ -1,5 +1,5 @@
 /* The inside of bridge mode, for shim/ike/bridge*.c only: bridge.c keeps the sessions and says who is bridged,
- * bridge_phase1.c relays Main Mode, bridge_phase2.c what comes after it, bridge_names.c keeps names apart,
+ * bridge_fresh.c has the exchanges before message 3, bridge_phase1.c relays Main Mode, bridge_phase2.c what comes after it, bridge_names.c keeps names apart,
  * bridge_children.c knows and ends the SAs that came of it. */
 #ifndef NATSHIM_SHIM_IKE_BRIDGE_IMPL_H
 #define NATSHIM_SHIM_IKE_BRIDGE_IMPL_H
@@ -61,11 +61,40 @@ struct identity {
 /* One side of an ISAKMP SA. */
 struct leg {
 	struct keys_suite suite;
-	uint8_t secret[DH_SECRET_LEN];
-	struct public_value own, peer;
-	uint8_t *sa; /* body of the initiator's SA payload as it stood on this leg; owned */
-	size_t sa_length;
-	struct keys keys; /* from message 4 on */
+	struct keys keys; /* from message 5 on; hash_length 0 before */
+};
+
+/* A client's exchange before its message 3: small, for there can be many, and a flood makes none bigger. What was said to either side
+ * is made again when it is asked for again. */
+struct opening {
+	int64_t begun_ms;
+	uint64_t said[2]; /* fingerprints of messages 1 and 2, as they came; 0: not yet */
+	struct endpoint client, server;
+	uint8_t cookies[ISAKMP_COOKIES_LEN];
+	uint8_t *sa; /* body of the client's SA payload; owned */
+	uint32_t sa_length, life_s, refused;
+	uint32_t next; /* in its bucket */
+	struct keys_suite suite; /* the server's choice */
+	enum ike_dialect dialect;
+};
+struct fresh_table {
+	struct opening *at; /* the first count of capacity */
+	uint32_t *bucket;   /* indices */
+	size_t count, capacity, bytes, bytes_max, bucket_mask, hand;
+	uint64_t lot; /* state of what draws lots */
+};
+
+/* What phase 1 takes, and the repeats of its messages. */
+struct phase1 {
+	struct opening opening; /* a client's: messages 1 and 2 */
+	struct side {
+		uint8_t secret[DH_SECRET_LEN];
+		struct public_value own, peer;
+		uint8_t *sa; /* body of the initiator's SA payload as it stood on this leg; owned */
+		size_t sa_length;
+	} side[LEGS];
+	struct nonce nonce_i, nonce_r;
+	struct memory memory[PHASE1_MESSAGES + 1];
 };
 
 /* One Quick Mode. */
@@ -89,7 +118,7 @@ struct quick {
 	struct memory memory[QUICK_MESSAGES + 1];
 };
 
-enum list { LIST_FRESH, LIST_KEYED, LIST_UP, LISTS }; /* before message 3, before message 6, complete */
+enum list { LIST_KEYED, LIST_UP, LISTS }; /* before message 6, complete */
 
 struct session {
 	UT_hash_handle hh;
@@ -106,8 +135,9 @@ struct session {
 	unsigned refused; /* 1 << enum bridge_reason: why messages of it were dropped so far */
 	uint32_t life_s;
 	struct leg leg[LEGS];
-	struct nonce nonce_i, nonce_r;
-	struct memory memory[PHASE1_MESSAGES + 1];
+	struct phase1 *phase1; /* NULL: it is long complete */
+	uint8_t (*ids)[MESSAGE_ID_LEN]; /* of verified exchanges after phase 1, so that none counts as new twice */
+	unsigned id_count;
 	struct identity told_name; /* the client's ID of phase 1 as the server hears it */
 	bool renamed;              /* that is not what the client says */
 	struct quick *quicks;
@@ -128,9 +158,9 @@ struct known_client {
 	struct identity client_id, server_id;
 };
 
-/* An address with half-open exchanges. */
-struct opener {
-	unsigned half_open;
+/* What clients of one host have: an IPv4 address, or an IPv6 network of 64 bits. */
+struct host {
+	unsigned half_open, up;
 };
 
 /* A port that was given to one client behind a NAT for one L2TP tunnel, rekeys included. */
@@ -158,7 +188,9 @@ struct bridge {
 	struct session *head[LISTS];
 	size_t count[LISTS];
 	struct lru *known;     /* struct endpoint -> struct known_client */
-	struct lru *openers;   /* struct endpoint -> struct opener */
+	struct lru *hosts;     /* struct endpoint -> struct host */
+	struct fresh_table fresh;
+	struct lru *gone; /* cookie -> nothing: exchanges that had to go before they were complete */
 	struct alias *aliases; /* BRIDGE_ALIAS_COUNT of them */
 	struct share *shares;  /* BRIDGE_SHARE_COUNT of them; NULL: ports are not shared */
 	uint64_t seed, evicted, exponentiations, changes;
@@ -180,6 +212,7 @@ struct work {
 	struct payloads payloads;
 	size_t chain_length;
 	unsigned in, out; /* legs */
+	bool moves; /* it is new and verified: its ends are where it came from and went to */
 };
 
 static inline unsigned initiator_leg(bool by_server)
@@ -189,6 +222,8 @@ static inline unsigned initiator_leg(bool by_server)
 
 /* Each returns what became of the message; what is relayed stands in d->out. */
 enum bridge_reason bridge_phase1(struct work *w, struct session *s);
+/* Messages 1 and 2 of a client's exchange, new ones and repeats. */
+enum bridge_reason bridge_opening(struct work *w, struct opening *o);
 enum bridge_reason bridge_quick(struct work *w, struct session *s);
 enum bridge_reason bridge_informational(struct work *w, struct session *s);
 
@@ -244,12 +279,34 @@ bool work_peer_public(struct work *w, unsigned group, struct bytes body, struct 
 const struct offer_transform *bridge_usable(const struct bridge *bridge, const struct offer *offer);
 bool bridge_random(struct bridge *bridge, uint8_t *out, size_t length);
 bool session_keep_sa(struct session *s, unsigned leg, struct bytes body);
-void session_move(struct bridge *bridge, struct session *s, enum list list);
+/* Room among the complete sessions of its client's host, where no other client's need go. False: there is none. */
+bool session_make_room(struct bridge *bridge, const struct session *s, int64_t now);
+/* An exchange after phase 1 has that message ID; kept: false where there is no room for more of them. */
+bool session_had_id(const struct session *s, const uint8_t *id);
+bool session_keep_id(struct session *s, const uint8_t *id);
+void session_move(struct bridge *bridge, struct session *s, enum list list, int64_t now);
 void session_remember_client(struct work *w, const struct session *s);
 /* The port for that client's L2TP port: the same as the last time, else the one that was not used for longest. */
 uint16_t bridge_share_port(struct bridge *bridge, int64_t now, const struct endpoint *nat,
 			   const uint8_t address[4], uint16_t port);
 void quick_free(struct session *s, struct quick *q);
+void quick_expire(struct session *s, int64_t now); /* those whose repeats nobody waits for any more */
+/* A whole message, encrypted: that of Quick Mode has been relayed before. */
+bool quick_is_repeat(const struct session *s, const uint8_t *message, size_t length);
+
+/* The cookie as tables know it: keyed, for cookies can be forged. */
+uint64_t bridge_table_key(const struct bridge *bridge, const uint8_t *cookie);
+bool fresh_open(struct fresh_table *table, size_t capacity, size_t bytes_max, uint64_t seed); /* false: out of memory */
+void fresh_close(struct fresh_table *table);
+/* Each is good until the next one is added or removed. fresh_add() makes room; NULL: out of memory. */
+struct opening *fresh_find(struct bridge *bridge, const uint8_t *cookie);
+struct opening *fresh_add(struct bridge *bridge, int64_t now, const uint8_t *cookie, struct bytes sa);
+void fresh_remove(struct bridge *bridge, struct opening *o);
+uint8_t *fresh_take_sa(struct bridge *bridge, struct opening *o); /* the caller frees it */
+bool opening_is_over(const struct bridge *bridge, const struct opening *o, int64_t now);
+/* An exchange that is not complete is forgotten, and for two minutes that it has been there is not. */
+void bridge_let_go(struct bridge *bridge, const uint8_t *cookie, int64_t now);
+bool bridge_is_gone(const struct bridge *bridge, const uint8_t *cookie, int64_t now);
 const struct session *session_by_cookie(const struct bridge *bridge, const uint8_t *cookie);
 /* A Delete was said, and understood: kept for its repeats only. */
 void session_close(struct bridge *bridge, struct session *s, int64_t now);

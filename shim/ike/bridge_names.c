@@ -24,7 +24,7 @@ static bool same_name(const struct identity *a, const struct identity *b)
 /* Another host's session has that name towards the server. */
 static bool is_taken(const struct bridge *bridge, const struct session *s, const struct identity *name)
 {
-	const struct session *other;
+	const struct session *other = NULL;
 
 	for (enum list list = LIST_KEYED; list <= LIST_UP; list++) {
 		DL_FOREACH(bridge->head[list], other)

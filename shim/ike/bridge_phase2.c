@@ -388,12 +388,27 @@ static struct quick *find_quick(const struct session *s, const uint8_t *id)
 	return NULL;
 }
 
+void quick_expire(struct session *s, int64_t now)
+{
+	while (s->quicks && now >= s->quicks->begun_ms + QUICK_TTL_MS)
+		quick_free(s, s->quicks);
+}
+
+bool quick_is_repeat(const struct session *s, const uint8_t *message, size_t length)
+{
+	const struct quick *q = find_quick(s, message + MESSAGE_ID_AT);
+
+	for (unsigned i = 1; q && i <= QUICK_MESSAGES; i++)
+		if (q->memory[i].in && q->memory[i].in_length == length && !memcmp(q->memory[i].in, message, length))
+			return true;
+	return false;
+}
+
 static struct quick *add_quick(struct work *w, struct session *s)
 {
 	struct quick *q;
 
-	while (s->quicks && w->now >= s->quicks->begun_ms + QUICK_TTL_MS)
-		quick_free(s, s->quicks);
+	quick_expire(s, w->now);
 	q = calloc(1, sizeof *q);
 	if (!q)
 		return NULL;
@@ -443,7 +458,7 @@ enum bridge_reason bridge_quick(struct work *w, struct session *s)
 	enum bridge_reason reason;
 	unsigned number;
 
-	if (s->passed != PHASE1_MESSAGES || !w->message.encrypted)
+	if (s->passed != PHASE1_MESSAGES || !w->message.encrypted || (is_new && session_had_id(s, w->id)))
 		return BRIDGE_UNEXPECTED;
 	if (is_new)
 		q = add_quick(w, s);
@@ -464,6 +479,7 @@ enum bridge_reason bridge_quick(struct work *w, struct session *s)
 		session_add_child(w->bridge, s, w->result->swap.spi_to_server, w->result->swap.spi_to_client);
 	if (reason == BRIDGE_RELAYED)
 		tell_spi(w, q, number);
+	w->moves = reason == BRIDGE_RELAYED && (!is_new || session_keep_id(s, w->id));
 	if (reason == BRIDGE_FAILED || (is_new && reason != BRIDGE_RELAYED))
 		quick_free(s, q);
 	else if (s->quick_count >
@@ -527,8 +543,9 @@ enum bridge_reason bridge_informational(struct work *w, struct session *s)
 		return BRIDGE_FAILED;
 	if (!hash_is(w, hash))
 		return BRIDGE_BAD_HASH;
+	w->moves = !session_had_id(s, w->id) && session_keep_id(s, w->id);
 	forget_deleted(w);
-	if (deletes_session(w, s) && s->list == LIST_UP) {
+	if (deletes_session(w, s) && s->list == LIST_UP && !s->closed) {
 		session_close(w->bridge, s, w->now);
 		w->result->track_s = CLOSED_S;
 		w->result->actions |= BRIDGE_ACT_TRACK;

@@ -73,6 +73,8 @@ static inline struct bridge_config known_config(const char *offer, unsigned *ran
 				       .find_spi = every_spi_free,
 				       .random = known_bytes,
 				       .ctx = random_at,
+				       .max_fresh = WORLD_HALF_OPEN,
+				       .max_gone = WORLD_HALF_OPEN,
 				       .max_half_open = WORLD_HALF_OPEN,
 				       .max_sessions = WORLD_SESSIONS};
 	const char *bad;

@@ -441,14 +441,13 @@ static size_t sometimes(void *ctx, const struct endpoint *server, const struct e
 	return silent ? 0 : vector_skeyid(ctx, server, client, hash, nonce_i, nonce_r, to);
 }
 
-/* Who has the secrets does not answer: nobody is bridged any more; a third message's answer goes nowhere, and its repeat is
- * relayed when there is an answer. */
+/* Who has the secrets does not answer: nobody is bridged any more; a fifth message goes nowhere, and its repeat is relayed when there is
+ * an answer. */
 static void no_answer(void **state)
 {
 	const struct vector_exchange *x = find("3des-sha1-modp1024");
 	struct bridge_config config = vector_config("needed", &random_at);
 	struct bridge *bridge;
-	unsigned before;
 
 	(void)state;
 	config.has_secret = secret_unknown;
@@ -461,16 +460,14 @@ static void no_answer(void **state)
 	config = vector_config("needed", &random_at);
 	config.skeyid = sometimes;
 	bridge = bridge_new(&config);
-	for (unsigned k = 0; k < 3; k++)
+	for (unsigned k = 0; k < 4; k++)
 		send_step(bridge, &x->step[k]);
-	before = random_at;
 	silent = true;
-	send_step(bridge, &x->step[3]);
+	send_step(bridge, &x->step[4]);
 	assert_int_equal(result.reason, BRIDGE_SECRETS);
 	assert_int_equal(result.verdict, BRIDGE_DROP);
 	silent = false;
-	random_at = before; /* the vector's public value is made of these */
-	for (unsigned k = 3; k < 6; k++) {
+	for (unsigned k = 4; k < 6; k++) {
 		send_step(bridge, &x->step[k]);
 		check_step(x, &x->step[k], x->step[k].reason);
 	}
@@ -579,35 +576,64 @@ static void spis_of_others(void **state)
 	spi_of_another(find("server-rekeys-pfs-14"), 1); /* the client names it in its answer */
 }
 
+static unsigned swap_step(const struct vector_exchange *x)
+{
+	unsigned k = 0;
+
+	while (k < x->steps && !x->step[k].swap)
+		k++;
+	assert_in_range(k, 6, x->steps - 2);
+	return k;
+}
+
+/* Of the exchange x, with another cookie of its initiator, from another address or port. */
+static const struct bridge_result *send_forged(struct bridge *bridge, const struct vector_exchange *x, unsigned k,
+					       unsigned number, const struct endpoint *client, uint64_t now)
+{
+	struct vector_step step = x->step[k];
+	uint8_t message[2048];
+
+	assert_in_range(step.in_length, 28, sizeof message);
+	memcpy(message, step.in, step.in_length);
+	memcpy(message, &number, sizeof number);
+	memset(message + 4, 0x55, 4);
+	if (client)
+		*(step.direction == IKE_TO_SERVER ? &step.src : &step.dst) = *client;
+	return send_bytes(bridge, &step, message, step.in_length, now);
+}
+
+static struct endpoint forged_client(unsigned number)
+{
+	return (struct endpoint){.addr = {11, (uint8_t)(number >> 16), (uint8_t)(number >> 8), (uint8_t)number},
+				 .addr_len = 4,
+				 .port = 500};
+}
+
+static void relays_all(struct bridge *bridge, const struct vector_exchange *x, unsigned from)
+{
+	for (unsigned k = from; k < x->steps; k++) {
+		send_step(bridge, &x->step[k]);
+		check_step(x, &x->step[k], "relayed");
+	}
+}
+
 /* Forged first messages from everywhere, and third ones: bounded, and a real client comes through. */
 static void floods(void **state)
 {
 	const struct vector_exchange *x = find("3des-sha1-modp1024");
-	struct vector_step first = x->step[0], third = x->step[2];
+	struct vector_step third = x->step[2];
 	struct bridge *bridge = new_bridge("needed");
 	uint64_t cost;
 
 	(void)state;
-	first.in = malloc(first.in_length);
-	memcpy(first.in, x->step[0].in, first.in_length);
-	for (unsigned i = 0; i < 50000; i++) {
-		memcpy(first.in, &i, sizeof i);
-		first.src.addr[1] = (uint8_t)(i >> 16);
-		first.src.addr[2] = (uint8_t)(i >> 8);
-		first.src.addr[3] = (uint8_t)i;
-		send_bytes(bridge, &first, first.in, first.in_length, VECTOR_NOW_MS);
+	for (unsigned i = 0; i < 100000; i++) {
+		const struct endpoint client = forged_client(i);
+
+		send_forged(bridge, x, 0, i, &client, VECTOR_NOW_MS);
+		assert_int_equal(result.reason, BRIDGE_RELAYED);
 	}
-	assert_true(bridge_stats(bridge).half_open <= 2048);
+	assert_int_equal(bridge_stats(bridge).half_open, 65536);
 	assert_int_equal(bridge_stats(bridge).exponentiations, 0);
-	/* From one address: a few only. */
-	for (unsigned i = 0; i < 200; i++) {
-		memcpy(first.in, &i, sizeof i);
-		first.in[7] ^= 0x55;
-		first.src = x->step[0].src;
-		first.src.addr[0] = 77;
-		send_bytes(bridge, &first, first.in, first.in_length, VECTOR_NOW_MS);
-	}
-	assert_int_equal(result.reason, BRIDGE_BUSY);
 	for (unsigned k = 0; k < 2; k++)
 		send_step(bridge, &x->step[k]);
 	/* With a wrong cookie of the responder: no arithmetic. */
@@ -620,14 +646,426 @@ static void floods(void **state)
 		assert_int_equal(result.reason, BRIDGE_NOT_BRIDGED);
 	}
 	assert_int_equal(bridge_stats(bridge).exponentiations, cost);
-	for (unsigned k = 2; k < x->steps; k++) {
-		send_step(bridge, &x->step[k]);
-		assert_int_equal(result.verdict, BRIDGE_REPLACE);
-	}
+	relays_all(bridge, x, 2);
 	assert_int_equal(bridge_stats(bridge).established, 1);
-	free(first.in);
 	free(third.in);
 	bridge_free(bridge);
+}
+
+/* Forged first messages with a client's own address, however many, keep it from nothing; nor do they with --share-nat. */
+static void nobody_is_locked_out(void **state)
+{
+	const struct vector_exchange *x = find("3des-sha1-modp1024"), *strong = find("strong-group");
+
+	(void)state;
+	for (unsigned share = 0; share < 2; share++) {
+		struct bridge_config config = vector_config("needed", &random_at);
+		struct bridge *bridge;
+
+		config.share_nat = share;
+		bridge = bridge_new(&config);
+		assert_non_null(bridge);
+		for (unsigned i = 0; i < 1000; i++)
+			send_forged(bridge, x, 0, i, NULL, VECTOR_NOW_MS);
+		send_step(bridge, &strong->step[0]);
+		assert_int_equal(result.verdict, share ? BRIDGE_REPLACE : BRIDGE_PASS);
+		if (!share)
+			relays_all(bridge, x, 0);
+		for (unsigned k = 0; share && k < 6; k++)
+			assert_int_equal(send_step(bridge, &x->step[k])->reason, BRIDGE_RELAYED);
+		bridge_free(bridge);
+	}
+}
+
+static struct bridge *bounded_bridge(size_t fresh, size_t half_open, size_t sessions)
+{
+	struct bridge_config config = vector_config("needed", &random_at);
+	struct bridge *bridge;
+
+	config.max_fresh = fresh;
+	config.max_half_open_per_address = half_open;
+	config.max_per_address = sessions;
+	bridge = bridge_new(&config);
+	assert_non_null(bridge);
+	return bridge;
+}
+
+/* Thirty times as many forged exchanges as there is room for, within one round trip of a client that the server has answered. */
+static void answered_ones_stay(void **state)
+{
+	const struct vector_exchange *x = find("3des-sha1-modp1024");
+	struct bridge *bridge = bounded_bridge(64, 0, 0);
+
+	(void)state;
+	for (unsigned k = 0; k < 2; k++)
+		send_step(bridge, &x->step[k]);
+	for (unsigned i = 0; i < 64 * 30; i++)
+		send_forged(bridge, x, 0, i, NULL, VECTOR_NOW_MS + i / 4);
+	assert_int_equal(bridge_stats(bridge).half_open, 64);
+	relays_all(bridge, x, 2);
+	bridge_free(bridge);
+}
+
+/* Not by age alone: where the server answers the forged ones, too, and there are more of them in a round trip than there is room for,
+ * some of those that waited that long are still there, and young ones nearly all. */
+static void old_ones_have_a_chance(void **state)
+{
+	enum { ROOM = 1024, OLD = 512, FLOOD = ROOM + ROOM / 4 };
+	const struct vector_exchange *x = find("3des-sha1-modp1024");
+	struct bridge *bridge = bounded_bridge(ROOM, 0, 0);
+	unsigned left = 0, young = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < OLD + FLOOD; i++) {
+		send_forged(bridge, x, 0, i, NULL, VECTOR_NOW_MS + i);
+		send_forged(bridge, x, 1, i, NULL, VECTOR_NOW_MS + i);
+		assert_int_equal(result.reason, BRIDGE_RELAYED);
+	}
+	for (unsigned i = OLD + FLOOD - 256; i < OLD + FLOOD; i++)
+		young += send_forged(bridge, x, 1, i, NULL, VECTOR_NOW_MS + OLD + FLOOD)->reason == BRIDGE_REPEATED;
+	for (unsigned i = 0; i < OLD; i++)
+		left += send_forged(bridge, x, 1, i, NULL, VECTOR_NOW_MS + OLD + FLOOD)->reason == BRIDGE_REPEATED;
+	assert_in_range(left, 1, OLD / 2);
+	assert_in_range(young, 250, 256);
+	bridge_free(bridge);
+}
+
+static unsigned untracked;
+
+static void count_untracked(void *ctx, const uint8_t cookie[static IKE_COOKIE_LEN])
+{
+	(void)ctx;
+	(void)cookie;
+	untracked++;
+}
+
+/* What the server says to natshim's own offer does not go to the client when the exchange has had to go; nor does what the client says
+ * then. Its first message again begins it again. */
+static void late_messages(void **state)
+{
+	const struct vector_exchange *x = find("3des-sha1-modp1024");
+
+	(void)state;
+	for (unsigned k = 1; k < 4; k++) {
+		struct bridge_config config = vector_config("needed", &random_at);
+		struct bridge *bridge;
+		uint64_t now = VECTOR_NOW_MS;
+
+		config.max_fresh = 4;
+		config.max_half_open = 1;
+		config.untrack = count_untracked;
+		untracked = 0;
+		bridge = bridge_new(&config);
+		for (unsigned i = 0; i < k; i++)
+			send_step(bridge, &x->step[i]);
+		for (unsigned i = 0; i < 256; i++, now++)
+			send_forged(bridge, x, 0, i, NULL, now);
+		for (unsigned i = 0; i < 256; i++, now++) { /* in the end all are answered, and those who can have come to message 3 */
+			send_forged(bridge, x, 0, i, NULL, now);
+			send_forged(bridge, x, 1, i, NULL, now);
+			if (i % 8 == 7)
+				send_forged(bridge, x, 2, i, NULL, now);
+		}
+		assert_int_equal(untracked, 0); /* their messages must come up still, to go nowhere */
+		for (unsigned n = 1; n < x->steps; n++) {
+			send_bytes(bridge, &x->step[n], x->step[n].in, x->step[n].in_length, now);
+			assert_int_equal(result.reason, BRIDGE_LATE);
+			assert_int_equal(result.verdict, BRIDGE_DROP);
+			assert_int_equal(result.actions, 0);
+		}
+		random_at = 8;
+		for (unsigned n = 0; n < x->steps; n++) {
+			send_bytes(bridge, &x->step[n], x->step[n].in, x->step[n].in_length, now);
+			check_step(x, &x->step[n], "relayed");
+		}
+		for (unsigned i = 0; i < 1000; i++) /* two minutes later nothing is known of them */
+			send_forged(bridge, x, 0, i, NULL, now + 121000 + i);
+		assert_in_range(untracked, 100, 1300);
+		assert_int_equal(send_forged(bridge, x, 1, 2, NULL, now + 300000)->reason, BRIDGE_NOT_BRIDGED);
+		bridge_free(bridge);
+	}
+}
+
+/* Long SA payloads: bounded by their bytes, and their senders lose by it, not a client with a short one. */
+static void long_offers(void **state)
+{
+	const struct vector_exchange *x = find("3des-sha1-modp1024");
+	struct bridge_config config = vector_config("needed", &random_at);
+	const struct vector_step *first = &x->step[0];
+	const size_t sa = (size_t)(first->in[30] << 8 | first->in[31]), transform = sa - 4 - 8 - 8;
+	const size_t longer = first->in_length + 20 * transform;
+	uint8_t *message = calloc(1, longer);
+	struct bridge *bridge;
+
+	(void)state;
+	config.max_fresh_bytes = 16 * (sa + 20 * transform);
+	bridge = bridge_new(&config);
+	memcpy(message, first->in, 28 + sa);
+	for (unsigned i = 1; i <= 20; i++) {
+		memcpy(message + 28 + sa + (i - 1) * transform, first->in + 28 + sa - transform, transform);
+		message[28 + sa + i * transform - 2 * transform] = 3; /* another transform follows */
+		message[28 + sa + (i - 1) * transform + 4] = (uint8_t)(i + 1);
+	}
+	memcpy(message + 28 + sa + 20 * transform, first->in + 28 + sa, first->in_length - 28 - sa);
+	message[26] = (uint8_t)(longer >> 8), message[27] = (uint8_t)longer;
+	message[30] = (uint8_t)((sa + 20 * transform) >> 8), message[31] = (uint8_t)(sa + 20 * transform);
+	message[42] = (uint8_t)((sa - 12 + 20 * transform) >> 8), message[43] = (uint8_t)(sa - 12 + 20 * transform);
+	message[47] = 21;
+	send_step(bridge, first);
+	for (unsigned i = 0; i < 1000; i++) {
+		memcpy(message, &i, sizeof i);
+		send_bytes(bridge, first, message, longer, VECTOR_NOW_MS + 10);
+		assert_int_equal(result.reason, BRIDGE_RELAYED);
+		assert_in_range(bridge_stats(bridge).half_open, 1, 17);
+	}
+	relays_all(bridge, x, 1);
+	free(message);
+	bridge_free(bridge);
+}
+
+/* Third messages with the right cookie of the server, from one host: those that the server does not answer make room for each other,
+ * and a client of that host whose phase 1 goes on stays. What each costs: a public value, another one when it is answered, and one
+ * secret when it goes on with what is no message 5. */
+static void proven_ones(void **state)
+{
+	const struct vector_exchange *x = find("3des-sha1-modp1024");
+	struct bridge *bridge = bounded_bridge(0, 8, 0);
+	uint64_t cost;
+
+	(void)state;
+	for (unsigned k = 0; k < 4; k++)
+		send_step(bridge, &x->step[k]);
+	cost = bridge_stats(bridge).exponentiations;
+	for (unsigned i = 0; i < 100; i++)
+		for (unsigned k = 0; k < 3; k++)
+			send_forged(bridge, x, k, i, NULL, VECTOR_NOW_MS);
+	assert_int_equal(bridge_stats(bridge).half_open, 8);
+	assert_int_equal(bridge_stats(bridge).exponentiations, cost + 100);
+	for (unsigned n = 0; n < 3; n++) {
+		send_forged(bridge, x, 3, 99, NULL, VECTOR_NOW_MS);
+		send_forged(bridge, x, 4, 99, NULL, VECTOR_NOW_MS);
+		assert_int_equal(result.reason, BRIDGE_BAD_HASH);
+		assert_int_equal(bridge_stats(bridge).exponentiations, cost + 102);
+	}
+	relays_all(bridge, x, 4);
+	bridge_free(bridge);
+}
+
+/* With what comes of an exchange's messages up to steps, of a client there. The vectors' random bytes all begin alike. */
+static enum bridge_reason run(struct bridge *bridge, const char *name, const struct endpoint *client,
+			      unsigned steps, uint64_t now)
+{
+	const struct vector_exchange *x = find(name);
+
+	random_at = 8;
+	for (unsigned k = 0; k < steps; k++) {
+		struct vector_step step = x->step[k];
+
+		*(step.direction == IKE_TO_SERVER ? &step.src : &step.dst) = *client;
+		send_bytes(bridge, &step, step.in, step.in_length, now);
+		if (result.reason != BRIDGE_RELAYED)
+			return result.reason;
+	}
+	return BRIDGE_RELAYED;
+}
+
+static bool lives(struct bridge *bridge, const char *name)
+{
+	struct bridge_entry entry;
+
+	return bridge_entry_of(bridge, find(name)->step[0].in, &entry);
+}
+
+static struct endpoint client_at(const char *text)
+{
+	struct endpoint e;
+
+	assert_true(endpoint_parse(text, &e));
+	return e;
+}
+
+/* So many clients of one host, each with a session in which SAs live; one more finds no place and pushes nobody
+ * out. Who has one already loses his own older one; one without a child, or that has ended, goes first. */
+static void sessions_of_a_host(void **state)
+{
+	static const char *const hosts[] = {"198.51.100.7:1001", "198.51.100.7:1002", "198.51.100.7:1003",
+					    "198.51.100.7:1004", "198.51.100.8:1001"};
+	struct bridge *bridge = bounded_bridge(0, 0, 3);
+	struct endpoint c[5];
+	const uint64_t now = VECTOR_NOW_MS, later = now + 11000;
+	const unsigned child = swap_step(find("3des-sha1-modp1024")) + 2;
+
+	(void)state;
+	for (unsigned i = 0; i < 5; i++)
+		c[i] = client_at(hosts[i]);
+	assert_int_equal(run(bridge, "3des-sha1-modp1024", &c[0], child, now), BRIDGE_RELAYED);
+	assert_int_equal(run(bridge, "client-3des-md5-2", &c[1], child, now), BRIDGE_RELAYED);
+	assert_int_equal(run(bridge, "client-aes128-sha1-2", &c[2], 6, now), BRIDGE_RELAYED);
+	/* The third has no child, but is new. */
+	assert_int_equal(run(bridge, "client-aes256-sha1-5", &c[3], child, now), BRIDGE_BUSY);
+	assert_int_equal(run(bridge, "client-3des-sha1-1", &c[4], 5, now), BRIDGE_RELAYED);
+	assert_int_equal(bridge_stats(bridge).established, 3);
+	/* Later it still has none. */
+	assert_int_equal(run(bridge, "server-aes128-sha1-14", &c[3], child, later), BRIDGE_RELAYED);
+	assert_false(lives(bridge, "client-aes128-sha1-2"));
+	assert_int_equal(run(bridge, "server-3des-sha1-14", &c[2], child, later), BRIDGE_BUSY);
+	/* The first one's own. */
+	assert_int_equal(run(bridge, "server-aes128-sha1-5", &c[0], child, later), BRIDGE_RELAYED);
+	assert_false(lives(bridge, "3des-sha1-modp1024"));
+	assert_true(lives(bridge, "client-3des-md5-2") && lives(bridge, "server-aes128-sha1-14") &&
+		    lives(bridge, "server-aes128-sha1-5"));
+	assert_int_equal(bridge_stats(bridge).established, 3);
+	bridge_free(bridge);
+}
+
+/* The addresses of one IPv6 network of 64 bits are one host's. (Each has a name of its own towards the server, so that the vectors are good
+ * for five messages.) */
+static void addresses_of_a_network(void **state)
+{
+	static const char *const names[] = {"3des-sha1-modp1024", "client-3des-md5-2", "client-aes128-sha1-2",
+					    "client-aes256-sha1-5", "client-3des-sha1-1"};
+	static const char *const hosts[] = {"[2001:db8::1]:500", "[2001:db8::2]:500", "[2001:db8::ffff:0:0:1]:500",
+					    "[2001:db8::4]:500", "[2001:db8:0:1::1]:500"};
+	struct bridge *bridge = bounded_bridge(0, 0, 3);
+
+	(void)state;
+	for (unsigned i = 0; i < 5; i++) {
+		const struct endpoint client = client_at(hosts[i]);
+
+		assert_int_equal(run(bridge, names[i], &client, 5, VECTOR_NOW_MS), i == 3 ? BRIDGE_BUSY : BRIDGE_RELAYED);
+	}
+	bridge_free(bridge);
+}
+
+/* When all have too many, the host that has most of them loses one. */
+static void fullest_host_loses(void **state)
+{
+	struct bridge_config config = vector_config("needed", &random_at);
+	const unsigned child = swap_step(find("3des-sha1-modp1024")) + 2;
+	struct endpoint a = client_at("198.51.100.7:1001"), b = client_at("198.51.100.8:1001");
+	struct bridge *bridge;
+
+	(void)state;
+	config.max_sessions = 3;
+	bridge = bridge_new(&config);
+	assert_int_equal(run(bridge, "same-name-fqdn", &b, child, VECTOR_NOW_MS), BRIDGE_RELAYED);
+	assert_int_equal(run(bridge, "client-3des-md5-2", &a, child, VECTOR_NOW_MS), BRIDGE_RELAYED);
+	a.port++;
+	assert_int_equal(run(bridge, "client-aes128-sha1-2", &a, child, VECTOR_NOW_MS), BRIDGE_RELAYED);
+	a.port++;
+	assert_int_equal(run(bridge, "client-aes256-sha1-5", &a, child, VECTOR_NOW_MS), BRIDGE_RELAYED);
+	assert_int_equal(bridge_stats(bridge).established, 3);
+	assert_true(lives(bridge, "same-name-fqdn"));
+	assert_false(lives(bridge, "client-3des-md5-2"));
+	bridge_free(bridge);
+}
+
+static struct endpoint known_at(const struct bridge *bridge, const struct vector_exchange *x)
+{
+	struct bridge_entry entry;
+
+	assert_true(bridge_entry_of(bridge, x->step[0].in, &entry));
+	return entry.client;
+}
+
+/* Only what is new moves a client. A message said again from another host goes nowhere, or at least moves nobody; from another port of
+ * its host it is answered. */
+static void repeats_move_nobody(void **state)
+{
+	const struct vector_exchange *x = find("3des-sha1-modp1024");
+	const unsigned last = swap_step(x) + 2;
+	struct bridge *bridge = up_to(x, last);
+	const struct endpoint at = known_at(bridge, x);
+	struct endpoint now_at;
+
+	(void)state;
+	for (unsigned k = 0; k < last; k++) {
+		struct vector_step step = x->step[k];
+		struct endpoint *client = step.direction == IKE_TO_SERVER ? &step.src : &step.dst;
+		const struct endpoint its = *client;
+
+		client->addr[3] ^= 1;
+		send_step(bridge, &step);
+		assert_int_equal(result.reason, k == 0	     ? BRIDGE_NOT_BRIDGED
+						: step.in[18] == 5 ? BRIDGE_RELAYED
+								   : BRIDGE_UNEXPECTED);
+		now_at = known_at(bridge, x);
+		assert_true(endpoint_equal(&now_at, &at));
+		*client = its;
+		client->port ^= 1;
+		send_step(bridge, &step);
+		assert_int_equal(result.reason, step.in[18] == 5 ? BRIDGE_RELAYED : BRIDGE_REPEATED);
+		now_at = known_at(bridge, x);
+		assert_true(endpoint_equal(&now_at, &at));
+	}
+	/* Two minutes later the Quick Mode itself is forgotten, but not that there was one. */
+	for (unsigned other = 0; other < 2; other++) {
+		struct vector_step step = x->step[7];
+
+		assert_int_equal(step.in[18], 32);
+		step.src.addr[3] ^= (uint8_t)other;
+		send_bytes(bridge, &step, step.in, step.in_length, VECTOR_NOW_MS + 130000);
+		assert_int_equal(result.reason, BRIDGE_UNEXPECTED);
+		now_at = known_at(bridge, x);
+		assert_true(endpoint_equal(&now_at, &at));
+	}
+	bridge_free(bridge);
+
+	/* And a new one does. */
+	bridge = up_to(x, 7);
+	struct vector_step step = x->step[7];
+
+	step.src.addr[3] ^= 1;
+	send_step(bridge, &step);
+	assert_int_equal(result.reason, BRIDGE_RELAYED);
+	now_at = known_at(bridge, x);
+	assert_true(endpoint_equal(&now_at, &step.src));
+	bridge_free(bridge);
+}
+
+static bool is_slow(struct bridge *bridge, const struct vector_step *step)
+{
+	const struct bridge_datagram d = {.direction = step->direction,
+					  .src = step->src,
+					  .dst = step->dst,
+					  .message = step->in,
+					  .length = step->in_length};
+
+	return bridge_is_slow(bridge, &d);
+}
+
+/* It is foretold of each message that takes arithmetic, and of no repeat, nor of anybody's first message, nor of one with a wrong
+ * cookie. */
+static void slow_ones_are_foretold(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < exchange_count; i++) {
+		const struct vector_exchange *x = &exchanges[i];
+		struct bridge *bridge = new_bridge(x->when);
+
+		for (unsigned k = 0; k < x->steps; k++) {
+			const struct vector_step *step = &x->step[k];
+			const bool slow = is_slow(bridge, step);
+			const uint64_t cost = bridge_stats(bridge).exponentiations;
+
+			if (k) {
+				step->in[8] ^= 1;
+				assert_false(is_slow(bridge, step));
+				step->in[8] ^= 1;
+			} else {
+				assert_false(slow);
+			}
+			send_step(bridge, step);
+			if (bridge_stats(bridge).exponentiations > cost)
+				assert_true(slow);
+			if (!strcmp(x->name, "3des-sha1-modp1024"))
+				assert_int_equal(slow, (k >= 2 && k <= 4) ||
+							       (step->in[18] == 32 && step->in_length >= 128));
+			if (result.verdict == BRIDGE_REPLACE && strcmp(x->name, "not-offered") != 0)
+				assert_false(is_slow(bridge, step));
+		}
+		bridge_free(bridge);
+	}
 }
 
 static void expires(void **state)
@@ -666,16 +1104,6 @@ static void keep_delete(void *ctx, const struct bridge_delete *delete)
 
 	assert_in_range(said->count, 0, 7);
 	said->delete[said->count++] = *delete;
-}
-
-static unsigned swap_step(const struct vector_exchange *x)
-{
-	unsigned k = 0;
-
-	while (k < x->steps && !x->step[k].swap)
-		k++;
-	assert_in_range(k, 6, x->steps - 2);
-	return k;
 }
 
 /* A message of the server's to the client, or one of the client's. */
@@ -857,6 +1285,17 @@ int main(void)
 		cmocka_unit_test(no_answer),
 		cmocka_unit_test(spis_of_others),
 		cmocka_unit_test(floods),
+		cmocka_unit_test(nobody_is_locked_out),
+		cmocka_unit_test(answered_ones_stay),
+		cmocka_unit_test(old_ones_have_a_chance),
+		cmocka_unit_test(late_messages),
+		cmocka_unit_test(long_offers),
+		cmocka_unit_test(proven_ones),
+		cmocka_unit_test(sessions_of_a_host),
+		cmocka_unit_test(addresses_of_a_network),
+		cmocka_unit_test(fullest_host_loses),
+		cmocka_unit_test(repeats_move_nobody),
+		cmocka_unit_test(slow_ones_are_foretold),
 		cmocka_unit_test(expires),
 		cmocka_unit_test(no_room),
 		cmocka_unit_test(same_cookie),

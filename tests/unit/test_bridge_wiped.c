@@ -113,15 +113,15 @@ static bool draw(void *ctx, uint8_t *out, size_t length)
 	return true;
 }
 
-static void learn_shared(const struct leg *leg)
+static void learn_shared(const struct leg *leg, const struct side *side)
 {
 	static struct dh *dh;
 	uint8_t shared[DH_LENGTH_MAX];
 
 	if (!dh)
 		dh = dh_new();
-	for (unsigned i = 0; i < drawn_count && leg->peer.length; i++)
-		if (dh_shared(dh, leg->suite.group, drawn[i], leg->peer.value, leg->peer.length, shared))
+	for (unsigned i = 0; i < drawn_count && side->peer.length; i++)
+		if (dh_shared(dh, leg->suite.group, drawn[i], side->peer.value, side->peer.length, shared))
 			add(shared, dh_length(leg->suite.group), "the shared secret of phase 1");
 }
 
@@ -133,11 +133,12 @@ static void learn(const struct session *s)
 	for (unsigned i = 0; i < drawn_count; i++)
 		add(drawn[i], DH_SECRET_LEN, "a secret of Diffie-Hellman");
 	for (unsigned leg = 0; leg < LEGS && s->passed == 4; leg++)
-		learn_shared(&s->leg[leg]);
+		learn_shared(&s->leg[leg], &s->phase1->side[leg]);
 
 	for (unsigned leg = 0; leg < LEGS; leg++) {
 		add_keys(&s->leg[leg].keys);
-		add(s->leg[leg].secret, DH_SECRET_LEN, "the secret of phase 1's Diffie-Hellman");
+		if (s->phase1)
+			add(s->phase1->side[leg].secret, DH_SECRET_LEN, "the secret of phase 1's Diffie-Hellman");
 	}
 	DL_FOREACH(s->quicks, q)
 	{
@@ -154,8 +155,8 @@ static void check_not_kept(const struct session *s)
 	static const uint8_t nothing[DH_LENGTH_MAX];
 	const struct quick *q;
 
-	for (unsigned leg = 0; leg < LEGS && s->passed > 4; leg++)
-		assert_memory_equal(s->leg[leg].secret, nothing, DH_SECRET_LEN);
+	for (unsigned leg = 0; leg < LEGS && s->passed > 4 && s->phase1; leg++)
+		assert_memory_equal(s->phase1->side[leg].secret, nothing, DH_SECRET_LEN);
 	DL_FOREACH(s->quicks, q)
 	for (unsigned leg = 0; leg < LEGS && q->passed > 1; leg++) {
 		assert_memory_equal(q->secret[leg], nothing, DH_SECRET_LEN);
