@@ -381,9 +381,11 @@ static bool adopt(struct daemon *d, struct config *fresh, char error[static CONF
 		return false;
 	}
 	d->ruleset = ruleset;
+	traffic_allow_waiting(d->traffic, false);
 	bridging_release(d->bridging);
 	nfq_queue_drain(d->queue, DRAIN_RELOAD_MS); /* what waits is lost when the old chains go */
 	rc = install_rules(d, error);
+	traffic_allow_waiting(d->traffic, true);
 	if (rc) {
 		d->ruleset = old;
 		ruleset_free(ruleset);
@@ -640,6 +642,9 @@ static bool start(struct daemon *d)
 	rc = bridging_start(d->bridging, d->queue, d->loop);
 	if (rc)
 		return fail(d, "bridge", strerror(-rc));
+	rc = traffic_start(d->traffic, d->queue, d->loop);
+	if (rc)
+		return fail(d, "bridge", strerror(-rc));
 	rc = watch_start(d->watch, d->loop, d->nft, &d->features, traffic_ike(d->traffic));
 	if (rc)
 		return fail(d, "sessions", strerror(-rc));
@@ -672,6 +677,7 @@ static void stop(struct daemon *d)
 	char error[RULES_ERROR_MAX];
 
 	notify_tell(d->notify, "STOPPING=1");
+	traffic_allow_waiting(d->traffic, false);
 	end_bridged(d);
 	/* It fails where the table is gone: then nothing comes up either. */
 	if (installed)

@@ -137,6 +137,23 @@ static enum filter_protocol protocol_of(const struct filter *filter, const struc
 	return FILTER_NEITHER;
 }
 
+bool filter_is_slow(const struct filter *filter, enum ike_direction direction, uint8_t *data, size_t length,
+		    struct endpoint *host)
+{
+	struct bridge_datagram d = {.direction = direction};
+	struct packet_udp udp;
+	uint8_t *message;
+
+	if (!filter->bridge || packet_parse_udp(data, length, &udp) != PACKET_UDP ||
+	    !packet_ike_message(&udp, &message, &d.length))
+		return false;
+	d.src = udp.src;
+	d.dst = udp.dst;
+	d.message = message;
+	*host = bridge_host_of(direction == IKE_TO_SERVER ? &d.src : &d.dst);
+	return bridge_is_slow(filter->bridge, &d);
+}
+
 struct filter_outcome filter_packet(struct filter *filter, uint64_t now_ms, enum ike_direction direction,
 				    uint8_t *data, size_t length, size_t capacity)
 {

@@ -38,6 +38,9 @@ struct filter_outcome {
 	struct l2tp_result l2tp; /* with FILTER_L2TP; likewise */
 };
 
+/* Handling that packet may take long (bridge_is_slow()); *host: whose it is then. */
+bool filter_is_slow(const struct filter *filter, enum ike_direction direction, uint8_t *data, size_t length,
+		    struct endpoint *host);
 /* data[0..length): an IP packet, changed in place; what follows the IP packet in it is left alone. capacity: bytes
  * there are at data, for a packet that has to grow (BRIDGE_GROWTH_MAX more are enough). */
 struct filter_outcome filter_packet(struct filter *filter, uint64_t now_ms, enum ike_direction direction,

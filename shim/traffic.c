@@ -39,6 +39,8 @@ struct traffic {
 	uint64_t bridge_changes; /* bridge_stats().changes when the journal was written last, */
 	size_t orphans_written;  /* and how many of a killed natshim's were in it */
 	struct orphans *orphans;
+	struct slow *slow; /* NULL: without --bridge */
+	bool waiting_allowed;
 	uint64_t set_errors, unanswered_hellos;
 };
 
@@ -210,7 +212,8 @@ static enum nfq_verdict on_ike(struct traffic *t, struct filter_outcome *o)
 		rules_nft_set_add_later(t->nft, RULES_SET_EXCHANGES, r->cookie, IKE_COOKIE_LEN,
 					EXCHANGE_TIMEOUT_S);
 	if (t->bridging) {
-		rules_nft_set_flush(t->nft); /* it may send by itself */
+		if (o->bridge.actions & BRIDGE_ACT_REPLY)
+			rules_nft_set_flush(t->nft); /* it sends by itself; verdicts come after the sets anyway */
 		journal(t, o->bridge.cookie);
 		verdict = bridging_act(t->bridging, o, &known);
 	}
@@ -270,11 +273,36 @@ static enum nfq_verdict on_l2tp(struct traffic *t, const struct filter_outcome *
 	return o->changed ? NFQ_CHANGED : NFQ_AS_IT_WAS;
 }
 
+static enum ike_direction direction_of(const struct nfq_packet *packet)
+{
+	return packet->hook == NFQ_PREROUTING || packet->hook == NFQ_INPUT ? IKE_TO_SERVER : IKE_TO_CLIENT;
+}
+
+/* IKE and L2TP */
+static enum nfq_verdict work_on(void *ctx, struct nfq_packet *packet)
+{
+	struct traffic *t = ctx;
+	const enum ike_direction direction = direction_of(packet);
+	struct filter_outcome outcome;
+
+	bridging_beside(t->bridging, watch_stack(t->watch));
+	outcome = filter_packet(&t->filter, clock_now_ms(), direction, packet->data, packet->length,
+				NFQ_PACKET_MAX);
+	packet->length = outcome.length;
+	switch (outcome.protocol) {
+	case FILTER_IKE:
+		return on_ike(t, &outcome);
+	case FILTER_L2TP:
+		return on_l2tp(t, &outcome, direction == IKE_TO_SERVER);
+	default:
+		return NFQ_AS_IT_WAS;
+	}
+}
+
 enum nfq_verdict traffic_packet(void *ctx, struct nfq_packet *packet)
 {
 	struct traffic *t = ctx;
-	const bool inbound = packet->hook == NFQ_PREROUTING || packet->hook == NFQ_INPUT;
-	struct filter_outcome outcome;
+	struct endpoint host;
 	enum nfq_verdict esp;
 
 	if (packet->truncated)
@@ -282,18 +310,33 @@ enum nfq_verdict traffic_packet(void *ctx, struct nfq_packet *packet)
 	esp = bridging_packet(t->bridging, packet);
 	if (esp != NFQ_AS_IT_WAS)
 		return esp;
-	bridging_beside(t->bridging, watch_stack(t->watch));
-	outcome = filter_packet(&t->filter, clock_now_ms(), inbound ? IKE_TO_SERVER : IKE_TO_CLIENT,
-				packet->data, packet->length, NFQ_PACKET_MAX);
-	packet->length = outcome.length;
-	switch (outcome.protocol) {
-	case FILTER_IKE:
-		return on_ike(t, &outcome);
-	case FILTER_L2TP:
-		return on_l2tp(t, &outcome, inbound);
-	default:
-		return NFQ_AS_IT_WAS;
-	}
+	if (t->waiting_allowed &&
+	    filter_is_slow(&t->filter, direction_of(packet), packet->data, packet->length, &host))
+		return slow_wait(t->slow, packet, &host);
+	return work_on(t, packet);
+}
+
+int traffic_start(struct traffic *t, struct nfq_queue *queue, struct event_base *loop)
+{
+	int rc;
+
+	if (!t->filter.bridge)
+		return 0;
+	t->slow = slow_new(work_on, t);
+	if (!t->slow)
+		return -ENOMEM;
+	rc = slow_start(t->slow, queue, loop);
+	t->waiting_allowed = !rc;
+	return rc;
+}
+
+void traffic_allow_waiting(struct traffic *t, bool allowed)
+{
+	if (!t->slow)
+		return;
+	if (!allowed)
+		slow_finish(t->slow);
+	t->waiting_allowed = allowed;
 }
 
 /* Start and end */
@@ -395,6 +438,7 @@ void traffic_close(struct traffic *traffic)
 	ike_table_free(traffic->ike);
 	l2tp_table_free(traffic->l2tp);
 	nfq_inject_close(traffic->injector);
+	slow_free(traffic->slow);
 	free(traffic);
 }
 
@@ -416,5 +460,6 @@ struct traffic_stats traffic_stats(const struct traffic *traffic)
 		.l2tp = l2tp_table_stats(traffic->l2tp),
 		.set_errors = traffic->set_errors + rules_nft_set_refused(traffic->nft),
 		.unanswered_hellos = traffic->unanswered_hellos,
+		.slow = traffic->slow ? slow_stats(traffic->slow) : (struct slow_stats){0},
 	};
 }

@@ -11,8 +11,10 @@
 #include "shim/filter.h"
 #include "shim/log.h"
 #include "shim/orphans.h"
+#include "shim/slow.h"
 #include "shim/watch.h"
 
+struct event_base;
 struct traffic;
 
 struct traffic_stats {
@@ -21,6 +23,7 @@ struct traffic_stats {
 	struct l2tp_table_stats l2tp;
 	uint64_t set_errors;        /* elements that the kernel did not take */
 	uint64_t unanswered_hellos; /* absorbed, and the acknowledgement could not be sent */
+	struct slow_stats slow;
 };
 
 /* Makes the tables and loads the state directory. False with one line in error. config, log, nft, watch, bridging and files
@@ -31,6 +34,10 @@ bool traffic_open(struct traffic **out, const struct config *config, struct log 
 void traffic_close(struct traffic *traffic);                                  /* writes the state first */
 void traffic_configure(struct traffic *traffic, const struct config *config); /* after a reload */
 
+/* Joins the event loop, with bridging: from then on what is slow waits in the queue. 0 or -errno. */
+int traffic_start(struct traffic *traffic, struct nfq_queue *queue, struct event_base *loop);
+/* Nothing waits any more until it is allowed again: while the queue is drained. */
+void traffic_allow_waiting(struct traffic *traffic, bool allowed);
 /* The queue's handler; ctx is the struct traffic. */
 enum nfq_verdict traffic_packet(void *ctx, struct nfq_packet *packet);
 
