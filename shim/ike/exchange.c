@@ -186,8 +186,6 @@ static void first_message(struct ike_table *table, int64_t now, const struct ike
 		return;
 	exchange->type = message->exchange_type;
 	result->actions |= IKE_ACT_TRACK;
-	if (result->watched)
-		return;
 	const struct dialect_context context = context_of(table, exchange, d);
 
 	result->edits = dialect_translate_vendor_id(&context, message);

@@ -614,6 +614,12 @@ static void a_peer_that_has_learned_the_rfc(void **state)
 	assert_int_equal(meet_ordinary(table, 0, client_text, VENDOR_RFC_3947, 2).actions, IKE_ACT_FORGET_PEER);
 	assert_int_equal(ike_table_stats(table).peers, 0);
 	assert_true(server_offers(table, 0, client_text, 3, VENDOR_RFC_3947));
+	/* Also where nothing was known by the address alone. */
+	meet(table, 0, "198.51.100.9:500", VENDOR_APPLE, 4);
+	meet(table, 0, "198.51.100.9:1027", VENDOR_DRAFT_08, 5);
+	assert_int_equal(meet_ordinary(table, 0, "198.51.100.9:500", VENDOR_RFC_3947, 6).actions, IKE_ACT_FORGET_PEER);
+	assert_true(server_offers(table, 0, "198.51.100.9:500", 7, VENDOR_RFC_3947));
+	assert_int_equal(ike_table_stats(table).peers, 1);
 	ike_table_free(table);
 }
 
