@@ -294,6 +294,33 @@ static void inbound(void **state)
 	free(is);
 }
 
+/* As libreswan 5.2 installs them. The kernel's word counts, whatever the caller says: it would refuse the number after it has
+ * deleted the SA. */
+static void direction_known(void **state)
+{
+	struct swap_change c = a_change(true);
+	char *is;
+
+	(void)state;
+	begin();
+	if (system("ip xfrm state add " SA
+		   " mode transport replay-window 128 flag esn replay-seq 7 dir in " KEYS " 2> /dev/null"))
+		skip(); /* neither this kernel nor this iproute2 knows of it */
+	assert_int_equal(swap_keys(swap, &c, NULL), 0);
+	is = output("ip -d xfrm state");
+	expect(is, "dir in");
+	expect(is, "seq 0x7, oseq-hi 0x0, oseq 0x0");
+	expect(is, "0x44444444444444444444444444444444");
+	free(is);
+	run("ip xfrm state flush; ip xfrm state add " SA " mode transport replay-oseq 100 dir out " KEYS);
+	c.outbound = false;
+	assert_int_equal(swap_keys(swap, &c, NULL), 0);
+	is = output("ip -d xfrm state");
+	expect(is, "dir out");
+	expect(is, "oseq 0x1064");
+	free(is);
+}
+
 static void looks(void **state)
 {
 	const uint8_t spis[3][4] = {{0, 0, 0x20, 1}, {0, 0, 0x20, 2}, {0, 0, 0x10, 1}};
@@ -428,6 +455,7 @@ int main(void)
 		cmocka_unit_test_teardown(keys_of_another, finish),
 		cmocka_unit_test_teardown(aead, finish),
 		cmocka_unit_test_teardown(inbound, finish),
+		cmocka_unit_test_teardown(direction_known, finish),
 		cmocka_unit_test_teardown(looks, finish),
 		cmocka_unit_test_teardown(refused, finish),
 		cmocka_unit_test_teardown(ends_meanwhile, finish),
