@@ -9,7 +9,7 @@ import socket
 import threading
 
 from ..client import esp
-from . import pluto
+from . import pluto, words
 from .hosts import LNS, SRV, wait_for
 
 PSK = "secret"
@@ -42,7 +42,7 @@ def ordinary_pluto(host, address, **options):
 def pluto_up(client, timeout=30):
     """A client's pluto starts its connection; whether it was agreed."""
     done = client.host.run(f"{pluto.LIBEXEC}/whack", "--initiate", "--name", "l2tp", check=False, timeout=timeout)
-    return "IPsec SA established" in done.stdout
+    return bool(re.search(words.IPSEC_UP, done.stdout))
 
 
 def sa_count(host):

@@ -44,7 +44,9 @@ def available():
 
 @functools.cache
 def version():
-    """The first number of libreswan's version."""
+    """The first number of libreswan's version; 0 where there is none."""
+    if not available():
+        return 0
     said = subprocess.run(["ipsec", "--version"], text=True, capture_output=True, check=True).stdout
     return int(re.search(r"ibreswan (\d+)", said).group(1))
 

@@ -9,7 +9,7 @@ import threading
 import time
 
 from ..client import natt, vpn
-from . import hosts, l2tphosts, natshim, pluto, tap
+from . import hosts, l2tphosts, natshim, pluto, tap, words
 from .hosts import SRV, wait_for
 
 KEEPALIVE = 5.0  # seconds between two NAT keep-alives of a client here, in place of the usual 20
@@ -234,7 +234,7 @@ def stamp(text):
 
 class Libreswan:
     """libreswan's pluto on the server."""
-    ike_deleted = "(STATE_MAIN_R3)"  # what deletions() calls an IKE SA
+    ike_deleted = words.ISAKMP_DELETED  # what deletions() calls an IKE SA
 
     def __init__(self, host, conns=""):
         self.host, self.conns = host, conns
@@ -255,5 +255,5 @@ class Libreswan:
         """(time.time(), what) of the states that its log says it deleted."""
         year = time.localtime().tm_year
         return [(time.mktime(time.strptime(f"{year} {when}", "%Y %b %d %H:%M:%S")) + float("0." + fraction), what) for
-                when, fraction, what in re.findall(r"^(\w+ +\d+ [\d:]+)\.(\d+): .*(#\d+: deleting state \(\w+\))",
+                when, fraction, what in re.findall(rf"^(\w+ +\d+ [\d:]+)\.(\d+): .*(#\d+: {words.STATE_DELETED})",
                                                    self.log()[mark:], re.M)]

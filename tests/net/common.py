@@ -9,7 +9,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspa
 from tests.client import natt  # noqa: E402
 from tests.client.client import Client  # noqa: E402
 from tests.client.phase1 import Phase1Failed  # noqa: E402
-from tests.lib import hosts, natshim, pluto, tap  # noqa: E402
+from tests.lib import hosts, natshim, pluto, tap, words  # noqa: E402
 
 DEBUG = "    plutodebug=base\n"  # pluto says what NAT it found only then
 
@@ -17,7 +17,7 @@ NO_NAT, CLIENT_NAT = natt.Nat(False, False), natt.Nat(True, False)  # as the cli
 SERVER_NAT, BOTH_NAT = natt.Nat(False, True), natt.Nat(True, True)
 
 PLUTO_SAYS = {(False, False): set(), (True, False): {"peer behind NAT"}, (False, True): {"I am behind NAT"},
-              (True, True): {"I am behind NAT", "peer behind NAT"}}
+              (True, True): words.BOTH_NATED}
 
 
 def need(*what):
