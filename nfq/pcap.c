@@ -156,7 +156,7 @@ static unsigned stamp_precision(FILE *file)
 	uint8_t magic[4];
 	const size_t got = fread(magic, 1, sizeof magic, file);
 
-	for (size_t i = got; i > 0; i--)
+	for (size_t i = ferror(file) ? 0 : got; i > 0; i--)
 		ungetc(magic[i - 1], file);
 	for (size_t i = 0; got == sizeof magic && i < sizeof nanosecond_magics / sizeof *nanosecond_magics;
 	     i++)

@@ -191,7 +191,7 @@ static void put_port(struct builder *b, const struct rules_item *item)
 static void put_raw(struct builder *b, const struct rules_item *item)
 {
 	const uint32_t first = item->offset / 8, length = (item->bits + 7U) / 8;
-	uint8_t value[8];
+	uint8_t value[8] = {0};
 
 	put_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, first, length, NFT_REG_1);
 	if (item->bits % 8) {

@@ -74,6 +74,8 @@ static void print_placeholder(FILE *out, char placeholder, const struct rules_it
 	case 't':
 		fputs(endpoint_text(&item->to, text), out);
 		break;
+	default:
+		break;
 	}
 }
 

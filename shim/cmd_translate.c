@@ -256,7 +256,7 @@ int cmd_translate(int argc, char **argv)
 		return EXIT_FAILED;
 	}
 	status = translate(&t, in);
-	if (t.file)
+	if (in != stdin)
 		fclose(in);
 	return status;
 }

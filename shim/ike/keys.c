@@ -147,7 +147,7 @@ static bool stretch(struct crypto *crypto, struct keys *keys, const uint8_t *ske
 	static const uint8_t zero;
 	const struct bytes key = {skeyid_e, keys->hash_length};
 	struct bytes last = {&zero, 1};
-	uint8_t material[KEYS_KEY_MAX + KEYS_HASH_MAX];
+	uint8_t material[KEYS_KEY_MAX + KEYS_HASH_MAX] = {0};
 	bool ok = true;
 
 	if (keys->hash_length >= keys->key_length) {
