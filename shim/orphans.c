@@ -87,8 +87,8 @@ static void write_request(const struct bridge_entry *entry, const struct bridge 
 	*out = (struct stack_end_request){.id = ID,
 					  .us = entry->server,
 					  .peer = entry->client,
-					  .ike_sa_too =
-						  !bridge || !bridge_has_client(bridge, &entry->client)};
+					  .ike_sa_too = !bridge || !bridge_has_client(bridge, &entry->client),
+					  .quick_too = !bridge || !bridge_is_up(bridge, &entry->client)};
 	memcpy(out->cookies, entry->cookies, sizeof out->cookies);
 	for (unsigned i = 0; i < entry->child_count && out->sa_count + 2 <= STACK_SAS_MAX; i++) {
 		const struct bridge_child *child = &entry->children[i];

@@ -205,6 +205,8 @@ bool bridge_entry_of(const struct bridge *bridge, const uint8_t cookie[static IK
 		     struct bridge_entry *out);
 /* An exchange or a session, of exactly this address and port. */
 bool bridge_has_client(const struct bridge *bridge, const struct endpoint *client);
+/* Likewise, with a complete phase 1: before that there is no Quick Mode of it. */
+bool bridge_is_up(const struct bridge *bridge, const struct endpoint *client);
 
 #define BRIDGE_DELETE_MAX 160 /* bytes */
 /* To be sent between these two, to the server as from the client or the other way round; the latter must come back through

@@ -122,6 +122,16 @@ bool bridge_has_client(const struct bridge *bridge, const struct endpoint *clien
 	return false;
 }
 
+bool bridge_is_up(const struct bridge *bridge, const struct endpoint *client)
+{
+	const struct session *s;
+
+	DL_FOREACH(bridge->head[LIST_UP], s)
+	if (!s->closed && same_client(s, client))
+		return true;
+	return false;
+}
+
 /* Deletes */
 
 struct teller {

@@ -260,6 +260,18 @@ static void find_ike_states(const struct states *states, const struct endpoint *
 	}
 }
 
+/* Quick Modes under way, likewise. */
+static void find_half_way(const struct states *states, const struct endpoint *peer, struct targets *targets)
+{
+	for (size_t i = 0; i < states->count; i++) {
+		const struct whack_line *line = &states->lines[i];
+
+		if (line->kind == WHACK_STATE && !line->established && line->quick &&
+		    line->peer.port == peer->port && endpoint_same_host(&line->peer, peer))
+			add_once(targets->children, &targets->child_count, line->number);
+	}
+}
+
 static bool is_target(const struct targets *targets, uint64_t child)
 {
 	for (size_t i = 0; i < targets->child_count; i++)
@@ -351,6 +363,8 @@ static int libreswan_end(const struct stack_options *options, const struct stack
 	if (rc)
 		return rc;
 	find_targets(&states, request, &targets);
+	if (request->quick_too)
+		find_half_way(&states, &request->peer, &targets);
 	if (request->ike_sa_too)
 		find_ike_states(&states, &request->peer, &targets);
 	for (size_t i = 0; i < targets.child_count && !rc; i++)

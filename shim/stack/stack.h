@@ -36,12 +36,13 @@ struct stack_sa_ref {
 
 /* What is to go: these SAs, by the stack's own means, then their IKE SA if it has no other child. With ike_sa_too also the one with
  * these cookies, even if it has none of these SAs; libreswan does not tell cookies, so there it is each childless one of exactly
- * this peer's address and port. */
+ * this peer's address and port. With quick_too also what this peer's address and port have left half-way: libreswan 5 refuses every
+ * Quick Mode of a connection instance until such a one has timed out; strongSwan has none (it keeps them within the IKE SA). */
 struct stack_end_request {
 	uint64_t id; /* comes back with the answer */
 	struct endpoint us, peer;
 	uint32_t reqid;
-	bool ike_sa_too;
+	bool ike_sa_too, quick_too;
 	uint8_t cookies[16]; /* the initiator's, the responder's */
 	uint32_t sa_count; /* <= STACK_SAS_MAX */
 	struct stack_sa_ref sas[STACK_SAS_MAX];

@@ -1228,8 +1228,10 @@ static void what_is_left(void **state)
 	assert_memory_equal(entry.children[0].spi_to_client, x->step[swap].spi_to_client, 4);
 	assert_memory_equal(entry.children[0].spi_to_server, x->step[swap].spi_to_server, 4);
 	assert_true(bridge_has_client(bridge, &entry.client));
+	assert_true(bridge_is_up(bridge, &entry.client));
 	entry.client.port++;
 	assert_false(bridge_has_client(bridge, &entry.client));
+	assert_false(bridge_is_up(bridge, &entry.client));
 	assert_int_equal(bridge_end_some(bridge, VECTOR_NOW_MS, 9, keep_delete, &said), 1);
 	assert_int_equal(said.count, 4);
 	assert_int_equal(entries(bridge), 0);

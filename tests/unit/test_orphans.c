@@ -47,7 +47,7 @@ static void test_one_after_the_other(void **state)
 		assert_true(orphans_next(orphans, 1000, NULL, &request));
 		assert_false(orphans_next(orphans, 1000, NULL, &request));
 		assert_true(orphans_is(request.id));
-		assert_true(request.ike_sa_too);
+		assert_true(request.ike_sa_too && request.quick_too);
 		assert_int_equal(request.cookies[0], i);
 		assert_int_equal(request.peer.port, 4500 + i);
 		assert_int_equal(request.sa_count, 2);

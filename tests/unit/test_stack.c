@@ -261,8 +261,7 @@ static void test_an_ike_state_with_another_child_stays(void **state)
 
 	end_session(h, &request);
 	assert_int_equal(h->error, 0);
-	assert_string_equal(read_file(h, "said"),
-			    "whack --showstates\nwhack --deletestate 4\n");
+	assert_string_equal(read_file(h, "said"), "whack --showstates\nwhack --deletestate 4\n");
 }
 
 static void test_an_ike_state_with_a_quick_mode_under_way_stays(void **state)
@@ -271,8 +270,23 @@ static void test_an_ike_state_with_a_quick_mode_under_way_stays(void **state)
 	const struct stack_end_request request = end_of("203.0.113.8:4500", 9, 8);
 
 	end_session(h, &request);
+	assert_string_equal(read_file(h, "said"), "whack --showstates\nwhack --deletestate 9\n");
+}
+
+/* What a killed natshim left of a client: pluto 5 takes no other Quick Mode of that instance while one is half-way. */
+static void test_a_quick_mode_under_way_goes_on_demand(void **state)
+{
+	struct heard *h = *state;
+	struct stack_end_request request = end_of("203.0.113.8:4500", 9, 8);
+
+	request.sa_count = 0;
+	request.ike_sa_too = request.quick_too = true;
+	end_session(h, &request);
+	assert_string_equal(read_file(h, "said"), "whack --showstates\nwhack --deletestate 10\n");
+	request.peer.port = 4501; /* another client behind that NAT */
+	end_session(h, &request);
 	assert_string_equal(read_file(h, "said"),
-			    "whack --showstates\nwhack --deletestate 9\n");
+			    "whack --showstates\nwhack --deletestate 10\nwhack --showstates\n");
 }
 
 static void test_a_child_without_its_parent(void **state)
@@ -282,8 +296,7 @@ static void test_a_child_without_its_parent(void **state)
 
 	end_session(h, &request);
 	assert_int_equal(h->error, 0);
-	assert_string_equal(read_file(h, "said"),
-			    "whack --showstates\nwhack --deletestate 11\n");
+	assert_string_equal(read_file(h, "said"), "whack --showstates\nwhack --deletestate 11\n");
 }
 
 static void test_list(void **state)
@@ -414,6 +427,7 @@ int main(void)
 		IN_DIRECTORY(test_children_first_then_the_ike_state),
 		IN_DIRECTORY(test_an_ike_state_with_another_child_stays),
 		IN_DIRECTORY(test_an_ike_state_with_a_quick_mode_under_way_stays),
+		IN_DIRECTORY(test_a_quick_mode_under_way_goes_on_demand),
 		IN_DIRECTORY(test_a_child_without_its_parent),
 		IN_DIRECTORY(test_list),
 		IN_DIRECTORY(test_whack_that_fails),
