@@ -68,7 +68,7 @@ class Lab:
         client.seconds = time.monotonic() - began
         if to != "ppp":
             return client
-        client.seen_port = self._seen_port(client)
+        client.seen_port = self.port_of(client)
         end = time.monotonic() + 15
         while not (alive := self.serve(0.3, lambda: client.ppp.answered())) and time.monotonic() < end:
             client.ppp.ping(time.monotonic())
@@ -135,7 +135,7 @@ class Lab:
         found = {int(spi, 16) for spi in re.findall(r"proto esp spi 0x([0-9a-f]+)", self.srv.ip("xfrm", "state"))}
         return found & spis(client) if client else found
 
-    def _seen_port(self, client):
+    def port_of(self, client):
         """The UDP port of the client's ESP and IKE as the server sees it; 500 without NAT."""
         for block in re.split(r"^(?=src )", self.srv.ip("xfrm", "state"), flags=re.M):
             spi = re.search(r"proto esp spi 0x([0-9a-f]+)", block)

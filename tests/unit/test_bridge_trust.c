@@ -11,7 +11,8 @@ enum { QUICK_1 = 7, QUICK_2 = 8, QUICK_3 = 9 };
 
 static struct vector_exchange *exchanges;
 static const struct vector_exchange *x;
-static unsigned exchange_count, random_at;
+static unsigned exchange_count, random_at,
+	random_begun; /* random_begun: where a vector's first number stands */
 static struct crypto *crypto;
 static uint8_t out[BRIDGE_MESSAGE_MAX + BRIDGE_GROWTH_MAX];
 static struct bridge_result result;
@@ -63,6 +64,7 @@ static struct bridge *up_to(unsigned step)
 	struct bridge *bridge = bridge_new(&config);
 
 	assert_non_null(bridge);
+	random_begun = random_at;
 	for (unsigned k = 0; k < step; k++)
 		send_step(bridge, k);
 	return bridge;
@@ -258,6 +260,136 @@ static void no_delete_by_another_session(void **state)
 	bridge_free(bridge);
 }
 
+/* Message 5 with the right key, but a HASH of another length: nothing, the beginning of the right one, more than it. */
+static void a_hash_of_another_length(void **state)
+{
+	static const size_t lengths[] = {0, 1, 19, 21, 40};
+	const struct vector_step *fifth = &x->step[4];
+	const size_t sealed = fifth->in_length - ISAKMP_HEADER_LEN;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+		struct bridge *bridge = up_to(4);
+		uint8_t message[512], plain[256] = {0}, iv[KEYS_BLOCK_MAX];
+		const struct keys *keys;
+		size_t hash, length;
+
+		memcpy(message, fifth->in, fifth->in_length);
+		message[ISAKMP_HEADER_LEN] ^= 1;
+		assert_string_equal(send_bytes(bridge, fifth, message, fifth->in_length), "bad_hash");
+		keys = &session_by_cookie(bridge, fifth->in)->leg[LEG_CLIENT].keys;
+		memcpy(iv, keys->iv, sizeof iv);
+		assert_true(keys_decrypt(crypto, keys, iv, fifth->in + ISAKMP_HEADER_LEN, sealed, plain));
+		hash = (size_t)(plain[2] << 8 | plain[3]); /* behind the ID */
+		plain[hash + 3] = (uint8_t)(4 + lengths[i]);
+		length = hash + 4 + lengths[i];
+		length = (length + keys->block_length - 1) / keys->block_length * keys->block_length;
+		message[26] = 0;
+		message[27] = (uint8_t)(ISAKMP_HEADER_LEN + length);
+		memcpy(iv, keys->iv, sizeof iv);
+		assert_true(keys_encrypt(crypto, keys, iv, plain, length, message + ISAKMP_HEADER_LEN));
+		assert_string_equal(send_bytes(bridge, fifth, message, ISAKMP_HEADER_LEN + length),
+				    "bad_hash");
+		assert_string_equal(send_step(bridge, 4), "relayed");
+		bridge_free(bridge);
+	}
+}
+
+/* Main Mode's message ID is 0 (RFC 2408 section 3.1). */
+static void another_message_id(void **state)
+{
+	(void)state;
+	for (unsigned k = 0; k < 6; k++) {
+		struct bridge *bridge = up_to(k);
+		uint8_t message[BRIDGE_MESSAGE_MAX];
+
+		memcpy(message, x->step[k].in, x->step[k].in_length);
+		message[MESSAGE_ID_AT + 3] = 1;
+		send_bytes(bridge, &x->step[k], message, x->step[k].in_length);
+		assert_int_not_equal(result.verdict, BRIDGE_REPLACE);
+		assert_string_equal(send_step(bridge, k), "relayed");
+		bridge_free(bridge);
+	}
+}
+
+/* Not the same again is no repeat: what the server has heard, and the client, stays. */
+static void another_content(void **state)
+{
+	(void)state;
+	for (unsigned k = 0; k < 6; k++) {
+		struct bridge *bridge = up_to(k + 1);
+		uint8_t message[BRIDGE_MESSAGE_MAX];
+
+		memcpy(message, x->step[k].in, x->step[k].in_length);
+		message[x->step[k].in_length - 1] ^= 1;
+		assert_string_equal(send_bytes(bridge, &x->step[k], message, x->step[k].in_length),
+				    "unexpected");
+		assert_int_equal(result.verdict, BRIDGE_DROP);
+		bridge_free(bridge);
+	}
+}
+
+/* Offered was a pre-shared key, and nothing else is understood. */
+static void a_choice_of_another_authentication(void **state)
+{
+	static const uint8_t pre_shared[] = {0x80, 3, 0, 1}; /* RFC 2409 appendix A */
+	const struct vector_step *answer = &x->step[1];
+	struct bridge *bridge = up_to(1);
+	uint8_t message[BRIDGE_MESSAGE_MAX], *at;
+
+	(void)state;
+	memcpy(message, answer->in, answer->in_length);
+	at = memmem(message, answer->in_length, pre_shared, sizeof pre_shared);
+	assert_non_null(at);
+	at[3] = 3; /* RSA signatures */
+	assert_string_equal(send_bytes(bridge, answer, message, answer->in_length), "refused");
+	assert_string_equal(send_step(bridge, 1), "relayed");
+	bridge_free(bridge);
+}
+
+static void longer_than_there_is_room(void **state)
+{
+	static uint8_t message[2 * BRIDGE_MESSAGE_MAX];
+	struct bridge *bridge = up_to(6);
+
+	(void)state;
+	memcpy(message, x->step[QUICK_1].in, ISAKMP_HEADER_LEN);
+	message[26] = (uint8_t)((BRIDGE_MESSAGE_MAX + 4) >> 8);
+	message[27] = (uint8_t)(BRIDGE_MESSAGE_MAX + 4);
+	assert_string_equal(send_bytes(bridge, &x->step[QUICK_1], message, BRIDGE_MESSAGE_MAX + 4),
+			    "not_bridged");
+	bridge_free(bridge);
+}
+
+/* Two clients of one address that are not alike: to a port that is neither's the server says what it likes. */
+static void ambiguous_neighbours(void **state)
+{
+	const struct vector_exchange *another = &exchanges[2], *rekeys = NULL;
+	struct bridge *bridge = up_to(QUICK_3 + 1);
+	struct vector_step begins;
+
+	(void)state;
+	assert_string_equal(another->name, "client-3des-md5-2");
+	for (unsigned i = 0; i < exchange_count; i++)
+		if (!strcmp(exchanges[i].name, "server-rekeys"))
+			rekeys = &exchanges[i];
+	begins = rekeys->step[0];
+	for (unsigned k = 0; k < rekeys->steps && (begins.direction != IKE_TO_CLIENT || begins.in[8]); k++)
+		begins = rekeys->step[k];
+	begins.dst.port = 7777;
+	assert_string_equal(send_bytes(bridge, &begins, begins.in, begins.in_length), "relayed");
+	bridge_free(bridge);
+
+	bridge = up_to(QUICK_3 + 1);
+	random_at = random_begun;
+	for (unsigned k = 0; k <= QUICK_3; k++)
+		assert_string_equal(send_bytes(bridge, &another->step[k], another->step[k].in,
+					       another->step[k].in_length),
+				    "relayed");
+	assert_string_equal(send_bytes(bridge, &begins, begins.in, begins.in_length), "not_bridged");
+	bridge_free(bridge);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -267,6 +399,12 @@ int main(void)
 		cmocka_unit_test(a_delete_of_another_session),
 		cmocka_unit_test(a_delete_of_anothers_sas),
 		cmocka_unit_test(no_delete_by_another_session),
+		cmocka_unit_test(a_hash_of_another_length),
+		cmocka_unit_test(another_message_id),
+		cmocka_unit_test(another_content),
+		cmocka_unit_test(a_choice_of_another_authentication),
+		cmocka_unit_test(longer_than_there_is_room),
+		cmocka_unit_test(ambiguous_neighbours),
 	};
 
 	return cmocka_run_group_tests(tests, load, unload);
