@@ -250,6 +250,34 @@ static void malformed_keeps_its_number_right(void **state)
 	l2tp_table_free(table);
 }
 
+/* What cannot be read is the client's to refuse, whatever its first AVP says it is. */
+static void a_hello_with_a_fault_passes(void **state)
+{
+	struct l2tp_table *table = established();
+	struct packet p = hello(1);
+
+	(void)state;
+	add_u16(&p, AVP_TEST, 7);
+	put16(&p, p.length - 8, 0x8000 | 40); /* longer than the message */
+	assert_int_not_equal(pass(table, L2TP_TO_CLIENT, &p).reason, L2TP_ABSORBED);
+	assert_int_equal(l2tp_table_stats(table).absorbed, 0);
+	l2tp_table_free(table);
+}
+
+/* The client has not heard the answer yet: what was learned of it stays. */
+static void a_repeated_request_loses_nothing(void **state)
+{
+	struct l2tp_table *table = l2tp_table_new(NULL);
+
+	(void)state;
+	send_to_lns(table, sccrq(CLIENT_TUNNEL));
+	send_to_client(table, sccrp(CLIENT_TUNNEL, LNS_TUNNEL));
+	send_to_lns(table, sccrq(CLIENT_TUNNEL));
+	assert_int_equal(l2tp_table_stats(table).tunnels, 1);
+	assert_int_equal(send_to_lns(table, make(TYPE_WEN, LNS_TUNNEL, 0, 1, 1)).client_tunnel, CLIENT_TUNNEL);
+	l2tp_table_free(table);
+}
+
 static void reuse_begins_anew(void **state)
 {
 	struct l2tp_table *table = established();
@@ -970,6 +998,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hello_is_answered),     cmocka_unit_test(hello_passes_where_it_must),
 		cmocka_unit_test(answer_claims_nothing), cmocka_unit_test(malformed_keeps_its_number_right),
+		cmocka_unit_test(a_hello_with_a_fault_passes),
+		cmocka_unit_test(a_repeated_request_loses_nothing),
 		cmocka_unit_test(reuse_begins_anew),     cmocka_unit_test(clients_are_told_apart),
 		cmocka_unit_test(last_session_closes),   cmocka_unit_test(lns_closing_is_not_the_clients),
 		cmocka_unit_test(too_many_sessions),     cmocka_unit_test(stopccn_closes_and_is_forgotten),
