@@ -45,21 +45,21 @@ enum program klips_program(const char *word, bool *ipv6)
 		/* the shell's, and messages */
 		":", "true", "false", "echo", "printf", "logger", "log_*", "ebegin", "eend", "einfo*",
 		"ewarn*", "eerror", "success", "failure", "warning", "passed", "echo_*", "rc_*", "umask",
-		"ulimit", "cd", "pwd", "wait", "hash", "type", "which", "jobs", "times", "sync", "clear",
-		"tput", "stty", "exit", "return", "checkconfig", "checkpath", "depend", "need", "use",
-		"before", "after", "provide",
+		"ulimit", "cd", "pwd", "wait", "exec", "hash", "type", "which", "jobs", "times", "sync",
+		"clear", "tput", "stty", "exit", "return", "checkconfig", "checkpath", "depend", "need",
+		"use", "before", "after", "provide",
 		/* look at something */
 		"sleep", "usleep", "date", "id", "whoami", "hostname", "uname", "cat", "grep", "egrep",
 		"fgrep", "cut", "tr", "head", "tail", "wc", "sort", "uniq", "ls", "ps", "pidof", "pgrep",
 		"test", "expr", "basename", "dirname", "seq", "getent", "lsmod", "diff", "cmp", "file",
 		"readlink", "stat", "ip*tables-save", "ip*tables-legacy-save", "ip*tables-nft-save",
 		"start-stop-daemon", NULL};
-	static const char *const systems[] = {"modprobe", "insmod",    "rmmod", "depmod", "sysctl",  "ip",
-					      "ifconfig", "route",     "arp",   "brctl",  "bridge",  "tc",
-					      "ethtool",  "conntrack", "touch", "rm",     "mkdir",   "rmdir",
-					      "chmod",    "chown",     "ln",    "cp",     "mv",      "mktemp",
-					      "mkfifo",   "tee",       "sed",   "awk",    "install", "mount",
-					      "kill",     "killall",   NULL};
+	static const char *const systems[] = {"trap",    "alias",  "modprobe", "insmod",    "rmmod", "depmod",
+					      "sysctl",  "ip",     "ifconfig", "route",     "arp",   "brctl",
+					      "bridge",  "tc",     "ethtool",  "conntrack", "touch", "rm",
+					      "mkdir",   "rmdir",  "chmod",    "chown",     "ln",    "cp",
+					      "mv",      "mktemp", "mkfifo",   "tee",       "sed",   "awk",
+					      "install", "mount",  "kill",     "killall",   NULL};
 	const char *name = base_name(word);
 
 	*ipv6 = strchr(name, '6') != NULL;

@@ -110,11 +110,24 @@ static enum outcome binary(struct expression *e)
 	return sure(equal == (op[0] == '='));
 }
 
+/* What each system has that the rules are for: iptables itself, and IPv6. */
+static bool is_granted(const char *path)
+{
+	static const char *const files[] = {"/proc/net/if_inet6", "/proc/net/ip_tables_names",
+					    "/proc/net/ip6_tables_names", "/proc/sys/net/ipv6"};
+	bool ipv6;
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		if (!strcmp(path, files[i]))
+			return true;
+	return klips_program(path, &ipv6) == PROGRAM_IPTABLES ||
+	       klips_program(path, &ipv6) == PROGRAM_RESTORE;
+}
+
 static enum outcome unary(struct expression *e)
 {
 	char op = e->words[e->at].text[1];
 	const struct shell_word *word = &e->words[e->at + 1];
-	bool ipv6;
 
 	e->at += 2;
 	if (op == 'z' || op == 'n') {
@@ -122,7 +135,7 @@ static enum outcome unary(struct expression *e)
 			return maybe(e, word->problem);
 		return sure((op == 'z') == !*word->text);
 	}
-	if (strchr("efxrs", op) && klips_program(word->text, &ipv6) == PROGRAM_IPTABLES)
+	if (strchr("efxrsd", op) && is_granted(word->text))
 		return YES;
 	return maybe(e, arena_printf(&e->s->k->arena, "whether %s exists depends on the running system",
 				     word->text));

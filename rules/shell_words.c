@@ -118,6 +118,58 @@ static void put_substitution(struct shell_reader *r, struct builder *b, char ope
 	problem(b, "only a running shell knows what is substituted here");
 }
 
+static void put_value(struct shell_reader *r, struct builder *b, struct shell_command *c, const char *value,
+		      bool quoted);
+
+/* What a substituted command says, where it is the same on every system that the script is for; NULL: it is not. */
+static const char *known_output(struct arena *a, const char *text, size_t length)
+{
+	static const char *const lookups[] = {"which ", "command -v ", "type -p ", "type -P "};
+	static const char *const tables[] = {"cat /proc/net/ip_tables_names",
+					     "cat /proc/net/ip6_tables_names"};
+	char *command = arena_strndup(a, text, length), *silent = strstr(command, "2>");
+
+	if (silent && (!strcmp(silent, "2>/dev/null") || !strcmp(silent, "2> /dev/null")))
+		*silent = '\0';
+	while (*command == ' ')
+		command++;
+	for (size_t n = strlen(command); n && command[n - 1] == ' '; n--)
+		command[n - 1] = '\0';
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+		if (!strcmp(command, tables[i]))
+			return "raw mangle nat filter";
+	for (size_t i = 0; i < sizeof(lookups) / sizeof(lookups[0]); i++) {
+		const char *name = command + strlen(lookups[i]);
+
+		if (!strncmp(command, lookups[i], strlen(lookups[i])) && strstr(name, "tables") &&
+		    !name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789/-_.")])
+			return name;
+	}
+	return NULL;
+}
+
+/* "$(...)" or "`...`", of which the beginning is taken. */
+static void put_command(struct shell_reader *r, struct builder *b, struct shell_command *c, char opening,
+			char closing, bool quoted)
+{
+	const char *end = r->at, *output;
+	int depth = 1;
+
+	for (; end < r->end; end++) {
+		depth += *end == closing ? -1 : *end == opening && opening ? 1 : 0;
+		if (!depth)
+			break;
+	}
+	output = end < r->end ? known_output(r->arena, r->at, (size_t)(end - r->at)) : NULL;
+	if (output) {
+		r->at = end + 1;
+		put_value(r, b, c, output, quoted);
+		return;
+	}
+	put_text(r, b, opening ? "$(" : "`", opening ? 2 : 1);
+	put_substitution(r, b, opening, closing);
+}
+
 /* A literal value splits into words where it is not quoted. */
 static void put_value(struct shell_reader *r, struct builder *b, struct shell_command *c, const char *value,
 		      bool quoted)
@@ -290,9 +342,8 @@ static void put_variable(struct shell_reader *r, struct builder *b, struct shell
 	size_t length;
 
 	if (starts(r, "(")) {
-		put_text(r, b, "$(", 2);
 		r->at++;
-		put_substitution(r, b, '(', ')');
+		put_command(r, b, c, '(', ')', quoted);
 		return;
 	}
 	if (end < r->end && (isdigit((unsigned char)*end) || (*end && strchr("@*#?$!-", *end)))) {
@@ -367,8 +418,7 @@ static void put_in_quotes(struct shell_reader *r, struct builder *b, struct shel
 		} else if (c == '$') {
 			put_variable(r, b, command, true);
 		} else if (c == '`') {
-			put(r, b, c);
-			put_substitution(r, b, '\0', '`');
+			put_command(r, b, command, '\0', '`', true);
 		} else {
 			put_quoted(r, b, c);
 		}
@@ -413,8 +463,7 @@ static void expand(struct shell_reader *r, struct builder *b, struct shell_comma
 		} else if (c == '$') {
 			put_variable(r, b, command, quoted);
 		} else if (c == '`') {
-			put(r, b, c);
-			put_substitution(r, b, '\0', '`');
+			put_command(r, b, command, '\0', '`', quoted);
 		} else if (c == '\\') {
 			put_escaped(r, b);
 		} else {

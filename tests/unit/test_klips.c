@@ -348,6 +348,17 @@ static const struct vector vectors[] = {
 	 "2: no shell script: \"f\" ends nothing here\n"},
 	{"iptables -P INPUT DROP\ncat <<END\nx", "not-whole\nchain INPUT {\n",
 	 "3: no shell script: the here-document's end END is missing\n"},
+	/* what every system has */
+	{"FW=$(which iptables)\n$FW -A INPUT -p x\nFW=`command -v ip6tables 2>/dev/null`\n$FW -A INPUT -p y",
+	 "chain INPUT {\n-p x\nchain INPUT {\n-p y\n", ""},
+	{"iptables -t nat -A OUTPUT -p x\nfor t in $(cat /proc/net/ip_tables_names); do iptables -t $t -F; "
+	 "done",
+	 "", ""},
+	{"if [ -f /proc/net/if_inet6 ]; then ip6tables -A INPUT -p x; fi", "chain INPUT {\n-p x\n", ""},
+	{"iptables -A INPUT -s $(which id)", "chain INPUT {\n",
+	 "1: only a running shell knows what is substituted here\n"},
+	{"trap 'exit 1' INT\nexec 2> /dev/null", "", ""},
+	{"trap 'iptables -F' EXIT", "not-whole\n", "1: cannot tell what this does to the rules\n"},
 	/* what is harmless */
 	{"if [ -f /x ]; then echo y; fi\nwhile read a; do echo $a; done\nfor f in /x/*; do echo $f; done", "",
 	 ""},
