@@ -2,6 +2,7 @@
 #include "shim/helper.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -26,38 +27,71 @@ static void ignore_signals(void)
 	signal(SIGCHLD, SIG_DFL);
 }
 
-static _Noreturn void become_helper(int fd, const char *name, helper_run *run, const void *ctx)
+/* The sockets move to where the new process expects them; first out of each other's way. */
+static void place_sockets(int fds[], unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, HELPER_FD + HELPER_SOCKETS_MAX);
+	for (unsigned i = 0; i < count; i++)
+		dup2(fds[i], HELPER_FD + (int)i);
+	close_range(HELPER_FD + count, ~0u, 0);
+}
+
+static _Noreturn void become_helper(int fds[], unsigned count, const char *name, helper_run *run,
+				    const void *ctx)
 {
 	sigset_t none;
 
 	ignore_signals();
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (fd != HELPER_FD)
-		dup2(fd, HELPER_FD);
-	close_range(HELPER_FD + 1, ~0u, 0);
+	place_sockets(fds, count);
 	prctl(PR_SET_NAME, name);
 	run(ctx);
 	_exit(0);
 }
 
-pid_t helper_start(int *fd, const char *name, helper_run *run, const void *ctx)
+static void close_all(const int fds[], unsigned count)
 {
-	int pair[2], rc;
+	for (unsigned i = 0; i < count; i++)
+		close(fds[i]);
+}
+
+pid_t helper_start_sockets(int fds[], unsigned count, const char *name, helper_run *run, const void *ctx)
+{
+	int theirs[HELPER_SOCKETS_MAX], rc;
 	pid_t pid;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
-		return -errno;
+	for (unsigned i = 0; i < count; i++) {
+		int pair[2];
+
+		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
+			rc = -errno;
+			close_all(fds, i);
+			close_all(theirs, i);
+			return rc;
+		}
+		fds[i] = pair[0];
+		theirs[i] = pair[1];
+	}
 	pid = fork();
 	if (pid == 0)
-		become_helper(pair[1], name, run, ctx);
+		become_helper(theirs, count, name, run, ctx);
 	rc = -errno;
-	close(pair[1]);
-	if (pid < 0) {
-		close(pair[0]);
-		return rc;
-	}
-	*fd = pair[0];
+	close_all(theirs, count);
+	if (pid > 0)
+		return pid;
+	close_all(fds, count);
+	return rc;
+}
+
+pid_t helper_start(int *fd, const char *name, helper_run *run, const void *ctx)
+{
+	int made = -1;
+	const pid_t pid = helper_start_sockets(&made, 1, name, run, ctx);
+
+	if (pid > 0)
+		*fd = made;
 	return pid;
 }
 

@@ -1,19 +1,22 @@
 /* Processes of our own beside the one that parses packets: each is forked before anything is opened, shares no memory with
- * it afterwards, and speaks over one socket pair of sequenced packets (one message, one operation). It ends when the other
- * end of its socket is closed; the signals that reach a whole group of processes it ignores. */
+ * it afterwards, and speaks over a socket pair of sequenced packets (one message, one operation), or several. It ends when the
+ * other end of its socket is closed; the signals that reach a whole group of processes it ignores. */
 #ifndef NATSHIM_SHIM_HELPER_H
 #define NATSHIM_SHIM_HELPER_H
 
 #include <stdbool.h>
 #include <sys/types.h>
 
-#define HELPER_FD 3 /* the socket, in the new process, beside stdio: nothing else is open there */
+#define HELPER_FD 3 /* the socket, in the new process, beside stdio, and further ones behind it: nothing else is open there */
+#define HELPER_SOCKETS_MAX 2
 
 /* Runs in the new process, which exits with status 0 when it returns. */
 typedef void helper_run(const void *ctx);
 
 /* name: what ps shows, at most 15 bytes. The process id, or -errno; *fd is the caller's end (close-on-exec). */
 pid_t helper_start(int *fd, const char *name, helper_run *run, const void *ctx);
+/* The same with count sockets (at most HELPER_SOCKETS_MAX): fds[i] is the other end of its HELPER_FD + i. */
+pid_t helper_start_sockets(int fds[], unsigned count, const char *name, helper_run *run, const void *ctx);
 /* In the new process. The next message of exactly that length; others are passed over. False: nobody is at the other end any more. */
 bool helper_receive(int fd, void *message, size_t length);
 /* At the caller's end, which does not wait: 1 with the next message of exactly that length (others are passed over), 0: there is none,
