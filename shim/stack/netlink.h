@@ -11,7 +11,8 @@ int netlink_errno(int nl_error); /* libnl's error number as -errno */
 
 /* Sends message (and frees it, whatever happens) and waits for the acknowledgement. */
 int netlink_change(struct nl_sock *sock, struct nl_msg *message);
-/* The same for a request that is answered by messages: fn gets each. */
+/* The same for a request that is answered by messages: fn gets each, in a buffer that is wiped afterwards. A late answer to an earlier
+ * request is passed over. -EINTR: a dump during which something changed. */
 typedef void netlink_message_fn(void *ctx, struct nlmsghdr *message);
 int netlink_request(struct nl_sock *sock, struct nl_msg *message, netlink_message_fn *fn, void *ctx);
 
