@@ -23,6 +23,7 @@
 #define OWN_MESSAGE_MAX 160 /* bytes of an IKE message that we send ourselves */
 #define UDP_HEADERS_MAX 48  /* IPv6 and UDP */
 #define PORT_IKE_NAT 4500
+#define PROTOCOL_ESP 50
 
 /* An SA that the stack installs later than its peer hears of it. */
 struct waiting {
@@ -236,14 +237,27 @@ static void give_late_key(struct bridging *b, struct waiting *place)
 	OPENSSL_cleanse(&w, sizeof w);
 }
 
-static void on_sa_added(void *ctx, const struct endpoint *destination, const uint8_t spi[static 4])
+/* Those that wait for it get it. */
+static void on_sa_added(struct bridging *b, const struct endpoint *destination, const uint8_t spi[static 4])
 {
-	struct bridging *b = ctx;
-
-	b->retry |= !destination->addr_len; /* some were missed: it may be any of those waited for */
 	for (size_t i = 0; i < WAITING_MAX; i++)
 		if (b->waiting[i].since_ms && is_meant(&b->waiting[i].change, destination, spi))
 			give_late_key(b, &b->waiting[i]);
+}
+
+void bridging_sa(struct bridging *b, const struct sa_info *sa)
+{
+	struct endpoint destination;
+	uint8_t spi[4];
+	uint32_t wire;
+
+	if (!b || sa->dumped || sa->protocol != PROTOCOL_ESP)
+		return;
+	destination = sa->outbound ? sa->peer : sa->us;
+	destination.port = 0;
+	wire = htonl(sa->spi);
+	memcpy(spi, &wire, sizeof spi);
+	on_sa_added(b, &destination, spi);
 }
 
 /* After a time in which nobody could give keys, or tell of an SA. */
@@ -265,39 +279,24 @@ static void forget_overdue(struct bridging *b)
 			OPENSSL_cleanse(&b->waiting[i], sizeof b->waiting[i]);
 }
 
-static void on_swap_event(evutil_socket_t fd, short what, void *ctx)
+static void on_retry(evutil_socket_t fd, short what, void *ctx)
 {
 	struct bridging *b = ctx;
 
 	(void)fd;
 	(void)what;
 	forget_overdue(b);
-	swapper_read(b->swapper, on_sa_added, b);
 	if (b->retry)
 		retry_waiting(b);
 }
 
-static void on_swapper_news(void *ctx, enum swapper_news news)
+/* Not at once: a question may be under way. */
+void bridging_sas_lost(struct bridging *b)
 {
-	static const char *const words[] = {
-		[SWAPPER_ADDED] = NULL,
-		[SWAPPER_DIED] = "has died, another one begins",
-		[SWAPPER_BACK] = "is there again",
-		[SWAPPER_SILENT] = "does not answer: bridged clients get no keys",
-		[SWAPPER_GONE] =
-			"has died, and its keeper too: bridged clients get no keys any more; restart natshim",
-	};
-	struct bridging *b = ctx;
-
-	if (words[news])
-		log_event(b->log, news == SWAPPER_BACK ? LOG_KEYS_PROCESS_BACK : LOG_KEYS_PROCESS_DIED, NULL,
-			  "bridge: the process that gives SAs their keys %s", words[news]);
-	if (news == SWAPPER_GONE && b->event)
-		event_del(b->event);
-	b->retry |= news == SWAPPER_BACK;
-	/* Not at once: a question may be under way. */
-	if ((news == SWAPPER_BACK || news == SWAPPER_ADDED) && b->event)
-		event_active(b->event, EV_READ, 0);
+	if (!b || !b->event)
+		return;
+	b->retry = true;
+	event_active(b->event, EV_TIMEOUT, 0);
 }
 
 static struct swap_change change_of(const struct endpoint *destination, const uint8_t *spi, bool outbound,
@@ -582,7 +581,6 @@ bool bridging_open(struct bridging **out, const struct config *config, struct lo
 	b->holding = holding_new(nft, random_bytes, NULL);
 	if (!b->bridge || !b->holding)
 		return fail(b, error, "bridge", "out of memory");
-	swapper_on_news(swapper, on_swapper_news, b);
 	if (nfq_inject_open(&b->injector))
 		b->injector = NULL;
 	secrets_on_news(secrets, on_news, b);
@@ -600,7 +598,7 @@ int bridging_start(struct bridging *b, struct nfq_queue *queue, struct event_bas
 	rc = holding_start(b->holding, queue, loop);
 	if (rc)
 		return rc;
-	b->event = event_new(loop, swapper_fd(b->swapper), EV_READ | EV_PERSIST, on_swap_event, b);
+	b->event = event_new(loop, -1, EV_PERSIST, on_retry, b);
 	b->secrets_event = event_new(loop, secrets_fd(b->secrets), EV_READ | EV_PERSIST, on_secrets, b);
 	return b->event && b->secrets_event && !event_add(b->event, &at_least) &&
 			       !event_add(b->secrets_event, NULL)
@@ -630,7 +628,6 @@ void bridging_close(struct bridging *b)
 		event_free(b->secrets_event);
 	secrets_on_news(b->secrets, NULL, NULL);
 	nfq_inject_close(b->injector);
-	swapper_on_news(b->swapper, NULL, NULL);
 	bridge_free(b->bridge);
 	OPENSSL_cleanse(b, sizeof *b);
 	free(b);

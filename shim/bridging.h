@@ -40,6 +40,10 @@ void bridging_fill_sets(struct bridging *bridging);
  * exchanges that the server starts with this client must come up. */
 enum nfq_verdict bridging_act(struct bridging *bridging, struct filter_outcome *outcome, bool *known);
 
+/* Facts of the kernel's SAs (shim/stack/swapper.h): what waited for one gets its keys. bridging may be NULL. */
+void bridging_sa(struct bridging *bridging, const struct sa_info *sa);
+void bridging_sas_lost(struct bridging *bridging); /* some may have come untold, or nobody could give keys meanwhile */
+
 /* A session's end, said to both sides in IKE's own words. False: it is none that is bridged, or not all of it can be ended so. */
 bool bridging_end(struct bridging *bridging, const struct session_action *action);
 /* The same for all sessions, at most max at a time. How many. */

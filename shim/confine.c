@@ -273,9 +273,6 @@ static int add_packets(scmp_filter_ctx filter)
 				      equal(1, (scmp_datum_t)descriptor_commands[i]));
 	if (!rc) /* how much there is to read */
 		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, equal(1, FIONREAD));
-	if (!rc) /* which addresses are this host's own is asked there, anew after an error */
-		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2, equal(0, AF_NETLINK),
-				      equal(2, NETLINK_ROUTE));
 	return rc;
 }
 
@@ -297,6 +294,12 @@ static struct scmp_arg_cmp unequal(unsigned place, uint64_t value)
 	return (struct scmp_arg_cmp){.arg = place, .op = SCMP_CMP_NE, .datum_a = value};
 }
 
+static struct scmp_arg_cmp above(unsigned place, uint64_t value)
+{
+	return (struct scmp_arg_cmp){.arg = place, .op = SCMP_CMP_GT, .datum_a = value};
+}
+
+/* Netlink of two kinds: the SAs, and which addresses are this host's own. */
 static int add_xfrm_keeper(scmp_filter_ctx filter)
 {
 	int rc = add_rules(filter, SCMP_ACT_ERRNO(EPERM), xfrm_keeper_needless_calls);
@@ -304,9 +307,11 @@ static int add_xfrm_keeper(scmp_filter_ctx filter)
 	if (!rc)
 		rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1,
 				      unequal(0, AF_NETLINK));
+	for (scmp_datum_t kind = NETLINK_ROUTE + 1; kind < NETLINK_XFRM && !rc; kind++)
+		rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1, equal(2, kind));
 	if (!rc)
 		rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1,
-				      unequal(2, NETLINK_XFRM));
+				      above(2, NETLINK_XFRM));
 	return rc;
 }
 

@@ -15,6 +15,7 @@
 #include "shim/log.h"
 #include "shim/notify.h"
 #include "shim/report.h"
+#include "shim/sas.h"
 #include "shim/state.h"
 #include "shim/traffic.h"
 #include "shim/watch.h"
@@ -52,7 +53,7 @@ struct daemon {
 	int lock;                /* on the state directory; negative: none */
 	struct files *files;     /* who has the file system */
 	struct secrets *secrets; /* who has the pre-shared keys; NULL: without --bridge */
-	struct swapper *swapper; /* who changes SAs; NULL: without --bridge */
+	struct sas *sas;         /* who watches and changes SAs; NULL: nobody needs it, or this kernel has none */
 	struct watchdog watchdog;
 	struct control_server *control;
 
@@ -510,7 +511,7 @@ static bool open_traffic(struct daemon *d)
 {
 	char error[CONFIG_ERROR_MAX];
 
-	return (bridging_open(&d->bridging, &d->config, &d->log, d->nft, d->secrets, d->swapper, error) &&
+	return (bridging_open(&d->bridging, &d->config, &d->log, d->nft, d->secrets, sas_swapper(d->sas), error) &&
 		traffic_open(&d->traffic, &d->config, &d->log, d->nft, d->watch, d->bridging, d->files,
 			     error)) ||
 	       fail(d, "start", error);
@@ -601,11 +602,12 @@ static bool open_secrets(struct daemon *d)
 	       fail(d, "--psk-file", why);
 }
 
-static bool open_swapper(struct daemon *d)
+static bool open_sas(struct daemon *d)
 {
-	const int rc = config_bridges(&d->config) ? swapper_open(&d->swapper) : 0;
+	char why[CONFIG_ERROR_MAX];
 
-	return !rc || fail(d, "--bridge: this kernel's IPsec cannot be reached", strerror(-rc));
+	return sas_open(&d->sas, &d->config, &d->log, why) ||
+	       fail(d, config_bridges(&d->config) ? "--bridge" : "sessions", why);
 }
 
 static bool on_session_end(void *ctx, const struct session_action *action)
@@ -629,7 +631,7 @@ static bool start(struct daemon *d)
 	rc = watchdog_start(&d->watchdog);
 	if (rc)
 		return fail(d, "watchdog", strerror(-rc));
-	if (!open_secrets(d) || !open_swapper(d))
+	if (!open_secrets(d) || !open_sas(d))
 		return false;
 	rc = watch_prepare(&d->watch, &d->config, &d->log);
 	if (rc)
@@ -645,7 +647,10 @@ static bool start(struct daemon *d)
 	rc = traffic_start(d->traffic, d->queue, d->loop);
 	if (rc)
 		return fail(d, "bridge", strerror(-rc));
-	rc = watch_start(d->watch, d->loop, d->nft, &d->features, traffic_ike(d->traffic));
+	rc = watch_start(d->watch, d->loop, d->nft, &d->features, traffic_ike(d->traffic),
+			 sas_swapper(d->sas));
+	if (!rc)
+		rc = sas_start(d->sas, d->loop, d->watch, d->bridging);
 	if (rc)
 		return fail(d, "sessions", strerror(-rc));
 	if (d->config.rules == CONFIG_RULES_EXTERNAL)
@@ -704,7 +709,7 @@ static void release(struct daemon *d)
 	traffic_close(d->traffic);
 	bridging_close(d->bridging);
 	secrets_close(d->secrets);
-	swapper_close(d->swapper);
+	sas_close(d->sas);
 	if (d->loop)
 		event_base_free(d->loop);
 	files_close(d->files);

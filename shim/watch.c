@@ -11,6 +11,7 @@
 
 #define SAMPLE_S 5            /* between two looks at the SAs' counters and the alive sets */
 #define DETECT_EVERY 2        /* samples between two looks for the stack, which may come, go and change */
+#define SILENT_MS 30000       /* without the end of a dump that was asked for */
 #define LONGEST_WAIT_MS 60000 /* the timer looks at the table at least that often */
 #define IKE_PORT 500
 
@@ -30,8 +31,8 @@ struct watch {
 
 	struct session_table *table;
 	struct stack *stack;
-	struct xfrm_monitor *xfrm; /* NULL: a kernel without XFRM */
-	struct event *stack_event, *xfrm_event, *deadline, *sample;
+	struct swapper *swapper; /* the caller's; NULL: a kernel without XFRM */
+	struct event *stack_event, *deadline, *sample;
 	enum stack_kind kind;
 	unsigned samples;
 	bool detect_complained, alive_complained;
@@ -43,6 +44,8 @@ struct watch {
 	const struct bridge *bridge;
 	uint64_t dump_at;               /* when the dump began that runs; */
 	uint64_t dumped_at, alive_at;   /* the last whole one, and the last whole reading of the alive sets */
+	uint64_t asked_at;              /* when a dump was asked for that has not ended; 0: none */
+	bool silent;                    /* which was too long ago, and the log has said so */
 	struct event *alive_event;      /* the next piece of the reading that runs: */
 	uint64_t alive_began;           /* 0: none does */
 	uint32_t alive_cursor;
@@ -169,26 +172,25 @@ static void on_deadline(evutil_socket_t fd, short what, void *ctx)
 
 /* Facts from the kernel */
 
-static void on_sa(void *ctx, const struct sa_info *sa)
+void watch_sa(struct watch *w, const struct sa_info *sa)
 {
-	struct watch *w = ctx;
 	const uint64_t now = clock_now_ms();
 
-	session_sa(w->table, now, sa, ike_table_seen_dialect(w->ike, now, &sa->peer));
+	if (w)
+		session_sa(w->table, now, sa, ike_table_seen_dialect(w->ike, now, &sa->peer));
 }
 
-static void on_sa_gone(void *ctx, const struct sa_info *sa)
+void watch_sa_gone(struct watch *w, const struct sa_info *sa)
 {
-	struct watch *w = ctx;
-
-	session_sa_gone(w->table, clock_now_ms(), sa);
+	if (w)
+		session_sa_gone(w->table, clock_now_ms(), sa);
 }
 
-static void on_dump_begin(void *ctx)
+void watch_dump_begin(struct watch *w, uint64_t at_ms)
 {
-	struct watch *w = ctx;
-
-	w->dump_at = clock_now_ms();
+	if (!w)
+		return;
+	w->dump_at = at_ms;
 	session_dump_begin(w->table);
 }
 
@@ -197,10 +199,12 @@ static void tell_sampled(struct watch *w)
 	session_sampled(w->table, w->alive_at < w->dumped_at ? w->alive_at : w->dumped_at);
 }
 
-static void on_dump_end(void *ctx, int error)
+void watch_dump_end(struct watch *w, int error)
 {
-	struct watch *w = ctx;
-
+	if (!w)
+		return;
+	w->asked_at = 0;
+	w->silent = false;
 	if (error)
 		return;
 	session_dump_end(w->table, clock_now_ms());
@@ -218,18 +222,13 @@ static void tell_found(struct watch *w)
 		return;
 	w->told = true;
 	log_event(w->log, LOG_SESSIONS_FOUND, NULL, "sessions: %zu found, with %zu SAs, in %llu ms",
-		  stats.sessions, stats.sas, (unsigned long long)xfrm_stats(w->xfrm).dump_ms);
+		  stats.sessions, stats.sas, (unsigned long long)swapper_stats(w->swapper).dump_ms);
 }
 
-static void on_xfrm(evutil_socket_t fd, short what, void *ctx)
+void watch_follow(struct watch *w)
 {
-	struct watch *w = ctx;
-	const int rc = xfrm_read(w->xfrm, 0);
-
-	(void)fd;
-	(void)what;
-	if (rc)
-		log_event(w->log, LOG_XFRM_ERROR, NULL, "xfrm: %s", strerror(-rc));
+	if (!w)
+		return;
 	rules_nft_set_flush(w->nft); /* what on_mark_...() changed: a client's first L2TP follows within milliseconds */
 	follow(w);
 	tell_found(w);
@@ -298,6 +297,24 @@ const char *watch_missing_set(struct watch *watch)
 		    rules_nft_set_get(watch->nft, sets[i].set, NULL, 0, NULL, NULL) == -ENOENT)
 			return sets[i].name;
 	return NULL;
+}
+
+/* A process that stands still tells nothing, and so ends no session. */
+static void ask_for_dump(struct watch *w)
+{
+	const uint64_t now = clock_now_ms();
+
+	if (!w->swapper)
+		return;
+	if (!w->asked_at)
+		w->asked_at = now;
+	if (!w->silent && now > w->asked_at + SILENT_MS) {
+		w->silent = true;
+		log_event(w->log, LOG_XFRM_ERROR, NULL,
+			  "xfrm: the process that watches the kernel's SAs is silent; sessions stay as they "
+			  "are until it speaks");
+	}
+	swapper_dump(w->swapper);
 }
 
 /* Key: address, then the port in the first two of four bytes (nftables pads each part of a concatenation). */
@@ -380,8 +397,7 @@ static void begin_alive(struct watch *w)
 static void take_sample(struct watch *w)
 {
 	begin_alive(w);
-	if (w->xfrm)
-		xfrm_dump(w->xfrm);
+	ask_for_dump(w);
 }
 
 static void orphan_result(struct watch *w, int error, const char *text)
@@ -593,33 +609,18 @@ int watch_prepare(struct watch **out, const struct config *config, struct log *l
 	return 0;
 }
 
-static int open_xfrm(struct watch *w)
-{
-	static const struct xfrm_handlers handlers = {
-		.sa = on_sa, .sa_gone = on_sa_gone, .dump_begin = on_dump_begin, .dump_end = on_dump_end};
-	const struct xfrm_options options = {.buffer_size = 0};
-	const int rc = xfrm_open(&w->xfrm, &options, &handlers, w);
-
-	if (rc == -EPROTONOSUPPORT) {
-		log_event(w->log, LOG_XFRM_MISSING, NULL,
-			  "xfrm: this kernel has none, so there are no sessions to watch");
-		return 0;
-	}
-	return rc;
-}
-
 int watch_start(struct watch *watch, struct event_base *loop, struct rules_nft *nft,
-		const struct rules_features *features, const struct ike_table *ike)
+		const struct rules_features *features, const struct ike_table *ike, struct swapper *swapper)
 {
 	static const struct session_marks marks = {.l2tp = on_mark_l2tp, .endpoint = on_mark_endpoint};
 	static const struct timeval sample = {.tv_sec = SAMPLE_S};
-	int rc;
 
 	if (!watch)
 		return 0;
 	watch->loop = loop;
 	watch->nft = nft;
 	watch->ike = ike;
+	watch->swapper = swapper;
 	watch->by_sa = features->secpath && features->ipsec_spi;
 	if (features->secpath && !features->ipsec_spi)
 		log_event(watch->log, LOG_L2TP_NOT_SEEN, NULL,
@@ -632,15 +633,6 @@ int watch_start(struct watch *watch, struct event_base *loop, struct rules_nft *
 	watch->alive_event = evtimer_new(loop, on_alive_piece, watch);
 	if (!watch->deadline || !watch->sample || !watch->stack_event || !watch->alive_event)
 		return -ENOMEM;
-	rc = open_xfrm(watch);
-	if (rc)
-		return rc;
-	if (watch->xfrm) {
-		watch->xfrm_event =
-			event_new(loop, xfrm_fd(watch->xfrm), EV_READ | EV_PERSIST, on_xfrm, watch);
-		if (!watch->xfrm_event || event_add(watch->xfrm_event, NULL))
-			return -ENOMEM;
-	}
 	event_add(watch->stack_event, NULL);
 	event_add(watch->sample, &sample);
 	stack_detect(watch->stack);
@@ -649,20 +641,17 @@ int watch_start(struct watch *watch, struct event_base *loop, struct rules_nft *
 
 void watch_stop(struct watch *watch)
 {
-	struct event *events[5];
+	struct event *events[4];
 
 	if (!watch)
 		return;
 	events[0] = watch->deadline;
 	events[1] = watch->sample;
 	events[2] = watch->stack_event;
-	events[3] = watch->xfrm_event;
-	events[4] = watch->alive_event;
-	for (size_t i = 0; i < 5; i++)
+	events[3] = watch->alive_event;
+	for (size_t i = 0; i < 4; i++)
 		if (events[i])
 			event_free(events[i]);
-	if (watch->xfrm)
-		xfrm_close(watch->xfrm);
 	if (watch->stack)
 		stack_close(watch->stack);
 	session_table_free(watch->table);
@@ -736,5 +725,5 @@ struct session_stats watch_stats(const struct watch *watch)
 
 struct xfrm_stats watch_xfrm_stats(const struct watch *watch)
 {
-	return watch && watch->xfrm ? xfrm_stats(watch->xfrm) : (struct xfrm_stats){.events = 0};
+	return watch && watch->swapper ? swapper_stats(watch->swapper) : (struct xfrm_stats){.events = 0};
 }

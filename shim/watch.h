@@ -9,7 +9,7 @@
 #include "shim/orphans.h"
 #include "shim/session/session.h"
 #include "shim/stack/stack.h"
-#include "shim/stack/xfrm.h"
+#include "shim/stack/swapper.h"
 
 struct event_base;
 struct watch;
@@ -17,10 +17,10 @@ struct watch;
 /* Starts the worker that speaks to the stack: before privileges are dropped. NULL in *out, and 0, with --stack none. 0 or
  * -errno. */
 int watch_prepare(struct watch **out, const struct config *config, struct log *log);
-/* Joins the event loop. A kernel without XFRM is a warning and 0: there are no sessions to watch then. features: what the rules could use. ike and nft stay the
- * caller's and must outlive the watch. */
+/* Joins the event loop. features: what the rules could use. ike, nft and swapper stay the caller's and must outlive the watch.
+ * Without a swapper (a kernel without XFRM) there are no sessions to watch. */
 int watch_start(struct watch *watch, struct event_base *loop, struct rules_nft *nft,
-		const struct rules_features *features, const struct ike_table *ike);
+		const struct rules_features *features, const struct ike_table *ike, struct swapper *swapper);
 void watch_stop(struct watch *watch);
 void watch_configure(struct watch *watch, const struct config *config); /* after a reload */
 
@@ -35,6 +35,13 @@ void watch_end_orphans(struct watch *watch, struct orphans *orphans, const struc
 void watch_fill_sets(struct watch *watch);
 /* The name of one of these sets that is in no table, or NULL. */
 const char *watch_missing_set(struct watch *watch);
+
+/* Facts of the kernel's SAs, as swapper_handlers; after some of them watch_follow(). watch may be NULL: --stack none. */
+void watch_sa(struct watch *watch, const struct sa_info *sa);
+void watch_sa_gone(struct watch *watch, const struct sa_info *sa);
+void watch_dump_begin(struct watch *watch, uint64_t at_ms);
+void watch_dump_end(struct watch *watch, int error);
+void watch_follow(struct watch *watch); /* what they lead to is done */
 
 /* Facts from the packet path; each is cheap. watch may be NULL: --stack none. */
 void watch_phase1_begins(struct watch *watch, const struct endpoint *peer);

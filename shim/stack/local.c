@@ -7,16 +7,17 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
-void local_init(struct local_addresses *local)
+int local_open(struct local_addresses *local)
 {
 	*local = (struct local_addresses){.route = NULL};
+	return netlink_open(&local->route, NETLINK_ROUTE);
 }
 
-void local_clear(struct local_addresses *local)
+void local_close(struct local_addresses *local)
 {
 	if (local->route)
 		nl_socket_free(local->route);
-	local_init(local);
+	*local = (struct local_addresses){.route = NULL};
 }
 
 void local_forget(struct local_addresses *local)
@@ -42,7 +43,6 @@ static void read_type(void *ctx, struct nlmsghdr *message)
 	*(bool *)ctx = route.rtm_type == RTN_LOCAL;
 }
 
-/* 0 or -errno; then a late answer may still come, so the socket is of no use any more. */
 static int ask(struct nl_sock *sock, const struct endpoint *address, bool *is_local)
 {
 	struct rtmsg route = {.rtm_family = address->addr_len == 16 ? AF_INET6 : AF_INET,
@@ -66,13 +66,7 @@ bool local_is(struct local_addresses *local, const struct endpoint *address)
 
 	if (local_remembered(local, address))
 		return true;
-	if (!local->route && netlink_open(&local->route, NETLINK_ROUTE))
-		return false;
-	if (ask(local->route, address, &is_local)) {
-		nl_socket_free(local->route);
-		local->route = NULL;
-	}
-	if (!is_local)
+	if (ask(local->route, address, &is_local) || !is_local)
 		return false;
 	if (local->count == LOCAL_MAX)
 		local->count = 0;

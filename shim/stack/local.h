@@ -9,13 +9,13 @@ struct nl_sock;
 
 #define LOCAL_MAX 64
 struct local_addresses {
-	struct nl_sock *route; /* NULL: not asked yet */
+	struct nl_sock *route;
 	struct endpoint known[LOCAL_MAX];
 	unsigned count;
 };
 
-void local_init(struct local_addresses *local);
-void local_clear(struct local_addresses *local);
+int local_open(struct local_addresses *local); /* 0 or -errno: no socket to ask over */
+void local_close(struct local_addresses *local);
 void local_forget(struct local_addresses *local); /* ask again: addresses may have changed */
 bool local_remembered(const struct local_addresses *local,
 		      const struct endpoint *address); /* without asking */

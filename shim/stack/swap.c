@@ -11,31 +11,13 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { ESP = 50, EVENTS_PER_READ = 64, REPLACE_TRIES = 8, EVENT_BUFFER = 1 << 20, AT_ONCE_MAX = 2 };
+enum { ESP = 50, REPLACE_TRIES = 8, AT_ONCE_MAX = 2 };
 
 struct swap {
-	struct nl_sock *requests, *events;
+	struct nl_sock *requests;
 	uint8_t dump[SWAP_MESSAGE_MAX]; /* the SA as the kernel tells it */
 	uint8_t answer[SWAP_MESSAGE_MAX]; /* of the kernel: a refusal repeats what was refused, keys and all */
 };
-
-static int open_events(struct nl_sock **out)
-{
-	const int bytes = EVENT_BUFFER;
-	int rc = netlink_open(out, NETLINK_XFRM);
-
-	if (rc)
-		return rc;
-	nl_socket_disable_seq_check(*out);
-	rc = nl_socket_add_memberships(*out, XFRMNLGRP_SA, 0);
-	if (!rc)
-		rc = nl_socket_set_nonblocking(*out);
-	if (!rc)
-		rc = nl_socket_set_buffer_size(*out, bytes, 0);
-	if (!rc) /* past the system's limit; where that is not allowed it stays at it */
-		setsockopt(nl_socket_get_fd(*out), SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes);
-	return netlink_errno(rc);
-}
 
 int swap_open(struct swap **out)
 {
@@ -45,8 +27,6 @@ int swap_open(struct swap **out)
 	if (!swap)
 		return -ENOMEM;
 	rc = netlink_open(&swap->requests, NETLINK_XFRM);
-	if (!rc)
-		rc = open_events(&swap->events);
 	if (rc) {
 		swap_close(swap);
 		return rc;
@@ -60,7 +40,6 @@ void swap_close(struct swap *swap)
 	if (!swap)
 		return;
 	nl_socket_free(swap->requests);
-	nl_socket_free(swap->events);
 	OPENSSL_cleanse(swap, sizeof *swap);
 	free(swap);
 }
@@ -276,41 +255,7 @@ int swap_keys(struct swap *swap, const struct swap_change *change, struct esp_sa
 	return rc;
 }
 
-/* SAs that others add */
-
-int swap_fd(const struct swap *swap)
+uint32_t swap_port(const struct swap *swap)
 {
-	return nl_socket_get_fd(swap->events);
-}
-
-void swap_read(struct swap *swap, swap_added_fn *fn, void *ctx)
-{
-	uint8_t event[SWAP_MESSAGE_MAX];
-
-	for (unsigned i = 0; i < EVENTS_PER_READ; i++) {
-		const ssize_t length =
-			recv(nl_socket_get_fd(swap->events), event, sizeof event, MSG_DONTWAIT);
-		struct nlmsghdr *header = (struct nlmsghdr *)(void *)event;
-		int left = (int)length;
-
-		if (length < 0 && errno == ENOBUFS)
-			fn(ctx, &(struct endpoint){.addr_len = 0}, (const uint8_t[4]){0});
-		if (length < 0)
-			break;
-		for (; nlmsg_ok(header, left); header = nlmsg_next(header, &left)) {
-			const struct xfrm_usersa_info *sa = nlmsg_data(header);
-			struct endpoint destination = {.addr_len = 0};
-			uint8_t spi[4];
-
-			if ((header->nlmsg_type != XFRM_MSG_NEWSA && header->nlmsg_type != XFRM_MSG_UPDSA) ||
-			    header->nlmsg_pid == nl_socket_get_local_port(swap->requests) ||
-			    nlmsg_datalen(header) < (int)sizeof *sa || sa->id.proto != ESP)
-				continue;
-			destination.addr_len = sa->family == AF_INET6 ? 16 : 4;
-			memcpy(destination.addr, &sa->id.daddr, destination.addr_len);
-			memcpy(spi, &sa->id.spi, sizeof spi);
-			fn(ctx, &destination, spi);
-		}
-	}
-	OPENSSL_cleanse(event, sizeof event);
+	return nl_socket_get_local_port(swap->requests);
 }

@@ -40,10 +40,7 @@ int swap_keys(struct swap *swap, const struct swap_change *change, struct esp_sa
  * -EEXIST: there is one, or another -errno: it is not known. */
 int swap_look(struct swap *swap, const struct endpoint *destination, const uint8_t (*spis)[4], size_t count);
 
-/* Readable when an SA was added: call swap_read(), which calls fn for each that others than us have added, or completed after
- * they had its SPI. destination without an address: some have been missed, since they came too fast. */
-int swap_fd(const struct swap *swap);
-typedef void swap_added_fn(void *ctx, const struct endpoint *destination, const uint8_t spi[static 4]);
-void swap_read(struct swap *swap, swap_added_fn *fn, void *ctx);
+/* The netlink port that the kernel names in what it tells others of these changes. */
+uint32_t swap_port(const struct swap *swap);
 
 #endif

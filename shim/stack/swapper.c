@@ -15,21 +15,18 @@
 
 #define OPEN_MS 2000
 #define END_MS 300
-#define ADDED_MAX 256 /* kept while a question waits; what is more counts as missed */
 
-struct added {
-	struct endpoint destination;
-	uint8_t spi[4];
-};
+enum { REQUESTS, FACTS, SOCKETS };
 
 struct swapper {
-	int socket; /* -1: gone */
+	int socket; /* requests and answers; -1: gone */
+	int facts;
 	pid_t keeper;
 	uint32_t sequence; /* of the last question */
 	bool alive;        /* the process that answers */
 	uint64_t deaf_until_ms;
-	struct added added[ADDED_MAX];
-	size_t added_count;
+	bool dump_asked; /* and not ended yet */
+	struct xfrm_stats stats;
 	swapper_news_fn *news;
 	void *ctx;
 };
@@ -48,18 +45,6 @@ static void gone(struct swapper *s)
 	s->alive = false;
 	tell(s, SWAPPER_GONE); /* while whoever watches it can still let go */
 	close(fd);
-}
-
-static void keep_added(struct swapper *s, const struct swap_answer *answer)
-{
-	struct added added = {.destination = answer->destination};
-
-	if (s->added_count == ADDED_MAX) { /* this one word says it all */
-		s->added_count = 0;
-		added.destination = (struct endpoint){.addr_len = 0};
-	}
-	memcpy(added.spi, answer->spi, sizeof added.spi);
-	s->added[s->added_count++] = added;
 }
 
 /* It speaks, if late: what it was not asked meanwhile it can be asked now. */
@@ -82,12 +67,11 @@ static void began(struct swapper *s, int error)
 static bool is_sound(const struct swap_answer *answer)
 {
 	return (unsigned)answer->kind < SWAP_ANSWERS &&
-	       answer->destination.addr_len <= sizeof answer->destination.addr &&
 	       answer->before.key_length <= sizeof answer->before.key &&
 	       answer->before.auth_key_length <= sizeof answer->before.auth_key;
 }
 
-/* True with an answer to whatever question; the rest is kept, or told. The caller wipes it. */
+/* True with an answer to whatever question; the rest is told. The caller wipes it. */
 static bool next_answer(struct swapper *s, struct swap_answer *answer)
 {
 	while (s->socket >= 0) {
@@ -100,10 +84,6 @@ static bool next_answer(struct swapper *s, struct swap_answer *answer)
 		if (!is_sound(answer))
 			continue;
 		switch (answer->kind) {
-		case SWAP_ADDED:
-			keep_added(s, answer);
-			heard(s);
-			break;
 		case SWAP_READY:
 			began(s, answer->error);
 			break;
@@ -149,7 +129,7 @@ static int await(struct swapper *s, uint32_t sequence, struct swap_answer *answe
 	return -ETIMEDOUT;
 }
 
-static int put_question(struct swapper *s, struct swap_request *request, struct swap_answer *answer)
+static int ask(struct swapper *s, struct swap_request *request, struct swap_answer *answer)
 {
 	int rc;
 
@@ -163,16 +143,6 @@ static int put_question(struct swapper *s, struct swap_request *request, struct 
 		return errno == EAGAIN ? -ETIMEDOUT : -EPIPE;
 	rc = await(s, request->sequence, answer);
 	return rc ? rc : answer->error;
-}
-
-/* Whatever the answer is: what was read on the way to it must not wait until something else is there to be read. */
-static int ask(struct swapper *s, struct swap_request *request, struct swap_answer *answer)
-{
-	const int rc = put_question(s, request, answer);
-
-	if (s->added_count)
-		tell(s, SWAPPER_ADDED);
-	return rc;
 }
 
 int swapper_keys(struct swapper *s, const struct swap_change *change, struct esp_sa *before)
@@ -206,24 +176,91 @@ int swapper_fd(const struct swapper *s)
 	return s->socket;
 }
 
-/* fn may put questions, in whose time others come in: those are for the next call. */
-void swapper_read(struct swapper *s, swap_added_fn *fn, void *ctx)
+void swapper_read(struct swapper *s)
 {
-	struct added added[ADDED_MAX];
-	size_t count;
-
 	read_news(s);
-	count = s->added_count;
-	memcpy(added, s->added, count * sizeof *added);
-	s->added_count = 0;
-	for (size_t i = 0; i < count; i++)
-		fn(ctx, &added[i].destination, added[i].spi);
 }
 
 void swapper_on_news(struct swapper *s, swapper_news_fn *fn, void *ctx)
 {
 	s->news = fn;
 	s->ctx = ctx;
+}
+
+/* Facts */
+
+static void hand_out(struct swapper *s, const struct sa_fact *fact, const struct swapper_handlers *handlers,
+		     void *ctx)
+{
+	const uint64_t now = clock_now_ms();
+
+	switch (fact->kind) {
+	case SA_FACT_SA:
+		handlers->sa(ctx, &fact->sa);
+		break;
+	case SA_FACT_GONE:
+		handlers->sa_gone(ctx, &fact->sa);
+		break;
+	case SA_FACT_DUMP_BEGIN:
+		handlers->dump_begin(ctx, fact->at_ms < now ? fact->at_ms : now);
+		break;
+	case SA_FACT_DUMP_END:
+		s->dump_asked = false;
+		handlers->dump_end(ctx, fact->error);
+		break;
+	case SA_FACT_BEGAN:
+		s->dump_asked = false;
+		handlers->lost(ctx);
+		break;
+	case SA_FACT_LOST:
+		handlers->lost(ctx);
+		break;
+	case SA_FACT_ERROR:
+		handlers->failed(ctx, fact->error);
+		break;
+	case SA_FACTS:
+		break;
+	}
+}
+
+int swapper_facts_fd(const struct swapper *s)
+{
+	return s->facts;
+}
+
+int swapper_read_facts(struct swapper *s, unsigned messages, const struct swapper_handlers *handlers,
+		       void *ctx)
+{
+	struct sa_facts message;
+
+	while (messages--) {
+		const ssize_t got = recv(s->facts, &message, sizeof message, MSG_DONTWAIT | MSG_TRUNC);
+
+		if (got < 0 && errno != EAGAIN && errno != EINTR)
+			return -EPIPE;
+		if (got <= 0)
+			return got ? 0 : -EPIPE;
+		if (!sa_facts_sound(&message, (size_t)got))
+			continue;
+		s->stats = message.stats;
+		for (uint32_t i = 0; i < message.count; i++)
+			hand_out(s, &message.facts[i], handlers, ctx);
+	}
+	return 0;
+}
+
+void swapper_dump(struct swapper *s)
+{
+	struct swap_request request = {.operation = SWAP_DO_DUMP};
+
+	if (s->dump_asked || s->socket < 0)
+		return;
+	s->dump_asked = send(s->socket, &request, sizeof request, MSG_DONTWAIT | MSG_NOSIGNAL) > 0;
+}
+
+struct xfrm_stats swapper_stats(const struct swapper *s)
+{
+	return s->stats;
 }
 
 /* Start and end */
@@ -246,17 +283,19 @@ static int await_first(struct swapper *s)
 int swapper_open(struct swapper **out)
 {
 	struct swapper *s = calloc(1, sizeof *s);
-	int rc;
+	int sockets[SOCKETS], rc;
 
 	*out = NULL;
 	if (!s)
 		return -ENOMEM;
-	s->keeper = helper_start(&s->socket, "natshim-xkeeper", swap_process_keep, NULL);
+	s->keeper = helper_start_sockets(sockets, SOCKETS, "natshim-xkeeper", swap_process_keep, NULL);
 	if (s->keeper < 0) {
 		rc = s->keeper;
 		free(s);
 		return rc;
 	}
+	s->socket = sockets[REQUESTS];
+	s->facts = sockets[FACTS];
 	rc = await_first(s);
 	if (rc) {
 		swapper_close(s);
@@ -272,6 +311,7 @@ void swapper_close(struct swapper *s)
 		return;
 	if (s->socket >= 0)
 		close(s->socket);
+	close(s->facts);
 	helper_reap(s->keeper, END_MS);
 	free(s);
 }

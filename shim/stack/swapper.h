@@ -1,13 +1,16 @@
-/* Other keys for ESP SAs (shim/stack/swap.h), by a process of its own: it has the XFRM sockets for changes and reads nothing that
- * comes from the network; whoever parses packets asks it for one SA at a time. A keeper beside it starts another one when it
- * dies.
+/* The kernel's ESP SAs by way of a process of its own, natshim-xfrm: what XFRM tells of SAs has their keys in it, so that
+ * process alone reads it, and hands over facts without keys; and it gives SAs other keys (shim/stack/swap.h). It reads nothing
+ * that comes from the network; whoever parses packets asks it for one SA at a time. A keeper beside it starts another one when
+ * it dies.
  *
- * A question waits for its answer, which takes some hundred microseconds, but never long: SWAPPER_ANSWER_MS, and after that for
- * SWAPPER_DEAF_MS not at all. */
+ * Requests and facts have a socket each. A question waits for its answer, which takes some hundred microseconds, but never
+ * long: SWAPPER_ANSWER_MS, and after that for SWAPPER_DEAF_MS not at all. Facts lie in their own socket meanwhile, which stays
+ * readable. */
 #ifndef NATSHIM_SHIM_STACK_SWAPPER_H
 #define NATSHIM_SHIM_STACK_SWAPPER_H
 
 #include "shim/stack/swap.h"
+#include "shim/stack/xfrm.h"
 
 #define SWAPPER_ANSWER_MS 200
 #define SWAPPER_DEAF_MS 5000
@@ -24,20 +27,38 @@ int swapper_keys(struct swapper *swapper, const struct swap_change *change, stru
 int swapper_look(struct swapper *swapper, const struct endpoint *destination, const uint8_t (*spis)[4],
 		 size_t count);
 
-/* SAs that others have added, as swap_read(). Readable: call swapper_read(). What came in while a question waited makes nothing
- * readable: SWAPPER_ADDED says so. -1 when they are gone. */
+/* Late answers and news. Readable: call swapper_read(). -1 when they are gone. */
 int swapper_fd(const struct swapper *swapper);
-void swapper_read(struct swapper *swapper, swap_added_fn *fn, void *ctx);
+void swapper_read(struct swapper *swapper);
 
 /* What happens unasked. Called from within swapper_keys(), swapper_look() and swapper_read(). */
 enum swapper_news {
-	SWAPPER_ADDED, /* during a question; call swapper_read(), but not from within fn, as soon as that has been answered */
-	SWAPPER_DIED, /* the process has; another one begins */
-	SWAPPER_BACK, /* and has begun, or answers again: of SAs that were added meanwhile perhaps nobody has told */
+	SWAPPER_DIED,   /* the process has; another one begins */
+	SWAPPER_BACK,   /* and has begun, or answers again: what it was not asked meanwhile it can be asked now */
 	SWAPPER_SILENT, /* a question got no answer in time */
 	SWAPPER_GONE,   /* and there will be none any more: the keeper has died, too */
 };
 typedef void swapper_news_fn(void *ctx, enum swapper_news news);
 void swapper_on_news(struct swapper *swapper, swapper_news_fn *fn, void *ctx);
+
+/* Facts of the kernel's SAs, from the first dump on, which begins by itself. Our own changes are told as if out of a dump. All handlers are wanted.
+ * A process that takes the place of one that died begins with a dump: between the two nothing is told, and of a dump that was
+ * not ended nothing may be concluded. */
+struct swapper_handlers {
+	void (*sa)(void *ctx, const struct sa_info *sa); /* new, changed, or out of a dump (with counters) */
+	void (*sa_gone)(void *ctx, const struct sa_info *sa); /* deleted or hard expired: spi, outbound, peer, us */
+	void (*dump_begin)(void *ctx, uint64_t at_ms); /* clock_now_ms() when it did */
+	void (*dump_end)(void *ctx, int error); /* error: incomplete, nothing may be concluded from what was not seen */
+	void (*lost)(void *ctx);             /* events were lost, or not watched for; a dump follows by itself */
+	void (*failed)(void *ctx, int error); /* the kernel could not be read: -errno */
+};
+int swapper_facts_fd(const struct swapper *swapper); /* readable: call swapper_read_facts() */
+/* Hands out what is there, at most that many messages of up to 64 facts (SA_FACTS_MAX), and does not wait. 0, or -EPIPE: nothing will come any more. */
+int swapper_read_facts(struct swapper *swapper, unsigned messages, const struct swapper_handlers *handlers,
+		       void *ctx);
+/* Asks for a dump: the sampling of the counters. While one was asked for and has not ended: no effect. */
+void swapper_dump(struct swapper *swapper);
+/* Of that process, as of the last fact. */
+struct xfrm_stats swapper_stats(const struct swapper *swapper);
 
 #endif

@@ -8,6 +8,7 @@
 #include "shim/stack/ports.h"
 
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -29,6 +30,7 @@ struct xfrm_monitor {
 	void *ctx;
 	struct local_addresses local;
 	struct port_map ports;
+	uint32_t own_port; /* whose changes are no news */
 	uint32_t orphans[ORPHANS];
 	unsigned orphan_at;
 	enum dump_state dump;
@@ -36,6 +38,9 @@ struct xfrm_monitor {
 	bool dump_broken; /* the dump that runs is not complete */
 	bool again;       /* dump once more: policies first */
 	bool in_dump;     /* the message in hand is out of a dump */
+	bool own;         /* or tells of a change of our own */
+	bool own_gone;    /* we have deleted an SA, and not yet added it again: */
+	struct sa_info deleted;
 	uint64_t dump_began_ms;
 	struct xfrm_stats stats;
 	_Alignas(struct nlmsghdr) unsigned char buffer[BUFFER_BYTES];
@@ -87,6 +92,34 @@ static bool our_side(struct xfrm_monitor *m, const struct xfrm_message *message,
 	return src != dst || (src && message->src_port != message->dst_port);
 }
 
+/* It was not added again. */
+static void tell_deleted(struct xfrm_monitor *m)
+{
+	if (m->own_gone)
+		m->handlers.sa_gone(m->ctx, &m->deleted);
+	m->own_gone = false;
+}
+
+static bool same_sa(const struct sa_info *a, const struct sa_info *b)
+{
+	return a->spi == b->spi && a->protocol == b->protocol && a->outbound == b->outbound &&
+	       endpoint_same_host(&a->us, &b->us) && endpoint_same_host(&a->peer, &b->peer);
+}
+
+/* An exchange of keys is a deletion and an addition, with nothing of ours between them. The addition is told as out of a dump. */
+static void take_own(struct xfrm_monitor *m, struct sa_info *sa, bool gone)
+{
+	if (m->own_gone && same_sa(&m->deleted, sa))
+		m->own_gone = false;
+	tell_deleted(m);
+	if (gone) {
+		m->own_gone = true;
+		m->deleted = *sa;
+		return;
+	}
+	sa->dumped = true;
+}
+
 static void take_sa(struct xfrm_monitor *m, struct xfrm_message *message)
 {
 	struct sa_info sa;
@@ -96,11 +129,11 @@ static void take_sa(struct xfrm_monitor *m, struct xfrm_message *message)
 		return;
 	xfrm_to_sa(message, src_is_us, &sa);
 	sa.dumped = m->in_dump;
-	if (message->kind == XFRM_KIND_SA_GONE) {
+	if (m->own)
+		take_own(m, &sa, message->kind == XFRM_KIND_SA_GONE);
+	else if (message->kind == XFRM_KIND_SA_GONE)
 		m->handlers.sa_gone(m->ctx, &sa);
-		return;
-	}
-	if (!message->keyed)
+	if (message->kind == XFRM_KIND_SA_GONE || !message->keyed)
 		return;
 	if (sa.transport && !sa.upper_protocol && sa.reqid) {
 		if (port_map_get(&m->ports, sa.reqid, &sa.peer_port)) {
@@ -218,7 +251,13 @@ int xfrm_dump(struct xfrm_monitor *m)
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
-/* Bytes in the buffer, 0: nothing there, or -errno. */
+/* They had keys in them. */
+static void wipe_buffer(struct xfrm_monitor *m, ssize_t used)
+{
+	OPENSSL_cleanse(m->buffer, used > 0 ? (size_t)used : sizeof m->buffer);
+}
+
+/* Bytes in the buffer, 0: nothing there, or -errno. What is more than 0 the caller wipes. */
 static ssize_t receive(struct xfrm_monitor *m, struct nl_sock *sock)
 {
 	struct sockaddr_nl from;
@@ -229,42 +268,56 @@ static ssize_t receive(struct xfrm_monitor *m, struct nl_sock *sock)
 
 	if (got < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-	if (header.msg_flags & MSG_TRUNC)
-		return -ENOBUFS;
-	return from.nl_pid ? 0 : got; /* only the kernel is believed */
+	if (!(header.msg_flags & MSG_TRUNC) && !from.nl_pid)
+		return got;
+	wipe_buffer(m, 0);
+	return header.msg_flags & MSG_TRUNC ? -ENOBUFS : 0; /* only the kernel is believed */
+}
+
+/* True: the dump is over, *rc is what came of it. */
+static bool take_dumped(struct xfrm_monitor *m, struct nlmsghdr *h, size_t length, int *rc)
+{
+	int error = 0;
+
+	if (h->nlmsg_flags & NLM_F_DUMP_INTR)
+		m->dump_broken = true;
+	if (h->nlmsg_type == NLMSG_ERROR && h->nlmsg_len >= NLMSG_LENGTH(sizeof error)) {
+		memcpy(&error, nlmsg_data(h), sizeof error);
+		if (error)
+			*rc = dump_done(m, error);
+		return error;
+	}
+	if (h->nlmsg_type == NLMSG_DONE) {
+		*rc = dump_done(m, 0);
+		return true;
+	}
+	m->in_dump = true;
+	take_message(m, h, length);
+	m->in_dump = false;
+	return false;
 }
 
 static int read_dump(struct xfrm_monitor *m, unsigned *budget)
 {
 	while (m->dump != DUMP_NONE && *budget) {
 		const ssize_t got = receive(m, m->dumps);
-		int left = (int)got;
+		bool over = false;
+		int left = (int)got, rc = 0;
 
 		if (got == 0)
 			return 0;
 		if (got < 0)
 			return dump_done(m, (int)got);
-		for (struct nlmsghdr *h = (struct nlmsghdr *)(void *)m->buffer; nlmsg_ok(h, left);
+		for (struct nlmsghdr *h = (struct nlmsghdr *)(void *)m->buffer; nlmsg_ok(h, left) && !over;
 		     h = nlmsg_next(h, &left)) {
 			if (h->nlmsg_seq != m->dump_sequence)
 				continue;
-			if (h->nlmsg_flags & NLM_F_DUMP_INTR)
-				m->dump_broken = true;
 			*budget -= *budget > 0;
-			if (h->nlmsg_type == NLMSG_ERROR && h->nlmsg_len >= NLMSG_LENGTH(sizeof(int))) {
-				int error;
-
-				memcpy(&error, nlmsg_data(h), sizeof error);
-				if (error)
-					return dump_done(m, error);
-			} else if (h->nlmsg_type == NLMSG_DONE) {
-				return dump_done(m, 0);
-			} else {
-				m->in_dump = true;
-				take_message(m, h, (size_t)left);
-				m->in_dump = false;
-			}
+			over = take_dumped(m, h, (size_t)left, &rc);
 		}
+		wipe_buffer(m, got);
+		if (over)
+			return rc;
 	}
 	return 0;
 }
@@ -275,11 +328,16 @@ static int read_events(struct xfrm_monitor *m, unsigned *budget)
 		const ssize_t got = receive(m, m->events);
 		int left = (int)got;
 
-		if (got == 0)
+		if (got == 0) {
+			tell_deleted(m); /* an exchange is told of as a whole, so nothing will come */
 			return 0;
+		}
 		if (got == -ENOBUFS) {
 			m->stats.overruns++;
-			m->again = true;
+			m->again = m->dump_broken = true;
+			m->own_gone = false; /* that dump tells */
+			if (m->handlers.lost)
+				m->handlers.lost(m->ctx);
 			continue;
 		}
 		if (got < 0)
@@ -288,8 +346,11 @@ static int read_events(struct xfrm_monitor *m, unsigned *budget)
 		     h = nlmsg_next(h, &left)) {
 			m->stats.events++;
 			*budget -= *budget > 0;
+			m->own = m->own_port && h->nlmsg_pid == m->own_port;
 			take_message(m, h, (size_t)left);
+			m->own = false;
 		}
+		wipe_buffer(m, got);
 	}
 	return 0;
 }
@@ -348,11 +409,13 @@ int xfrm_open(struct xfrm_monitor **out, const struct xfrm_options *options,
 		return -ENOMEM;
 	m->handlers = *handlers;
 	m->ctx = ctx;
-	local_init(&m->local);
+	m->own_port = options->own_port;
 	m->epoll = epoll_create1(EPOLL_CLOEXEC);
 	rc = m->epoll < 0 ? -errno : open_socket(&m->events);
 	if (!rc)
 		rc = open_socket(&m->dumps);
+	if (!rc)
+		rc = local_open(&m->local);
 	if (!rc)
 		rc = subscribe(m, options);
 	if (!rc)
@@ -379,8 +442,9 @@ void xfrm_close(struct xfrm_monitor *m)
 		nl_socket_free(m->dumps);
 	if (m->epoll >= 0)
 		close(m->epoll);
-	local_clear(&m->local);
+	local_close(&m->local);
 	port_map_clear(&m->ports);
+	wipe_buffer(m, 0);
 	free(m);
 }
 

@@ -1,6 +1,7 @@
 /* The kernel's IPsec SAs over XFRM netlink (libnl-3; kernel header linux/xfrm.h): events as they come, dumps
- * for the start, for the counters and after an overrun. Decides nothing. Deleting SAs and policies is the
- * generic backend, stack_xfrm. */
+ * for the start, for the counters and after an overrun. Decides nothing. What comes has the keys of every SA in it: it is
+ * wiped as soon as it is read, and read in natshim-xfrm only (swap_process.h). Deleting SAs and policies is the generic
+ * backend, stack_xfrm. */
 #ifndef NATSHIM_SHIM_STACK_XFRM_H
 #define NATSHIM_SHIM_STACK_XFRM_H
 
@@ -16,10 +17,15 @@ struct xfrm_handlers {
 	void (*dump_begin)(void *ctx);
 	void (*dump_end)(void *ctx,
 			 int error); /* error: incomplete, nothing may be concluded from what was not seen */
+	void (*lost)(void *ctx);     /* events were lost; another dump begins by itself */
 };
 
 struct xfrm_options {
 	uint32_t buffer_size; /* receive buffer of the event socket, bytes; 0: 1 MiB */
+	/* Our own netlink port, which deletes SAs and adds them again with other keys; 0: none. The deletion is told only if no
+	 * addition follows it; the addition is told as out of a dump, for the kernel puts it where a dump that runs has been
+	 * already, and would not show it. */
+	uint32_t own_port;
 };
 
 struct xfrm_stats {

@@ -175,6 +175,16 @@ static int route_socket(void)
 	return netlink_socket(NETLINK_ROUTE);
 }
 
+static int usersock_socket(void)
+{
+	return netlink_socket(NETLINK_USERSOCK);
+}
+
+static int netfilter_socket(void)
+{
+	return netlink_socket(NETLINK_NETFILTER);
+}
+
 static int become_other(void)
 {
 	return setuid(65534) ? errno : 0;
@@ -236,17 +246,21 @@ static const struct attempt {
 	{CONFINE_XFRM, "xfrm: ptrace is death", trace_parent, DIES},
 	{CONFINE_XFRM, "xfrm: no UNIX socket (pluto, D-Bus, systemd)", reach_unix_socket, REFUSED},
 	{CONFINE_XFRM, "xfrm: no new socket, not of its own kind either", xfrm_socket, REFUSED},
+	{CONFINE_XFRM, "xfrm: nor one of the kind that tells own addresses", route_socket, REFUSED},
 	{CONFINE_XFRM, "xfrm: no memory that runs", run_own_memory, REFUSED},
 	{CONFINE_XFRM, "xfrm: signals nobody", signal_init, REFUSED},
 	{CONFINE_XFRM_KEEPER, "keeper of xfrm: starts processes", split, 0},
-	{CONFINE_XFRM_KEEPER, "keeper of xfrm: and the socket that they need", xfrm_socket, 0},
-	{CONFINE_XFRM_KEEPER, "keeper of xfrm: no other netlink", route_socket, REFUSED},
+	{CONFINE_XFRM_KEEPER, "keeper of xfrm: and the sockets that they need", xfrm_socket, 0},
+	{CONFINE_XFRM_KEEPER, "keeper of xfrm: and the one that tells own addresses", route_socket, 0},
+	{CONFINE_XFRM_KEEPER, "keeper of xfrm: no netlink of a kind between them", usersock_socket, REFUSED},
+	{CONFINE_XFRM_KEEPER, "keeper of xfrm: nor of one beyond", netfilter_socket, REFUSED},
 	{CONFINE_XFRM_KEEPER, "keeper of xfrm: no socket to the network", reach_network, REFUSED},
 	{CONFINE_XFRM_KEEPER, "keeper of xfrm: no UNIX socket (pluto, D-Bus, systemd)", reach_unix_socket, REFUSED},
 	{CONFINE_XFRM_KEEPER, "keeper of xfrm: opens no file", open_file, REFUSED},
 	{CONFINE_XFRM_KEEPER, "keeper of xfrm: exec is death", run_program, DIES},
 	{CONFINE_XFRM_KEEPER, "keeper of xfrm: does not change its user", become_other, REFUSED},
 	{CONFINE_PACKETS, "packets: no new XFRM socket", xfrm_socket, REFUSED},
+	{CONFINE_PACKETS, "packets: nor another netlink socket", route_socket, REFUSED},
 	{CONFINE_STACK, "stack: runs programs", run_program, 0},
 	{CONFINE_STACK, "stack: speaks to pluto and charon", reach_unix_socket, 0},
 	{CONFINE_STACK, "stack: sends ICMP", raw_socket, 0},

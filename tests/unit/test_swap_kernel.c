@@ -391,44 +391,6 @@ static void ends_meanwhile(void **state)
 	}
 }
 
-struct heard {
-	unsigned added, missed;
-};
-
-static void count_added(void *ctx, const struct endpoint *destination, const uint8_t added_spi[static 4])
-{
-	struct heard *heard = ctx;
-
-	(void)added_spi;
-	if (destination->addr_len)
-		heard->added++;
-	else
-		heard->missed++;
-}
-
-/* More SAs at once than there is room to tell of: then that is told. */
-static void too_many_to_tell(void **state)
-{
-	struct heard heard = {.added = 0};
-	unsigned before;
-
-	(void)state;
-	begin();
-	run("ip xfrm state add " SA " mode transport " KEYS);
-	swap_read(swap, count_added, &heard);
-	assert_int_equal(heard.added, 1);
-	assert_int_equal(heard.missed, 0);
-	run("for n in $(seq 8193 12192); do echo \"xfrm state add src 203.0.113.1 dst 198.51.100.7 proto esp "
-	    "spi $n "
-	    "mode transport " KEYS "\"; done | ip -batch -");
-	do {
-		before = heard.added + heard.missed;
-		swap_read(swap, count_added, &heard);
-	} while (heard.added + heard.missed != before);
-	assert_in_range(heard.added, 100, 3999);
-	assert_int_equal(heard.missed, 1);
-}
-
 static int enter(void **state)
 {
 	(void)state;
@@ -459,7 +421,6 @@ int main(void)
 		cmocka_unit_test_teardown(looks, finish),
 		cmocka_unit_test_teardown(refused, finish),
 		cmocka_unit_test_teardown(ends_meanwhile, finish),
-		cmocka_unit_test_teardown(too_many_to_tell, finish),
 	};
 
 	return cmocka_run_group_tests(tests, enter, NULL);

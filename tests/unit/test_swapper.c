@@ -107,6 +107,154 @@ static void test_refuses(void **state)
 	assert_false(swap_request_sound(&request));
 }
 
+static void test_believes_no_nonsense(void **state)
+{
+	struct sa_facts facts = {.count = 2, .facts = {{.kind = SA_FACT_SA}, {.kind = SA_FACT_DUMP_END}}};
+	struct sa_info *sa = &facts.facts[0].sa;
+
+	(void)state;
+	sa->us.addr_len = sa->peer.addr_len = 4;
+	assert_true(sa_facts_sound(&facts, sa_facts_size(2)));
+	assert_false(sa_facts_sound(&facts, sa_facts_size(1)));
+	assert_false(sa_facts_sound(&facts, sa_facts_size(2) + 1));
+	assert_false(sa_facts_sound(&facts, sizeof facts.stats));
+	sa->peer.addr_len = 0;
+	assert_false(sa_facts_sound(&facts, sa_facts_size(2)));
+	sa->peer.addr_len = 17;
+	assert_false(sa_facts_sound(&facts, sa_facts_size(2)));
+	sa->peer.addr_len = 16;
+	facts.facts[1].kind = SA_FACTS;
+	assert_false(sa_facts_sound(&facts, sa_facts_size(2)));
+	facts.facts[1].kind = SA_FACT_ERROR;
+	facts.facts[1].error = 5;
+	assert_false(sa_facts_sound(&facts, sa_facts_size(2)));
+	facts.facts[1].error = -5;
+	facts.count = SA_FACTS_MAX + 1;
+	assert_false(sa_facts_sound(&facts, sizeof facts));
+}
+
+static unsigned lost, begun, ended;
+
+static void on_sa(void *ctx, const struct sa_info *sa)
+{
+	(void)ctx;
+	(void)sa;
+}
+
+static void on_lost(void *ctx)
+{
+	(void)ctx;
+	lost++;
+}
+
+static void on_begin(void *ctx, uint64_t at_ms)
+{
+	(void)ctx;
+	assert_in_range(at_ms, 1, clock_now_ms());
+	begun++;
+}
+
+static void on_end(void *ctx, int error)
+{
+	(void)ctx;
+	assert_int_equal(error, 0);
+	ended++;
+}
+
+static void on_failed(void *ctx, int error)
+{
+	(void)ctx;
+	fail_msg("xfrm: %s", strerror(-error));
+}
+
+static const struct swapper_handlers handlers = {.sa = on_sa,
+						 .sa_gone = on_sa,
+						 .dump_begin = on_begin,
+						 .dump_end = on_end,
+						 .lost = on_lost,
+						 .failed = on_failed};
+
+static void await_dumps(unsigned count)
+{
+	const uint64_t until = clock_now_ms() + 10000;
+
+	while (ended < count && clock_now_ms() < until) {
+		struct pollfd ready = {.fd = swapper_facts_fd(swapper), .events = POLLIN};
+
+		if (poll(&ready, 1, 100) > 0)
+			assert_int_equal(swapper_read_facts(swapper, 1, &handlers, NULL), 0);
+	}
+	assert_int_equal(ended, count);
+	assert_int_equal(begun, count);
+}
+
+/* One dump by itself, and one for whoever asks, also of the process that takes the place of one that died. */
+static void test_dumps(void **state)
+{
+	(void)state;
+	lost = begun = ended = 0;
+	assert_int_equal(ask(), -ESRCH);
+	await_dumps(1);
+	assert_int_equal(lost, 1); /* nobody watched before it began */
+	swapper_dump(swapper);
+	swapper_dump(swapper);
+	await_dumps(2);
+	assert_int_equal(swapper_stats(swapper).dumps, 2);
+	kill(worker(), SIGKILL);
+	await_dumps(3);
+	assert_int_equal(lost, 2);
+	swapper_dump(swapper);
+	await_dumps(4);
+}
+
+/* What is told before a question, or while it waits, lies where it is read afterwards: whoever watches is woken for it, whatever
+ * the answer was. */
+static void test_told_meanwhile(void **state)
+{
+	static const struct sa_facts told = {.count = 1, .facts = {{.kind = SA_FACT_LOST}}};
+	struct pollfd ready;
+	int process, fd;
+
+	(void)state;
+	lost = begun = ended = 0;
+	assert_int_equal(ask(), -ESRCH);
+	await_dumps(1);
+	process = pidfd_open(worker(), 0);
+	fd = process < 0 ? -1 : pidfd_getfd(process, HELPER_FD + 1, 0);
+	close(process);
+	if (fd < 0)
+		skip(); /* not root */
+	ready = (struct pollfd){.fd = swapper_facts_fd(swapper), .events = POLLIN};
+	for (unsigned i = 1; i <= 2; i++) {
+		assert_int_equal(send(fd, &told, sa_facts_size(1), 0), sa_facts_size(1));
+		assert_int_equal(i == 1 ? ask() : swapper_look(swapper, &somebody, spi, 1),
+				 i == 1 ? -ESRCH : 0);
+		assert_int_equal(poll(&ready, 1, 0), 1);
+		assert_int_equal(swapper_read_facts(swapper, 10, &handlers, NULL), 0);
+		assert_int_equal(lost, 1 + i);
+		assert_int_equal(poll(&ready, 1, 0), 0);
+	}
+	close(fd);
+}
+
+/* All that were there to tell have gone. */
+static void test_no_more_facts(void **state)
+{
+	pid_t last;
+
+	(void)state;
+	lost = begun = ended = 0;
+	assert_int_equal(ask(), -ESRCH);
+	await_dumps(1);
+	last = worker();
+	kill(child_of(getpid()), SIGKILL);
+	kill(last, SIGKILL);
+	for (int i = 0; i < 100 && !swapper_read_facts(swapper, 1, &handlers, NULL); i++)
+		usleep(50000);
+	assert_int_equal(swapper_read_facts(swapper, 1, &handlers, NULL), -EPIPE);
+	swapper_dump(swapper); /* asks nobody */
+}
+
 static void test_answers(void **state)
 {
 	(void)state;
@@ -131,60 +279,9 @@ static void await_news(enum swapper_news news)
 		struct pollfd ready = {.fd = swapper_fd(swapper), .events = POLLIN};
 
 		poll(&ready, 1, 100);
-		swapper_read(swapper, NULL, NULL);
+		swapper_read(swapper);
 	}
 	assert_int_equal(heard[news], 1);
-}
-
-/* The processes' end of the socket. */
-static int far_end(void)
-{
-	const int process = pidfd_open(worker(), 0);
-	const int fd = process < 0 ? -1 : pidfd_getfd(process, HELPER_FD, 0);
-
-	close(process);
-	return fd;
-}
-
-static unsigned added;
-
-static void count_added(void *ctx, const struct endpoint *destination, const uint8_t of[static 4])
-{
-	(void)ctx;
-	assert_true(endpoint_same_host(destination, &somebody));
-	assert_memory_equal(of, spi[0], 4);
-	added++;
-}
-
-/* An SA that is told of while a question waits, or before it: nothing is readable afterwards, so that whoever watches must be told,
- * whatever the answer was, of each that came in since. */
-static void test_added_meanwhile(void **state)
-{
-	struct swap_answer told = {.kind = SWAP_ADDED, .destination = somebody};
-	struct pollfd ready;
-	int fd;
-
-	(void)state;
-	assert_int_equal(ask(), -ESRCH);
-	assert_int_equal(heard[SWAPPER_ADDED], 0);
-	fd = far_end();
-	if (fd < 0)
-		skip(); /* not root */
-	memcpy(told.spi, spi[0], sizeof told.spi);
-	ready = (struct pollfd){.fd = swapper_fd(swapper), .events = POLLIN};
-	added = 0;
-	for (unsigned i = 1; i <= 2; i++) {
-		assert_int_equal(send(fd, &told, sizeof told, 0), sizeof told);
-		assert_int_equal(i == 1 ? ask() : swapper_look(swapper, &somebody, spi, 1),
-				 i == 1 ? -ESRCH : 0);
-		assert_int_equal(heard[SWAPPER_ADDED], i);
-		assert_int_equal(poll(&ready, 1, 0), 0);
-		swapper_read(swapper, count_added, NULL);
-		assert_int_equal(added, i);
-	}
-	assert_int_equal(ask(), -ESRCH);
-	assert_int_equal(heard[SWAPPER_ADDED], 2);
-	close(fd);
 }
 
 static void test_dies(void **state)
@@ -234,8 +331,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_refuses, begin, finish),
+		cmocka_unit_test_setup_teardown(test_believes_no_nonsense, begin, finish),
 		cmocka_unit_test_setup_teardown(test_answers, begin, finish),
-		cmocka_unit_test_setup_teardown(test_added_meanwhile, begin, finish),
+		cmocka_unit_test_setup_teardown(test_dumps, begin, finish),
+		cmocka_unit_test_setup_teardown(test_told_meanwhile, begin, finish),
+		cmocka_unit_test_setup_teardown(test_no_more_facts, begin, finish),
 		cmocka_unit_test_setup_teardown(test_dies, begin, finish),
 		cmocka_unit_test_setup_teardown(test_stops, begin, finish),
 		cmocka_unit_test_setup_teardown(test_all_gone, begin, finish),

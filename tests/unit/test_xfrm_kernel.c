@@ -54,7 +54,7 @@ static uint64_t clock_ms(void)
 struct watch {
 	struct session_table *table;
 	struct xfrm_monitor *xfrm;
-	unsigned dumps, others;
+	unsigned dumps, others, lost;
 	int dump_error;
 };
 
@@ -86,6 +86,11 @@ static void on_dump_end(void *ctx, int error)
 		session_dump_end(w->table, clock_ms());
 }
 
+static void on_lost(void *ctx)
+{
+	((struct watch *)ctx)->lost++;
+}
+
 /* Reads what comes, for at least ms and until nothing more is there: on a slow machine that takes longer. */
 static void read_for(struct watch *w, unsigned ms)
 {
@@ -106,8 +111,11 @@ static void read_for(struct watch *w, unsigned ms)
 
 static int begin(void **state, uint32_t buffer_size)
 {
-	static const struct xfrm_handlers handlers = {
-		.sa = on_sa, .sa_gone = on_sa_gone, .dump_begin = on_dump_begin, .dump_end = on_dump_end};
+	static const struct xfrm_handlers handlers = {.sa = on_sa,
+						      .sa_gone = on_sa_gone,
+						      .dump_begin = on_dump_begin,
+						      .dump_end = on_dump_end,
+						      .lost = on_lost};
 	const struct xfrm_options options = {.buffer_size = buffer_size};
 	struct session_config config;
 
@@ -352,6 +360,7 @@ static void test_nothing_is_lost_in_an_overrun(void **state)
 	add_many(400, "add"); /* nobody reads meanwhile */
 	read_for(w, 1500);
 	assert_true(xfrm_stats(w->xfrm).overruns > 0);
+	assert_int_equal(w->lost, xfrm_stats(w->xfrm).overruns);
 	assert_int_equal(session_stats(w->table).sessions, 400);
 	assert_int_equal(session_stats(w->table).sas, 800);
 	run("ip xfrm state flush");
