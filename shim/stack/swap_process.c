@@ -73,38 +73,66 @@ bool sa_facts_sound(const struct sa_facts *facts, size_t length)
 
 /* Facts */
 
-static void tell(struct server *s, const struct sa_fact *fact)
+/* Field by field into cleared memory: what lies between the fields may be left from keys. */
+static void copy_sa(struct sa_info *to, const struct sa_info *from)
+{
+	to->us = from->us;
+	to->peer = from->peer;
+	to->spi = from->spi;
+	to->reqid = from->reqid;
+	to->protocol = from->protocol;
+	to->upper_protocol = from->upper_protocol;
+	to->our_port = from->our_port;
+	to->peer_port = from->peer_port;
+	to->outbound = from->outbound;
+	to->transport = from->transport;
+	to->dumped = from->dumped;
+	to->bytes = from->bytes;
+	to->packets = from->packets;
+	to->add_time_s = from->add_time_s;
+}
+
+static struct sa_fact *next_fact(struct server *s, enum sa_fact_kind kind)
 {
 	struct pending *p = &s->pending;
+	struct sa_fact *fact;
 
 	if (p->count == PENDING_MAX) /* cannot be; if it is, the next process tells it all anew */
 		_exit(1);
-	p->facts[p->count++] = *fact;
+	fact = &p->facts[p->count++];
+	memset(fact, 0, sizeof *fact);
+	fact->kind = kind;
+	return fact;
 }
 
 static void on_sa(void *ctx, const struct sa_info *sa)
 {
-	tell(ctx, &(struct sa_fact){.kind = SA_FACT_SA, .sa = *sa});
+	copy_sa(&next_fact(ctx, SA_FACT_SA)->sa, sa);
 }
 
 static void on_sa_gone(void *ctx, const struct sa_info *sa)
 {
-	tell(ctx, &(struct sa_fact){.kind = SA_FACT_GONE, .sa = *sa});
+	copy_sa(&next_fact(ctx, SA_FACT_GONE)->sa, sa);
+}
+
+static void tell_error(struct server *s, enum sa_fact_kind kind, int error)
+{
+	next_fact(s, kind)->error = error;
 }
 
 static void on_dump_begin(void *ctx)
 {
-	tell(ctx, &(struct sa_fact){.kind = SA_FACT_DUMP_BEGIN, .at_ms = clock_now_ms()});
+	next_fact(ctx, SA_FACT_DUMP_BEGIN)->at_ms = clock_now_ms();
 }
 
 static void on_dump_end(void *ctx, int error)
 {
-	tell(ctx, &(struct sa_fact){.kind = SA_FACT_DUMP_END, .error = error});
+	tell_error(ctx, SA_FACT_DUMP_END, error);
 }
 
 static void on_lost(void *ctx)
 {
-	tell(ctx, &(struct sa_fact){.kind = SA_FACT_LOST});
+	next_fact(ctx, SA_FACT_LOST);
 }
 
 static size_t waiting(const struct server *s)
@@ -118,6 +146,7 @@ static void send_facts(struct server *s)
 	struct pending *p = &s->pending;
 	struct sa_facts message;
 
+	memset(&message, 0, sa_facts_size(0));
 	while (waiting(s)) {
 		message.stats = xfrm_stats(s->xfrm);
 		message.count = (uint32_t)(waiting(s) < SA_FACTS_MAX ? waiting(s) : SA_FACTS_MAX);
@@ -134,7 +163,7 @@ static void watch(struct server *s)
 	const int rc = xfrm_read(s->xfrm, READ_AT_ONCE);
 
 	if (rc)
-		tell(s, &(struct sa_fact){.kind = SA_FACT_ERROR, .error = rc});
+		tell_error(s, SA_FACT_ERROR, rc);
 	send_facts(s);
 }
 
@@ -158,7 +187,7 @@ static void begin_dump(struct server *s)
 	const int rc = xfrm_dump(s->xfrm);
 
 	if (rc)
-		tell(s, &(struct sa_fact){.kind = SA_FACT_DUMP_END, .error = rc});
+		tell_error(s, SA_FACT_DUMP_END, rc);
 	send_facts(s);
 }
 
@@ -217,7 +246,7 @@ static int open_all(struct server *s)
 	if (rc)
 		return rc;
 	options.own_port = swap_port(s->swap);
-	tell(s, &(struct sa_fact){.kind = SA_FACT_BEGAN});
+	next_fact(s, SA_FACT_BEGAN);
 	return xfrm_open(&s->xfrm, &options, &handlers, s);
 }
 
