@@ -357,6 +357,7 @@ static enum bridge_reason relay_negotiation(struct work *w, struct session *s, s
 		return BRIDGE_FAILED;
 	if (!hash_is(w, hash))
 		return BRIDGE_BAD_HASH;
+	/* cppcheck-suppress uninitvar; they fill it */
 	reason = (number == 1 ? first_quick : answer_quick)(w, s, q, &own);
 	if (reason != BRIDGE_RELAYED)
 		return reason;
