@@ -18,7 +18,7 @@
 #include <utlist.h>
 
 enum { LEG_CLIENT, LEG_SERVER, LEGS };
-enum { MESSAGE_ID_LEN = 4, SPI_LEN = 4, NONCE_MIN = 8, NONCE_MAX = 256, ID_MAX = 64, QUICKS_MAX = 16 };
+enum { MESSAGE_ID_LEN = 4, SPI_LEN = 4, NONCE_MIN = 8, NONCE_MAX = 256, ID_MAX = 64, QUICKS_MAX = 8 };
 enum {
 	DEFAULT_LIFE_S = 28800,
 	LIFE_MAX_S = 7 * 24 * 3600,
