@@ -434,11 +434,12 @@ static void without_a_secret(void **state)
 }
 
 static bool silent;
+static uint8_t silent_for; /* this hash alone */
 
 static size_t sometimes(void *ctx, const struct endpoint *server, const struct endpoint *client, uint8_t hash,
 			struct bytes nonce_i, struct bytes nonce_r, uint8_t to[static KEYS_HASH_MAX])
 {
-	return silent ? 0 : vector_skeyid(ctx, server, client, hash, nonce_i, nonce_r, to);
+	return silent || hash == silent_for ? 0 : vector_skeyid(ctx, server, client, hash, nonce_i, nonce_r, to);
 }
 
 /* Who has the secrets does not answer: nobody is bridged any more; a fifth message goes nowhere, and its repeat is relayed when there is
@@ -462,11 +463,16 @@ static void no_answer(void **state)
 	bridge = bridge_new(&config);
 	for (unsigned k = 0; k < 4; k++)
 		send_step(bridge, &x->step[k]);
-	silent = true;
-	send_step(bridge, &x->step[4]);
-	assert_int_equal(result.reason, BRIDGE_SECRETS);
-	assert_int_equal(result.verdict, BRIDGE_DROP);
+	for (unsigned which = 0; which < 3; which++) { /* both, the client's side's, the server's */
+		silent = which == 0;
+		silent_for = which == 1 ? ISAKMP_HASH_SHA1 : which == 2 ? ISAKMP_HASH_SHA2_256 : 0;
+		send_step(bridge, &x->step[4]);
+		assert_int_equal(result.reason, BRIDGE_SECRETS);
+		assert_int_equal(result.verdict, BRIDGE_DROP);
+		assert_int_equal(result.actions, 0);
+	}
 	silent = false;
+	silent_for = 0;
 	for (unsigned k = 4; k < 6; k++) {
 		send_step(bridge, &x->step[k]);
 		check_step(x, &x->step[k], x->step[k].reason);
