@@ -531,7 +531,7 @@ enum outcome klips_restore_from(struct script *s, const struct shell_node *n, co
 	struct shell_command c;
 
 	klips_words(s, n, &c);
-	if (!c.count)
+	if (!c.count || !c.words)
 		return MAYBE;
 	return restore(s, &(struct call){.node = n, .words = c.words, .count = c.count}, input);
 }

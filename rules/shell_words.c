@@ -307,9 +307,7 @@ static bool put_operation(struct shell_reader *r, struct builder *b, struct shel
 		return false;
 	empty = v.unset || (colon && !*v.value);
 	r->at = operation;
-	if (empty && (kind == '-' || kind == '='))
-		put_inner(r, b, c, end, quoted);
-	else if (!empty && kind == '+')
+	if ((empty && (kind == '-' || kind == '=')) || (!empty && kind == '+'))
 		put_inner(r, b, c, end, quoted);
 	else if (!empty && v.value)
 		put_value(r, b, c, v.value, quoted);
