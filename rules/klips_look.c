@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #define DEPTH_MAX 200
+#define LOOKED_MAX 1000000
 
 static bool is_one_of(const char *word, const char *const *patterns)
 {
@@ -203,8 +204,7 @@ static bool simple_touches(struct script *s, const struct shell_node *n, unsigne
 
 static bool touches(struct script *s, const struct shell_node *n, unsigned depth)
 {
-	s->steps++;
-	if (depth == DEPTH_MAX)
+	if (depth == DEPTH_MAX || ++s->looked > LOOKED_MAX)
 		return true;
 	if (n->kind == SHELL_SIMPLE)
 		return simple_touches(s, n, depth);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define DEPTH_MAX 250
-#define STEPS_MAX 200000
+#define STEPS_MAX 20000
 #define CALLS_MAX 24
 
 static const char not_known[] = "an argument of the script, which --arg gives";
@@ -458,6 +458,7 @@ static enum outcome run_with(struct script *s, const struct shell_node *n, const
 		return MAYBE;
 	}
 	s->calls++;
+	s->inside++;
 	s->reader.parameters = parameters(s, words, count, &s->reader.no_parameters);
 	s->reader.parameter_count = count;
 	outcome = klips_run(s, n);
@@ -465,6 +466,7 @@ static enum outcome run_with(struct script *s, const struct shell_node *n, const
 	s->reader.parameters = outer.parameters;
 	s->reader.parameter_count = outer.parameter_count;
 	s->reader.no_parameters = outer.no_parameters;
+	s->inside--;
 	s->calls--;
 	return outcome;
 }
@@ -527,10 +529,14 @@ static enum outcome run_kind(struct script *s, const struct shell_node *n)
 	case SHELL_IF:
 		return run_if(s, n);
 	case SHELL_FOR:
-		return n->child_count && n->word_count ? run_for(s, n) : MAYBE;
 	case SHELL_WHILE:
 	case SHELL_UNTIL:
-		return run_loop(s, n);
+		s->inside++;
+		outcome = n->kind != SHELL_FOR              ? run_loop(s, n)
+			  : n->child_count && n->word_count ? run_for(s, n)
+							    : MAYBE;
+		s->inside--;
+		return outcome;
 	case SHELL_CASE:
 		return n->word_count ? run_case(s, n) : MAYBE;
 	case SHELL_FUNCTION:
@@ -550,7 +556,8 @@ enum outcome klips_run(struct script *s, const struct shell_node *n)
 
 	if (s->leaving)
 		return MAYBE;
-	if (++s->steps > STEPS_MAX || s->depth == DEPTH_MAX) {
+	s->steps += s->inside > 0;
+	if (s->steps > STEPS_MAX || s->depth == DEPTH_MAX) {
 		s->muted = false;
 		klips_not_followed(s, n, "the script runs too long, or calls itself too often");
 		s->leaving = LEAVING_SCRIPT;

@@ -35,8 +35,10 @@ struct script {
 	size_t local_count;
 	enum leaving leaving;
 	unsigned levels; /* of loops that "break" or "continue" leaves, beyond the innermost */
-	unsigned depth, steps, calls;
-	unsigned looks;
+	unsigned depth, calls;
+	unsigned inside;        /* loops and calls that this runs in */
+	unsigned steps;         /* statements run in them: the text bounds all others */
+	unsigned looks, looked; /* klips_touches(): calls, and statements looked at */
 	unsigned
 		unsure; /* > 0: whether this runs is not known; no rules in it, and what it sets is not known */
 	unsigned unsure_line; /* where that began */
