@@ -21,6 +21,12 @@ struct alive_keys {
 	size_t count;
 };
 
+/* An end that the stack was told and has not answered: told to the log with the answer, when it is known what has happened. */
+struct told_end {
+	struct session_action end;
+	struct session_action gone; /* kind SESSION_ENDED: the SAs have gone meanwhile; told after it */
+};
+
 struct watch {
 	struct config_session profiles[IKE_DIALECTS];
 	unsigned alive_timeout_s;
@@ -51,6 +57,8 @@ struct watch {
 	uint32_t alive_cursor;
 	struct alive_keys alive_keys[2]; /* IPv4, IPv6 */
 	bool by_sa; /* the kernel can tell by which SA L2TP came, so there are sets for it */
+	struct told_end told_ends[STACK_REQUESTS_MAX];
+	size_t told_count;
 };
 
 /* Actions */
@@ -85,7 +93,50 @@ static void end_session(struct watch *w, const struct session_action *a)
 		session_end_result(w->table, clock_now_ms(), a->id, rc, strerror(-rc));
 		return;
 	}
-	log_end(w, a, "told the stack to end it");
+	if (w->told_count < STACK_REQUESTS_MAX)
+		w->told_ends[w->told_count++] = (struct told_end){.end = *a};
+	else
+		log_end(w, a, "told the stack to end it");
+}
+
+static struct told_end *find_told_end(struct watch *w, uint64_t id)
+{
+	for (size_t i = 0; i < w->told_count; i++)
+		if (w->told_ends[i].end.id == id)
+			return &w->told_ends[i];
+	return NULL;
+}
+
+static void log_gone(struct watch *w, const struct session_action *a)
+{
+	log_event(w->log, LOG_SESSION_GONE, &a->peer, "session gone (%s), %llu bytes in, %llu out, %llu s",
+		  session_end_name(a->reason), (unsigned long long)a->bytes_in,
+		  (unsigned long long)a->bytes_out, (unsigned long long)(a->age_ms / 1000));
+}
+
+/* The stack's answer is here. Where nothing was left to end, the client's own Delete or the stack was faster, and that the
+ * session has gone is all there is to say. */
+static void log_told_end(struct watch *w, uint64_t id, int error)
+{
+	struct told_end *told = find_told_end(w, id);
+
+	if (!told)
+		return;
+	if (error != STACK_NOTHING)
+		log_end(w, &told->end, "told the stack to end it");
+	if (told->gone.kind == SESSION_ENDED)
+		log_gone(w, &told->gone);
+	*told = w->told_ends[--w->told_count];
+}
+
+static void session_gone(struct watch *w, const struct session_action *a)
+{
+	struct told_end *told = find_told_end(w, a->id);
+
+	if (told)
+		told->gone = *a;
+	else
+		log_gone(w, a);
 }
 
 static void log_session(struct watch *w, const struct session_action *a)
@@ -97,10 +148,7 @@ static void log_session(struct watch *w, const struct session_action *a)
 				  a->l2tp_port, ike_dialect_name((enum ike_dialect)a->profile));
 		break;
 	case SESSION_ENDED:
-		log_event(w->log, LOG_SESSION_GONE, &a->peer,
-			  "session gone (%s), %llu bytes in, %llu out, %llu s", session_end_name(a->reason),
-			  (unsigned long long)a->bytes_in, (unsigned long long)a->bytes_out,
-			  (unsigned long long)(a->age_ms / 1000));
+		session_gone(w, a);
 		break;
 	case SESSION_KEPT:
 		log_event(w->log, LOG_SESSION_KEPT, &a->peer, "session has life in it again (%s taken back)",
@@ -495,15 +543,18 @@ static void on_ended(void *ctx, uint64_t id, int error, const char *text)
 {
 	struct watch *w = ctx;
 
+	const int failed = error < 0 ? error : 0;
+
 	if (orphans_is(id)) {
-		orphan_result(w, error, text);
+		orphan_result(w, failed, text);
 		end_orphans(w);
 		return;
 	}
-	if (error)
+	log_told_end(w, id, error);
+	if (failed)
 		log_event(w->log, LOG_STACK_FAILED, NULL, "stack: cannot end a session: %s",
 			  *text ? text : strerror(-error));
-	session_end_result(w->table, clock_now_ms(), id, error, text);
+	session_end_result(w->table, clock_now_ms(), id, failed, text);
 }
 
 static void on_warmed(void *ctx, const struct endpoint *peer, int error, const char *text)

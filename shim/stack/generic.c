@@ -33,6 +33,7 @@ struct work {
 	struct victim *victims;
 	size_t count, capacity;
 	bool reqid_in_use; /* by an SA that is not meant */
+	bool deleted;      /* something was there to be deleted */
 	bool out_of_memory;
 };
 
@@ -169,6 +170,7 @@ static int delete_all(struct nl_sock *sock, struct work *work)
 
 		if (rc && rc != -ESRCH)
 			worst = rc;
+		work->deleted |= !rc;
 	}
 	work->count = 0;
 	return worst;
@@ -201,6 +203,8 @@ static int generic_end(const struct stack_options *options, const struct stack_e
 	free(work.victims);
 	if (rc)
 		snprintf(text, STACK_TEXT_MAX, "xfrm: cannot delete: %s", strerror(-rc));
+	else if (!work.deleted)
+		rc = STACK_NOTHING;
 	return rc;
 }
 

@@ -214,6 +214,7 @@ static int libreswan_list(const struct stack_options *options, const struct endp
 struct targets {
 	uint64_t children[TARGETS_MAX], parents[TARGETS_MAX];
 	size_t child_count, parent_count;
+	bool deleted; /* one of them was there to be deleted */
 };
 
 static void add_once(uint64_t numbers[static TARGETS_MAX], size_t *count, uint64_t number)
@@ -300,25 +301,27 @@ static bool has_child(const struct states *states, const struct whack_line *ike,
 }
 
 /* A state that is gone already is as good as deleted. */
-static int delete_state(const struct stack_options *options, uint64_t number,
+static int delete_state(const struct stack_options *options, uint64_t number, struct targets *targets,
 			char text[static STACK_TEXT_MAX])
 {
 	struct child_result result;
 	char digits[NUMBER_TEXT];
+	bool had_gone;
 	int rc;
 
 	snprintf(digits, sizeof digits, "%llu", (unsigned long long)number);
 	rc = run_whack(options, "--deletestate", digits, &result, text);
-	if (rc == -EIO && result.out.length &&
-	    (strstr(result.out.text, "no state #") || strstr(result.out.text, "deleting state")))
+	had_gone = rc == -EIO && result.out.length && strstr(result.out.text, "no state #");
+	if (had_gone || (rc == -EIO && result.out.length && strstr(result.out.text, "deleting state")))
 		rc = 0;
+	targets->deleted |= !rc && !had_gone;
 	child_result_clear(&result);
 	return rc;
 }
 
 /* Deleting an IKE state leaves its other children alone, so one look at the states is enough unless there were some. */
 static int delete_parents(const struct stack_options *options, const struct states *states,
-			  const struct targets *targets, char text[static STACK_TEXT_MAX])
+			  struct targets *targets, char text[static STACK_TEXT_MAX])
 {
 	int rc = 0;
 
@@ -326,7 +329,7 @@ static int delete_parents(const struct stack_options *options, const struct stat
 		const struct whack_line *ike = find(states, WHACK_STATE, targets->parents[i]);
 
 		if (ike && !has_child(states, ike, targets))
-			rc = delete_state(options, ike->number, text);
+			rc = delete_state(options, ike->number, targets, text);
 	}
 	return rc;
 }
@@ -346,7 +349,7 @@ static int delete_again(const struct stack_options *options, const struct stack_
 	left.parent_count = targets->parent_count;
 	memcpy(left.parents, targets->parents, sizeof left.parents);
 	for (size_t i = 0; i < left.child_count && !rc; i++)
-		rc = delete_state(options, left.children[i], text);
+		rc = delete_state(options, left.children[i], &left, text);
 	if (!rc)
 		rc = delete_parents(options, &states, &left, text);
 	free(states.lines);
@@ -368,13 +371,17 @@ static int libreswan_end(const struct stack_options *options, const struct stack
 	if (request->ike_sa_too)
 		find_ike_states(&states, &request->peer, &targets);
 	for (size_t i = 0; i < targets.child_count && !rc; i++)
-		rc = delete_state(options, targets.children[i], text);
+		rc = delete_state(options, targets.children[i], &targets, text);
 	if (!rc)
 		rc = delete_parents(options, &states, &targets, text);
 	free(states.lines);
 	if (!targets.child_count &&
 	    !rc) /* pluto knows nothing of these SAs: left over in the kernel, or gone meanwhile */
-		return stack_xfrm.end(options, request, text);
+		rc = stack_xfrm.end(options, request, text);
+	else if (!rc && !targets.deleted)
+		rc = STACK_NOTHING;
+	if (rc == STACK_NOTHING && targets.deleted) /* the ISAKMP SA was left */
+		rc = 0;
 	return rc == -ETIMEDOUT ? delete_again(options, request, &targets, text) : rc;
 }
 

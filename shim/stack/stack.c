@@ -13,7 +13,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define WAITING_MAX 256  /* requests that may be under way */
 #define LAST_WORD_MS 300 /* for the worker to end by itself */
 #define BEGIN_MS 1000    /* for the worker to begin */
 
@@ -32,7 +31,7 @@ struct stack {
 	int epoll, socket; /* socket -1: the keeper is gone, and no worker any more */
 	pid_t keeper, worker;
 	uint32_t sequence;
-	struct waiting waiting[WAITING_MAX]; /* in the order of the requests, which is that of the answers */
+	struct waiting waiting[STACK_REQUESTS_MAX]; /* in the order of the requests, which is that of the answers */
 	size_t waiting_count;
 };
 
@@ -191,7 +190,7 @@ int stack_read(struct stack *stack)
 
 static int ask(struct stack *stack, struct stack_request *request)
 {
-	if (stack->waiting_count == WAITING_MAX)
+	if (stack->waiting_count == STACK_REQUESTS_MAX)
 		return -EAGAIN;
 	if (stack->socket < 0)
 		return -EPIPE;

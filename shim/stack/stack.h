@@ -15,6 +15,8 @@
 #define STACK_TEXT_MAX 200 /* the stack's own words, cut to this */
 #define STACK_ID_MAX 128
 #define STACK_SAS_MAX 16
+#define STACK_REQUESTS_MAX 256 /* that may be under way */
+#define STACK_NOTHING 1 /* in place of an error: all that was to end had gone by itself */
 
 enum stack_kind { STACK_AUTO, STACK_LIBRESWAN, STACK_STRONGSWAN, STACK_XFRM, STACK_KINDS };
 const char *stack_kind_name(enum stack_kind kind); /* "auto", "libreswan", "strongswan", "xfrm" */
@@ -57,7 +59,8 @@ struct stack_ike_sa {
 	uint32_t spis_in[STACK_SAS_MAX]; /* host order */
 };
 
-/* Each may be NULL. error: 0 or -errno; text: "" or what the stack said about it. Valid during the call. */
+/* Each may be NULL. error: 0 or -errno, for ended also STACK_NOTHING; text: "" or what the stack said about it. Valid during the
+ * call. */
 struct stack_handlers {
 	void (*detected)(void *ctx, enum stack_kind kind, int error, const char *text);
 	void (*ike_sa)(void *ctx, const struct stack_ike_sa *sa);
@@ -102,7 +105,7 @@ struct stack_backend {
 	/* peer NULL: all. */
 	int (*list)(const struct stack_options *options, const struct endpoint *peer,
 		    const struct stack_report *report, char text[static STACK_TEXT_MAX]);
-	/* 0: gone, or was not there any more. */
+	/* 0: gone. STACK_NOTHING: was not there any more. */
 	int (*end)(const struct stack_options *options, const struct stack_end_request *request,
 		   char text[static STACK_TEXT_MAX]);
 };

@@ -87,7 +87,7 @@ static void end(const struct worker *worker, const struct stack_request *request
 
 	if (backend)
 		answer.error = backend->end(worker->options, &request->end, answer.text);
-	if (!answer.error)
+	if (answer.error >= 0)
 		answer.text[0] = '\0';
 	send_answer(worker->fd, &answer);
 }

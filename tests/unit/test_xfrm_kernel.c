@@ -406,7 +406,7 @@ static void test_generic_end(void **state)
 	assert_int_equal(lines("ip xfrm state | grep '^src'"), 2);
 	assert_int_equal(lines("ip xfrm state | grep 'spi 0x00001016\\|spi 0x00002016'"), 2);
 	assert_int_equal(lines("ip xfrm policy | grep '^src 203\\|^src 198'"), 2);
-	assert_int_equal(stack_xfrm.end(&options, &request, text), 0); /* gone is gone */
+	assert_int_equal(stack_xfrm.end(&options, &request, text), STACK_NOTHING); /* gone is gone */
 	/* A second pair of the same reqid keeps the policies. */
 	run("ip xfrm state add src 198.51.100.7 dst 203.0.113.1 proto esp spi 0x3016 reqid 122 mode "
 	    "transport " KEYS);
