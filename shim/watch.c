@@ -696,6 +696,8 @@ void watch_stop(struct watch *watch)
 
 	if (!watch)
 		return;
+	while (watch->told_count) /* no answer will come any more */
+		log_told_end(watch, watch->told_ends[0].end.id, -EPIPE);
 	events[0] = watch->deadline;
 	events[1] = watch->sample;
 	events[2] = watch->stack_event;
