@@ -284,7 +284,7 @@ static unsigned worth_little(const struct bridge *bridge, const struct session *
 static struct session *choose_up(const struct bridge *bridge, const struct endpoint *host,
 				 const struct session *wants, bool must, int64_t now)
 {
-	struct session *s, *found = NULL;
+	struct session *s = NULL, *found = NULL;
 	unsigned least = must ? 0 : 1;
 
 	DL_FOREACH(bridge->head[LIST_UP], s)
@@ -303,7 +303,7 @@ static struct session *choose_up(const struct bridge *bridge, const struct endpo
 /* The host that has most of them there: *out. */
 static void fullest_host(const struct bridge *bridge, enum list list, struct endpoint *out)
 {
-	const struct session *s;
+	const struct session *s = NULL;
 	unsigned most = 0;
 
 	DL_FOREACH(bridge->head[list], s)
@@ -323,7 +323,7 @@ static void fullest_host(const struct bridge *bridge, enum list list, struct end
 bool session_make_room(struct bridge *bridge, const struct session *s, int64_t now)
 {
 	const struct endpoint host = bridge_host_of(&s->client);
-	struct session *other;
+	struct session *other = NULL;
 	unsigned count = counted(bridge, &host).up;
 
 	DL_FOREACH(bridge->head[LIST_KEYED], other) /* those that have their place already */
@@ -342,7 +342,7 @@ bool session_make_room(struct bridge *bridge, const struct session *s, int64_t n
 /* Of a host, before message 6: one that the server has not answered before one that it has, and then the oldest. */
 static struct session *choose_half_open(const struct bridge *bridge, const struct endpoint *host)
 {
-	struct session *s, *found = NULL;
+	struct session *s = NULL, *found = NULL;
 
 	DL_FOREACH(bridge->head[LIST_KEYED], s)
 	{

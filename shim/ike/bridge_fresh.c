@@ -82,6 +82,7 @@ void fresh_remove(struct bridge *bridge, struct opening *o)
 	if (index != last) {
 		*link_to(bridge, last) = index;
 		*o = t->at[last];
+		t->at[last].sa = NULL;
 	}
 	t->count--;
 }
