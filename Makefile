@@ -44,7 +44,7 @@ BASE_CFLAGS := -std=c11 -D_GNU_SOURCE -DNATSHIM_VERSION='"$(VERSION)"' -I. $(PKG
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 LINK_HARDEN := -pie -Wl,-z,relro,-z,now
 
-SRC := $(sort $(wildcard shim/*.c shim/*/*.c nfq/*.c rules/*.c))
+SRC := $(sort $(wildcard shim/*.c shim/*/*.c nfq/*.c rules/*.c rules/*/*.c))
 LIB_SRC := $(filter-out shim/main.c,$(SRC))
 UNIT := $(sort $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c)))
 FUZZ := $(sort $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c)))
@@ -178,7 +178,7 @@ compile_commands.json:
 # gcc's own analysis; what it finds ends the run. gcc 12 loses sight of memory whose only pointer lies in an array, in an option or in a
 # table of uthash, and calls it leaked; the unit tests run these files under the leak sanitizer, which sees it.
 analyze: $(SRC:%.c=$B/analyze/%.o)
-$B/analyze/shim/check/settings.o $B/analyze/shim/roles.o $B/analyze/shim/ike/bridge.o $B/analyze/shim/config.o: ANALYZE_OFF := -Wno-analyzer-malloc-leak
+$B/analyze/shim/check/settings.o $B/analyze/shim/cmd/roles.o $B/analyze/shim/bridge/bridge.o $B/analyze/shim/config.o: ANALYZE_OFF := -Wno-analyzer-malloc-leak
 
 $B/analyze/%.o: %.c tools/version
 	$(say) ANALYZE $<

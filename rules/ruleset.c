@@ -30,7 +30,7 @@ enum {
 	SPI_BITS = 32,
 	FIRST_TIMEOUT_S = 5, /* of an address' bucket, which is full again by then */
 	SET_SIZE = 65535,
-	BRIDGED_SIZE = 131072, /* 65536 exchanges before message 3, 32768 that had to go, 2048 half-open and 4096 complete ones (shim/ike/bridge.h) */
+	BRIDGED_SIZE = 131072, /* 65536 exchanges before message 3, 32768 that had to go, 2048 half-open and 4096 complete ones (shim/bridge/bridge.h) */
 	SET_GC_S = 60,            /* the kernel makes a table for SET_SIZE at once, and walks all of it each time */
 	KEEPALIVE_UDP_LENGTH = 9, /* one byte: RFC 3948 section 2.3 */
 };

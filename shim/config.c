@@ -2,7 +2,7 @@
  * setters, so that a value is understood, bounded and refused in one place. No other I/O than reading the file. */
 #include "shim/config.h"
 
-#include "shim/ike/dh.h"
+#include "shim/bridge/dh.h"
 
 #include <errno.h>
 #include <getopt.h>

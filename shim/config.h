@@ -5,7 +5,7 @@
 
 #include "nfq/endpoint.h"
 #include "shim/ike/exchange.h"
-#include "shim/ike/offer.h"
+#include "shim/bridge/offer.h"
 
 #include <stdbool.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
 #define NATSHIM_SHIM_FILTER_H
 
 #include "nfq/packet.h"
-#include "shim/ike/bridge.h"
+#include "shim/bridge/bridge.h"
 #include "shim/ike/exchange.h"
 #include "shim/l2tp/quirks.h"
 

@@ -1,6 +1,6 @@
 /* Options -> ruleset. */
 #include "shim/firewall.h"
-#include "shim/stack/xl2tpd.h"
+#include "shim/xl2tpd.h"
 
 #include <net/if.h>
 

@@ -1,5 +1,5 @@
 /* The table of subcommands, and the choice between them. Without a subcommand, but with options: run. */
-#include "shim/commands.h"
+#include "shim/cmd/cmd.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 #define NATSHIM_SHIM_CHECK_READ_H
 
 #include "shim/check/facts.h"
-#include "shim/child.h"
+#include "shim/proc/child.h"
 
 #include <netinet/in.h>
 

@@ -1,6 +1,6 @@
 /* xl2tpd.conf and pppd's options. */
 #include "shim/check/read.h"
-#include "shim/stack/xl2tpd.h"
+#include "shim/xl2tpd.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 /* The backend for any other stack: SAs and policies are deleted over XFRM netlink. The IKE daemon is not told, so this is
  * the last resort. A policy goes only when no SA of its reqid is left: clients behind one NAT may share it. */
-#include "shim/stack/kernel_xfrm.h"
-#include "shim/stack/netlink.h"
+#include "shim/xfrm/kernel_xfrm.h"
+#include "shim/xfrm/netlink.h"
 #include "shim/stack/stack.h"
-#include "shim/stack/xfrm.h"
+#include "shim/xfrm/monitor.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

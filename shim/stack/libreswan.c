@@ -1,7 +1,7 @@
 /* libreswan through its own program whack: states are found by their SPIs and deleted by their numbers, children first, the
  * IKE state only when it has no child left. Never by name, ID or address: those take other clients with them. Whack's
  * binary protocol changes with every version, so the program is run. */
-#include "shim/child.h"
+#include "shim/proc/child.h"
 #include "shim/stack/stack.h"
 #include "shim/stack/whack.h"
 

@@ -1,7 +1,7 @@
 /* PPP interfaces over rtnetlink, their pppd's arguments, and an ICMP echo into one. */
 #include "shim/stack/ppp.h"
 
-#include "shim/stack/netlink.h"
+#include "shim/xfrm/netlink.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

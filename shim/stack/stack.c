@@ -2,7 +2,7 @@
  * what was asked, so that every request gets an answer, also when the worker dies. */
 #include "shim/stack/stack.h"
 
-#include "shim/helper.h"
+#include "shim/proc/helper.h"
 #include "shim/stack/worker.h"
 
 #include <errno.h>

@@ -2,8 +2,8 @@
  * waits for it. What comes over the socket is checked like anything else that comes from outside. */
 #include "shim/stack/worker.h"
 
-#include "shim/confine.h"
-#include "shim/helper.h"
+#include "shim/proc/confine.h"
+#include "shim/proc/helper.h"
 #include "shim/stack/ppp.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* What the process that parses packets spends on one message of natshim-xfrm: 64 SAs of a dump, received, checked, and looked up in
  * a table of 5,000 sessions. bench_facts [--json] */
 #include "shim/session/session.h"
-#include "shim/stack/swap_process.h"
+#include "shim/proc/rekeyer_process.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* How long the packet path waits for an answer of the process with the secrets: round trips for SKEYID, wall clock.
  * bench_secrets [--json] */
-#include "shim/secrets.h"
+#include "shim/proc/secrets.h"
 #include "tests/bench/round_trips.h"
 
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* What it costs that SAs get their keys from a process of its own: a question for an SA that is not there, to the kernel at
  * once and by way of natshim-xfrm. bench_swap [--json] */
-#include "shim/stack/swapper.h"
+#include "shim/proc/rekeyer.h"
 #include "tests/bench/round_trips.h"
 
 #include <errno.h>

@@ -3,8 +3,8 @@
 #ifndef NATSHIM_TESTS_FUZZ_BRIDGE_WORLD_H
 #define NATSHIM_TESTS_FUZZ_BRIDGE_WORLD_H
 
-#include "shim/ike/bridge.h"
-#include "shim/ike/dh.h"
+#include "shim/bridge/bridge.h"
+#include "shim/bridge/dh.h"
 
 #include <stdlib.h>
 #include <string.h>

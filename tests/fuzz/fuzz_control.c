@@ -1,6 +1,6 @@
 /* The control socket: whatever a client sends, in whatever pieces, gets one well-formed answer or none, the handler sees only
  * operations that there are with arguments that end, and the next client is served. The first byte says where to cut. */
-#include "shim/control.h"
+#include "shim/daemon/control.h"
 
 #include <errno.h>
 #include <event2/event.h>

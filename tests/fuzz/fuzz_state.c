@@ -1,7 +1,7 @@
 /* The state files: whatever stands in them, whole entries come back or nothing, within the tables' bounds. The first byte
  * says which file it is. */
-#include "shim/orphans.h"
-#include "shim/state.h"
+#include "shim/daemon/stale_sas.h"
+#include "shim/daemon/state.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* XFRM netlink messages: taken or refused without reading past the end, and what is taken has addresses and ports that
  * the session table can believe. */
-#include "shim/stack/xfrm.h"
+#include "shim/xfrm/monitor.h"
 
 #include <linux/netlink.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* Tries what each confined process must not be able to do, and what it must; speaks TAP. Built with the release flags: the
  * sanitizers' runtime could not live under these filters. */
-#include "shim/confine.h"
+#include "shim/proc/confine.h"
 
 #include <arpa/inet.h>
 #include <dlfcn.h>

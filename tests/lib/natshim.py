@@ -49,7 +49,7 @@ class Natshim:
         return bool(hosts.wait_for(lambda: re.search(pattern, self.log(since)), seconds))
 
     def ask(self, operation=1, argument=b""):
-        """What natshim's control socket answers (shim/control.h), without starting a program: (done, text). OSError: nobody is there."""
+        """What natshim's control socket answers (shim/daemon/control.h), without starting a program: (done, text). OSError: nobody is there."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as control:
             control.settimeout(10)
             control.connect(f"/proc/{self.host.holder.pid}/root/run/natshim/control.sock")

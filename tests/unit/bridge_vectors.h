@@ -2,8 +2,8 @@
 #ifndef NATSHIM_TESTS_UNIT_BRIDGE_VECTORS_H
 #define NATSHIM_TESTS_UNIT_BRIDGE_VECTORS_H
 
-#include "shim/ike/bridge.h"
-#include "shim/ike/dh.h"
+#include "shim/bridge/bridge.h"
+#include "shim/bridge/dh.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* What bridge mode takes from a client that has the group's secret, and so the keys of a session of its own: no message out of
  * its order, none in clear, and no Delete that means another's. The messages that no vector has are sealed here. */
-#include "shim/ike/bridge_impl.h"
+#include "shim/bridge/impl.h"
 #include "tests/unit/bridge_vectors.h"
 
 #include <stdarg.h>

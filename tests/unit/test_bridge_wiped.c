@@ -1,7 +1,7 @@
 /* What bridge mode frees holds no key any more: a session, a Quick Mode, the bridge itself, and what OpenSSL was given of
  * them; nor does the stack that a message was worked on, and what is not needed any more is not kept. Every free() of the
  * program under test comes through here (the linker's --wrap), and OpenSSL's own, too. */
-#include "shim/ike/bridge_impl.h"
+#include "shim/bridge/impl.h"
 #include "tests/unit/bridge_vectors.h"
 
 #include <malloc.h>

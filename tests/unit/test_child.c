@@ -1,6 +1,6 @@
-/* shim/child.c against real programs: /bin/sh stands for a VPN stack's tool that talks, fails, hangs or is
+/* shim/proc/child.c against real programs: /bin/sh stands for a VPN stack's tool that talks, fails, hangs or is
  * not there. */
-#include "shim/child.h"
+#include "shim/proc/child.h"
 
 #include <dirent.h>
 #include <errno.h>

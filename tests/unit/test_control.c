@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "shim/control.h"
+#include "shim/daemon/control.h"
 
 #include <errno.h>
 #include <event2/event.h>

@@ -1,5 +1,5 @@
 /* The process that has the file system: an answer that is late is never taken for that to a later question, and its end is told. */
-#include "shim/files.h"
+#include "shim/proc/files.h"
 
 #include <errno.h>
 #include <poll.h>

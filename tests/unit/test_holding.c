@@ -1,6 +1,6 @@
 /* shim/holding: what waits, in which order it goes on, and how long it does at most. The queue, the kernel's set, the clock and
  * the event loop are played by this file; the packets are those of tests/vectors/esp. */
-#include "shim/holding.h"
+#include "shim/daemon/esp_hold.h"
 
 #include "nfq/packet.h"
 

@@ -4,9 +4,9 @@
  * test_bridge's. And published primes. */
 #include "nfq/packet.h"
 #include "nfq/pcap.h"
-#include "shim/ike/dh.h"
-#include "shim/ike/offer.h"
-#include "shim/ike/payloads.h"
+#include "shim/bridge/dh.h"
+#include "shim/bridge/offer.h"
+#include "shim/bridge/payloads.h"
 
 #include <openssl/sha.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
-/* rules/klips.c with a stand-in for iptables-translate that repeats its arguments: what is read out of scripts and
+/* rules/klips/klips.c with a stand-in for iptables-translate that repeats its arguments: what is read out of scripts and
  * iptables-save output, what order the rules end in, what is refused and why. tests/net/test_translate has the real one. */
-#include "rules/keywords.h"
-#include "rules/klips_model.h"
+#include "rules/klips/keywords.h"
+#include "rules/klips/model.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

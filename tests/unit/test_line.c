@@ -1,5 +1,5 @@
 /* The line of packets that wait: bounded, in turns, and who comes alone is served though others have filled it. */
-#include "shim/line.h"
+#include "shim/daemon/line.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

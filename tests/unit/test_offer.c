@@ -1,6 +1,6 @@
 /* The group of PFS in a Quick Mode's SA payload: changed wherever it stands, also at every truncation of the payload, and refused
- * in a form that such a number has no need of. (The rest of shim/ike/offer.c is tested by whole exchanges in test_bridge.) */
-#include "shim/ike/offer.h"
+ * in a form that such a number has no need of. (The rest of shim/bridge/offer.c is tested by whole exchanges in test_bridge.) */
+#include "shim/bridge/offer.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "shim/orphans.h"
+#include "shim/daemon/stale_sas.h"
 
 #include <errno.h>
 #include <string.h>

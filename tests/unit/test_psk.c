@@ -1,5 +1,5 @@
 /* The file of secrets: what it may say, who gets which, and what is refused. */
-#include "shim/psk.h"
+#include "shim/proc/psk.h"
 
 #include <stdarg.h>
 #include <setjmp.h>

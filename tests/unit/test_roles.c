@@ -1,5 +1,5 @@
 /* shim/roles: who is the server, from the order of first messages and from what was named. */
-#include "shim/roles.h"
+#include "shim/cmd/roles.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

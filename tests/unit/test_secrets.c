@@ -1,9 +1,9 @@
 /* The process that has the secrets, the real one: what it answers, what becomes of it when its file changes, when it dies,
  * stops, or is sent nonsense. */
-#include "shim/secrets.h"
+#include "shim/proc/secrets.h"
 
 #include "shim/clock.h"
-#include "shim/secrets_process.h"
+#include "shim/proc/secrets_process.h"
 
 #include <fcntl.h>
 #include <poll.h>

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "shim/state.h"
+#include "shim/daemon/state.h"
 
 #include <errno.h>
 #include <stdio.h>

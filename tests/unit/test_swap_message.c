@@ -1,9 +1,9 @@
 /* shim/stack/swap_message: which SA is the one that is meant, and what of it goes back to the kernel. The SA is made here, as
  * linux/xfrm.h has it, with what newer kernels tell: its direction, and attributes that this build's header has no name for. */
-#include "shim/stack/swap_message.h"
+#include "shim/xfrm/rekey_message.h"
 
-#include "shim/stack/kernel_xfrm.h"
-#include "shim/stack/netlink.h"
+#include "shim/xfrm/kernel_xfrm.h"
+#include "shim/xfrm/netlink.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -7,9 +7,9 @@
 #include <cmocka.h>
 
 #include "shim/clock.h"
-#include "shim/helper.h"
-#include "shim/stack/swap_process.h"
-#include "shim/stack/swapper.h"
+#include "shim/proc/helper.h"
+#include "shim/proc/rekeyer_process.h"
+#include "shim/proc/rekeyer.h"
 
 #include <errno.h>
 #include <poll.h>

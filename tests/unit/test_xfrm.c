@@ -1,7 +1,7 @@
 /* shim/stack/xfrm_parse on recorded messages, whole, at every truncation and with every byte changed; shim/stack/ports. */
-#include "shim/stack/kernel_xfrm.h"
-#include "shim/stack/ports.h"
-#include "shim/stack/xfrm.h"
+#include "shim/xfrm/kernel_xfrm.h"
+#include "shim/xfrm/ports.h"
+#include "shim/xfrm/monitor.h"
 #include "tests/unit/xfrm_recorded.h"
 
 #include <setjmp.h>

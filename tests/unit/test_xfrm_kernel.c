@@ -2,7 +2,7 @@
  * ip(8), sessions must come out. Skipped where the kernel has no ESP; tests/vm/test_xfrm runs it in one that has. */
 #include "shim/session/session.h"
 #include "shim/stack/stack.h"
-#include "shim/stack/xfrm.h"
+#include "shim/xfrm/monitor.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "shim/stack/xl2tpd.h"
+#include "shim/xl2tpd.h"
 
 #include <stdlib.h>
 #include <string.h>

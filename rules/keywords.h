@@ -1,9 +1,0 @@
-/* Words that nft's grammar keeps for itself. */
-#ifndef NATSHIM_RULES_KEYWORDS_H
-#define NATSHIM_RULES_KEYWORDS_H
-
-#include <stdbool.h>
-
-bool nft_is_keyword(const char *word);
-
-#endif

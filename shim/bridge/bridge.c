@@ -1,0 +1,1102 @@
+/* Who is bridged, the table of sessions, and what every relayed message has in common. */
+#include "shim/bridge/impl.h"
+
+#include "shim/ike/dialect.h"
+
+#include <openssl/crypto.h>
+#include <stdlib.h>
+
+enum {
+	DEFAULT_FRESH = 65536,
+	DEFAULT_FRESH_BYTES = 8 << 20,
+	DEFAULT_GONE = 32768, /* with the others, less than the kernel's set of bridged cookies holds (rules/ruleset.c) */
+	DEFAULT_HALF_OPEN = 2048,
+	DEFAULT_SESSIONS = 4096,
+	DEFAULT_PER_ADDRESS = 64,
+	DEFAULT_HALF_OPEN_MS = 30000,
+	KNOWN_MAX = 4096,
+	KNOWN_TTL_MS = 24 * 3600 * 1000,
+	SWEEP_MS = 1000, /* complete sessions are looked through that often, for what of them is over */
+	SLOW_QUICK_MIN = ISAKMP_HEADER_LEN + 4 + 96, /* a KE payload of the smallest group */
+	PHASE1_KEPT_MS = 60000, /* how long messages 5 and 6 can be repeated: nobody waits for them longer */
+	UNUSED_MS = 10000,      /* since phase 1 was complete; one without a child is of little use then */
+	IDS_MAX = 1024,
+	IPV6_NET_LEN = 8, /* bytes; every subscriber has that many addresses */
+};
+
+static const char *const reason_names[BRIDGE_REASONS] = {
+	[BRIDGE_RELAYED] = "relayed",
+	[BRIDGE_REPEATED] = "repeated",
+	[BRIDGE_CLEAR] = "clear",
+	[BRIDGE_NOT_BRIDGED] = "not_bridged",
+	[BRIDGE_NO_PSK] = "no_psk",
+	[BRIDGE_AGGRESSIVE] = "aggressive",
+	[BRIDGE_CERTIFICATE] = "certificate",
+	[BRIDGE_NO_ANSWER] = "no_answer",
+	[BRIDGE_SECRETS] = "secrets",
+	[BRIDGE_SPI_TAKEN] = "spi_taken",
+	[BRIDGE_SPI_UNANSWERED] = "spi_unanswered",
+	[BRIDGE_BUSY] = "busy",
+	[BRIDGE_LATE] = "late",
+	[BRIDGE_UNEXPECTED] = "unexpected",
+	[BRIDGE_MALFORMED] = "malformed",
+	[BRIDGE_BAD_KE] = "bad_ke",
+	[BRIDGE_BAD_HASH] = "bad_hash",
+	[BRIDGE_REFUSED] = "refused",
+	[BRIDGE_FAILED] = "failed",
+};
+
+const char *bridge_reason_name(enum bridge_reason reason)
+{
+	return reason < BRIDGE_REASONS ? reason_names[reason] : "?";
+}
+
+static enum bridge_verdict verdict_of(enum bridge_reason reason)
+{
+	if (reason == BRIDGE_RELAYED || reason == BRIDGE_REPEATED)
+		return BRIDGE_REPLACE;
+	return reason < BRIDGE_BUSY ? BRIDGE_PASS : BRIDGE_DROP;
+}
+
+static size_t or_default(size_t value, size_t otherwise)
+{
+	return value ? value : otherwise;
+}
+
+struct bridge *bridge_new(const struct bridge_config *config)
+{
+	struct bridge *bridge = calloc(1, sizeof *bridge);
+	uint64_t seed = 0;
+
+	if (!bridge)
+		return NULL;
+	bridge->config = *config;
+	bridge->config.max_half_open = or_default(config->max_half_open, DEFAULT_HALF_OPEN);
+	bridge->config.max_sessions = or_default(config->max_sessions, DEFAULT_SESSIONS);
+	bridge->config.max_per_address = or_default(config->max_per_address, DEFAULT_PER_ADDRESS);
+	bridge->config.max_half_open_per_address =
+		or_default(config->max_half_open_per_address, DEFAULT_PER_ADDRESS);
+	if (!bridge->config.half_open_ms)
+		bridge->config.half_open_ms = DEFAULT_HALF_OPEN_MS;
+	if (config->share_nat)
+		bridge->shares = calloc(BRIDGE_SHARE_COUNT, sizeof *bridge->shares);
+	bridge->aliases = calloc(BRIDGE_ALIAS_COUNT, sizeof *bridge->aliases);
+	bridge->crypto = crypto_new();
+	bridge->dh = dh_new();
+	bridge->hasher = natd_hasher_new();
+	if (bridge_random(bridge, (uint8_t *)&seed, sizeof seed)) {
+		bridge->known = lru_new(KNOWN_MAX, sizeof(struct endpoint), sizeof(struct known_client),
+					KNOWN_TTL_MS, seed);
+		bridge->hosts = lru_new(bridge->config.max_half_open + bridge->config.max_sessions + 1,
+					sizeof(struct endpoint), sizeof(struct host), INT64_MAX / 2, seed);
+		bridge->gone = lru_new(or_default(config->max_gone, DEFAULT_GONE), IKE_COOKIE_LEN, 1, INT64_MAX / 2, seed);
+	}
+	bridge->seed = seed;
+	if (fresh_open(&bridge->fresh, or_default(config->max_fresh, DEFAULT_FRESH),
+		       or_default(config->max_fresh_bytes, DEFAULT_FRESH_BYTES), seed) &&
+	    bridge->aliases && bridge->crypto && bridge->dh && bridge->hasher && bridge->known &&
+	    bridge->hosts && bridge->gone && (bridge->shares || !config->share_nat))
+		return bridge;
+	bridge_free(bridge);
+	return NULL;
+}
+
+/* Sessions */
+
+void memory_free(struct memory *m)
+{
+	free(m->in);
+	free(m->out);
+	*m = (struct memory){0};
+}
+
+void quick_free(struct session *s, struct quick *q)
+{
+	DL_DELETE(s->quicks, q);
+	s->quick_count--;
+	for (unsigned i = 0; i <= QUICK_MESSAGES; i++)
+		memory_free(&q->memory[i]);
+	free(q->sa);
+	OPENSSL_cleanse(q, sizeof *q);
+	free(q);
+}
+
+/* How many sessions a host has: counted, so that a flood costs no search. */
+struct endpoint bridge_host_of(const struct endpoint *client)
+{
+	struct endpoint host = *client;
+
+	host.port = 0;
+	if (host.addr_len > 4)
+		memset(host.addr + IPV6_NET_LEN, 0, sizeof host.addr - IPV6_NET_LEN);
+	return host;
+}
+
+static bool of_host(const struct session *s, const struct endpoint *host)
+{
+	const struct endpoint its = bridge_host_of(&s->client);
+
+	return !host || endpoint_same_host(&its, host);
+}
+
+static struct host counted(const struct bridge *bridge, const struct endpoint *host)
+{
+	const struct host *found = lru_find(bridge->hosts, 0, host);
+
+	return found ? *found : (struct host){0};
+}
+
+/* by: 1 or -1. */
+static void count_session(struct bridge *bridge, const struct session *s, int by)
+{
+	const struct endpoint host = bridge_host_of(&s->client);
+	struct host *h = lru_put(bridge->hosts, 0, &host);
+
+	*(s->list == LIST_UP ? &h->up : &h->half_open) += (unsigned)by;
+	if (!h->up && !h->half_open)
+		lru_remove(bridge->hosts, &host);
+}
+
+static void phase1_free(struct session *s)
+{
+	struct phase1 *p = s->phase1;
+
+	s->phase1 = NULL;
+	if (!p)
+		return;
+	for (unsigned i = 0; i <= PHASE1_MESSAGES; i++)
+		memory_free(&p->memory[i]);
+	for (unsigned i = 0; i < LEGS; i++)
+		free(p->side[i].sa);
+	OPENSSL_cleanse(p, sizeof *p);
+	free(p);
+}
+
+static void session_free(struct bridge *bridge, struct session *s)
+{
+	count_session(bridge, s, -1);
+	bridge->changes++;
+	HASH_DELETE(hh, bridge->by_cookie, s);
+	DL_DELETE(bridge->head[s->list], s);
+	bridge->count[s->list]--;
+	while (s->quicks)
+		quick_free(s, s->quicks);
+	phase1_free(s);
+	free(s->ids);
+	OPENSSL_cleanse(s, sizeof *s);
+	free(s);
+}
+
+/* One that had to go before its client was done with it. */
+static void session_drop(struct bridge *bridge, struct session *s, int64_t now)
+{
+	if (s->list != LIST_UP)
+		bridge_let_go(bridge, s->cookies, now);
+	else if (bridge->config.untrack)
+		bridge->config.untrack(bridge->config.ctx, s->cookies);
+	session_free(bridge, s);
+}
+
+void bridge_free(struct bridge *bridge)
+{
+	if (!bridge)
+		return;
+	for (unsigned list = 0; list < LISTS; list++)
+		while (bridge->head[list])
+			session_free(bridge, bridge->head[list]);
+	lru_free(bridge->known);
+	lru_free(bridge->hosts);
+	lru_free(bridge->gone);
+	fresh_close(&bridge->fresh);
+	free(bridge->shares);
+	free(bridge->aliases);
+	natd_hasher_free(bridge->hasher);
+	dh_free(bridge->dh);
+	crypto_free(bridge->crypto);
+	OPENSSL_cleanse(bridge, sizeof *bridge);
+	free(bridge);
+}
+
+void bridge_set_foreign_ids(struct bridge *bridge, bool foreign_ids)
+{
+	bridge->config.foreign_ids = foreign_ids;
+}
+
+struct bridge_stats bridge_stats(const struct bridge *bridge)
+{
+	return (struct bridge_stats){
+		.half_open = bridge->fresh.count + bridge->count[LIST_KEYED],
+		.established = bridge->count[LIST_UP],
+		.evicted = bridge->evicted,
+		.exponentiations = bridge->exponentiations,
+		.changes = bridge->changes,
+	};
+}
+
+void bridge_each(const struct bridge *bridge, uint64_t now_ms, bridge_session_fn *fn, void *ctx)
+{
+	const int64_t now = (int64_t)now_ms;
+	const struct session *s;
+
+	for (size_t i = 0; i < bridge->fresh.count; i++)
+		fn(ctx, bridge->fresh.at[i].cookies, BRIDGE_TRACK_S);
+	for (enum list list = LIST_KEYED; list < LISTS; list++)
+		DL_FOREACH(bridge->head[list], s)
+	if (list != LIST_UP)
+		fn(ctx, s->cookies, BRIDGE_TRACK_S);
+	else if (s->ends_ms > now)
+		fn(ctx, s->cookies, (unsigned)((s->ends_ms - now + 999) / 1000));
+}
+
+/* Who must go */
+
+static bool same_ends(const struct session *a, const struct session *b)
+{
+	return a->client.port == b->client.port && endpoint_same_host(&a->client, &b->client);
+}
+
+/* How many complete sessions the client has, by its address and port. */
+static unsigned sessions_of(const struct bridge *bridge, const struct session *s)
+{
+	const struct session *other;
+	unsigned count = 0;
+
+	DL_FOREACH(bridge->head[LIST_UP], other)
+	count += same_ends(other, s);
+	return count;
+}
+
+/* The higher, the sooner it goes: one that has ended, one in which nothing lives, an older one of the client that wants a place itself,
+ * or of one that has several. 0: it is a client's only session, with SAs that live. wants: who wants a place; NULL: nobody in particular. */
+static unsigned worth_little(const struct bridge *bridge, const struct session *s, const struct session *wants,
+			     int64_t now)
+{
+	if (s->closed)
+		return 4;
+	if (!s->child_count && now >= s->touched_ms + UNUSED_MS)
+		return 3;
+	if (wants && same_ends(s, wants))
+		return 2;
+	return sessions_of(bridge, s) > 1 ? 1 : 0;
+}
+
+/* Of a host, or of all with NULL; of those that are worth the same, the oldest. One that is worth 0 only if it must be. */
+static struct session *choose_up(const struct bridge *bridge, const struct endpoint *host,
+				 const struct session *wants, bool must, int64_t now)
+{
+	struct session *s = NULL, *found = NULL;
+	unsigned least = must ? 0 : 1;
+
+	DL_FOREACH(bridge->head[LIST_UP], s)
+	{
+		/* cppcheck-suppress uninitvar; the macro sets it */
+		const unsigned this = of_host(s, host) ? worth_little(bridge, s, wants, now) : 0;
+
+		if (!of_host(s, host) || this < least)
+			continue;
+		found = s;
+		least = this + 1;
+	}
+	return found;
+}
+
+/* The host that has most of them there: *out. */
+static void fullest_host(const struct bridge *bridge, enum list list, struct endpoint *out)
+{
+	const struct session *s = NULL;
+	unsigned most = 0;
+
+	DL_FOREACH(bridge->head[list], s)
+	{
+		/* cppcheck-suppress uninitvar; the macro sets it */
+		const struct endpoint host = bridge_host_of(&s->client);
+		const struct host h = counted(bridge, &host);
+		const unsigned this = list == LIST_UP ? h.up : h.half_open;
+
+		if (this <= most)
+			continue;
+		most = this;
+		*out = host;
+	}
+}
+
+bool session_make_room(struct bridge *bridge, const struct session *s, int64_t now)
+{
+	const struct endpoint host = bridge_host_of(&s->client);
+	struct session *other = NULL;
+	unsigned count = counted(bridge, &host).up;
+
+	DL_FOREACH(bridge->head[LIST_KEYED], other) /* those that have their place already */
+	/* cppcheck-suppress uninitvar; the macro sets it */
+	count += other != s && other->passed == PHASE1_MESSAGES - 1 && of_host(other, &host);
+	if (count < bridge->config.max_per_address)
+		return true;
+	other = choose_up(bridge, &host, s, s->by_server, now);
+	if (!other)
+		return false;
+	bridge->evicted++;
+	session_drop(bridge, other, now);
+	return true;
+}
+
+/* Of a host, before message 6: one that the server has not answered before one that it has, and then the oldest. */
+static struct session *choose_half_open(const struct bridge *bridge, const struct endpoint *host)
+{
+	struct session *s = NULL, *found = NULL;
+
+	DL_FOREACH(bridge->head[LIST_KEYED], s)
+	{
+		/* cppcheck-suppress uninitvar; the macro sets it */
+		if (!of_host(s, host))
+			continue;
+		if (s->passed < 4)
+			return s;
+		found = found ? found : s;
+	}
+	return found;
+}
+
+static void make_room_half_open(struct bridge *bridge, const struct endpoint *client, int64_t now)
+{
+	struct endpoint host = bridge_host_of(client);
+
+	if (counted(bridge, &host).half_open < bridge->config.max_half_open_per_address) {
+		if (bridge->count[LIST_KEYED] < bridge->config.max_half_open)
+			return;
+		fullest_host(bridge, LIST_KEYED, &host);
+	}
+	bridge->evicted++;
+	session_drop(bridge, choose_half_open(bridge, &host), now);
+}
+
+/* To the end of that list: the newest. */
+void session_move(struct bridge *bridge, struct session *s, enum list list, int64_t now)
+{
+	struct endpoint host;
+
+	if (list == LIST_UP && bridge->count[LIST_UP] >= bridge->config.max_sessions) {
+		fullest_host(bridge, LIST_UP, &host);
+		bridge->evicted++;
+		session_drop(bridge, choose_up(bridge, &host, s, true, now), now);
+	}
+	DL_DELETE(bridge->head[s->list], s);
+	bridge->count[s->list]--;
+	if (s->list != list) {
+		count_session(bridge, s, -1);
+		s->list = list;
+		count_session(bridge, s, 1);
+	}
+	DL_APPEND(bridge->head[list], s);
+	bridge->count[list]++;
+}
+
+static bool is_over(const struct bridge *bridge, const struct session *s, int64_t now)
+{
+	if (s->list == LIST_UP)
+		return now >= s->ends_ms;
+	return now >= s->touched_ms + (int64_t)bridge->config.half_open_ms;
+}
+
+static void sweep(struct bridge *bridge, struct session *s, int64_t now)
+{
+	if (is_over(bridge, s, now)) {
+		session_drop(bridge, s, now);
+		return;
+	}
+	if (now >= s->touched_ms + PHASE1_KEPT_MS)
+		phase1_free(s);
+	quick_expire(s, now);
+}
+
+static void expire(struct bridge *bridge, int64_t now)
+{
+	struct session *s, *next;
+
+	if (now < bridge->swept_ms + SWEEP_MS)
+		return;
+	bridge->swept_ms = now;
+	while (bridge->head[LIST_KEYED] && is_over(bridge, bridge->head[LIST_KEYED], now))
+		session_drop(bridge, bridge->head[LIST_KEYED], now);
+	DL_FOREACH_SAFE(bridge->head[LIST_UP], s, next)
+	{
+		/* cppcheck-suppress uninitvar; the macro sets it */
+		sweep(bridge, s, now);
+	}
+}
+
+/* uthash's function is not keyed. */
+uint64_t bridge_table_key(const struct bridge *bridge, const uint8_t *cookie)
+{
+	uint64_t z;
+
+	memcpy(&z, cookie, sizeof z);
+	z ^= bridge->seed;
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9U;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebU;
+	return z ^ z >> 31;
+}
+
+static struct session *look_up(const struct bridge *bridge, const uint8_t *cookie)
+{
+	const uint64_t key = bridge_table_key(bridge, cookie);
+	struct session *s;
+
+	HASH_FIND(hh, bridge->by_cookie, &key, sizeof key, s);
+	return s;
+}
+
+const struct session *session_by_cookie(const struct bridge *bridge, const uint8_t *cookie)
+{
+	return look_up(bridge, cookie);
+}
+
+static struct opening *find_opening(struct bridge *bridge, int64_t now, const uint8_t *cookie)
+{
+	struct opening *o = fresh_find(bridge, cookie);
+
+	if (!o || !opening_is_over(bridge, o, now))
+		return o;
+	bridge_let_go(bridge, o->cookies, now);
+	fresh_remove(bridge, o);
+	return NULL;
+}
+
+static struct session *find_session(struct bridge *bridge, int64_t now, const uint8_t *cookie)
+{
+	struct session *s = look_up(bridge, cookie);
+
+	if (!s || !is_over(bridge, s, now))
+		return s;
+	session_drop(bridge, s, now);
+	return NULL;
+}
+
+static struct session *add_session(struct work *w, bool by_server, enum ike_dialect dialect)
+{
+	struct bridge *bridge = w->bridge;
+	struct session *s = calloc(1, sizeof *s);
+
+	if (!s)
+		return NULL;
+	s->phase1 = calloc(1, sizeof *s->phase1);
+	memcpy(s->cookies, w->message.data, IKE_COOKIE_LEN);
+	s->client = w->result->client;
+	s->server = w->in == LEG_CLIENT ? w->d->dst : w->d->src;
+	s->dialect = dialect;
+	s->by_server = by_server;
+	s->touched_ms = w->now;
+	s->key = bridge_table_key(bridge, s->cookies);
+	if (s->phase1)
+		HASH_ADD(hh, bridge->by_cookie, key, sizeof s->key, s);
+	if (!s->hh.tbl) {
+		phase1_free(s);
+		free(s);
+		return NULL;
+	}
+	lru_remove(bridge->gone, s->cookies);
+	make_room_half_open(bridge, &s->client, w->now);
+	count_session(bridge, s, 1);
+	DL_APPEND(bridge->head[LIST_KEYED], s);
+	bridge->count[LIST_KEYED]++;
+	return s;
+}
+
+/* A client's exchange has come to message 3: from now on there is more of it. */
+static struct session *promote(struct work *w, struct opening *o)
+{
+	struct bridge *bridge = w->bridge;
+	const size_t length = offer_write(bridge->config.offer, bridge->config.offer_count, o->life_s,
+					  bridge->scratch, sizeof bridge->scratch);
+	struct session *s = length ? add_session(w, false, o->dialect) : NULL;
+	struct offer offer;
+
+	if (!s)
+		return NULL;
+	if (!session_keep_sa(s, LEG_SERVER, (struct bytes){bridge->scratch, length}) ||
+	    !offer_read((struct bytes){o->sa, o->sa_length}, &offer)) {
+		session_free(bridge, s);
+		return NULL;
+	}
+	memcpy(s->cookies, o->cookies, sizeof s->cookies);
+	s->leg[LEG_CLIENT].suite = bridge_usable(bridge, &offer)->suite; /* there is one: it was chosen with message 2 */
+	s->leg[LEG_SERVER].suite = o->suite;
+	s->life_s = o->life_s;
+	s->refused = o->refused;
+	s->passed = 2;
+	s->phase1->opening = *o;
+	s->phase1->side[LEG_CLIENT].sa_length = o->sa_length;
+	s->phase1->side[LEG_CLIENT].sa = fresh_take_sa(bridge, o);
+	fresh_remove(bridge, o);
+	return s;
+}
+
+uint16_t bridge_share_port(struct bridge *bridge, int64_t now, const struct endpoint *nat,
+			   const uint8_t address[4], uint16_t port)
+{
+	struct share *found = &bridge->shares[0];
+
+	for (unsigned i = 0; i < BRIDGE_SHARE_COUNT; i++) {
+		struct share *s = &bridge->shares[i];
+
+		if (s->port == port && endpoint_same_host(&s->nat, nat) &&
+		    !memcmp(s->address, address, sizeof s->address)) {
+			found = s;
+			break;
+		}
+		if (s->used_ms < found->used_ms)
+			found = s;
+	}
+	found->nat = *nat;
+	found->nat.port = 0;
+	found->port = port;
+	found->used_ms = now;
+	memcpy(found->address, address, sizeof found->address);
+	return (uint16_t)(BRIDGE_SHARE_FIRST + (found - bridge->shares));
+}
+
+bool session_keep_sa(struct session *s, unsigned leg, struct bytes body)
+{
+	uint8_t *copy = malloc(body.length ? body.length : 1);
+
+	if (!copy)
+		return false;
+	memcpy(copy, body.data, body.length);
+	s->phase1->side[leg].sa = copy;
+	s->phase1->side[leg].sa_length = body.length;
+	return true;
+}
+
+bool session_had_id(const struct session *s, const uint8_t *id)
+{
+	for (unsigned i = 0; i < s->id_count; i++)
+		if (!memcmp(s->ids[i], id, MESSAGE_ID_LEN))
+			return true;
+	return false;
+}
+
+/* Doubled each time that it is full. */
+bool session_keep_id(struct session *s, const uint8_t *id)
+{
+	const unsigned count = s->id_count;
+
+	if (count == IDS_MAX)
+		return false;
+	if (!(count & (count - 1))) {
+		void *more = realloc(s->ids, (count ? 2 * (size_t)count : 1) * sizeof *s->ids);
+
+		if (!more)
+			return false;
+		s->ids = more;
+	}
+	memcpy(s->ids[s->id_count++], id, MESSAGE_ID_LEN);
+	return true;
+}
+
+bool bridge_random(struct bridge *bridge, uint8_t *out, size_t length)
+{
+	return bridge->config.random(bridge->config.ctx, out, length);
+}
+
+bool identity_keep(struct identity *id, struct bytes body)
+{
+	id->length = body.length <= ID_MAX ? body.length : 0;
+	memcpy(id->body, body.data, id->length);
+	return id->length > 0;
+}
+
+bool identity_is(const struct identity *id, struct bytes body)
+{
+	return id->length && id->length == body.length && !memcmp(id->body, body.data, body.length);
+}
+
+bool nonce_keep(struct nonce *nonce, struct bytes body)
+{
+	if (body.length < NONCE_MIN || body.length > NONCE_MAX)
+		return false;
+	nonce->length = body.length;
+	memcpy(nonce->value, body.data, body.length);
+	return true;
+}
+
+/* Diffie-Hellman */
+
+bool work_own_public(struct work *w, unsigned group, uint8_t secret[static DH_SECRET_LEN],
+		     struct public_value *out)
+{
+	struct bridge *bridge = w->bridge;
+
+	bridge->exponentiations++;
+	out->length = dh_length(group);
+	return bridge_random(bridge, secret, DH_SECRET_LEN) &&
+	       dh_public(bridge->dh, group, secret, out->value);
+}
+
+bool work_shared(struct work *w, unsigned group, const uint8_t secret[static DH_SECRET_LEN],
+		 const struct public_value *peer, uint8_t *out)
+{
+	w->bridge->exponentiations++;
+	return dh_shared(w->bridge->dh, group, secret, peer->value, peer->length, out);
+}
+
+bool work_peer_public(struct work *w, unsigned group, struct bytes body, struct public_value *out)
+{
+	if (!dh_in_range(w->bridge->dh, group, body.data, body.length))
+		return false;
+	out->length = body.length;
+	memcpy(out->value, body.data, body.length);
+	return true;
+}
+
+/* Messages */
+
+bool memory_same(const struct memory *m, const struct work *w)
+{
+	return m->in && m->in_length == w->d->length && !memcmp(m->in, w->d->message, m->in_length);
+}
+
+bool memory_answer(const struct memory *m, struct work *w)
+{
+	if (!m->out || m->out_length > w->d->capacity)
+		return false;
+	memcpy(w->d->out, m->out, m->out_length);
+	w->result->length = m->out_length;
+	return true;
+}
+
+bool memory_store(struct memory *m, const struct work *w)
+{
+	memory_free(m);
+	m->in = malloc(w->d->length);
+	m->out = malloc(w->result->length);
+	if (!m->in || !m->out) {
+		memory_free(m);
+		return false;
+	}
+	m->in_length = w->d->length;
+	m->out_length = w->result->length;
+	memcpy(m->in, w->d->message, m->in_length);
+	memcpy(m->out, w->d->out, m->out_length);
+	return true;
+}
+
+bool work_decrypt(struct work *w, const struct keys *keys, uint8_t *iv)
+{
+	uint8_t *body = w->bridge->copy + ISAKMP_HEADER_LEN;
+	const size_t length = w->message.length - ISAKMP_HEADER_LEN;
+
+	if (!keys_decrypt(w->bridge->crypto, keys, iv, body, length, body) ||
+	    isakmp_read_payloads(&w->message) != ISAKMP_OK)
+		return false;
+	payloads_read(&w->message, &w->payloads);
+	return true;
+}
+
+struct bytes work_rest(const struct work *w)
+{
+	const struct isakmp_payload *first = &w->message.payload[0];
+	const struct isakmp_payload *last = &w->message.payload[w->message.payloads - 1];
+	const size_t start = first->body_at + first->body_length, end = last->body_at + last->body_length;
+
+	return (struct bytes){w->message.data + start, end - start};
+}
+
+bool work_write_chain(struct work *w)
+{
+	w->chain_length = payloads_write(&w->payloads, w->bridge->chain, sizeof w->bridge->chain);
+	return w->chain_length > 0;
+}
+
+bool work_emit_clear(struct work *w)
+{
+	const size_t length = ISAKMP_HEADER_LEN + w->chain_length;
+
+	if (length > w->d->capacity)
+		return false;
+	payloads_write_header(w->message.data, w->payloads.item[0].type, length, w->d->out);
+	memcpy(w->d->out + ISAKMP_HEADER_LEN, w->bridge->chain, w->chain_length);
+	w->result->length = length;
+	return true;
+}
+
+bool work_emit_sealed(struct work *w, const struct keys *keys, uint8_t *iv)
+{
+	const size_t block = keys->block_length;
+	const size_t sealed = (w->chain_length + block - 1) / block * block,
+		     length = ISAKMP_HEADER_LEN + sealed;
+
+	if (length > w->d->capacity || sealed > sizeof w->bridge->chain)
+		return false;
+	memset(w->bridge->chain + w->chain_length, 0, sealed - w->chain_length);
+	if (!keys_encrypt(w->bridge->crypto, keys, iv, w->bridge->chain, sealed,
+			  w->d->out + ISAKMP_HEADER_LEN))
+		return false;
+	payloads_write_header(w->message.data, w->payloads.item[0].type, length, w->d->out);
+	w->result->length = length;
+	return true;
+}
+
+void work_refuse(struct work *w, enum refusal why)
+{
+	const uint8_t body[] = {0, 0, 0, 1, 1, 0, 0, (uint8_t)why}; /* DOI, ISAKMP, no SPI */
+	const struct payloads refusal = {.count = 1, .item = {{PAYLOAD_NOTIFY, {body, sizeof body}}}};
+	uint8_t *reply = w->result->reply;
+	const size_t chain =
+		payloads_write(&refusal, reply + ISAKMP_HEADER_LEN, BRIDGE_REPLY_MAX - ISAKMP_HEADER_LEN);
+
+	w->result->reply_length = ISAKMP_HEADER_LEN + chain;
+	payloads_write_header(w->message.data, PAYLOAD_NOTIFY, w->result->reply_length, reply);
+	reply[EXCHANGE_TYPE_AT] = INFORMATIONAL;
+	reply[FLAGS_AT] = 0;
+	w->result->actions |= BRIDGE_ACT_REPLY;
+	if (!bridge_random(w->bridge, reply + MESSAGE_ID_AT, MESSAGE_ID_LEN))
+		w->result->actions &= ~(unsigned)BRIDGE_ACT_REPLY;
+}
+
+/* First messages: who is bridged? */
+
+/* The one to be had of them that is strongest (shim/bridge/offer.h), wherever it stands. */
+const struct offer_transform *bridge_usable(const struct bridge *bridge, const struct offer *offer)
+{
+	const struct offer_transform *best = NULL;
+
+	for (unsigned i = 0; i < offer->count; i++) {
+		const struct offer_transform *t = &offer->transform[i];
+
+		if (t->authentication == OFFER_PRE_SHARED_KEY &&
+		    keys_suite_known(bridge->crypto, &t->suite) && dh_length(t->suite.group) &&
+		    (!best || offer_is_stronger(&t->suite, &best->suite)))
+			best = t;
+	}
+	return best;
+}
+
+static bool only_weak(const struct bridge *bridge, const struct offer *offer)
+{
+	for (unsigned i = 0; i < offer->count; i++) {
+		const uint8_t group = offer->transform[i].suite.group;
+
+		if (group >= 32 || !(bridge->config.weak_groups & DH_GROUP_BIT(group)))
+			return false;
+	}
+	return true;
+}
+
+static bool wanted(const struct bridge *bridge, const struct offer *offer, enum ike_dialect dialect)
+{
+	if (bridge->config.when == BRIDGE_ALWAYS && dialect_facts(dialect)->shimmed)
+		return true;
+	if (bridge->config.foreign_ids && dialect == IKE_DIALECT_APPLE)
+		return true;
+	return only_weak(bridge, offer);
+}
+
+static enum bridge_reason begin(struct work *w, struct bytes sa, const struct offer_transform *t)
+{
+	struct opening *o = fresh_add(w->bridge, w->now, w->message.data, sa);
+	enum bridge_reason reason;
+
+	if (!o)
+		return BRIDGE_FAILED;
+	o->client = w->d->src;
+	o->server = w->d->dst;
+	o->dialect = w->d->dialect;
+	o->life_s = t->life_s;
+	w->result->client_suite = t->suite;
+	w->result->actions |= BRIDGE_ACT_BEGUN;
+	reason = bridge_opening(w, o);
+	if (reason != BRIDGE_RELAYED)
+		fresh_remove(w->bridge, o);
+	return reason;
+}
+
+/* The server's exchanges: it begins none but with clients that it knows. */
+static enum bridge_reason begin_with(struct work *w, struct bytes sa, const struct offer_transform *t,
+				     const struct known_client *known)
+{
+	struct bridge *bridge = w->bridge;
+	const size_t length =
+		offer_write(&known->suite, 1, t->life_s, bridge->scratch, sizeof bridge->scratch);
+	struct session *s = length ? add_session(w, true, known->dialect) : NULL;
+
+	if (!s)
+		return BRIDGE_FAILED;
+	s->life_s = t->life_s;
+	s->client_id = known->client_id;
+	s->server_id = known->server_id;
+	w->result->client_suite = known->suite;
+	w->result->actions |= BRIDGE_ACT_BEGUN;
+	if (session_keep_sa(s, LEG_SERVER, sa) &&
+	    session_keep_sa(s, LEG_CLIENT, (struct bytes){bridge->scratch, length}))
+		return bridge_phase1(w, s);
+	session_free(bridge, s);
+	return BRIDGE_FAILED;
+}
+
+static enum bridge_secret find_secret(struct work *w)
+{
+	const struct bridge_config *config = &w->bridge->config;
+	const struct bridge_datagram *d = w->d;
+	const bool to_server = d->direction == IKE_TO_SERVER;
+
+	return config->has_secret(config->ctx, to_server ? &d->dst : &d->src, to_server ? &d->src : &d->dst);
+}
+
+static enum bridge_reason without_secret(enum bridge_secret secret)
+{
+	return secret == BRIDGE_SECRET_NONE ? BRIDGE_NO_PSK : BRIDGE_NO_ANSWER;
+}
+
+/* For the sake of its port alone: only what can be had without a word. */
+static bool can_share(struct work *w, const struct offer_transform *t)
+{
+	return w->bridge->shares && t && w->message.exchange_type == ISAKMP_MAIN_MODE &&
+	       find_secret(w) == BRIDGE_SECRET_THERE;
+}
+
+static enum bridge_reason begin_of_client(struct work *w, struct bytes sa, const struct offer *offer)
+{
+	const struct offer_transform *t = bridge_usable(w->bridge, offer);
+	enum bridge_secret secret;
+	enum bridge_reason reason;
+
+	if (!wanted(w->bridge, offer, w->d->dialect) && !can_share(w, t))
+		return BRIDGE_NOT_BRIDGED;
+	if (w->message.exchange_type == ISAKMP_AGGRESSIVE_MODE)
+		return BRIDGE_AGGRESSIVE;
+	if (!t)
+		return BRIDGE_CERTIFICATE;
+	secret = find_secret(w);
+	if (secret != BRIDGE_SECRET_THERE)
+		return without_secret(secret);
+	reason = begin(w, sa, t);
+	/* The server serves such a client without us, too. */
+	return reason == BRIDGE_FAILED && !only_weak(w->bridge, offer) ? BRIDGE_NOT_BRIDGED : reason;
+}
+
+static const struct known_client *find_client(const struct bridge *bridge, int64_t now,
+					      const struct endpoint *client)
+{
+	struct endpoint any_port = *client;
+	const struct known_client *known = lru_find(bridge->known, now, client);
+
+	any_port.port = 0;
+	if (!known)
+		known = lru_find(bridge->known, now, &any_port);
+	return known && !known->ambiguous ? known : NULL;
+}
+
+static enum bridge_reason begin_of_server(struct work *w, struct bytes sa, const struct offer *offer)
+{
+	const struct known_client *known = find_client(w->bridge, w->now, &w->result->client);
+	const struct offer_transform *t = bridge_usable(w->bridge, offer);
+	enum bridge_secret secret;
+
+	if (!known || w->message.exchange_type != ISAKMP_MAIN_MODE)
+		return BRIDGE_NOT_BRIDGED;
+	if (!t)
+		return BRIDGE_CERTIFICATE;
+	secret = find_secret(w);
+	if (secret != BRIDGE_SECRET_THERE)
+		return without_secret(secret);
+	return begin_with(w, sa, t, known);
+}
+
+void session_remember_client(struct work *w, const struct session *s)
+{
+	struct endpoint key = w->result->client;
+	const struct known_client now_known = {s->leg[LEG_CLIENT].suite, s->dialect, false, s->client_id,
+					       s->server_id};
+	struct known_client *known = lru_put(w->bridge->known, w->now, &key);
+
+	*known = now_known;
+	key.port = 0;
+	known = lru_put(w->bridge->known, w->now, &key);
+	if (known->suite.group && !offer_same_suite(&known->suite, &now_known.suite))
+		known->ambiguous = true;
+	else
+		*known = now_known;
+}
+
+static enum bridge_reason first_message(struct work *w)
+{
+	const struct payload *sa;
+	struct offer offer;
+
+	if (w->message.encrypted || isakmp_read_payloads(&w->message) != ISAKMP_OK ||
+	    (w->message.exchange_type != ISAKMP_MAIN_MODE &&
+	     w->message.exchange_type != ISAKMP_AGGRESSIVE_MODE))
+		return BRIDGE_NOT_BRIDGED;
+	payloads_read(&w->message, &w->payloads);
+	sa = payloads_only(&w->payloads, ISAKMP_SA);
+	if (!sa || !offer_read(sa->body, &offer))
+		return BRIDGE_NOT_BRIDGED;
+	return (w->in == LEG_CLIENT ? begin_of_client : begin_of_server)(w, sa->body, &offer);
+}
+
+/* Whether a message with the session's initiator cookie is of that exchange: the cookie of another one can be the same, by
+ * somebody's mischief, and that must not be disturbed. Until phase 1 is complete its client stays where it is; the
+ * responder's cookie is known once it has answered, and is not yet there in a repeated first message. */
+enum belonging { BELONGS, STRANGE, OTHER };
+
+static enum belonging belonging_of(const struct work *w, const struct session *s)
+{
+	const bool same_host = endpoint_same_host(&s->client, &w->result->client);
+
+	if (s->passed < 2 || w->message.first)
+		return same_host ? BELONGS : OTHER;
+	if (memcmp(s->cookies + IKE_COOKIE_LEN, w->message.data + IKE_COOKIE_LEN, IKE_COOKIE_LEN) != 0)
+		return OTHER;
+	return same_host || s->list == LIST_UP ? BELONGS : STRANGE;
+}
+
+static enum bridge_reason later_message(struct work *w, struct session *s)
+{
+	switch (belonging_of(w, s)) {
+	case OTHER:
+		return BRIDGE_NOT_BRIDGED;
+	case STRANGE:
+		return BRIDGE_UNEXPECTED;
+	case BELONGS:
+		break;
+	}
+	switch (w->message.exchange_type) {
+	case ISAKMP_MAIN_MODE:
+		return bridge_phase1(w, s);
+	case QUICK_MODE:
+		return bridge_quick(w, s);
+	case INFORMATIONAL:
+		return bridge_informational(w, s);
+	default:
+		return BRIDGE_UNEXPECTED;
+	}
+}
+
+/* What an exchange dropped so far is kept in refused: the log hears of each reason once. */
+static enum bridge_reason note_refused(struct work *w, enum bridge_reason reason, uint32_t *refused)
+{
+	if (verdict_of(reason) != BRIDGE_DROP)
+		return reason;
+	w->result->again = *refused & 1U << reason;
+	*refused |= 1U << reason;
+	return reason;
+}
+
+/* The same of a client's exchange before its message 3, with which it becomes a session. */
+static enum bridge_reason opening_message(struct work *w, struct opening *o)
+{
+	const bool same_host = endpoint_same_host(&o->client, &w->result->client);
+	const bool answered = o->said[1];
+	struct session *s;
+
+	if (!answered || w->message.first) {
+		if (!same_host)
+			return BRIDGE_NOT_BRIDGED;
+	} else if (memcmp(o->cookies + IKE_COOKIE_LEN, w->message.data + IKE_COOKIE_LEN, IKE_COOKIE_LEN) != 0) {
+		return BRIDGE_NOT_BRIDGED;
+	}
+	if (w->message.exchange_type == INFORMATIONAL && !w->message.encrypted)
+		return BRIDGE_CLEAR;
+	if (!same_host || w->message.exchange_type != ISAKMP_MAIN_MODE || w->message.encrypted)
+		return note_refused(w, BRIDGE_UNEXPECTED, &o->refused);
+	if (!answered || w->message.first || w->in != LEG_CLIENT)
+		return note_refused(w, bridge_opening(w, o), &o->refused);
+	s = promote(w, o);
+	return s ? note_refused(w, bridge_phase1(w, s), &s->refused) : BRIDGE_FAILED;
+}
+
+static enum bridge_reason session_message(struct work *w, struct session *s)
+{
+	const struct bridge_datagram *d = w->d;
+	enum bridge_reason reason = later_message(w, s);
+
+	/* From memory, to a server that is to believe that the client is there now: nobody has shown that. */
+	if (reason == BRIDGE_REPEATED && !endpoint_same_host(&s->client, &w->result->client))
+		reason = BRIDGE_UNEXPECTED;
+	if (reason == BRIDGE_RELAYED && w->moves) {
+		s->client = w->result->client;
+		s->server = w->in == LEG_CLIENT ? d->dst : d->src;
+	}
+	return note_refused(w, reason, &s->refused);
+}
+
+static enum bridge_reason relay(struct work *w)
+{
+	struct bridge *bridge = w->bridge;
+	const struct bridge_datagram *d = w->d;
+	struct session *s;
+	struct opening *o;
+
+	expire(bridge, w->now);
+	if (d->length > BRIDGE_MESSAGE_MAX)
+		return BRIDGE_NOT_BRIDGED;
+	if (d->length)
+		memcpy(bridge->copy, d->message, d->length);
+	if (isakmp_read_header(bridge->copy, d->length, &w->message) != ISAKMP_OK)
+		return BRIDGE_NOT_BRIDGED;
+	memcpy(w->result->cookie, w->message.data, IKE_COOKIE_LEN);
+	w->id = w->message.data + MESSAGE_ID_AT;
+	s = find_session(bridge, w->now, w->message.data);
+	if (s)
+		return session_message(w, s);
+	o = find_opening(bridge, w->now, w->message.data);
+	if (o)
+		return opening_message(w, o);
+	if (w->message.first && w->in == LEG_CLIENT) /* also of one that had to go: it begins again */
+		return first_message(w);
+	if (bridge_is_gone(bridge, w->message.data, w->now))
+		return BRIDGE_LATE;
+	return w->message.first ? first_message(w) : BRIDGE_NOT_BRIDGED;
+}
+
+/* Main Mode: messages 3 and 4 take a public value, 5 two secrets. Quick Mode: 1 and 2, if there is room for a public value. */
+static bool session_is_slow(struct session *s, const struct isakmp_message *m, unsigned in)
+{
+	const bool from_initiator = in == initiator_leg(s->by_server);
+
+	if (m->exchange_type == QUICK_MODE)
+		return s->list == LIST_UP && m->length >= SLOW_QUICK_MIN && !quick_is_repeat(s, m->data, m->length);
+	if (m->exchange_type != ISAKMP_MAIN_MODE)
+		return false;
+	if (m->encrypted)
+		return s->passed == 4 && from_initiator;
+	return (s->passed == 2 && from_initiator) || (s->passed == 3 && !from_initiator);
+}
+
+bool bridge_is_slow(struct bridge *bridge, const struct bridge_datagram *d)
+{
+	const bool to_server = d->direction == IKE_TO_SERVER;
+	const struct endpoint *client = to_server ? &d->src : &d->dst;
+	struct isakmp_message m;
+	const struct opening *o;
+	struct session *s;
+
+	if (d->length < ISAKMP_HEADER_LEN || d->length > BRIDGE_MESSAGE_MAX)
+		return false;
+	memcpy(bridge->copy, d->message, d->length);
+	if (isakmp_read_header(bridge->copy, d->length, &m) != ISAKMP_OK || m.first)
+		return false;
+	s = look_up(bridge, m.data);
+	if (s)
+		return !memcmp(s->cookies, m.data, ISAKMP_COOKIES_LEN) &&
+		       (s->list == LIST_UP || endpoint_same_host(&s->client, client)) &&
+		       session_is_slow(s, &m, to_server ? LEG_CLIENT : LEG_SERVER);
+	o = fresh_find(bridge, m.data);
+	return o && to_server && o->said[1] && m.exchange_type == ISAKMP_MAIN_MODE && !m.encrypted &&
+	       !memcmp(o->cookies, m.data, ISAKMP_COOKIES_LEN) && endpoint_same_host(&o->client, client);
+}
+
+void bridge_message(struct bridge *bridge, uint64_t now_ms, const struct bridge_datagram *d,
+		    struct bridge_result *result)
+{
+	const bool to_server = d->direction == IKE_TO_SERVER;
+	struct work w = {.bridge = bridge,
+			 .now = (int64_t)now_ms,
+			 .d = d,
+			 .result = result,
+			 .in = to_server ? LEG_CLIENT : LEG_SERVER,
+			 .out = to_server ? LEG_SERVER : LEG_CLIENT};
+
+	*result = (struct bridge_result){.client = to_server ? d->src : d->dst, .track_s = BRIDGE_TRACK_S};
+	result->reason = relay(&w);
+	result->verdict = verdict_of(result->reason);
+}

@@ -1,0 +1,345 @@
+/* The ESP SAs of each bridged session: which there are, told for a restart, and ended by Deletes as if their client or the
+ * server had sent them (RFC 2408 section 3.15, RFC 2409 section 5.7). */
+#include "shim/bridge/impl.h"
+
+#include <openssl/crypto.h>
+
+enum { FRESH_MS = 10000 }; /* since phase 1 was complete */
+enum {
+	VERSION_AT = 17,
+	VERSION_1_0 = 0x10,
+	DOI_IPSEC = 1,
+	DELETE_MAX = DELETE_HEAD + BRIDGE_CHILDREN_MAX * SPI_LEN
+};
+
+/* Keeping them */
+
+static void remove_child(struct bridge *bridge, struct session *s, unsigned index)
+{
+	s->child_count--;
+	memmove(&s->children[index], &s->children[index + 1],
+		(s->child_count - index) * sizeof s->children[0]);
+	bridge->changes++;
+}
+
+void session_add_child(struct bridge *bridge, struct session *s, const uint8_t *spi_to_server,
+		       const uint8_t *spi_to_client)
+{
+	struct bridge_child *child;
+
+	if (s->child_count == BRIDGE_CHILDREN_MAX)
+		remove_child(bridge, s, 0);
+	child = &s->children[s->child_count++];
+	memcpy(child->spi_to_server, spi_to_server, SPI_LEN);
+	memcpy(child->spi_to_client, spi_to_client, SPI_LEN);
+	s->had_child = true;
+	bridge->changes++;
+}
+
+static bool same_client(const struct session *s, const struct endpoint *client)
+{
+	return s->client.port == client->port && endpoint_same_host(&s->client, client);
+}
+
+/* The SPI by which each side names a child in a Delete of its own: that of the SA that it receives with. */
+static const uint8_t *spi_of(const struct bridge_child *child, unsigned teller)
+{
+	return teller == LEG_CLIENT ? child->spi_to_client : child->spi_to_server;
+}
+
+static void forget_spi(struct bridge *bridge, struct session *s, unsigned teller, const uint8_t *spi)
+{
+	for (unsigned i = s->child_count; i-- > 0;)
+		if (!memcmp(spi_of(&s->children[i], teller), spi, SPI_LEN))
+			remove_child(bridge, s, i);
+}
+
+/* It may come in another ISAKMP SA than the one that the child was agreed in. */
+void bridge_forget_children(struct bridge *bridge, const struct endpoint *client, unsigned teller,
+			    struct bytes spis)
+{
+	struct session *s;
+
+	DL_FOREACH(bridge->head[LIST_UP], s)
+	if (s->child_count && same_client(s, client))
+		for (size_t at = 0; at + SPI_LEN <= spis.length; at += SPI_LEN)
+			forget_spi(bridge, s, teller, spis.data + at);
+}
+
+/* What a restart must know */
+
+/* The server may have an ISAKMP SA from message 5 or 6 on. */
+static bool is_entry(const struct session *s)
+{
+	return s->passed >= PHASE1_MESSAGES - 1 && s->passed <= PHASE1_MESSAGES &&
+	       (!s->closed || s->child_count);
+}
+
+static struct bridge_entry entry_of(const struct session *s)
+{
+	struct bridge_entry entry = {.client = s->client, .server = s->server, .child_count = s->child_count};
+
+	memcpy(entry.cookies, s->cookies, sizeof entry.cookies);
+	memcpy(entry.children, s->children, sizeof entry.children);
+	return entry;
+}
+
+bool bridge_entry_of(const struct bridge *bridge, const uint8_t cookie[static IKE_COOKIE_LEN],
+		     struct bridge_entry *out)
+{
+	const struct session *s = session_by_cookie(bridge, cookie);
+
+	if (!s || !is_entry(s))
+		return false;
+	*out = entry_of(s);
+	return true;
+}
+
+void bridge_each_entry(const struct bridge *bridge, bridge_entry_fn *fn, void *ctx)
+{
+	const struct session *s;
+
+	for (enum list list = LIST_KEYED; list < LISTS; list++)
+		DL_FOREACH(bridge->head[list], s)
+	if (is_entry(s)) {
+		const struct bridge_entry entry = entry_of(s);
+
+		fn(ctx, &entry);
+	}
+}
+
+bool bridge_has_client(const struct bridge *bridge, const struct endpoint *client)
+{
+	const struct session *s;
+
+	for (size_t i = 0; i < bridge->fresh.count; i++)
+		if (endpoint_equal(&bridge->fresh.at[i].client, client))
+			return true;
+	for (enum list list = LIST_KEYED; list < LISTS; list++)
+		DL_FOREACH(bridge->head[list], s)
+	if (!s->closed && same_client(s, client))
+		return true;
+	return false;
+}
+
+bool bridge_is_up(const struct bridge *bridge, const struct endpoint *client)
+{
+	const struct session *s;
+
+	DL_FOREACH(bridge->head[LIST_UP], s)
+	if (!s->closed && same_client(s, client))
+		return true;
+	return false;
+}
+
+/* Deletes */
+
+struct teller {
+	struct bridge *bridge;
+	bridge_delete_fn *fn;
+	void *ctx;
+};
+
+static bool seal_delete(struct bridge *bridge, const struct session *s, struct bytes body,
+			struct bridge_delete *out)
+{
+	const struct bridge_datagram d = {.out = out->message, .capacity = sizeof out->message};
+	struct bridge_result result = {.length = 0};
+	struct work w = {.bridge = bridge, .d = &d, .result = &result};
+	const struct keys *keys = &s->leg[LEG_SERVER].keys;
+	uint8_t *head = bridge->copy, iv[KEYS_BLOCK_MAX];
+
+	memset(head, 0, ISAKMP_HEADER_LEN);
+	memcpy(head, s->cookies, sizeof s->cookies);
+	head[VERSION_AT] = VERSION_1_0;
+	head[EXCHANGE_TYPE_AT] = INFORMATIONAL;
+	head[FLAGS_AT] = ISAKMP_FLAG_ENCRYPTION;
+	w.message.data = head;
+	w.id = head + MESSAGE_ID_AT;
+	w.payloads.count = 2;
+	w.payloads.item[0] = (struct payload){.type = PAYLOAD_HASH};
+	w.payloads.item[1] = (struct payload){PAYLOAD_DELETE, body};
+	if (!bridge_random(bridge, head + MESSAGE_ID_AT, MESSAGE_ID_LEN) ||
+	    !keys_phase2_iv(bridge->crypto, keys, w.id, iv) ||
+	    !work_seal(&w, keys, (struct bytes){0}, NULL, iv))
+		return false;
+	out->length = result.length;
+	return true;
+}
+
+static size_t write_head(uint8_t *out, unsigned protocol, size_t spi_size, size_t count)
+{
+	const uint8_t head[DELETE_HEAD] = {0,
+					   0,
+					   0,
+					   DOI_IPSEC,
+					   (uint8_t)protocol,
+					   (uint8_t)spi_size,
+					   (uint8_t)(count >> 8),
+					   (uint8_t)count};
+
+	memcpy(out, head, sizeof head);
+	return sizeof head;
+}
+
+/* To the server as from the client, or to the client as from the server, whose message is sealed for the server's leg like
+ * every other of the server's: it is relayed on its way. */
+static bool tell_one(const struct teller *t, const struct session *s, unsigned teller, struct bytes body)
+{
+	struct bridge_delete delete = {
+		.client = s->client, .server = s->server, .to_server = teller == LEG_CLIENT};
+
+	if (!seal_delete(t->bridge, s, body, &delete))
+		return false;
+	t->fn(t->ctx, &delete);
+	return true;
+}
+
+/* The children of s that are meant, in the ISAKMP SA of carrier. */
+static bool tell_children(const struct teller *t, const struct session *carrier, const struct session *s)
+{
+	for (unsigned teller = 0; teller < LEGS; teller++) {
+		uint8_t body[DELETE_MAX];
+		size_t length = DELETE_HEAD;
+		unsigned count = 0;
+
+		for (unsigned i = 0; i < s->child_count; i++) {
+			if (!(s->ending & 1U << i))
+				continue;
+			memcpy(body + length, spi_of(&s->children[i], teller), SPI_LEN);
+			length += SPI_LEN;
+			count++;
+		}
+		write_head(body, PROTO_ESP, SPI_LEN, count);
+		if (!tell_one(t, carrier, teller, (struct bytes){body, length}))
+			return false;
+	}
+	return true;
+}
+
+static bool tell_isakmp(const struct teller *t, const struct session *s)
+{
+	uint8_t body[DELETE_HEAD + ISAKMP_COOKIES_LEN];
+	const size_t head = write_head(body, PROTO_ISAKMP, ISAKMP_COOKIES_LEN, 1);
+	const struct bytes whole = {body, sizeof body};
+
+	memcpy(body + head, s->cookies, ISAKMP_COOKIES_LEN);
+	return tell_one(t, s, LEG_CLIENT, whole) && tell_one(t, s, LEG_SERVER, whole);
+}
+
+void session_close(struct bridge *bridge, struct session *s, int64_t now)
+{
+	s->ends_ms = now + CLOSED_S * 1000L;
+	s->closed = true;
+	bridge->changes++;
+}
+
+static bool can_carry(const struct session *s, const struct endpoint *client)
+{
+	return !s->closed && s->passed == PHASE1_MESSAGES && same_client(s, client);
+}
+
+/* The ISAKMP SA that they were agreed in, or else another one with this client. */
+static const struct session *carrier_of(const struct bridge *bridge, const struct session *s)
+{
+	const struct session *other;
+
+	if (can_carry(s, &s->client))
+		return s;
+	DL_FOREACH(bridge->head[LIST_UP], other)
+	if (can_carry(other, &s->client))
+		return other;
+	return NULL;
+}
+
+static bool end_children(const struct teller *t, struct session *s)
+{
+	const struct session *carrier = carrier_of(t->bridge, s);
+
+	if (!carrier || !tell_children(t, carrier, s))
+		return false;
+	for (unsigned i = s->child_count; i-- > 0;)
+		if (s->ending & 1U << i)
+			remove_child(t->bridge, s, i);
+	s->ending = 0;
+	return true;
+}
+
+/* In which nothing is left. Where nothing has been yet, a client that comes back may be about to begin its Quick Mode. */
+static bool is_empty(const struct session *s, int64_t now)
+{
+	return !s->child_count && (s->had_child || now >= s->touched_ms + FRESH_MS);
+}
+
+static bool end_empty(const struct teller *t, const struct endpoint *client, int64_t now)
+{
+	struct session *s;
+
+	DL_FOREACH(t->bridge->head[LIST_UP], s)
+	if (can_carry(s, client) && is_empty(s, now)) {
+		if (!tell_isakmp(t, s))
+			return false;
+		session_close(t->bridge, s, now);
+	}
+	return true;
+}
+
+static struct session *mark_child(struct bridge *bridge, const struct endpoint *client,
+				  const struct bridge_sa *sa)
+{
+	struct session *s;
+
+	DL_FOREACH(bridge->head[LIST_UP], s)
+	for (unsigned i = 0; i < s->child_count && endpoint_same_host(&s->client, client); i++)
+		if (!memcmp(spi_of(&s->children[i], sa->to_client ? LEG_CLIENT : LEG_SERVER), sa->spi,
+			    SPI_LEN)) {
+			s->ending |= (uint8_t)(1U << i);
+			return s;
+		}
+	return NULL;
+}
+
+bool bridge_end(struct bridge *bridge, uint64_t now_ms, const struct endpoint *client,
+		const struct bridge_sa *sas, size_t count, bridge_delete_fn *fn, void *ctx)
+{
+	const struct teller t = {bridge, fn, ctx};
+	struct endpoint known = *client;
+	struct session *s;
+	bool all = count > 0;
+
+	for (size_t i = 0; i < count; i++) {
+		s = mark_child(bridge, client, &sas[i]);
+		all &= s != NULL;
+		known = s ? s->client : known;
+	}
+	DL_FOREACH(bridge->head[LIST_UP], s)
+	if (s->ending) {
+		all = all && end_children(&t, s);
+		s->ending = 0;
+	}
+	return all && end_empty(&t, &known, (int64_t)now_ms);
+}
+
+size_t bridge_end_some(struct bridge *bridge, uint64_t now_ms, size_t max, bridge_delete_fn *fn, void *ctx)
+{
+	const struct teller t = {bridge, fn, ctx};
+	size_t count = 0;
+	struct session *s;
+
+	DL_FOREACH(bridge->head[LIST_UP], s)
+	{
+		if (count == max)
+			break;
+		/* cppcheck-suppress uninitvar; the macro sets it */
+		if (s->closed)
+			continue;
+		s->ending = (uint8_t)((1U << s->child_count) - 1);
+		if (s->ending)
+			end_children(&t, s);
+		s->ending = 0;
+		tell_isakmp(&t, s);
+		session_close(bridge, s, (int64_t)now_ms);
+		count++;
+	}
+	return count;
+}

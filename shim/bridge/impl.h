@@ -1,0 +1,319 @@
+/* The inside of bridge mode, for shim/ike/bridge*.c only: bridge.c keeps the sessions and says who is bridged,
+ * bridge_fresh.c has the exchanges before message 3, bridge_phase1.c relays Main Mode, bridge_phase2.c what comes after it, bridge_names.c keeps names apart,
+ * bridge_children.c knows and ends the SAs that came of it. */
+#ifndef NATSHIM_SHIM_BRIDGE_IMPL_H
+#define NATSHIM_SHIM_BRIDGE_IMPL_H
+
+#include "shim/bridge/bridge.h"
+#include "shim/bridge/dh.h"
+#include "shim/ike/lru.h"
+#include "shim/ike/natd.h"
+#include "shim/bridge/payloads.h"
+
+/* An element that found no memory has hh.tbl == NULL; nothing ends the process. */
+#define HASH_NONFATAL_OOM 1
+/* The default function does not compile with clang's -Wimplicit-fallthrough. */
+#define HASH_FUNCTION(key, length, hash) HASH_FNV(key, length, hash)
+#include <uthash.h>
+#include <utlist.h>
+
+enum { LEG_CLIENT, LEG_SERVER, LEGS };
+enum { MESSAGE_ID_LEN = 4, SPI_LEN = 4, NONCE_MIN = 8, NONCE_MAX = 256, ID_MAX = 64, QUICKS_MAX = 8 };
+enum {
+	DEFAULT_LIFE_S = 28800,
+	LIFE_MAX_S = 7 * 24 * 3600,
+	AFTER_LIFE_S = 600, /* how long a session is kept that nobody deleted */
+	CLOSED_S = 60,      /* how long a deleted one answers retransmissions */
+};
+enum { PHASE1_MESSAGES = 6, QUICK_MESSAGES = 3 };
+enum { INFORMATIONAL = 5, QUICK_MODE = 32 }; /* exchange types */
+enum { EXCHANGE_TYPE_AT = 18, FLAGS_AT = 19, MESSAGE_ID_AT = 20 };
+enum { PROTO_ISAKMP = 1, PROTO_ESP = 3 };
+enum { DELETE_HEAD = 8 }; /* of the body of a Delete payload: DOI, protocol, SPI size, count */
+enum {
+	PAYLOAD_KE = 4,
+	PAYLOAD_ID = 5,
+	PAYLOAD_HASH = 8,
+	PAYLOAD_NONCE = 10,
+	PAYLOAD_NOTIFY = 11,
+	PAYLOAD_DELETE = 12
+};
+
+/* A message and what it became, for retransmissions. */
+struct memory {
+	uint8_t *in, *out;
+	size_t in_length, out_length;
+};
+
+struct public_value {
+	size_t length; /* as on the wire */
+	uint8_t value[DH_LENGTH_MAX];
+};
+struct nonce {
+	size_t length;
+	uint8_t value[NONCE_MAX];
+};
+struct identity {
+	size_t length; /* 0: none, or too long to be kept */
+	uint8_t body[ID_MAX];
+};
+
+/* One side of an ISAKMP SA. */
+struct leg {
+	struct keys_suite suite;
+	struct keys keys; /* from message 5 on; hash_length 0 before */
+};
+
+/* A client's exchange before its message 3: small, for there can be many, and a flood makes none bigger. What was said to either side
+ * is made again when it is asked for again. */
+struct opening {
+	int64_t begun_ms;
+	uint64_t said[2]; /* fingerprints of messages 1 and 2, as they came; 0: not yet */
+	struct endpoint client, server;
+	uint8_t cookies[ISAKMP_COOKIES_LEN];
+	uint8_t *sa; /* body of the client's SA payload; owned */
+	uint32_t sa_length, life_s, refused;
+	uint32_t next; /* in its bucket */
+	struct keys_suite suite; /* the server's choice */
+	enum ike_dialect dialect;
+};
+struct fresh_table {
+	struct opening *at; /* the first count of capacity */
+	uint32_t *bucket;   /* indices */
+	size_t count, capacity, bytes, bytes_max, bucket_mask, hand;
+	uint64_t lot; /* state of what draws lots */
+};
+
+/* What phase 1 takes, and the repeats of its messages. */
+struct phase1 {
+	struct opening opening; /* a client's: messages 1 and 2 */
+	struct side {
+		uint8_t secret[DH_SECRET_LEN];
+		struct public_value own, peer;
+		uint8_t *sa; /* body of the initiator's SA payload as it stood on this leg; owned */
+		size_t sa_length;
+	} side[LEGS];
+	struct nonce nonce_i, nonce_r;
+	struct memory memory[PHASE1_MESSAGES + 1];
+};
+
+/* One Quick Mode. */
+struct quick {
+	struct quick *prev, *next;
+	uint8_t id[MESSAGE_ID_LEN];
+	int64_t begun_ms;
+	bool by_server;
+	unsigned passed; /* messages */
+	uint8_t iv[LEGS][KEYS_BLOCK_MAX];
+	struct nonce nonce_i, nonce_r;
+	uint8_t spi_i[SPI_LEN], spi_r[SPI_LEN]; /* spi_i: of the first proposal, then of the chosen one */
+	uint8_t *sa;                            /* body of the initiator's SA payload; owned */
+	size_t sa_length;
+	struct identity id_ci, id_cr;   /* as the initiator sent them */
+	uint16_t client_port, own_port; /* of L2TP, where the server is told another one; else 0 */
+	unsigned group[LEGS];           /* of PFS; 0: none */
+	uint8_t secret[LEGS][DH_SECRET_LEN];
+	struct public_value peer[LEGS];
+	uint8_t shared[LEGS][DH_LENGTH_MAX];
+	struct memory memory[QUICK_MESSAGES + 1];
+};
+
+enum list { LIST_KEYED, LIST_UP, LISTS }; /* before message 6, complete */
+
+struct session {
+	UT_hash_handle hh;
+	struct session *prev, *next;
+	enum list list;
+	int64_t touched_ms, ends_ms; /* ends_ms: of a complete one */
+	uint64_t key;                /* made of the initiator's cookie */
+	uint8_t cookies[ISAKMP_COOKIES_LEN];
+	struct endpoint client, server;
+	enum ike_dialect dialect;
+	bool by_server;
+	bool closed;      /* a Delete has ended its ISAKMP SA */
+	unsigned passed;  /* messages of phase 1 */
+	unsigned refused; /* 1 << enum bridge_reason: why messages of it were dropped so far */
+	uint32_t life_s;
+	struct leg leg[LEGS];
+	struct phase1 *phase1; /* NULL: it is long complete */
+	uint8_t (*ids)[MESSAGE_ID_LEN]; /* of verified exchanges after phase 1, so that none counts as new twice */
+	unsigned id_count;
+	struct identity told_name; /* the client's ID of phase 1 as the server hears it */
+	bool renamed;              /* that is not what the client says */
+	struct quick *quicks;
+	unsigned quick_count;
+	struct identity client_id,
+		server_id; /* the client's ID in Quick Mode, as it says and as the server says */
+	struct bridge_child children[BRIDGE_CHILDREN_MAX];
+	unsigned child_count;
+	bool had_child;
+	uint8_t ending; /* a bit for each child: while they are being ended */
+};
+
+/* What is remembered of a client for the exchanges that the server starts. */
+struct known_client {
+	struct keys_suite suite;
+	enum ike_dialect dialect;
+	bool ambiguous; /* several clients, not alike, at this address */
+	struct identity client_id, server_id;
+};
+
+/* What clients of one host have: an IPv4 address, or an IPv6 network of 64 bits. */
+struct host {
+	unsigned half_open, up;
+};
+
+/* A port that was given to one client behind a NAT for one L2TP tunnel, rekeys included. */
+struct share {
+	struct endpoint nat; /* its address outside, without a port */
+	uint8_t address[4];  /* and inside */
+	uint16_t
+		port; /* of L2TP, as the client has it: a new one is a new tunnel, and the LNS may have the old one still */
+	int64_t used_ms;
+};
+
+/* An address that was given to one client as its name towards the server. */
+struct alias {
+	struct endpoint nat;  /* the client's host as we see it */
+	struct identity name; /* as it names itself */
+	int64_t used_ms;
+};
+
+struct bridge {
+	struct bridge_config config;
+	struct crypto *crypto;
+	struct dh *dh;
+	struct natd_hasher *hasher;
+	struct session *by_cookie;
+	struct session *head[LISTS];
+	size_t count[LISTS];
+	struct lru *known;     /* struct endpoint -> struct known_client */
+	struct lru *hosts;     /* struct endpoint -> struct host */
+	struct fresh_table fresh;
+	struct lru *gone; /* cookie -> nothing: exchanges that had to go before they were complete */
+	struct alias *aliases; /* BRIDGE_ALIAS_COUNT of them */
+	struct share *shares;  /* BRIDGE_SHARE_COUNT of them; NULL: ports are not shared */
+	uint64_t seed, evicted, exponentiations, changes;
+	int64_t swept_ms;
+	/* of the message under way */
+	uint8_t copy[BRIDGE_MESSAGE_MAX];                      /* the message; then decrypted */
+	uint8_t chain[BRIDGE_MESSAGE_MAX + BRIDGE_GROWTH_MAX]; /* payloads to be sent */
+	uint8_t scratch[BRIDGE_GROWTH_MAX];
+};
+
+/* One message under way. */
+struct work {
+	struct bridge *bridge;
+	int64_t now;
+	const struct bridge_datagram *d;
+	struct bridge_result *result;
+	struct isakmp_message message; /* points into bridge->copy */
+	const uint8_t *id;             /* message ID */
+	struct payloads payloads;
+	size_t chain_length;
+	unsigned in, out; /* legs */
+	bool moves; /* it is new and verified: its ends are where it came from and went to */
+};
+
+static inline unsigned initiator_leg(bool by_server)
+{
+	return by_server ? LEG_SERVER : LEG_CLIENT;
+}
+
+/* Each returns what became of the message; what is relayed stands in d->out. */
+enum bridge_reason bridge_phase1(struct work *w, struct session *s);
+/* Messages 1 and 2 of a client's exchange, new ones and repeats. */
+enum bridge_reason bridge_opening(struct work *w, struct opening *o);
+enum bridge_reason bridge_quick(struct work *w, struct session *s);
+enum bridge_reason bridge_informational(struct work *w, struct session *s);
+
+/* The client's ID payload of phase 1, on its way to the server: its name is nobody else's there. */
+void bridge_name_client(struct work *w, struct session *s, struct payload *id);
+void bridge_tell_alias(const struct session *s, struct bridge_result *result);
+
+/* Reading and writing. Decrypting goes on in bridge->copy; iv is moved on. */
+bool work_decrypt(struct work *w, const struct keys *keys, uint8_t *iv);
+bool work_write_chain(struct work *w); /* payloads -> bridge->chain */
+bool work_emit_clear(struct work *w);  /* chain -> d->out */
+bool work_emit_sealed(struct work *w, const struct keys *keys, uint8_t *iv);
+/* The chain with a HASH of these keys in front, for which the first payload makes room, encrypted. nonce: what HASH(2) is
+ * over, too; third: HASH(3) of that Quick Mode. */
+bool work_seal(struct work *w, const struct keys *keys, struct bytes nonce, const struct quick *third,
+	       uint8_t *iv);
+/* The bytes of the received payloads behind the first one. */
+struct bytes work_rest(const struct work *w);
+/* Back to the sender, in clear: a notification that says why (RFC 2408 section 3.14.1). */
+enum refusal { INVALID_KEY_INFORMATION = 17, AUTHENTICATION_FAILED = 24 };
+void work_refuse(struct work *w, enum refusal why);
+
+/* A retransmission: the same message again. */
+bool memory_same(const struct memory *m, const struct work *w);
+bool memory_answer(const struct memory *m, struct work *w);
+bool memory_store(struct memory *m, const struct work *w);
+void memory_free(struct memory *m);
+
+bool identity_keep(struct identity *id, struct bytes body);
+bool identity_is(const struct identity *id, struct bytes body);
+static inline struct bytes identity_bytes(const struct identity *id)
+{
+	return (struct bytes){id->body, id->length};
+}
+static inline struct bytes public_bytes(const struct public_value *v)
+{
+	return (struct bytes){v->value, v->length};
+}
+static inline struct bytes nonce_bytes(const struct nonce *n)
+{
+	return (struct bytes){n->value, n->length};
+}
+bool nonce_keep(struct nonce *nonce, struct bytes body);
+/* The public value of our own in that group. */
+bool work_own_public(struct work *w, unsigned group, uint8_t secret[static DH_SECRET_LEN],
+		     struct public_value *out);
+bool work_shared(struct work *w, unsigned group, const uint8_t secret[static DH_SECRET_LEN],
+		 const struct public_value *peer, uint8_t *out);
+/* In range, and no longer than the prime: kept as it stands on the wire. */
+bool work_peer_public(struct work *w, unsigned group, struct bytes body, struct public_value *out);
+
+/* The client's and the server's transforms: the strongest one that can be served with a pre-shared key. */
+const struct offer_transform *bridge_usable(const struct bridge *bridge, const struct offer *offer);
+bool bridge_random(struct bridge *bridge, uint8_t *out, size_t length);
+bool session_keep_sa(struct session *s, unsigned leg, struct bytes body);
+/* Room among the complete sessions of its client's host, where no other client's need go. False: there is none. */
+bool session_make_room(struct bridge *bridge, const struct session *s, int64_t now);
+/* An exchange after phase 1 has that message ID; kept: false where there is no room for more of them. */
+bool session_had_id(const struct session *s, const uint8_t *id);
+bool session_keep_id(struct session *s, const uint8_t *id);
+void session_move(struct bridge *bridge, struct session *s, enum list list, int64_t now);
+void session_remember_client(struct work *w, const struct session *s);
+/* The port for that client's L2TP port: the same as the last time, else the one that was not used for longest. */
+uint16_t bridge_share_port(struct bridge *bridge, int64_t now, const struct endpoint *nat,
+			   const uint8_t address[4], uint16_t port);
+void quick_free(struct session *s, struct quick *q);
+void quick_expire(struct session *s, int64_t now); /* those whose repeats nobody waits for any more */
+/* A whole message, encrypted: that of Quick Mode has been relayed before. */
+bool quick_is_repeat(const struct session *s, const uint8_t *message, size_t length);
+
+/* The cookie as tables know it: keyed, for cookies can be forged. */
+uint64_t bridge_table_key(const struct bridge *bridge, const uint8_t *cookie);
+bool fresh_open(struct fresh_table *table, size_t capacity, size_t bytes_max, uint64_t seed); /* false: out of memory */
+void fresh_close(struct fresh_table *table);
+/* Each is good until the next one is added or removed. fresh_add() makes room; NULL: out of memory. */
+struct opening *fresh_find(struct bridge *bridge, const uint8_t *cookie);
+struct opening *fresh_add(struct bridge *bridge, int64_t now, const uint8_t *cookie, struct bytes sa);
+void fresh_remove(struct bridge *bridge, struct opening *o);
+uint8_t *fresh_take_sa(struct bridge *bridge, struct opening *o); /* the caller frees it */
+bool opening_is_over(const struct bridge *bridge, const struct opening *o, int64_t now);
+/* An exchange that is not complete is forgotten, and for two minutes that it has been there is not. */
+void bridge_let_go(struct bridge *bridge, const uint8_t *cookie, int64_t now);
+bool bridge_is_gone(const struct bridge *bridge, const uint8_t *cookie, int64_t now);
+const struct session *session_by_cookie(const struct bridge *bridge, const uint8_t *cookie);
+/* A Delete was said, and understood: kept for its repeats only. */
+void session_close(struct bridge *bridge, struct session *s, int64_t now);
+void session_add_child(struct bridge *bridge, struct session *s, const uint8_t *spi_to_server,
+		       const uint8_t *spi_to_client);
+/* Teller has said that the SAs with these SPIs, its own, are deleted. */
+void bridge_forget_children(struct bridge *bridge, const struct endpoint *client, unsigned teller,
+			    struct bytes spis);
+
+#endif

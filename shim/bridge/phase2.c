@@ -1,0 +1,555 @@
+/* What comes after phase 1, relayed: Quick Mode (RFC 2409 section 5.5) and Informational exchanges (section 5.7). Opened
+ * with one leg's keys, verified, mended where the client's dialect needs it, sealed with the other's. */
+#include "shim/bridge/impl.h"
+
+#include "shim/ike/dialect.h"
+
+#include <openssl/crypto.h>
+#include <stdlib.h>
+
+enum { NATOA_RFC_3947 = 21, NATOA_DRAFT_02 = 131 };
+enum {
+	ID_IPV4 = 1,
+	ID_TYPE_AT = 0,
+	ID_PROTOCOL_AT = 1,
+	ID_PORT_AT = 2,
+	ID_ADDRESS_AT = 4,
+	ID_IPV4_LEN = 8,
+	UDP = 17
+};
+/* A client that begins a Quick Mode has its SAs when it sends the third message; one that answers has them soon after. */
+enum { CLIENT_READY_MS = 100 };
+enum { QUICK_TTL_MS = 120000, PROTOCOL_AT = 4, SPI_SIZE_AT = 5 };
+
+/* HASH(1) and HASH(2): over the message ID, for HASH(2) the initiator's nonce, and all that follows the HASH. */
+static bool hash_of(struct work *w, const struct keys *keys, struct bytes nonce, struct bytes rest,
+		    uint8_t out[static KEYS_HASH_MAX])
+{
+	const struct bytes parts[] = {{w->id, MESSAGE_ID_LEN}, nonce, rest};
+
+	return keys_hash(w->bridge->crypto, keys, parts, 3, out);
+}
+
+/* HASH(3): over the message ID and both nonces, a zero byte first. */
+static bool hash_3_of(struct work *w, const struct keys *keys, const struct quick *q,
+		      uint8_t out[static KEYS_HASH_MAX])
+{
+	static const uint8_t zero;
+	const struct bytes parts[] = {
+		{&zero, 1}, {w->id, MESSAGE_ID_LEN}, nonce_bytes(&q->nonce_i), nonce_bytes(&q->nonce_r)};
+
+	return keys_hash(w->bridge->crypto, keys, parts, 4, out);
+}
+
+/* Decrypted, and with a HASH in front, whose value is still to be compared. */
+static bool open_message(struct work *w, const struct keys *keys, uint8_t *iv)
+{
+	return work_decrypt(w, keys, iv) && w->payloads.count && w->payloads.item[0].type == PAYLOAD_HASH &&
+	       w->payloads.item[0].body.length == keys->hash_length;
+}
+
+static bool hash_is(const struct work *w, const uint8_t *hash)
+{
+	const struct bytes *body = &w->payloads.item[0].body;
+
+	return bytes_equal_secret(body->data, hash, body->length);
+}
+
+bool work_seal(struct work *w, const struct keys *keys, struct bytes nonce, const struct quick *third,
+	       uint8_t *iv)
+{
+	const size_t head = 4 + (size_t)keys->hash_length;
+	uint8_t hash[KEYS_HASH_MAX] = {0};
+
+	w->payloads.item[0].body = (struct bytes){hash, keys->hash_length};
+	if (!work_write_chain(w))
+		return false;
+	const struct bytes rest = {w->bridge->chain + head, w->chain_length - head};
+
+	if (!(third ? hash_3_of(w, keys, third, hash) : hash_of(w, keys, nonce, rest, hash)))
+		return false;
+	memcpy(w->bridge->chain + 4, hash, keys->hash_length);
+	return work_emit_sealed(w, keys, iv);
+}
+
+/* NAT-OA: old Macs ignore a message with one; the drafts number it otherwise. */
+static void translate_natoa(struct work *w, const struct session *s)
+{
+	const struct dialect *dialect = dialect_facts(s->dialect);
+	const bool to_client = w->out == LEG_CLIENT;
+
+	for (unsigned i = w->payloads.count; i-- > 0;) {
+		struct payload *p = &w->payloads.item[i];
+
+		if (s->dialect == IKE_DIALECT_APPLE && to_client &&
+		    (p->type == NATOA_RFC_3947 || p->type == NATOA_DRAFT_02))
+			payloads_remove(&w->payloads, i);
+		else if (dialect->natoa && p->type == (to_client ? NATOA_RFC_3947 : dialect->natoa))
+			p->type = to_client ? dialect->natoa : NATOA_RFC_3947;
+	}
+}
+
+static uint16_t id_port(const uint8_t *body)
+{
+	return (uint16_t)(body[ID_PORT_AT] << 8 | body[ID_PORT_AT + 1]);
+}
+
+/* An ID that is an IPv4 address with a UDP port. */
+static bool is_udp4(const struct identity *id)
+{
+	return id->length == ID_IPV4_LEN && id->body[ID_TYPE_AT] == ID_IPV4 &&
+	       id->body[ID_PROTOCOL_AT] == UDP && id_port(id->body);
+}
+
+/* A client behind a NAT gets a port of its own towards the server. */
+static void share_port(struct work *w, struct quick *q, struct payload *ci, struct identity *told)
+{
+	struct endpoint inside = {.addr_len = 4};
+
+	if (!w->bridge->shares || w->result->client.addr_len != 4 || !is_udp4(&q->id_ci))
+		return;
+	memcpy(inside.addr, q->id_ci.body + ID_ADDRESS_AT, inside.addr_len);
+	if (endpoint_same_host(&inside, &w->result->client))
+		return;
+	*told = q->id_ci;
+	q->client_port = id_port(q->id_ci.body);
+	q->own_port = bridge_share_port(w->bridge, w->now, &w->result->client, inside.addr, q->client_port);
+	told->body[ID_PORT_AT] = (uint8_t)(q->own_port >> 8);
+	told->body[ID_PORT_AT + 1] = (uint8_t)q->own_port;
+	ci->body = identity_bytes(told);
+}
+
+/* The server's word for the client becomes the client's own. */
+static void known_id(const struct session *s, struct quick *q, struct payload *cr)
+{
+	cr->body = identity_bytes(&s->client_id);
+	if (!is_udp4(&s->client_id) || !is_udp4(&s->server_id) ||
+	    id_port(s->client_id.body) == id_port(s->server_id.body))
+		return;
+	q->client_port = id_port(s->client_id.body);
+	q->own_port = id_port(s->server_id.body);
+}
+
+/* Message 1: the IDs of its initiator. Of the server's, the client's ID is said as the client says it. */
+static void first_ids(struct work *w, const struct session *s, struct quick *q, struct identity *told)
+{
+	struct payload *ci = payloads_nth(&w->payloads, PAYLOAD_ID, 0),
+		       *cr = payloads_nth(&w->payloads, PAYLOAD_ID, 1);
+
+	if (!ci || !cr || !identity_keep(&q->id_ci, ci->body) || !identity_keep(&q->id_cr, cr->body))
+		q->id_ci.length = q->id_cr.length = 0;
+	else if (!q->by_server)
+		share_port(w, q, ci, told);
+	else if (identity_is(&s->server_id, cr->body) && s->client_id.length)
+		known_id(s, q, cr);
+}
+
+/* Message 2: the initiator gets its own IDs back; an answer with others is refused by old Macs. */
+static void answer_ids(struct work *w, struct session *s, const struct quick *q)
+{
+	struct payload *ci = payloads_nth(&w->payloads, PAYLOAD_ID, 0),
+		       *cr = payloads_nth(&w->payloads, PAYLOAD_ID, 1);
+
+	if (!ci || !cr || !q->id_ci.length)
+		return;
+	if (!q->by_server) {
+		identity_keep(&s->server_id, ci->body);
+		s->client_id = q->id_ci;
+		session_remember_client(w, s);
+	}
+	ci->body = identity_bytes(&q->id_ci);
+	cr->body = identity_bytes(&q->id_cr);
+}
+
+/* The group of PFS on each leg, from message 1. Who names the group of his own phase 1 means no other one than that, and the
+ * other side hears of the group of its phase 1: the server would refuse a weak one. */
+static void choose_groups(const struct work *w, const struct session *s, struct quick *q, unsigned named)
+{
+	q->group[w->in] = q->group[w->out] = named;
+	if (named == s->leg[w->in].suite.group)
+		q->group[w->out] = s->leg[w->out].suite.group;
+}
+
+static bool translate_group(struct work *w, const struct quick *q, const struct bytes *sa)
+{
+	uint8_t *body = w->bridge->copy + (sa->data - w->bridge->copy);
+
+	return q->group[w->in] == q->group[w->out] ||
+	       offer_set_esp_group(body, sa->length, (uint16_t)q->group[w->out]);
+}
+
+/* PFS: a public value of our own on the other leg, in message 1 and 2 alike. sa: the body of the SA payload. */
+static enum bridge_reason relay_pfs(struct work *w, struct quick *q, const struct bytes *sa,
+				    struct public_value *own)
+{
+	struct payload *ke = payloads_only(&w->payloads, PAYLOAD_KE);
+
+	if (!ke)
+		return q->group[w->in] || payloads_nth(&w->payloads, PAYLOAD_KE, 0) ? BRIDGE_MALFORMED
+										    : BRIDGE_RELAYED;
+	if (!dh_length(q->group[w->in]) || !translate_group(w, q, sa))
+		return BRIDGE_REFUSED;
+	if (!work_peer_public(w, q->group[w->in], ke->body, &q->peer[w->in]))
+		return BRIDGE_BAD_KE;
+	if (!work_own_public(w, q->group[w->out], q->secret[w->out], own))
+		return BRIDGE_FAILED;
+	ke->body = public_bytes(own);
+	return BRIDGE_RELAYED;
+}
+
+/* What a relayed message borrows until it is written. */
+struct scratch {
+	struct public_value public;
+	struct identity id;
+};
+
+/* Each proposal can have an SPI of its own, and which one counts is known with the answer. */
+static bool keep_proposals(struct quick *q, struct bytes sa)
+{
+	q->sa = malloc(sa.length);
+	if (!q->sa)
+		return false;
+	memcpy(q->sa, sa.data, sa.length);
+	q->sa_length = sa.length;
+	return true;
+}
+
+static void choose_spi(struct quick *q, uint8_t proposal)
+{
+	struct offer_esp chosen;
+
+	if (offer_read_esp((struct bytes){q->sa, q->sa_length}, proposal, &chosen))
+		memcpy(q->spi_i, chosen.spi, SPI_LEN);
+}
+
+/* The SPIs by which the server would send to the client. The kernel knows an SA by nothing but its destination and its SPI, and
+ * clients behind one NAT have one destination: one of these may not be the client's. Asked before the server hears of it; the
+ * client repeats what goes unanswered. */
+static enum bridge_reason look_for_spis(const struct work *w, struct bytes sa)
+{
+	const struct bridge_config *config = &w->bridge->config;
+	uint8_t spis[OFFER_SPIS_MAX][SPI_LEN];
+	const size_t count = offer_esp_spis(sa, spis);
+
+	if (!count || count > OFFER_SPIS_MAX)
+		return BRIDGE_MALFORMED;
+	switch (config->find_spi(config->ctx, &w->result->client, (const uint8_t(*)[SPI_LEN])spis, count)) {
+	case BRIDGE_SPI_FREE:
+		return BRIDGE_RELAYED;
+	case BRIDGE_SPI_THERE:
+		return BRIDGE_SPI_TAKEN;
+	default:
+		return BRIDGE_SPI_UNANSWERED;
+	}
+}
+
+static enum bridge_reason first_quick(struct work *w, struct session *s, struct quick *q, struct scratch *own)
+{
+	const struct payload *sa = payloads_only(&w->payloads, ISAKMP_SA);
+	const struct payload *nonce = payloads_only(&w->payloads, PAYLOAD_NONCE);
+	struct offer_esp esp;
+	enum bridge_reason reason;
+
+	if (!sa || !nonce || !nonce_keep(&q->nonce_i, nonce->body) || !offer_read_esp(sa->body, 0, &esp))
+		return BRIDGE_MALFORMED;
+	reason = q->by_server ? BRIDGE_RELAYED : look_for_spis(w, sa->body);
+	if (reason != BRIDGE_RELAYED)
+		return reason;
+	if (!keep_proposals(q, sa->body))
+		return BRIDGE_FAILED;
+	memcpy(q->spi_i, esp.spi, SPI_LEN);
+	choose_groups(w, s, q, esp.group > 32 ? 0 : esp.group);
+	first_ids(w, s, q, &own->id);
+	return relay_pfs(w, q, &sa->body, &own->public);
+}
+
+/* Both legs' secrets of PFS, where there is PFS. */
+static bool share_secrets(struct work *w, struct quick *q)
+{
+	for (unsigned leg = 0; leg < LEGS; leg++)
+		if (q->peer[leg].length &&
+		    !work_shared(w, q->group[leg], q->secret[leg], &q->peer[leg], q->shared[leg]))
+			return false;
+	return true;
+}
+
+static enum bridge_reason answer_quick(struct work *w, struct session *s, struct quick *q,
+				       struct scratch *own)
+{
+	const struct payload *sa = payloads_only(&w->payloads, ISAKMP_SA);
+	const struct payload *nonce = payloads_only(&w->payloads, PAYLOAD_NONCE);
+	struct offer_esp esp;
+	enum bridge_reason reason;
+
+	if (!sa || !nonce || !nonce_keep(&q->nonce_r, nonce->body) || !offer_read_esp(sa->body, 0, &esp))
+		return BRIDGE_MALFORMED;
+	reason = q->by_server ? look_for_spis(w, sa->body) : BRIDGE_RELAYED;
+	if (reason != BRIDGE_RELAYED)
+		return reason;
+	memcpy(q->spi_r, esp.spi, SPI_LEN);
+	choose_spi(q, esp.proposal);
+	answer_ids(w, s, q);
+	reason = relay_pfs(w, q, &sa->body, &own->public);
+	if (reason == BRIDGE_RELAYED && !share_secrets(w, q))
+		reason = BRIDGE_FAILED;
+	if (reason == BRIDGE_RELAYED) /* after a bad public value a good one may still come */
+		OPENSSL_cleanse(q->secret, sizeof q->secret);
+	return reason;
+}
+
+static bool material_of(struct work *w, const struct session *s, const struct quick *q, unsigned leg,
+			const uint8_t *spi, uint8_t out[static KEYS_MATERIAL_LEN])
+{
+	const struct bytes shared = {q->shared[leg], q->peer[leg].length ? dh_length(q->group[leg]) : 0};
+
+	return keys_material(w->bridge->crypto, &s->leg[leg].keys, shared, PROTO_ESP,
+			     (struct bytes){spi, SPI_LEN}, nonce_bytes(&q->nonce_i), nonce_bytes(&q->nonce_r),
+			     out);
+}
+
+/* The keys that the client's ESP SAs have: the server's have those of its own leg, and the kernel's must be exchanged. */
+static bool swap_of(struct work *w, const struct session *s, const struct quick *q)
+{
+	const struct bridge_datagram *d = w->d;
+	struct bridge_swap *swap = &w->result->swap;
+
+	memcpy(swap->spi_to_client, q->by_server ? q->spi_r : q->spi_i, SPI_LEN);
+	memcpy(swap->spi_to_server, q->by_server ? q->spi_i : q->spi_r, SPI_LEN);
+	swap->client_port = q->client_port;
+	swap->own_port = q->own_port;
+	swap->client = w->result->client;
+	swap->server = w->in == LEG_CLIENT ? d->dst : d->src;
+	w->result->actions |= BRIDGE_ACT_SWAP;
+	return material_of(w, s, q, LEG_CLIENT, swap->spi_to_server, swap->key_to_server) &&
+	       material_of(w, s, q, LEG_CLIENT, swap->spi_to_client, swap->key_to_client) &&
+	       material_of(w, s, q, LEG_SERVER, swap->spi_to_server, swap->old_to_server) &&
+	       material_of(w, s, q, LEG_SERVER, swap->spi_to_client, swap->old_to_client);
+}
+
+static enum bridge_reason relay_third(struct work *w, const struct session *s, const struct quick *q,
+				      uint8_t *iv_in, uint8_t *iv_out)
+{
+	const struct keys *in = &s->leg[w->in].keys, *out = &s->leg[w->out].keys;
+	uint8_t hash[KEYS_HASH_MAX];
+
+	if (!open_message(w, in, iv_in))
+		return BRIDGE_BAD_HASH;
+	if (!hash_3_of(w, in, q, hash))
+		return BRIDGE_FAILED;
+	if (!hash_is(w, hash))
+		return BRIDGE_BAD_HASH;
+	return work_seal(w, out, (struct bytes){0}, q, iv_out) ? BRIDGE_RELAYED : BRIDGE_FAILED;
+}
+
+/* Messages 1 and 2. */
+static enum bridge_reason relay_negotiation(struct work *w, struct session *s, struct quick *q,
+					    unsigned number, uint8_t *iv_in, uint8_t *iv_out)
+{
+	const struct keys *in = &s->leg[w->in].keys, *out = &s->leg[w->out].keys;
+	const struct bytes nonce = number == 2 ? nonce_bytes(&q->nonce_i) : (struct bytes){0};
+	uint8_t hash[KEYS_HASH_MAX];
+	struct scratch own;
+	enum bridge_reason reason;
+
+	if (!open_message(w, in, iv_in))
+		return BRIDGE_BAD_HASH;
+	if (!hash_of(w, in, nonce, work_rest(w), hash))
+		return BRIDGE_FAILED;
+	if (!hash_is(w, hash))
+		return BRIDGE_BAD_HASH;
+	/* cppcheck-suppress uninitvar; they fill it */
+	reason = (number == 1 ? first_quick : answer_quick)(w, s, q, &own);
+	if (reason != BRIDGE_RELAYED)
+		return reason;
+	translate_natoa(w, s);
+	return work_seal(w, out, nonce, NULL, iv_out) ? BRIDGE_RELAYED : BRIDGE_FAILED;
+}
+
+/* What the caller can know of the SA that the server installs towards the client: its SPI before it is there, and when the
+ * client has it, too. */
+static void tell_spi(struct work *w, const struct quick *q, unsigned number)
+{
+	struct bridge_result *r = w->result;
+
+	if (number == (q->by_server ? 2 : 1))
+		r->actions |= BRIDGE_ACT_EXPECT;
+	if (number == 3)
+		r->actions |= BRIDGE_ACT_READY;
+	r->ready_ms = q->by_server ? CLIENT_READY_MS : 0;
+	memcpy(r->spi_to_client, q->by_server ? q->spi_r : q->spi_i, SPI_LEN);
+}
+
+static struct quick *find_quick(const struct session *s, const uint8_t *id)
+{
+	struct quick *q;
+
+	DL_FOREACH(s->quicks, q)
+	if (!memcmp(q->id, id, MESSAGE_ID_LEN))
+		return q;
+	return NULL;
+}
+
+void quick_expire(struct session *s, int64_t now)
+{
+	while (s->quicks && now >= s->quicks->begun_ms + QUICK_TTL_MS)
+		quick_free(s, s->quicks);
+}
+
+bool quick_is_repeat(const struct session *s, const uint8_t *message, size_t length)
+{
+	const struct quick *q = find_quick(s, message + MESSAGE_ID_AT);
+
+	for (unsigned i = 1; q && i <= QUICK_MESSAGES; i++)
+		if (q->memory[i].in && q->memory[i].in_length == length && !memcmp(q->memory[i].in, message, length))
+			return true;
+	return false;
+}
+
+static struct quick *add_quick(struct work *w, struct session *s)
+{
+	struct quick *q;
+
+	quick_expire(s, w->now);
+	q = calloc(1, sizeof *q);
+	if (!q)
+		return NULL;
+	memcpy(q->id, w->id, MESSAGE_ID_LEN);
+	q->begun_ms = w->now;
+	q->by_server = w->in == LEG_SERVER;
+	DL_APPEND(s->quicks, q);
+	s->quick_count++;
+	for (unsigned leg = 0; leg < LEGS; leg++)
+		if (!keys_phase2_iv(w->bridge->crypto, &s->leg[leg].keys, w->id, q->iv[leg])) {
+			quick_free(s, q);
+			return NULL;
+		}
+	return q;
+}
+
+static unsigned number_of(const struct work *w, const struct quick *q)
+{
+	if (w->in != initiator_leg(q->by_server))
+		return 2;
+	return q->passed == 0 || memory_same(&q->memory[1], w) ? 1 : 3;
+}
+
+static enum bridge_reason relay_quick(struct work *w, struct session *s, struct quick *q, unsigned number)
+{
+	uint8_t iv_in[KEYS_BLOCK_MAX], iv_out[KEYS_BLOCK_MAX];
+	enum bridge_reason reason;
+
+	memcpy(iv_in, q->iv[w->in], sizeof iv_in);
+	memcpy(iv_out, q->iv[w->out], sizeof iv_out);
+	reason = number == 3 ? relay_third(w, s, q, iv_in, iv_out)
+			     : relay_negotiation(w, s, q, number, iv_in, iv_out);
+	if (reason == BRIDGE_RELAYED && !memory_store(&q->memory[number], w))
+		reason = BRIDGE_FAILED;
+	if (reason != BRIDGE_RELAYED)
+		return reason;
+	memcpy(q->iv[w->in], iv_in, sizeof iv_in);
+	memcpy(q->iv[w->out], iv_out, sizeof iv_out);
+	q->passed = number;
+	return BRIDGE_RELAYED;
+}
+
+enum bridge_reason bridge_quick(struct work *w, struct session *s)
+{
+	struct quick *q = find_quick(s, w->id);
+	const bool is_new = !q;
+	enum bridge_reason reason;
+	unsigned number;
+
+	if (s->passed != PHASE1_MESSAGES || !w->message.encrypted || (is_new && session_had_id(s, w->id)))
+		return BRIDGE_UNEXPECTED;
+	if (is_new)
+		q = add_quick(w, s);
+	if (!q)
+		return BRIDGE_FAILED;
+	number = number_of(w, q);
+	if (memory_same(&q->memory[number], w))
+		return memory_answer(&q->memory[number], w) ? BRIDGE_REPEATED : BRIDGE_FAILED;
+	if (number != q->passed + 1)
+		return BRIDGE_UNEXPECTED;
+	reason = relay_quick(w, s, q, number);
+	/* Before the server's last message to the client: then it has both of its SAs. */
+	if (reason == BRIDGE_RELAYED && number == (q->by_server ? 3 : 2)) {
+		reason = swap_of(w, s, q) ? BRIDGE_RELAYED : BRIDGE_FAILED;
+		OPENSSL_cleanse(q->shared, sizeof q->shared);
+	}
+	if (reason == BRIDGE_RELAYED && w->result->actions & BRIDGE_ACT_SWAP)
+		session_add_child(w->bridge, s, w->result->swap.spi_to_server, w->result->swap.spi_to_client);
+	if (reason == BRIDGE_RELAYED)
+		tell_spi(w, q, number);
+	w->moves = reason == BRIDGE_RELAYED && (!is_new || session_keep_id(s, w->id));
+	if (reason == BRIDGE_FAILED || (is_new && reason != BRIDGE_RELAYED))
+		quick_free(s, q);
+	else if (s->quick_count >
+		 QUICKS_MAX) /* not before its HASH was right: others must not be pushed out by forgery */
+		quick_free(s, s->quicks);
+	return reason;
+}
+
+static bool names_session(const struct session *s, struct bytes delete)
+{
+	bool found = delete.data[SPI_SIZE_AT] !=
+		     ISAKMP_COOKIES_LEN; /* then it can only mean the SA that it came in */
+
+	for (size_t at = DELETE_HEAD; !found && at + ISAKMP_COOKIES_LEN <= delete.length;
+	     at += ISAKMP_COOKIES_LEN)
+		found = !memcmp(delete.data + at, s->cookies, ISAKMP_COOKIES_LEN);
+	return found;
+}
+
+/* A Delete for the ISAKMP SA itself ends the session, once its repeats have had their time. */
+static bool deletes_session(const struct work *w, const struct session *s)
+{
+	for (unsigned i = 0; i < w->payloads.count; i++) {
+		const struct payload *p = &w->payloads.item[i];
+
+		if (p->type == PAYLOAD_DELETE && p->body.length > DELETE_HEAD &&
+		    p->body.data[PROTOCOL_AT] == PROTO_ISAKMP && names_session(s, p->body))
+			return true;
+	}
+	return false;
+}
+
+static void forget_deleted(struct work *w)
+{
+	for (unsigned i = 0; i < w->payloads.count; i++) {
+		const struct bytes *body = &w->payloads.item[i].body;
+
+		if (w->payloads.item[i].type == PAYLOAD_DELETE && body->length > DELETE_HEAD &&
+		    body->data[PROTOCOL_AT] == PROTO_ESP && body->data[SPI_SIZE_AT] == SPI_LEN)
+			bridge_forget_children(
+				w->bridge, &w->result->client, w->in,
+				(struct bytes){body->data + DELETE_HEAD, body->length - DELETE_HEAD});
+	}
+}
+
+enum bridge_reason bridge_informational(struct work *w, struct session *s)
+{
+	const struct keys *in = &s->leg[w->in].keys, *out = &s->leg[w->out].keys;
+	uint8_t iv_in[KEYS_BLOCK_MAX], iv_out[KEYS_BLOCK_MAX], hash[KEYS_HASH_MAX];
+
+	if (!w->message.encrypted)
+		return BRIDGE_CLEAR;
+	if (!in->hash_length || !out->hash_length)
+		return BRIDGE_UNEXPECTED;
+	if (!keys_phase2_iv(w->bridge->crypto, in, w->id, iv_in) ||
+	    !keys_phase2_iv(w->bridge->crypto, out, w->id, iv_out))
+		return BRIDGE_FAILED;
+	if (!open_message(w, in, iv_in))
+		return BRIDGE_BAD_HASH;
+	if (!hash_of(w, in, (struct bytes){0}, work_rest(w), hash))
+		return BRIDGE_FAILED;
+	if (!hash_is(w, hash))
+		return BRIDGE_BAD_HASH;
+	w->moves = !session_had_id(s, w->id) && session_keep_id(s, w->id);
+	forget_deleted(w);
+	if (deletes_session(w, s) && s->list == LIST_UP && !s->closed) {
+		session_close(w->bridge, s, w->now);
+		w->result->track_s = CLOSED_S;
+		w->result->actions |= BRIDGE_ACT_TRACK;
+	}
+	return work_seal(w, out, (struct bytes){0}, NULL, iv_out) ? BRIDGE_RELAYED : BRIDGE_FAILED;
+}

@@ -1,0 +1,34 @@
+/* The subcommands, one file each (cmd_NAME.c). argv[0] is the subcommand's own name. They return the exit status of the
+ * contract: 0 done, 1 failed, 2 usage; errors go to stderr as "natshim: what: why". */
+#ifndef NATSHIM_SHIM_CMD_CMD_H
+#define NATSHIM_SHIM_CMD_CMD_H
+
+#include "shim/config.h"
+
+enum exit_status { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+int cmd_run(int argc, char **argv);
+int cmd_rules(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+int cmd_rewrite(int argc, char **argv);
+int cmd_drop(int argc, char **argv);
+int cmd_translate(int argc, char **argv);
+int cmd_stop(int argc, char **argv);
+int cmd_check(int argc, char **argv);
+
+/* For the commands that take run's options: prints what an outcome other than CONFIG_OK asks for (the error, the help,
+ * the version) and returns the exit status. */
+int command_config_outcome(enum config_outcome outcome, const char *command, const char *error);
+
+/* The ruleset that config asks for, as text on stdout. Returns the exit status. */
+int command_print_rules(const struct config *config);
+
+/* For the commands that speak to the daemon and know no option but --socket: -1 with *path set and optind at the first
+ * word, or the exit status. */
+int command_socket_options(int argc, char **argv, const char *usage, const char **path);
+
+/* The whole of `natshim --help', and the line of `natshim --version'. */
+void command_print_help(void);
+void command_print_version(void);
+
+#endif

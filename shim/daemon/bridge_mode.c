@@ -1,0 +1,665 @@
+/* From the bridge's results to the kernel, the network and the log. */
+#include "shim/daemon/bridge_mode.h"
+
+#include "nfq/inject.h"
+#include "nfq/packet.h"
+#include "shim/clock.h"
+#include "shim/proc/rekeyer.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+
+#define SHARES_MAX 4096 /* inbound SAs whose packets get another port; then the oldest is forgotten */
+#define SHARE_S (24 * 3600)
+#define WAITING_MAX 256     /* SAs that the stack has not installed yet */
+#define WAITING_MS 60000    /* then it will not */
+#define OWN_MESSAGE_MAX 160 /* bytes of an IKE message that we send ourselves */
+#define UDP_HEADERS_MAX 48  /* IPv6 and UDP */
+#define PORT_IKE_NAT 4500
+#define PROTOCOL_ESP 50
+
+/* An SA that the stack installs later than its peer hears of it. */
+struct waiting {
+	struct swap_change change;
+	uint64_t since_ms; /* 0: none */
+};
+
+/* The way of one client's L2TP through a NAT that it shares, for when the rules were taken away. */
+struct moved {
+	struct endpoint client;
+	uint8_t spi[4];
+	uint16_t client_port, own_port;
+};
+
+_Static_assert(SWAP_MATERIAL_MAX == KEYS_MATERIAL_LEN && SWAP_LOOK_MAX >= OFFER_SPIS_MAX,
+	       "what the bridge asks for finds room");
+_Static_assert(OWN_MESSAGE_MAX >= BRIDGE_REPLY_MAX && OWN_MESSAGE_MAX >= BRIDGE_DELETE_MAX,
+	       "what the bridge writes finds room");
+
+struct bridging {
+	struct log *log;
+	struct rules_nft *nft;
+	struct secrets *secrets;
+	struct bridge *bridge;
+	struct swapper *swapper;       /* the caller's */
+	struct nfq_injector *injector; /* NULL: refusals are not sent */
+	struct holding *holding;
+	struct event *event, *secrets_event;
+	bool retry; /* what waits may have its SA, or somebody to give it the key, without that having been told */
+	struct waiting waiting[WAITING_MAX];
+	struct moved moved[SHARES_MAX];
+	size_t moved_count; /* of all times */
+	uint64_t swapped, swap_errors, swap_refused, swap_lost, set_errors;
+};
+
+static bool random_bytes(void *ctx, uint8_t *out, size_t length)
+{
+	(void)ctx;
+	return getrandom(out, length, 0) == (ssize_t)length;
+}
+
+/* The secrets, which another process has */
+
+static enum bridge_secret has_secret(void *ctx, const struct endpoint *server, const struct endpoint *client)
+{
+	const struct bridging *b = ctx;
+
+	return secrets_have(b->secrets, server, client);
+}
+
+static size_t skeyid(void *ctx, const struct endpoint *server, const struct endpoint *client, uint8_t hash,
+		     struct bytes nonce_i, struct bytes nonce_r, uint8_t out[static KEYS_HASH_MAX])
+{
+	const struct bridging *b = ctx;
+
+	return secrets_skeyid(b->secrets, server, client, hash, nonce_i, nonce_r, out);
+}
+
+static void on_news(void *ctx, enum secrets_news news, const char *text)
+{
+	static const char *const words[] = {
+		[SECRETS_DIED] = "the process that has them has died, another one begins",
+		[SECRETS_BACK] = "read, by the process that takes the place of the one that died",
+		[SECRETS_UNREADABLE] = "cannot be read any more, so no client can be bridged: ",
+		[SECRETS_SILENT] = "the process that has them does not answer: no client can be bridged",
+		[SECRETS_GONE] =
+			"their processes have died: no client can be bridged any more; restart natshim",
+	};
+	struct bridging *b = ctx;
+
+	log_event(b->log, news == SECRETS_BACK ? LOG_SECRETS_READ : LOG_SECRETS_FAILED, NULL, "secrets: %s%s",
+		  words[news], text);
+	if (news == SECRETS_GONE && b->secrets_event)
+		event_del(b->secrets_event);
+}
+
+static void on_secrets(evutil_socket_t fd, short what, void *ctx)
+{
+	struct bridging *b = ctx;
+
+	(void)fd;
+	(void)what;
+	secrets_read(b->secrets);
+}
+
+bool bridging_reload(struct bridging *b, char error[static CONFIG_ERROR_MAX])
+{
+	char why[PSK_ERROR_MAX];
+
+	if (!b || secrets_reload(b->secrets, why))
+		return true;
+	snprintf(error, CONFIG_ERROR_MAX, "--psk-file: %s", why);
+	return false;
+}
+
+/* The kernel's SAs */
+
+static enum bridge_spi find_spi(void *ctx, const struct endpoint *destination, const uint8_t (*spis)[4],
+				size_t count)
+{
+	const struct bridging *b = ctx;
+	const int rc = swapper_look(b->swapper, destination, spis, count);
+
+	return rc == 0 ? BRIDGE_SPI_FREE : rc == -EEXIST ? BRIDGE_SPI_THERE : BRIDGE_SPI_UNKNOWN;
+}
+
+static void wait_for_sa(struct bridging *b, const struct swap_change *change, uint64_t since_ms)
+{
+	struct waiting *oldest = &b->waiting[0];
+
+	for (size_t i = 0; i < WAITING_MAX; i++)
+		if (b->waiting[i].since_ms < oldest->since_ms)
+			oldest = &b->waiting[i];
+	oldest->change = *change;
+	oldest->since_ms = since_ms;
+}
+
+/* The same SA with the keys that it has now. */
+static struct esp_sa with_key(const struct esp_sa *before, const uint8_t *key)
+{
+	struct esp_sa after = *before;
+
+	memcpy(after.key, key, after.key_length);
+	memcpy(after.auth_key, key + after.key_length, after.auth_key_length);
+	return after;
+}
+
+/* The kernel's SA is another's: his packets do not wait for what will not come. */
+static void refused(struct bridging *b, const struct swap_change *change)
+{
+	const uint8_t *spi = change->spi;
+
+	b->swap_refused++;
+	holding_refused(b->holding, &change->destination, spi);
+	log_event(b->log, LOG_BRIDGE_KEYS_REFUSED, &change->destination,
+		  "the SA %02x%02x%02x%02x there has not the keys that were agreed with the server: it is "
+		  "another's, and keeps them",
+		  spi[0], spi[1], spi[2], spi[3]);
+}
+
+/* Until it is there, or the process that can give it. */
+static bool is_to_wait(int rc)
+{
+	return rc == -ESRCH || rc == -EPIPE || rc == -ETIMEDOUT;
+}
+
+/* since_ms: when it was asked for first. */
+static int give_key(struct bridging *b, const struct swap_change *change, uint64_t since_ms)
+{
+	struct esp_sa before = {.key_length = 0}, after;
+	const int rc = swapper_keys(b->swapper, change, &before);
+
+	if (!rc) {
+		b->swapped++;
+		after = with_key(&before, change->material);
+		holding_swapped(b->holding, &change->destination, change->spi, &before, &after);
+		OPENSSL_cleanse(&after, sizeof after);
+	}
+	OPENSSL_cleanse(&before, sizeof before);
+	if (!rc)
+		return 0;
+	if (is_to_wait(rc))
+		wait_for_sa(b, change, since_ms);
+	if (rc == -EKEYREJECTED)
+		refused(b, change);
+	else if (rc != -ESRCH)
+		b->swap_errors++;
+	b->swap_lost += rc == -ENOTRECOVERABLE;
+	return rc;
+}
+
+static bool is_meant(const struct swap_change *change, const struct endpoint *destination, const uint8_t *spi)
+{
+	return memcmp(change->spi, spi, sizeof change->spi) == 0 &&
+	       endpoint_same_host(&change->destination, destination);
+}
+
+static const char *outcome_text(int rc)
+{
+	switch (rc) {
+	case 0:
+		return "given";
+	case -ESRCH:
+		return "to be given when it is installed";
+	case -EKEYREJECTED:
+		return "not given, for it is another's";
+	case -ENOTRECOVERABLE:
+		return "the kernel took it neither with these keys nor with its old ones: it is lost";
+	default:
+		return strerror(-rc);
+	}
+}
+
+/* One that is to be waited for is none, and one that was refused has its own word. */
+static bool is_failure(int rc)
+{
+	return rc && rc != -ESRCH && rc != -EKEYREJECTED;
+}
+
+/* One that has been waited for. Since when it has is not forgotten. */
+static void give_late_key(struct bridging *b, struct waiting *place)
+{
+	struct waiting w = *place;
+	int rc;
+
+	OPENSSL_cleanse(place, sizeof *place);
+	rc = give_key(b, &w.change, w.since_ms);
+	if (is_failure(rc) && !is_to_wait(rc))
+		log_event(b->log, LOG_BRIDGE_FAILED, &w.change.destination,
+			  "the kernel's SA did not get the client's key: %s", outcome_text(rc));
+	OPENSSL_cleanse(&w, sizeof w);
+}
+
+/* Those that wait for it get it. */
+static void on_sa_added(struct bridging *b, const struct endpoint *destination, const uint8_t spi[static 4])
+{
+	for (size_t i = 0; i < WAITING_MAX; i++)
+		if (b->waiting[i].since_ms && is_meant(&b->waiting[i].change, destination, spi))
+			give_late_key(b, &b->waiting[i]);
+}
+
+void bridging_sa(struct bridging *b, const struct sa_info *sa)
+{
+	struct endpoint destination;
+	uint8_t spi[4];
+	uint32_t wire;
+
+	if (!b || sa->dumped || sa->protocol != PROTOCOL_ESP)
+		return;
+	destination = sa->outbound ? sa->peer : sa->us;
+	destination.port = 0;
+	wire = htonl(sa->spi);
+	memcpy(spi, &wire, sizeof spi);
+	on_sa_added(b, &destination, spi);
+}
+
+/* After a time in which nobody could give keys, or tell of an SA. */
+static void retry_waiting(struct bridging *b)
+{
+	b->retry = false;
+	for (size_t i = 0; i < WAITING_MAX; i++)
+		if (b->waiting[i].since_ms)
+			give_late_key(b, &b->waiting[i]);
+}
+
+/* Keys of SAs that will not come any more. */
+static void forget_overdue(struct bridging *b)
+{
+	const uint64_t now = clock_now_ms();
+
+	for (size_t i = 0; i < WAITING_MAX; i++)
+		if (b->waiting[i].since_ms && now > b->waiting[i].since_ms + WAITING_MS)
+			OPENSSL_cleanse(&b->waiting[i], sizeof b->waiting[i]);
+}
+
+static void on_retry(evutil_socket_t fd, short what, void *ctx)
+{
+	struct bridging *b = ctx;
+
+	(void)fd;
+	(void)what;
+	forget_overdue(b);
+	if (b->retry)
+		retry_waiting(b);
+}
+
+/* Not at once: a question may be under way. */
+void bridging_sas_lost(struct bridging *b)
+{
+	if (!b || !b->event)
+		return;
+	b->retry = true;
+	event_active(b->event, EV_TIMEOUT, 0);
+}
+
+static struct swap_change change_of(const struct endpoint *destination, const uint8_t *spi, bool outbound,
+				    const uint8_t *old, const uint8_t *key)
+{
+	struct swap_change change = {
+		.destination = *destination, .outbound = outbound, .material_length = KEYS_MATERIAL_LEN};
+
+	memcpy(change.spi, spi, sizeof change.spi);
+	memcpy(change.expected, old, sizeof change.expected);
+	memcpy(change.material, key, sizeof change.material);
+	return change;
+}
+
+static void swap_both(struct bridging *b, const struct bridge_swap *s)
+{
+	struct swap_change to_server =
+		change_of(&s->server, s->spi_to_server, false, s->old_to_server, s->key_to_server);
+	struct swap_change to_client =
+		change_of(&s->client, s->spi_to_client, true, s->old_to_client, s->key_to_client);
+	const int in = give_key(b, &to_server, clock_now_ms());
+	const int out = give_key(b, &to_client, clock_now_ms());
+
+	OPENSSL_cleanse(&to_server, sizeof to_server);
+	OPENSSL_cleanse(&to_client, sizeof to_client);
+	/* It is to be installed yet, but the client may use it at once. */
+	if (in == -ESRCH) {
+		holding_expect(b->holding, &s->server, s->spi_to_server);
+		holding_ready(b->holding, &s->server, s->spi_to_server, 0);
+	}
+	log_event(b->log, is_failure(in) || is_failure(out) ? LOG_BRIDGE_FAILED : LOG_BRIDGE_KEYS, &s->client,
+		  "the client's keys for the SAs %02x%02x%02x%02x (in): %s; %02x%02x%02x%02x (out): %s",
+		  s->spi_to_server[0], s->spi_to_server[1], s->spi_to_server[2], s->spi_to_server[3],
+		  outcome_text(in), s->spi_to_client[0], s->spi_to_client[1], s->spi_to_client[2],
+		  s->spi_to_client[3], outcome_text(out));
+}
+
+/* Ports */
+
+static void move_port(struct bridging *b, const struct moved *m)
+{
+	uint8_t key[8] = {0}; /* address, port, and what fills its register */
+
+	memcpy(key, m->client.addr, 4);
+	key[4] = (uint8_t)(m->own_port >> 8);
+	key[5] = (uint8_t)m->own_port;
+	if (rules_nft_map_add(b->nft, RULES_SET_SHARE_IN, m->spi, sizeof m->spi, m->own_port, SHARE_S) ||
+	    rules_nft_map_add(b->nft, RULES_SET_SHARE_OUT, key, sizeof key, m->client_port, SHARE_S))
+		b->set_errors++;
+}
+
+static void share(struct bridging *b, const struct bridge_swap *s)
+{
+	struct moved *m = &b->moved[b->moved_count++ % SHARES_MAX];
+
+	*m = (struct moved){.client = s->client, .client_port = s->client_port, .own_port = s->own_port};
+	memcpy(m->spi, s->spi_to_server, sizeof m->spi);
+	move_port(b, m);
+}
+
+static void track_again(void *ctx, const uint8_t cookie[static IKE_COOKIE_LEN], unsigned seconds)
+{
+	struct bridging *b = ctx;
+
+	rules_nft_set_add_later(b->nft, RULES_SET_BRIDGED, cookie, IKE_COOKIE_LEN, seconds);
+}
+
+/* Together with others: in a flood there is one for each message. */
+static void untrack(void *ctx, const uint8_t cookie[static IKE_COOKIE_LEN])
+{
+	struct bridging *b = ctx;
+
+	rules_nft_set_delete_later(b->nft, RULES_SET_BRIDGED, cookie, IKE_COOKIE_LEN);
+}
+
+void bridging_fill_sets(struct bridging *b)
+{
+	const size_t count = !b ? 0 : b->moved_count < SHARES_MAX ? b->moved_count : SHARES_MAX;
+
+	if (!b)
+		return;
+	bridge_each(b->bridge, clock_now_ms(), track_again, b);
+	rules_nft_set_flush(b->nft);
+
+	for (size_t i = 0; i < count; i++) /* the latest last: a client's port may be another one since */
+		move_port(b, &b->moved[(b->moved_count - count + i) % SHARES_MAX]);
+}
+
+/* What else a result asks for */
+
+static void track(struct bridging *b, const struct bridge_result *r)
+{
+	/* With the others before the verdicts leave, but where the time of one that is in the set begins anew. */
+	if (!(r->actions & BRIDGE_ACT_UP) && r->track_s >= BRIDGE_TRACK_S)
+		rules_nft_set_add_later(b->nft, RULES_SET_BRIDGED, r->cookie, IKE_COOKIE_LEN, r->track_s);
+	else if (rules_nft_set_add(b->nft, RULES_SET_BRIDGED, r->cookie, IKE_COOKIE_LEN, r->track_s))
+		b->set_errors++;
+}
+
+/* A message of our own, with the marker of RFC 3948 section 2.2 on the port that wants it. */
+static bool inject(struct bridging *b, const struct endpoint *src, const struct endpoint *dst,
+		   const uint8_t *message, size_t length)
+{
+	const size_t marker = dst->port == PORT_IKE_NAT || src->port == PORT_IKE_NAT ? 4 : 0;
+	uint8_t payload[4 + OWN_MESSAGE_MAX] = {0}, packet[4 + OWN_MESSAGE_MAX + UDP_HEADERS_MAX];
+	size_t size;
+
+	if (!b->injector || length > OWN_MESSAGE_MAX)
+		return false;
+	memcpy(payload + marker, message, length);
+	size = packet_build_udp(packet, sizeof packet, src, dst, payload, marker + length);
+	return size && !nfq_inject(b->injector, packet, size);
+}
+
+/* Back to where the message came from, as from where it went. Only a client is answered this way: our own pluto does not
+ * listen to what is not signed. */
+static void reply(struct bridging *b, const struct filter_outcome *o)
+{
+	if (endpoint_same_host(&o->src, &o->bridge.client))
+		inject(b, &o->dst, &o->src, o->bridge.reply, o->bridge.reply_length);
+}
+
+/* Ends */
+
+static void send_delete(void *ctx, const struct bridge_delete *d)
+{
+	struct bridging *b = ctx;
+
+	inject(b, d->to_server ? &d->client : &d->server, d->to_server ? &d->server : &d->client, d->message,
+	       d->length);
+}
+
+bool bridging_end(struct bridging *b, const struct session_action *a)
+{
+	struct bridge_sa sas[SESSION_SAS_MAX];
+
+	if (!b || !b->injector)
+		return false;
+	for (size_t i = 0; i < a->sa_count; i++) {
+		const uint32_t spi = htonl(a->sas[i].spi);
+
+		memcpy(sas[i].spi, &spi, sizeof spi);
+		sas[i].to_client = a->sas[i].outbound;
+	}
+	return bridge_end(b->bridge, clock_now_ms(), &a->peer, sas, a->sa_count, send_delete, b);
+}
+
+size_t bridging_end_some(struct bridging *b, size_t max)
+{
+	return b && b->injector ? bridge_end_some(b->bridge, clock_now_ms(), max, send_delete, b) : 0;
+}
+
+static void tell_up(struct bridging *b, const struct bridge_result *r)
+{
+	char client[OFFER_TEXT_MAX], server[OFFER_TEXT_MAX], alias[80] = "";
+
+	if (r->renamed)
+		snprintf(alias, sizeof alias,
+			 "; the server knows it as %u.%u.%u.%u, for its name is another client's",
+			 r->alias[0], r->alias[1], r->alias[2], r->alias[3]);
+	log_event(b->log, LOG_BRIDGE_UP, &r->client,
+		  "phase 1 complete: %s with the client, %s with the server%s",
+		  offer_suite_text(&r->client_suite, client), offer_suite_text(&r->server_suite, server),
+		  alias);
+}
+
+static void tell(struct bridging *b, const struct bridge_result *r)
+{
+	static const char *const not_bridged[BRIDGE_REASONS] = {
+		[BRIDGE_NO_PSK] = "no pre-shared key for it in the file",
+		[BRIDGE_AGGRESSIVE] = "it uses Aggressive Mode; set the client to main mode",
+		[BRIDGE_CERTIFICATE] = "it offers no pre-shared key",
+		[BRIDGE_NO_ANSWER] = "the process that has the secrets does not answer",
+	};
+	static const char *const refused[BRIDGE_REASONS] = {
+		[BRIDGE_BUSY] = "too many sessions from this address, each with SAs that live",
+		[BRIDGE_SECRETS] = "the process that has the secrets did not answer",
+		[BRIDGE_SPI_TAKEN] = "the SPI that it names is another client's, at the same address",
+		[BRIDGE_SPI_UNANSWERED] =
+			"the process that knows the SAs did not say whether the client's SPI is free",
+		[BRIDGE_MALFORMED] = "a malformed message",
+		[BRIDGE_BAD_KE] = "a public value out of range",
+		[BRIDGE_BAD_HASH] =
+			"authentication failed: not the same pre-shared key as here, or a forged message",
+		[BRIDGE_REFUSED] = "an answer that was not offered",
+		[BRIDGE_FAILED] = "out of memory or random numbers",
+	};
+	char client[OFFER_TEXT_MAX];
+
+	if (not_bridged[r->reason])
+		log_event(b->log, LOG_BRIDGE_NOT, &r->client, "not bridged: %s", not_bridged[r->reason]);
+	if (refused[r->reason] && !r->again)
+		log_event(b->log, LOG_BRIDGE_REFUSED, &r->client, "bridged exchange: %s", refused[r->reason]);
+	if (r->actions & BRIDGE_ACT_BEGUN && r->reason == BRIDGE_RELAYED)
+		log_event(b->log, LOG_BRIDGE_BEGINS, &r->client, "bridged: %s with the client",
+			  offer_suite_text(&r->client_suite, client));
+	if (r->actions & BRIDGE_ACT_UP)
+		tell_up(b, r);
+}
+
+enum nfq_verdict bridging_act(struct bridging *b, struct filter_outcome *o, bool *known)
+{
+	const struct bridge_result *r = &o->bridge;
+	const bool drop = r->verdict == BRIDGE_DROP;
+
+	*known = r->actions & BRIDGE_ACT_UP;
+	if (r->actions & BRIDGE_ACT_TRACK)
+		track(b, r);
+	if (r->actions & BRIDGE_ACT_EXPECT)
+		holding_expect(b->holding, &r->client, r->spi_to_client);
+	if (r->actions & BRIDGE_ACT_SWAP) {
+		if (r->swap.own_port)
+			share(b, &r->swap);
+		swap_both(b, &r->swap);
+	}
+	if (r->actions & BRIDGE_ACT_READY)
+		holding_ready(b->holding, &r->client, r->spi_to_client, r->ready_ms);
+	if (r->actions & BRIDGE_ACT_REPLY)
+		reply(b, o);
+	tell(b, r);
+	OPENSSL_cleanse(&o->bridge, sizeof o->bridge);
+	return drop ? NFQ_DROP : o->changed ? NFQ_CHANGED : NFQ_AS_IT_WAS;
+}
+
+/* Start and end */
+
+static bool fail(struct bridging *b, char *error, const char *what, const char *why)
+{
+	snprintf(error, CONFIG_ERROR_MAX, "%s: %s", what, why);
+	bridging_close(b);
+	return false;
+}
+
+static void forbid_core_dumps(struct bridging *b)
+{
+	static const struct rlimit none = {0, 0};
+
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) || setrlimit(RLIMIT_CORE, &none))
+		log_event(b->log, LOG_PRIVILEGES_KEPT, NULL, "core dumps could not be forbidden: %s",
+			  strerror(errno));
+}
+
+static struct bridge *make_bridge(struct bridging *b, const struct config *config)
+{
+	struct bridge_config bridge = {
+		.when = config->bridge == CONFIG_BRIDGE_ALWAYS ? BRIDGE_ALWAYS : BRIDGE_NEEDED,
+		.foreign_ids = config->stack == CONFIG_STACK_STRONGSWAN,
+		.share_nat = config->share_nat,
+		.weak_groups = config->bridge == CONFIG_BRIDGE_OFF ? 0 : config->bridge_groups,
+		.offer_count = config->bridge_offer_count,
+		.public_addr4 = config->public4,
+		.public_addr6 = config->public6,
+		.has_secret = has_secret,
+		.skeyid = skeyid,
+		.find_spi = find_spi,
+		.random = random_bytes,
+		.untrack = untrack,
+		.ctx = b,
+	};
+
+	memcpy(bridge.offer, config->bridge_offer, sizeof bridge.offer);
+	return bridge_new(&bridge);
+}
+
+bool bridging_open(struct bridging **out, const struct config *config, struct log *log, struct rules_nft *nft,
+		   struct secrets *secrets, struct swapper *swapper, char error[static CONFIG_ERROR_MAX])
+{
+	struct bridging *b;
+
+	*out = NULL;
+	if (!config_bridges(config))
+		return true;
+	b = calloc(1, sizeof *b);
+	if (!b)
+		return fail(NULL, error, "bridge", "out of memory");
+	b->log = log;
+	b->nft = nft;
+	b->secrets = secrets;
+	b->swapper = swapper;
+	forbid_core_dumps(b);
+	b->bridge = make_bridge(b, config);
+	b->holding = holding_new(nft, random_bytes, NULL);
+	if (!b->bridge || !b->holding)
+		return fail(b, error, "bridge", "out of memory");
+	if (nfq_inject_open(&b->injector))
+		b->injector = NULL;
+	secrets_on_news(secrets, on_news, b);
+	*out = b;
+	return true;
+}
+
+int bridging_start(struct bridging *b, struct nfq_queue *queue, struct event_base *loop)
+{
+	static const struct timeval at_least = {.tv_sec = WAITING_MS / 1000};
+	int rc;
+
+	if (!b)
+		return 0;
+	rc = holding_start(b->holding, queue, loop);
+	if (rc)
+		return rc;
+	b->event = event_new(loop, -1, EV_PERSIST, on_retry, b);
+	b->secrets_event = event_new(loop, secrets_fd(b->secrets), EV_READ | EV_PERSIST, on_secrets, b);
+	return b->event && b->secrets_event && !event_add(b->event, &at_least) &&
+			       !event_add(b->secrets_event, NULL)
+		       ? 0
+		       : -ENOMEM;
+}
+
+void bridging_release(struct bridging *b)
+{
+	if (b)
+		holding_release_all(b->holding);
+}
+
+enum nfq_verdict bridging_packet(struct bridging *b, struct nfq_packet *packet)
+{
+	return b ? holding_packet(b->holding, packet) : NFQ_AS_IT_WAS;
+}
+
+void bridging_close(struct bridging *b)
+{
+	if (!b)
+		return;
+	if (b->event)
+		event_free(b->event);
+	holding_free(b->holding);
+	if (b->secrets_event)
+		event_free(b->secrets_event);
+	secrets_on_news(b->secrets, NULL, NULL);
+	nfq_inject_close(b->injector);
+	bridge_free(b->bridge);
+	OPENSSL_cleanse(b, sizeof *b);
+	free(b);
+}
+
+void bridging_beside(struct bridging *b, enum stack_kind stack)
+{
+	if (b && stack != STACK_AUTO)
+		bridge_set_foreign_ids(b->bridge, stack == STACK_STRONGSWAN);
+}
+
+struct bridge *bridging_bridge(struct bridging *b)
+{
+	return b ? b->bridge : NULL;
+}
+
+struct bridging_stats bridging_stats(const struct bridging *b)
+{
+	struct bridging_stats stats = {0};
+
+	if (!b)
+		return stats;
+	stats = (struct bridging_stats){.bridge = bridge_stats(b->bridge),
+					.swapped = b->swapped,
+					.swap_errors = b->swap_errors,
+					.swap_refused = b->swap_refused,
+					.swap_lost = b->swap_lost,
+					.unanswered = secrets_unanswered(b->secrets),
+					.set_errors = b->set_errors,
+					.holding = holding_stats(b->holding)};
+
+	for (size_t i = 0; i < WAITING_MAX; i++)
+		stats.waiting += b->waiting[i].since_ms != 0;
+	return stats;
+}

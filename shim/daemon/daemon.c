@@ -1,0 +1,758 @@
+/* The event loop, and what happens at its start, at its end and at each of its events. Decides nothing about packets or
+ * sessions: the pure rooms do; this file asks them and does what they say. */
+#include "shim/daemon/daemon.h"
+
+#include "nfq/queue.h"
+#include "rules/nft.h"
+#include "shim/daemon/bridge_mode.h"
+#include "shim/clock.h"
+#include "shim/cmd/cmd.h"
+#include "shim/proc/confine.h"
+#include "shim/daemon/control.h"
+#include "shim/proc/files.h"
+#include "shim/firewall.h"
+#include "shim/daemon/footprint.h"
+#include "shim/log.h"
+#include "shim/daemon/notify.h"
+#include "shim/daemon/report.h"
+#include "shim/daemon/sas.h"
+#include "shim/daemon/state.h"
+#include "shim/daemon/packets.h"
+#include "shim/daemon/sessions.h"
+#include "shim/proc/watchdog.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PACKETS_PER_TURN 1024 /* then the other events get their chance */
+#define DRAIN_MS 2000     /* at most, for what still waits in the queue at the end; silence ends it sooner */
+#define DRAIN_ENDS_MS 100 /* likewise between two lots of bridged sessions that are ended */
+#define ENDS_AT_ONCE 50
+#define DRAIN_RELOAD_MS 200 /* likewise before the rules are replaced */
+#define TICK_MS 1000
+#define METRICS_EVERY 15    /* ticks */
+#define REPAIR_RETRY_MAX 60 /* ticks between two attempts to put the rules back */
+#define REFILL_TICKS 5      /* attempts to fill the sets of the admin's own tables, after they were loaded again */
+
+struct daemon {
+	struct config config;
+	int argc;
+	char *const *argv;
+	struct log log;
+	uint64_t started_ms;
+
+	struct event_base *loop;
+	struct event *queue_event, *watch_event, *files_event, *tick, *signals[3];
+	int notify;              /* systemd's socket; -1: none */
+	int lock;                /* on the state directory; negative: none */
+	struct files *files;     /* who has the file system */
+	struct secrets *secrets; /* who has the pre-shared keys; NULL: without --bridge */
+	struct sas *sas;         /* who watches and changes SAs; NULL: nobody needs it, or this kernel has none */
+	struct watchdog watchdog;
+	struct control_server *control;
+
+	struct bridging *bridging; /* NULL: without --bridge */
+	struct traffic *traffic;
+	struct nfq_queue *queue;
+	struct rules_nft *nft;
+	struct rules_features features;
+	struct ruleset *ruleset;
+	struct watch *watch; /* NULL: sessions are left alone */
+
+	bool base_missing, queue_missing; /* tables that somebody took away, not back yet */
+	unsigned repair_wait;             /* ticks until the next attempt */
+	unsigned repair_step;             /* ticks to wait after it, if it fails */
+	uint64_t rules_repaired;          /* times */
+	unsigned refill;                  /* attempts to go */
+	unsigned ticks;
+	bool metrics_complained; /* about a metrics file that can't be written */
+};
+
+/* Packets */
+
+static enum nfq_verdict on_packet(void *ctx, struct nfq_packet *packet)
+{
+	struct daemon *d = ctx;
+
+	return traffic_packet(d->traffic, packet);
+}
+
+static void on_before_verdicts(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	if (d->traffic)
+		traffic_before_verdicts(d->traffic);
+}
+
+static void on_queue(evutil_socket_t fd, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+	const int rc = nfq_queue_read(d->queue, PACKETS_PER_TURN);
+
+	(void)fd;
+	(void)what;
+	if (rc < 0)
+		log_event(&d->log, LOG_QUEUE_ERROR, NULL, "queue %u: %s", d->config.queue_number,
+			  strerror(-rc));
+}
+
+/* Rules */
+
+static void fill_sets(struct daemon *d)
+{
+	traffic_fill_sets(d->traffic);
+	watch_fill_sets(d->watch);
+}
+
+/* The admin's own tables, which may be those of an older natshim. */
+static bool refill(struct daemon *d)
+{
+	const char *const missing = watch_missing_set(d->watch);
+
+	if (missing && d->refill <= 1)
+		log_event(&d->log, LOG_RULES_MISSING, NULL,
+			  "rules: the set %s is not in your tables: load what `natshim rules' prints", missing);
+	if (!missing)
+		fill_sets(d);
+	return !missing;
+}
+
+static int install_rules(struct daemon *d, char error[static RULES_ERROR_MAX])
+{
+	int rc;
+
+	if (d->config.rules == CONFIG_RULES_EXTERNAL) {
+		refill(d);
+		return 0;
+	}
+	rc = rules_nft_install(d->nft, d->ruleset, error);
+	if (rc)
+		return rc;
+	d->base_missing = d->queue_missing = false;
+	fill_sets(d);
+	return 0;
+}
+
+static int install_base(struct daemon *d, char error[static RULES_ERROR_MAX])
+{
+	const int rc = rules_nft_install_base(d->nft, d->ruleset, error);
+
+	if (!rc)
+		fill_sets(d);
+	return rc;
+}
+
+/* Puts back what somebody (a firewall reload) took away: at once, and after a failure again, ever less often. */
+static void repair_rules(struct daemon *d)
+{
+	char error[RULES_ERROR_MAX] = "";
+	int rc;
+
+	if (!d->base_missing && !d->queue_missing)
+		return;
+	if (d->repair_wait && d->repair_wait--)
+		return;
+	if (d->queue_missing)
+		rc = install_rules(d, error);
+	else
+		rc = install_base(d, error);
+	if (!rc) {
+		d->base_missing = d->queue_missing = false;
+		d->repair_step = 0;
+		d->rules_repaired++;
+		log_event(&d->log, LOG_RULES_REPAIRED, NULL,
+			  "rules: taken away by another program, put back");
+		return;
+	}
+	d->repair_step = d->repair_step ? d->repair_step * 2 : 1;
+	if (d->repair_step > REPAIR_RETRY_MAX)
+		d->repair_step = REPAIR_RETRY_MAX;
+	d->repair_wait = d->repair_step;
+	log_event(&d->log, LOG_RULES_MISSING, NULL,
+		  "rules: taken away by another program, and not put back: %s; next attempt in %u s", error,
+		  d->repair_step);
+}
+
+static void on_watch(evutil_socket_t fd, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+	bool base_gone = false, queue_gone = false;
+
+	(void)fd;
+	(void)what;
+	rules_nft_watch_read(d->nft, &base_gone, &queue_gone);
+	if (!base_gone && !queue_gone)
+		return;
+	if (d->config.rules == CONFIG_RULES_EXTERNAL) {
+		d->refill = REFILL_TICKS; /* it takes the admin a moment to load them again */
+		return;
+	}
+	d->base_missing |= base_gone;
+	d->queue_missing |= queue_gone;
+	d->repair_wait = 0;
+	repair_rules(d);
+}
+
+/* State, status, control */
+
+static struct report make_report(struct daemon *d)
+{
+	return (struct report){
+		.config = &d->config,
+		.now_ms = clock_now_ms(),
+		.started_ms = d->started_ms,
+		.traffic = d->traffic,
+		.queue = d->queue,
+		.nft = d->nft,
+		.bridging = d->bridging,
+		.watch = d->watch,
+		.rules_repaired = d->rules_repaired,
+	};
+}
+
+/* Of several thousand sessions: a piece at a time. */
+struct status_job {
+	struct daemon *daemon;
+	struct report_text *text;
+};
+
+static bool more_status(void *ctx, struct control_reply *reply)
+{
+	struct status_job *job = ctx;
+	const struct report report = make_report(job->daemon);
+
+	if (report_more(job->text, &report))
+		return true;
+	reply->text = report_take(job->text);
+	reply->ok = reply->text != NULL;
+	return false;
+}
+
+static void end_status(void *ctx)
+{
+	struct status_job *job = ctx;
+
+	if (job->text)
+		report_end(job->text);
+	free(job);
+}
+
+static void begin_status(struct daemon *d, struct control_reply *reply)
+{
+	const struct report report = make_report(d);
+	struct status_job *job = calloc(1, sizeof *job);
+
+	if (!job)
+		return;
+	*job = (struct status_job){.daemon = d, .text = report_begin(&report)};
+	if (!job->text) {
+		end_status(job);
+		return;
+	}
+	reply->job = job;
+	reply->more = more_status;
+	reply->end = end_status;
+}
+
+static void metrics_written(struct daemon *d, int rc)
+{
+	if (rc && !d->metrics_complained)
+		log_event(&d->log, LOG_METRICS_UNWRITABLE, NULL, "--metrics-file %s: %s",
+			  d->config.metrics_file, strerror(-rc));
+	d->metrics_complained = rc != 0;
+}
+
+static void write_metrics(struct daemon *d)
+{
+	const struct report report = make_report(d);
+	FILE *content;
+	int rc;
+
+	if (!d->config.metrics_file || d->ticks % METRICS_EVERY)
+		return;
+	content = files_begin();
+	if (!content) {
+		metrics_written(d, -errno);
+		return;
+	}
+	report_metrics(content, &report);
+	rc = files_finish(d->files, FILES_METRICS, content);
+	if (rc)
+		metrics_written(d, rc);
+}
+
+static void on_saved(void *ctx, enum files_target target, int error)
+{
+	struct daemon *d = ctx;
+
+	if (target == FILES_METRICS)
+		metrics_written(d, error);
+	else
+		traffic_saved(d->traffic, target, error);
+}
+
+static void on_files(evutil_socket_t fd, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+
+	(void)fd;
+	(void)what;
+	if (!files_read(d->files))
+		return;
+	event_del(d->files_event);
+	log_event(&d->log, LOG_FILES_PROCESS_DIED, NULL,
+		  "files: the process that writes them has died: state and metrics are not written any more, "
+		  "and SIGHUP is refused; restart natshim");
+}
+
+static void drop_sessions(struct daemon *d, const char *argument, struct control_reply *reply)
+{
+	struct endpoint peer;
+	size_t count;
+
+	if (!endpoint_parse(argument, &peer)) {
+		reply->text = strdup("not an address; expected ADDR, ADDR:PORT or [ADDR6]:PORT");
+		return;
+	}
+	count = watch_drop(d->watch, &peer);
+	reply->ok = count > 0;
+	if (asprintf(&reply->text, count ? "%s: %zu ending" : "%s: no such session", argument, count) < 0)
+		reply->text = NULL;
+	log_event(&d->log, LOG_DROP, NULL, "drop %s: %zu sessions", argument, count);
+}
+
+static void on_control(void *ctx, enum control_operation operation, const char *argument,
+		       struct control_reply *reply)
+{
+	static const struct timeval soon = {.tv_usec = 50000}; /* lets the answer out first */
+	struct daemon *d = ctx;
+
+	switch (operation) {
+	case CONTROL_DROP:
+		drop_sessions(d, argument, reply);
+		break;
+	case CONTROL_STATUS:
+		begin_status(d, reply);
+		break;
+	case CONTROL_STOP:
+		event_base_loopexit(d->loop, &soon);
+		reply->ok = true;
+		reply->text = strdup("stopping");
+		break;
+	default:
+		reply->text = strdup("not an operation of this version");
+	}
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+
+	(void)fd;
+	(void)what;
+	repair_rules(d);
+	if (d->refill && refill(d))
+		d->refill = 0;
+	else if (d->refill)
+		d->refill--;
+	traffic_save(d->traffic);
+	write_metrics(d);
+	d->ticks++;
+	notify_tell(d->notify, "WATCHDOG=1");
+	watchdog_feed(&d->watchdog);
+}
+
+/* Reload: config_reload() keeps what only a restart can change. */
+
+static bool adopt(struct daemon *d, struct config *fresh, char error[static CONFIG_ERROR_MAX])
+{
+	struct ruleset *ruleset = firewall_ruleset(fresh, &d->features);
+	struct ruleset *old = d->ruleset;
+	int rc;
+
+	if (!ruleset) {
+		snprintf(error, CONFIG_ERROR_MAX, "out of memory");
+		return false;
+	}
+	d->ruleset = ruleset;
+	traffic_allow_waiting(d->traffic, false);
+	bridging_release(d->bridging);
+	nfq_queue_drain(d->queue, DRAIN_RELOAD_MS); /* what waits is lost when the old chains go */
+	rc = install_rules(d, error);
+	traffic_allow_waiting(d->traffic, true);
+	if (rc) {
+		d->ruleset = old;
+		ruleset_free(ruleset);
+		return false;
+	}
+	ruleset_free(old);
+	config_free(&d->config);
+	d->config = *fresh;
+	d->log.verbose = d->config.verbose;
+	watch_configure(d->watch, &d->config);
+	traffic_configure(d->traffic, &d->config);
+	return true;
+}
+
+/* The two questions of shim/firewall.h, put to the process that may open files and sockets. */
+static bool interfaces_exist(struct daemon *d, const struct config *config,
+			     char error[static CONFIG_ERROR_MAX])
+{
+	for (size_t i = 0; i < config->interface_count; i++) {
+		if (files_find_interface(d->files, config->interfaces[i]))
+			continue;
+		firewall_explain_interface(config->interfaces[i], error);
+		return false;
+	}
+	return true;
+}
+
+static bool find_lns(struct daemon *d, struct config *config, char error[static CONFIG_ERROR_MAX])
+{
+	struct endpoint lns;
+
+	if (!config->lns_auto)
+		return true;
+	if (!files_find_lns(d->files, &lns, error))
+		return false;
+	firewall_set_lns(config, &lns);
+	return true;
+}
+
+static void reload(struct daemon *d)
+{
+	struct config fresh;
+	char error[CONFIG_ERROR_MAX] = "", kept[CONFIG_ERROR_MAX];
+	const enum config_outcome outcome = config_reload(&fresh, &d->config, d->argc, d->argv,
+							  files_open_config, d->files, kept, error);
+
+	notify_tell(d->notify, "RELOADING=1");
+	if (outcome == CONFIG_OK && interfaces_exist(d, &fresh, error) && find_lns(d, &fresh, error) &&
+	    bridging_reload(d->bridging, error)) {
+		if (adopt(d, &fresh, error)) {
+			if (*kept)
+				log_event(&d->log, LOG_RELOAD_PARTIAL, NULL,
+					  "reload: changed, but in effect only after a restart: %s", kept);
+			log_event(&d->log, LOG_RELOADED, NULL, "reload: done");
+			notify_tell(d->notify, "READY=1");
+			return;
+		}
+	}
+	config_free(&fresh);
+	log_event(&d->log, LOG_RELOAD_REFUSED, NULL, "reload: %s; the old configuration stays", error);
+	notify_tell(d->notify, "READY=1");
+}
+
+static void on_signal(evutil_socket_t number, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+
+	(void)what;
+	if (number == SIGHUP)
+		reload(d);
+	else
+		event_base_loopbreak(d->loop);
+}
+
+/* Start and end */
+
+static bool fail(struct daemon *d, const char *what, const char *why)
+{
+	log_event(&d->log, LOG_START_FAILED, NULL, "%s: %s", what, why);
+	return false;
+}
+
+static bool open_queue(struct daemon *d)
+{
+	const struct nfq_options options = {.number = (uint16_t)d->config.queue_number,
+					    .before_verdicts = on_before_verdicts};
+	const int rc = nfq_queue_open(&d->queue, &options, on_packet, d);
+	char what[32], why[160];
+
+	if (!rc)
+		return true;
+	snprintf(what, sizeof what, "--queue-num %u", d->config.queue_number);
+	if (rc == -EBUSY) {
+		const pid_t owner = nfq_queue_owner(options.number);
+
+		snprintf(why, sizeof why,
+			 owner ? "taken by process %d; stop it, or choose another number"
+			       : "taken by another program; choose another number",
+			 (int)owner);
+	} else {
+		snprintf(why, sizeof why, "%s; is the kernel module nfnetlink_queue there?", strerror(-rc));
+	}
+	return fail(d, what, why);
+}
+
+static bool open_rules(struct daemon *d)
+{
+	char error[RULES_ERROR_MAX] = "";
+
+	if (rules_nft_open(&d->nft, error) || rules_nft_probe(d->nft, &d->features, error))
+		return fail(d, "rules", error);
+	if (d->config.rules == CONFIG_RULES_INSTALL && !d->features.native_queue && !d->features.xt_queue)
+		return fail(
+			d, "rules",
+			"this kernel has neither nftables' queue nor the x_tables NFQUEUE target; load the "
+			"module nft_queue");
+	d->ruleset = firewall_ruleset(&d->config, &d->features);
+	return d->ruleset ? true : fail(d, "rules", "out of memory");
+}
+
+static bool open_traffic(struct daemon *d)
+{
+	char error[CONFIG_ERROR_MAX];
+
+	return (bridging_open(&d->bridging, &d->config, &d->log, d->nft, d->secrets, sas_swapper(d->sas), error) &&
+		traffic_open(&d->traffic, &d->config, &d->log, d->nft, d->watch, d->bridging, d->files,
+			     error)) ||
+	       fail(d, "start", error);
+}
+
+static bool open_loop(struct daemon *d)
+{
+	static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+	static const struct timeval second = {.tv_sec = TICK_MS / 1000};
+	char error[CONTROL_ERROR_MAX];
+
+	signal(SIGPIPE, SIG_IGN);
+	d->loop = event_base_new();
+	if (!d->loop)
+		return fail(d, "event loop", "cannot be made");
+	if (control_listen(&d->control, d->loop, d->config.socket_path, d->config.socket_group, on_control, d,
+			   error))
+		return fail(d, "control socket", error);
+	d->queue_event = event_new(d->loop, nfq_queue_fd(d->queue), EV_READ | EV_PERSIST, on_queue, d);
+	d->watch_event = event_new(d->loop, rules_nft_watch_fd(d->nft), EV_READ | EV_PERSIST, on_watch, d);
+	d->files_event = event_new(d->loop, files_fd(d->files), EV_READ | EV_PERSIST, on_files, d);
+	d->tick = event_new(d->loop, -1, EV_PERSIST, on_tick, d);
+	if (!d->queue_event || !d->watch_event || !d->files_event || !d->tick)
+		return fail(d, "event loop", "out of memory");
+	event_add(d->queue_event, NULL);
+	event_add(d->watch_event, NULL);
+	event_add(d->files_event, NULL);
+	event_add(d->tick, &second);
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+		d->signals[i] = evsignal_new(d->loop, numbers[i], on_signal, d);
+		if (!d->signals[i] || event_add(d->signals[i], NULL))
+			return fail(d, "event loop", "cannot watch signals");
+	}
+	return true;
+}
+
+/* Nothing is opened from here on. What libraries would do at their first use, and could not later, they do now. */
+static void confine_self(struct daemon *d)
+{
+	char missing[CONFINE_TEXT_MAX];
+
+	tzset();
+	json_object_seed(0);
+	if (!confine(CONFINE_PACKETS, NULL, missing))
+		log_event(&d->log, LOG_PRIVILEGES_KEPT, NULL, "privileges: not confined by: %s", missing);
+}
+
+/* Whoever is refused here has changed nothing yet, of whatever belongs to the natshim that runs. */
+static bool lock_state(struct daemon *d)
+{
+	char what[CONFIG_ERROR_MAX], why[160];
+	pid_t holder = 0;
+	int rc = state_prepare(d->config.state_dir);
+
+	snprintf(what, sizeof what, "--state-dir %s", d->config.state_dir);
+	if (rc)
+		return fail(d, what, strerror(-rc));
+	d->lock = state_lock(d->config.state_dir, &holder);
+	if (d->lock >= 0)
+		return true;
+	if (d->lock != -EBUSY)
+		snprintf(why, sizeof why, "its file lock: %s", strerror(-d->lock));
+	else if (holder)
+		snprintf(why, sizeof why,
+			 "another natshim, process %d, has it; stop it, or choose another --state-dir and --queue-num",
+			 (int)holder);
+	else
+		snprintf(why, sizeof why,
+			 "another natshim has it; stop it, or choose another --state-dir and --queue-num");
+	return fail(d, what, why);
+}
+
+static bool open_files(struct daemon *d)
+{
+	const int rc = files_open(&d->files, &d->config);
+
+	if (rc)
+		return fail(d, "files", strerror(-rc));
+	files_on_saved(d->files, on_saved, d);
+	return true;
+}
+
+static bool open_secrets(struct daemon *d)
+{
+	char why[PSK_ERROR_MAX];
+
+	return !config_bridges(&d->config) || secrets_open(&d->secrets, d->config.psk_file, why) ||
+	       fail(d, "--psk-file", why);
+}
+
+static bool open_sas(struct daemon *d)
+{
+	char why[CONFIG_ERROR_MAX];
+
+	return sas_open(&d->sas, &d->config, &d->log, why) ||
+	       fail(d, config_bridges(&d->config) ? "--bridge" : "sessions", why);
+}
+
+static bool on_session_end(void *ctx, const struct session_action *action)
+{
+	const struct daemon *d = ctx;
+
+	return bridging_end(d->bridging, action);
+}
+
+static bool start(struct daemon *d)
+{
+	char error[RULES_ERROR_MAX] = "";
+	int rc;
+
+	if (!confine_is_net_admin())
+		return fail(d, "run", "not permitted; natshim needs CAP_NET_ADMIN: run it as root");
+	d->notify = notify_open();
+	/* The lock, then the helper processes: they must not inherit what is opened later. */
+	if (!lock_state(d) || !open_files(d))
+		return false;
+	rc = watchdog_start(&d->watchdog);
+	if (rc)
+		return fail(d, "watchdog", strerror(-rc));
+	if (!open_secrets(d) || !open_sas(d))
+		return false;
+	rc = watch_prepare(&d->watch, &d->config, &d->log);
+	if (rc)
+		return fail(d, "sessions", strerror(-rc));
+	/* The queue's socket is the first netlink socket and so bears our process id: a second natshim can name us. */
+	if (!open_queue(d) || !open_rules(d) || !open_traffic(d) || !open_loop(d))
+		return false;
+	if (install_rules(d, error))
+		return fail(d, "rules", error);
+	rc = bridging_start(d->bridging, d->queue, d->loop);
+	if (rc)
+		return fail(d, "bridge", strerror(-rc));
+	rc = traffic_start(d->traffic, d->queue, d->loop);
+	if (rc)
+		return fail(d, "bridge", strerror(-rc));
+	rc = watch_start(d->watch, d->loop, d->nft, &d->features, traffic_ike(d->traffic),
+			 sas_swapper(d->sas));
+	if (!rc)
+		rc = sas_start(d->sas, d->loop, d->watch, d->bridging);
+	if (rc)
+		return fail(d, "sessions", strerror(-rc));
+	if (d->config.rules == CONFIG_RULES_EXTERNAL)
+		refill(d); /* the watch's own sets, which it knows from now on */
+	watch_on_end(d->watch, on_session_end, d);
+	watch_end_orphans(d->watch, traffic_orphans(d->traffic), bridging_bridge(d->bridging));
+	footprint_trim();
+	confine_self(d);
+	return true;
+}
+
+/* Nobody can relay what they say from now on. What goes to the clients is relayed one last time. */
+static void end_bridged(struct daemon *d)
+{
+	size_t count = 0, some;
+
+	while ((some = bridging_end_some(d->bridging, ENDS_AT_ONCE)) > 0) {
+		count += some;
+		nfq_queue_drain(d->queue, DRAIN_ENDS_MS);
+	}
+	if (count)
+		log_event(&d->log, LOG_BRIDGE_ENDS, NULL,
+			  "bridge: %zu phase 1 with clients ended, by Deletes to both sides", count);
+}
+
+static void stop(struct daemon *d)
+{
+	const bool installed = d->nft && d->config.rules == CONFIG_RULES_INSTALL;
+	char error[RULES_ERROR_MAX];
+
+	notify_tell(d->notify, "STOPPING=1");
+	traffic_allow_waiting(d->traffic, false);
+	end_bridged(d);
+	/* It fails where the table is gone: then nothing comes up either. */
+	if (installed)
+		rules_nft_quiet(d->nft, error);
+	bridging_release(d->bridging);
+	if (d->queue)
+		nfq_queue_drain_and_close(d->queue, DRAIN_MS);
+	if (installed && rules_nft_remove(d->nft, error))
+		log_event(&d->log, LOG_RULES_LEFT, NULL, "rules: %s", error);
+}
+
+static void release(struct daemon *d)
+{
+	struct event *events[] = {d->queue_event, d->watch_event, d->files_event, d->tick,
+				  d->signals[0],  d->signals[1],  d->signals[2]};
+
+	for (size_t i = 0; i < sizeof events / sizeof *events; i++)
+		if (events[i])
+			event_free(events[i]);
+	watch_stop(d->watch);
+	control_close(d->control);
+	if (d->control)
+		files_remove_socket(d->files);
+	traffic_close(d->traffic);
+	bridging_close(d->bridging);
+	secrets_close(d->secrets);
+	sas_close(d->sas);
+	if (d->loop)
+		event_base_free(d->loop);
+	files_close(d->files);
+	watchdog_stop(&d->watchdog);
+	notify_close(d->notify);
+	if (d->nft)
+		rules_nft_close(d->nft);
+	ruleset_free(d->ruleset);
+	config_free(&d->config);
+	if (d->lock >= 0) /* last: all is written */
+		close(d->lock);
+}
+
+int daemon_run(struct config *config, int argc, char *const argv[])
+{
+	struct daemon d = {
+		.config = *config, .argc = argc, .argv = argv, .notify = -1, .lock = -1, .watchdog = {.socket = -1}};
+	int status = EXIT_FAILED;
+
+	footprint_prepare();
+	log_open(&d.log, d.config.verbose, d.config.log_format == CONFIG_LOG_JSON);
+	d.started_ms = clock_now_ms();
+	if (start(&d)) {
+		log_event(&d.log, LOG_READY, NULL, "ready: %s%s, queue %u%s, %s", d.config.interfaces[0],
+			  d.config.interface_count > 1 ? " and others" : "", d.config.queue_number,
+			  d.features.native_queue ? "" : " (x_tables)",
+			  d.config.rules == CONFIG_RULES_INSTALL ? "rules installed"
+								 : "rules left to the admin");
+		if (d.config.allow_clear)
+			log_event(&d.log, LOG_CLEAR_ALLOWED, NULL,
+				  "allow-clear: unencrypted L2TP reaches the server on every interface");
+		if (!d.features.defrag)
+			log_event(&d.log, LOG_FRAGMENTS_PASS, NULL,
+				  "rules: this kernel has no tproxy expression (nft_tproxy), so IKE in IP fragments is "
+				  "translated only where connection tracking is on");
+		notify_tell(d.notify, "READY=1");
+		event_base_dispatch(d.loop);
+		log_event(&d.log, LOG_STOPPING, NULL, "stopping");
+		status = EXIT_DONE;
+		stop(&d);
+	} else if (d.queue) {
+		nfq_queue_drain_and_close(d.queue, 0);
+	}
+	release(&d);
+	return status;
+}

@@ -1,0 +1,465 @@
+/* From a packet to a verdict, and whatever else follows from it. */
+#include "shim/daemon/packets.h"
+
+#include "nfq/inject.h"
+#include "shim/clock.h"
+#include "shim/hex.h"
+#include "shim/daemon/state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define EXCHANGE_TIMEOUT_S 180 /* of a cookie in the kernel's set */
+#define EXCHANGES_MAX 32768    /* half of what the kernel's set holds; a flood turns them over */
+#define PEER_TIMEOUT_S                                                                                       \
+	(8 * 3600)     /* of a known peer's address in the kernel's set, as in the table of peers */
+#define ANSWER_MAX 128 /* bytes of a packet of our own */
+
+struct state_file {
+	enum files_target target;
+	const char *name;
+	bool changed;    /* since it was handed over */
+	bool complained; /* that it cannot be written */
+};
+
+struct traffic {
+	const struct config *config;
+	struct log *log;
+	struct rules_nft *nft;
+	struct watch *watch;
+	struct bridging *bridging; /* NULL: without --bridge */
+	struct ike_table *ike;
+	struct l2tp_table *l2tp;
+	struct files *files;
+	struct filter filter;
+	struct nfq_injector *injector; /* NULL: HELLOs cannot be answered, so they are not absorbed */
+	struct state_file peers, tunnels, bridged;
+	uint64_t bridge_changes; /* bridge_stats().changes when the journal was written last, */
+	size_t orphans_written;  /* and how many of a killed natshim's were in it */
+	struct orphans *orphans;
+	struct slow *slow; /* NULL: without --bridge */
+	bool waiting_allowed;
+	uint64_t set_errors, unanswered_hellos;
+};
+
+/* State */
+
+/* What came of writing one: tried again while it fails, told once. */
+static void written(struct traffic *t, struct state_file *file, int rc)
+{
+	if (rc && !file->complained)
+		log_event(t->log, LOG_STATE_UNWRITABLE, NULL,
+			  "%s/%s: cannot be written: %s; a restart would not know what stands in it",
+			  t->config->state_dir, file->name, strerror(-rc));
+	file->complained = rc != 0;
+	file->changed |= rc != 0;
+}
+
+void traffic_saved(struct traffic *traffic, enum files_target target, int error)
+{
+	if (target == FILES_PEERS)
+		written(traffic, &traffic->peers, error);
+	else if (target == FILES_TUNNELS)
+		written(traffic, &traffic->tunnels, error);
+	else if (target == FILES_BRIDGED)
+		written(traffic, &traffic->bridged, error);
+}
+
+static void write_entry(void *ctx, const struct bridge_entry *entry)
+{
+	char line[STATE_BRIDGED_MAX];
+
+	fputs(state_bridged_text(entry, line), ctx);
+}
+
+static void write_bridged(struct traffic *t, FILE *out)
+{
+	fputs(STATE_BRIDGED_HEADER, out);
+	orphans_each(t->orphans, write_entry, out);
+	if (t->filter.bridge)
+		bridge_each_entry(t->filter.bridge, write_entry, out);
+}
+
+static void save(struct traffic *t, struct state_file *file)
+{
+	FILE *content;
+	int rc;
+
+	if (!file->changed)
+		return;
+	content = files_begin();
+	if (!content) {
+		written(t, file, -errno);
+		return;
+	}
+	if (file->target == FILES_PEERS)
+		state_write_peers(content, t->ike, clock_now_ms());
+	else if (file->target == FILES_BRIDGED)
+		write_bridged(t, content);
+	else
+		state_write_tunnels(content, t->l2tp, clock_now_ms());
+	file->changed = false;
+	rc = files_finish(t->files, file->target, content);
+	if (rc)
+		written(t, file, rc);
+}
+
+/* A session has come to be, has other SAs than before, or has gone. */
+static bool bridge_changed(struct traffic *t)
+{
+	const uint64_t changes = t->filter.bridge ? bridge_stats(t->filter.bridge).changes : 0;
+	const bool changed = changes != t->bridge_changes || orphans_count(t->orphans) != t->orphans_written;
+
+	t->bridge_changes = changes;
+	t->orphans_written = orphans_count(t->orphans);
+	return changed;
+}
+
+/* Before the message goes on: from then on a natshim that is killed leaves SAs behind. The whole file follows with the next
+ * tick. */
+static void journal(struct traffic *t, const uint8_t *cookie)
+{
+	struct bridge_entry entry;
+	char line[STATE_BRIDGED_MAX];
+
+	if (!bridge_changed(t))
+		return;
+	t->bridged.changed = true;
+	if (bridge_entry_of(t->filter.bridge, cookie, &entry))
+		files_append(t->files, FILES_BRIDGED, state_bridged_text(&entry, line));
+}
+
+void traffic_save(struct traffic *traffic)
+{
+	traffic->bridged.changed |= bridge_changed(traffic);
+	save(traffic, &traffic->bridged);
+	save(traffic, &traffic->peers);
+	save(traffic, &traffic->tunnels);
+}
+
+static void tell_restored(struct traffic *t, const char *file, int rc, unsigned restored, unsigned bad)
+{
+	if (rc || bad)
+		log_event(t->log, LOG_STATE_DAMAGED, NULL, "%s/%s: %s", t->config->state_dir, file,
+			  rc ? strerror(-rc) : "has lines that are not understood or too old; passed over");
+	if (restored)
+		log_event(t->log, LOG_STATE_RESTORED, NULL, "%u known %s from before the restart", restored,
+			  file);
+}
+
+/* The kernel's sets */
+
+static void let_peer_up(struct traffic *t, const struct endpoint *peer, uint64_t age_ms)
+{
+	const enum rules_set set = peer->addr_len == 4 ? RULES_SET_PEERS4 : RULES_SET_PEERS6;
+	const unsigned age_s = (unsigned)(age_ms / 1000);
+
+	if (age_s < PEER_TIMEOUT_S &&
+	    rules_nft_set_add(t->nft, set, peer->addr, peer->addr_len, PEER_TIMEOUT_S - age_s))
+		t->set_errors++;
+}
+
+static void fill_peer(void *ctx, const struct endpoint *peer, enum ike_dialect dialect, uint64_t age_ms,
+		      bool alone)
+{
+	(void)dialect;
+	(void)alone;
+	let_peer_up(ctx, peer, age_ms);
+}
+
+void traffic_fill_sets(struct traffic *traffic)
+{
+	ike_table_each_peer(traffic->ike, clock_now_ms(), fill_peer, traffic);
+	bridging_fill_sets(traffic->bridging);
+}
+
+/* IKE */
+
+static void log_message(struct traffic *t, const struct ike_result *r)
+{
+	char cookie[2 * IKE_COOKIE_LEN + 1], text[FILTER_TEXT_MAX];
+	const char *dialect = ike_dialect_name(r->dialect);
+
+	if (r->watched || (!r->edits && !r->actions))
+		return;
+	hex_write(r->cookie, IKE_COOKIE_LEN, cookie);
+	if (r->message_number == 1 && (r->actions & IKE_ACT_TRACK))
+		log_event(t->log, LOG_PHASE1_BEGINS, &r->peer,
+			  "%s %s mode begins, cookie %s: translated to RFC 3947%s", dialect,
+			  r->exchange_type == 4 ? "aggressive" : "main", cookie,
+			  r->server_initiated ? ", server-initiated" : "");
+	if (r->actions & IKE_ACT_REMEMBER_PEER)
+		log_event(t->log, LOG_NATT_AGREED, &r->peer, "%s NAT-T agreed, cookie %s", dialect, cookie);
+	if (r->edits)
+		log_event(t->log, LOG_REWRITTEN, NULL, "%s", filter_rewrite_text(r, text));
+}
+
+/* The cookie must be in the set before the verdict is sent (traffic_before_verdicts): the answer to this very message has to
+ * come up. */
+static enum nfq_verdict on_ike(struct traffic *t, struct filter_outcome *o)
+{
+	const struct ike_result *r = &o->ike;
+	enum nfq_verdict verdict = o->changed ? NFQ_CHANGED : NFQ_AS_IT_WAS;
+	bool known = false;
+
+	if (r->message_number == 1 && !r->server_initiated)
+		watch_phase1_begins(t->watch, &r->peer);
+	if (r->actions & IKE_ACT_UNTRACK)
+		rules_nft_set_delete_later(t->nft, RULES_SET_EXCHANGES, r->evicted, IKE_COOKIE_LEN);
+	if (r->actions & IKE_ACT_TRACK)
+		rules_nft_set_add_later(t->nft, RULES_SET_EXCHANGES, r->cookie, IKE_COOKIE_LEN,
+					EXCHANGE_TIMEOUT_S);
+	if (t->bridging) {
+		if (o->bridge.actions & BRIDGE_ACT_REPLY)
+			rules_nft_set_flush(t->nft); /* it sends by itself; verdicts come after the sets anyway */
+		journal(t, o->bridge.cookie);
+		verdict = bridging_act(t->bridging, o, &known);
+	}
+	if (known || r->actions & IKE_ACT_REMEMBER_PEER)
+		let_peer_up(t, &r->peer, 0);
+	if (r->actions & (IKE_ACT_REMEMBER_PEER | IKE_ACT_FORGET_PEER))
+		t->peers.changed = true;
+	log_message(t, r);
+	return verdict;
+}
+
+/* L2TP */
+
+/* The acknowledgement of an absorbed HELLO, as from the client to the address that it knows the LNS by. */
+static bool answer_lns(struct traffic *t, const struct filter_outcome *o)
+{
+	uint8_t packet[ANSWER_MAX];
+	const size_t length = packet_build_udp(packet, sizeof packet, &o->dst, &o->src, o->l2tp.reply,
+					       o->l2tp.reply_length);
+
+	return length && !nfq_inject(t->injector, packet, length);
+}
+
+/* What the client said of its tunnel, for the session table. */
+static void tell_watch(struct traffic *t, const struct filter_outcome *o)
+{
+	enum session_l2tp what = SESSION_L2TP_OTHER;
+
+	if (o->l2tp.actions & L2TP_ACT_CLOSED)
+		what = SESSION_L2TP_CLOSE;
+	else if (o->l2tp.event == L2TP_EVENT_TUNNEL_REQUEST || o->l2tp.event == L2TP_EVENT_SESSION_UP)
+		what = SESSION_L2TP_OPEN;
+	watch_l2tp(t->watch, &o->src, what);
+}
+
+static enum nfq_verdict on_l2tp(struct traffic *t, const struct filter_outcome *o, bool to_lns)
+{
+	const struct l2tp_result *r = &o->l2tp;
+
+	if (r->edits)
+		log_event(t->log, LOG_L2TP_REPAIRED, to_lns ? &o->src : &o->dst,
+			  "L2TP message %u: repaired%s%s%s", r->message_type,
+			  r->edits & L2TP_EDIT_HOST_NAME ? ", Host Name" : "",
+			  r->edits & L2TP_EDIT_RESULT_CODE ? ", Result Code" : "",
+			  r->edits & L2TP_EDIT_SEQUENCE ? ", sequence numbers" : "");
+	/* Where HELLOs are absorbed, a restart needs the exact sequence numbers: before the packet goes on. Else it can wait. */
+	if (r->actions & L2TP_ACT_SAVE)
+		t->tunnels.changed = true;
+	if (t->filter.absorb_hello)
+		save(t, &t->tunnels);
+	if (to_lns)
+		tell_watch(t, o);
+	if ((r->actions & L2TP_ACT_REPLY) && !answer_lns(t, o))
+		t->unanswered_hellos++;
+	if (r->actions & L2TP_ACT_DROP)
+		return NFQ_DROP;
+	return o->changed ? NFQ_CHANGED : NFQ_AS_IT_WAS;
+}
+
+static enum ike_direction direction_of(const struct nfq_packet *packet)
+{
+	return packet->hook == NFQ_PREROUTING || packet->hook == NFQ_INPUT ? IKE_TO_SERVER : IKE_TO_CLIENT;
+}
+
+/* IKE and L2TP */
+static enum nfq_verdict work_on(void *ctx, struct nfq_packet *packet)
+{
+	struct traffic *t = ctx;
+	const enum ike_direction direction = direction_of(packet);
+	struct filter_outcome outcome;
+
+	bridging_beside(t->bridging, watch_stack(t->watch));
+	outcome = filter_packet(&t->filter, clock_now_ms(), direction, packet->data, packet->length,
+				NFQ_PACKET_MAX);
+	packet->length = outcome.length;
+	switch (outcome.protocol) {
+	case FILTER_IKE:
+		return on_ike(t, &outcome);
+	case FILTER_L2TP:
+		return on_l2tp(t, &outcome, direction == IKE_TO_SERVER);
+	default:
+		return NFQ_AS_IT_WAS;
+	}
+}
+
+enum nfq_verdict traffic_packet(void *ctx, struct nfq_packet *packet)
+{
+	struct traffic *t = ctx;
+	struct endpoint host;
+	enum nfq_verdict esp;
+
+	if (packet->truncated)
+		return NFQ_AS_IT_WAS;
+	esp = bridging_packet(t->bridging, packet);
+	if (esp != NFQ_AS_IT_WAS)
+		return esp;
+	if (t->waiting_allowed &&
+	    filter_is_slow(&t->filter, direction_of(packet), packet->data, packet->length, &host))
+		return slow_wait(t->slow, packet, &host);
+	return work_on(t, packet);
+}
+
+int traffic_start(struct traffic *t, struct nfq_queue *queue, struct event_base *loop)
+{
+	int rc;
+
+	if (!t->filter.bridge)
+		return 0;
+	t->slow = slow_new(work_on, t);
+	if (!t->slow)
+		return -ENOMEM;
+	rc = slow_start(t->slow, queue, loop);
+	t->waiting_allowed = !rc;
+	return rc;
+}
+
+void traffic_allow_waiting(struct traffic *t, bool allowed)
+{
+	if (!t->slow)
+		return;
+	if (!allowed)
+		slow_finish(t->slow);
+	t->waiting_allowed = allowed;
+}
+
+/* Start and end */
+
+void traffic_before_verdicts(struct traffic *traffic)
+{
+	rules_nft_set_flush(traffic->nft);
+}
+
+void traffic_configure(struct traffic *traffic, const struct config *config)
+{
+	traffic->config = config;
+	traffic->filter.absorb_hello = traffic->injector && config->hello == CONFIG_HELLO_ABSORB;
+}
+
+static void open_injector(struct traffic *t)
+{
+	const int rc = nfq_inject_open(&t->injector);
+
+	if (rc && t->config->hello == CONFIG_HELLO_ABSORB)
+		log_event(t->log, LOG_HELLO_NOT_ABSORBED, NULL,
+			  "--hello absorb: no raw socket: %s; HELLOs pass", strerror(-rc));
+}
+
+/* The file is there from the start, for lines to be appended to. */
+static void load_bridged(struct traffic *t)
+{
+	unsigned bad;
+	const int rc = state_load_bridged(t->config->state_dir, orphans_add, t->orphans, &bad);
+
+	if (rc == -EPERM)
+		log_event(t->log, LOG_STATE_DAMAGED, NULL,
+			  "%s/bridged: belongs to another user, or others may write it; not read",
+			  t->config->state_dir);
+	else
+		tell_restored(t, "bridged", rc, 0, bad);
+	t->bridged.changed = t->filter.bridge || orphans_count(t->orphans);
+	save(t, &t->bridged);
+}
+
+static void load_state(struct traffic *t)
+{
+	unsigned restored, bad;
+	int rc = state_load_peers(t->config->state_dir, t->ike, clock_now_ms(), &restored, &bad);
+
+	tell_restored(t, "peers", rc, restored, bad);
+	rc = state_load_tunnels(t->config->state_dir, t->l2tp, clock_now_ms(), &restored, &bad);
+	tell_restored(t, "tunnels", rc, restored, bad);
+	load_bridged(t);
+}
+
+bool traffic_open(struct traffic **out, const struct config *config, struct log *log, struct rules_nft *nft,
+		  struct watch *watch, struct bridging *bridging, struct files *files,
+		  char error[static CONFIG_ERROR_MAX])
+{
+	struct ike_config ike = {.max_exchanges = EXCHANGES_MAX,
+				 .public_addr4 = config->public4,
+				 .public_addr6 = config->public6};
+	const struct l2tp_config l2tp = {.hostname = config->l2tp_hostname};
+	struct traffic *t;
+
+	if (getrandom(&ike.seed, sizeof ike.seed, 0) != sizeof ike.seed) {
+		snprintf(error, CONFIG_ERROR_MAX, "no random numbers: %s", strerror(errno));
+		return false;
+	}
+	snprintf(error, CONFIG_ERROR_MAX, "out of memory");
+	t = calloc(1, sizeof *t);
+	if (!t)
+		return false;
+	*t = (struct traffic){.config = config,
+			      .log = log,
+			      .nft = nft,
+			      .watch = watch,
+			      .bridging = bridging,
+			      .files = files,
+			      .peers = {.target = FILES_PEERS, .name = "peers"},
+			      .tunnels = {.target = FILES_TUNNELS, .name = "tunnels"},
+			      .bridged = {.target = FILES_BRIDGED, .name = "bridged"}};
+	t->filter.bridge = bridging_bridge(bridging);
+	t->ike = t->filter.ike = ike_table_new(&ike);
+	t->l2tp = t->filter.l2tp = l2tp_table_new(&l2tp);
+	*out = t;
+	t->orphans = orphans_new();
+	if (!t->ike || !t->l2tp || !t->orphans)
+		return false;
+	load_state(t);
+	open_injector(t);
+	traffic_configure(t, config);
+	return true;
+}
+
+void traffic_close(struct traffic *traffic)
+{
+	if (!traffic)
+		return;
+	if (traffic->ike && traffic->l2tp && traffic->orphans)
+		traffic_save(traffic);
+	orphans_free(traffic->orphans);
+	ike_table_free(traffic->ike);
+	l2tp_table_free(traffic->l2tp);
+	nfq_inject_close(traffic->injector);
+	slow_free(traffic->slow);
+	free(traffic);
+}
+
+const struct ike_table *traffic_ike(const struct traffic *traffic)
+{
+	return traffic->ike;
+}
+
+struct orphans *traffic_orphans(struct traffic *traffic)
+{
+	return traffic->orphans;
+}
+
+struct traffic_stats traffic_stats(const struct traffic *traffic)
+{
+	return (struct traffic_stats){
+		.filter = &traffic->filter.counters,
+		.ike = ike_table_stats(traffic->ike),
+		.l2tp = l2tp_table_stats(traffic->l2tp),
+		.set_errors = traffic->set_errors + rules_nft_set_refused(traffic->nft),
+		.unanswered_hellos = traffic->unanswered_hellos,
+		.slow = traffic->slow ? slow_stats(traffic->slow) : (struct slow_stats){0},
+	};
+}

@@ -1,0 +1,406 @@
+/* One table of figures; JSON by jansson, the Prometheus text format (version 0.0.4) by hand. */
+#include "shim/daemon/report.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+static json_t *number(uint64_t value)
+{
+	return json_integer((json_int_t)value);
+}
+
+static json_t *interfaces(const struct config *config)
+{
+	char *joined = NULL;
+	size_t size;
+	FILE *out = open_memstream(&joined, &size);
+	json_t *text;
+
+	for (size_t i = 0; out && i < config->interface_count; i++)
+		fprintf(out, "%s%s", i ? "," : "", config->interfaces[i]);
+	if (out)
+		fclose(out);
+	text = json_string(joined ? joined : "");
+	free(joined);
+	return text;
+}
+
+struct peer_list {
+	json_t *array;
+};
+
+static void add_peer(void *ctx, const struct endpoint *peer, enum ike_dialect dialect, uint64_t age_ms,
+		     bool alone)
+{
+	struct peer_list *list = ctx;
+	char text[ENDPOINT_TEXT_MAX];
+
+	(void)alone;
+	json_array_append_new(list->array,
+			      json_pack("{s:s, s:s, s:o}", "peer", endpoint_text(peer, text), "dialect",
+					ike_dialect_name(dialect), "age_s", number(age_ms / 1000)));
+}
+
+static json_t *peers(const struct report *r)
+{
+	struct peer_list list = {.array = json_array()};
+
+	ike_table_each_peer(traffic_ike(r->traffic), r->now_ms, add_peer, &list);
+	return list.array;
+}
+
+static json_t *spi_text(uint32_t spi)
+{
+	char text[9];
+
+	snprintf(text, sizeof text, "%08x", spi);
+	return json_string(text);
+}
+
+/* "idle in 540 s", "closed in 0 s", "-" */
+static json_t *ends_text(const struct session_view *v)
+{
+	char text[64] = "-";
+
+	if (v->ends_in_ms != UINT64_MAX)
+		snprintf(text, sizeof text, "%s in %llu s", session_end_name(v->why),
+			 (unsigned long long)(v->ends_in_ms / 1000));
+	return json_string(text);
+}
+
+static json_t *session_json(const struct session_view *v)
+{
+	struct endpoint address = v->peer;
+	char text[ENDPOINT_TEXT_MAX];
+	json_t *session;
+
+	address.port = 0;
+	session = json_pack("{s:s, s:i, s:s, s:b, s:o, s:o, s:i, s:s}", "peer", endpoint_text(&address, text),
+			    "port", v->peer.port, "dialect", ike_dialect_name((enum ike_dialect)v->profile),
+			    "nat", v->nat, "spi_in", spi_text(v->spi_in), "spi_out", spi_text(v->spi_out),
+			    "l2tp_port", v->l2tp_port, "state", session_state_name(v->state));
+	if (!session)
+		return NULL;
+	json_object_set_new(session, "idle_s", number(v->idle_ms / 1000));
+	json_object_set_new(session, "age_s", number(v->age_ms / 1000));
+	json_object_set_new(session, "bytes_in", number(v->bytes_in));
+	json_object_set_new(session, "bytes_out", number(v->bytes_out));
+	json_object_set_new(session, "ends", ends_text(v));
+	json_object_set_new(session, "ends_why",
+			    v->ends_in_ms == UINT64_MAX ? json_null()
+							: json_string(session_end_name(v->why)));
+	json_object_set_new(session, "ends_in_s",
+			    v->ends_in_ms == UINT64_MAX ? json_null() : number(v->ends_in_ms / 1000));
+	json_object_set_new(session, "attempts", number(v->attempts));
+	json_object_set_new(session, "error", v->error ? json_string(v->error) : json_null());
+	return session;
+}
+
+static void add_rule(void *ctx, const char *rule, uint64_t packets, uint64_t bytes)
+{
+	(void)bytes;
+	json_object_set_new(ctx, rule, number(packets));
+}
+
+static json_t *rule_counters(const struct report *r)
+{
+	json_t *object = json_object();
+
+	rules_nft_counters(r->nft, add_rule, object);
+	return object;
+}
+
+/* Figures */
+
+struct figure {
+	const char *name; /* the JSON key; natshim_NAME, with _total behind a counter, in the metrics */
+	bool gauge;
+	uint64_t value;
+	const char *help;
+};
+
+#define FIGURES_MAX 40
+
+static size_t collect(const struct report *r, struct figure out[static FIGURES_MAX])
+{
+	const struct traffic_stats traffic = traffic_stats(r->traffic);
+	const struct filter_counters *c = traffic.filter;
+	const struct nfq_stats queue = nfq_queue_stats(r->queue);
+	const struct session_stats session = watch_stats(r->watch);
+	const struct xfrm_stats xfrm = watch_xfrm_stats(r->watch);
+	const struct bridging_stats bridge = bridging_stats(r->bridging);
+	const struct figure figures[] = {
+		{"packets", false, queue.packets, "Packets that the kernel sent up."},
+		{"rewritten", false, c->reasons[IKE_REWRITTEN], "IKE messages that were changed."},
+		{"fragments", false, c->kinds[PACKET_FRAGMENT],
+		 "IP fragments that came up, and went on untouched."},
+		{"not_udp", false, c->kinds[PACKET_OTHER], "Packets that were not UDP."},
+		{"bad_packets", false, c->kinds[PACKET_BAD], "Malformed packets, which went on untouched."},
+		{"not_ike", false, c->not_ike, "UDP packets that were neither IKE nor L2TP."},
+		{"exchanges", true, traffic.ike.exchanges, "Phase 1 exchanges that are being translated."},
+		{"peers", true, traffic.ike.peers, "Peers known to speak an old dialect of NAT-T."},
+		{"tunnels", true, traffic.l2tp.tunnels, "L2TP tunnels that are known."},
+		{"evicted", false, traffic.ike.evicted + traffic.l2tp.evicted,
+		 "Table entries that had to go before their time."},
+		{"absorbed_hellos", false, traffic.l2tp.absorbed, "HELLOs answered for a client."},
+		{"unanswered_hellos", false, traffic.unanswered_hellos,
+		 "HELLOs whose answer could not be sent."},
+		{"queue_overruns", false, queue.overruns,
+		 "Packets that went on unseen since the socket was full."},
+		{"queue_errors", false, queue.errors, "Messages of the queue, or verdicts, that failed."},
+		{"rules_repaired", false, r->rules_repaired,
+		 "Times that the rules were taken away and put back."},
+		{"set_errors", false, traffic.set_errors, "Set elements that the kernel did not take."},
+		{"bridge_half_open", true, bridge.bridge.half_open,
+		 "Bridged exchanges whose phase 1 is not complete."},
+		{"bridge_established", true, bridge.bridge.established, "Bridged ISAKMP SAs."},
+		{"bridge_evicted", false, bridge.bridge.evicted,
+		 "Bridged exchanges that had to go before their time."},
+		{"bridge_waited", false, traffic.slow.waited,
+		 "Messages that wait for arithmetic, one at a time, between other packets."},
+		{"bridge_wait_refused", false, traffic.slow.refused,
+		 "Of these, messages that were dropped since too many waited; their repeats may be luckier."},
+		{"bridge_exponentiations", false, bridge.bridge.exponentiations,
+		 "Diffie-Hellman operations."},
+		{"bridge_swapped", false, bridge.swapped,
+		 "ESP SAs of the kernel that got the client's keys."},
+		{"bridge_secrets_unanswered", false, bridge.unanswered,
+		 "Questions to the process with the secrets that got no answer in time."},
+		{"bridge_swap_errors", false, bridge.swap_errors, "ESP SAs that did not get them."},
+		{"bridge_swap_refused", false, bridge.swap_refused,
+		 "ESP SAs that would have got them, but were another client's."},
+		{"bridge_swap_lost", false, bridge.swap_lost,
+		 "ESP SAs that the kernel took neither with other keys nor, then, with their own."},
+		{"bridge_esp_held", false, bridge.holding.held,
+		 "ESP packets that waited until their client had its SA."},
+		{"bridge_esp_resealed", false, bridge.holding.resealed,
+		 "ESP packets that the server's keys had sealed, sealed anew with the client's."},
+		{"sessions", true, session.sessions, "L2TP/IPsec sessions."},
+		{"sessions_started", false, session.started, "Sessions that came up."},
+		{"sessions_kept", false, session.kept, "Ends that were taken back since life returned."},
+		{"session_failures", false, session.failures, "Ends that the VPN stack could not do."},
+		{"session_ambiguous", false, session.ambiguous,
+		 "Closed tunnels that could be of several sessions."},
+		{"session_unwatched", false, session.unwatched, "SAs that did not fit into the table."},
+		{"xfrm_events", false, xfrm.events, "Events of the kernel's SAs."},
+		{"xfrm_dumps", false, xfrm.dumps, "Dumps of the kernel's SAs."},
+		{"xfrm_overruns", false, xfrm.overruns,
+		 "Times that events were lost, and a dump taken instead."},
+	};
+	_Static_assert(sizeof figures / sizeof *figures <= FIGURES_MAX, "FIGURES_MAX is too small");
+
+	memcpy(out, figures, sizeof figures);
+	return sizeof figures / sizeof *figures;
+}
+
+/* A figure with one label: how many values there are, and each one's label and value. */
+struct family {
+	const char *key;    /* in the JSON */
+	const char *metric; /* without natshim_ and _total */
+	const char *label;
+	const char *help;
+	size_t count;
+	const char *(*name)(size_t i);
+	uint64_t (*value)(const struct report *r, size_t i);
+};
+
+static const char *ike_name(size_t i)
+{
+	return ike_reason_name((enum ike_reason)i);
+}
+
+static uint64_t ike_value(const struct report *r, size_t i)
+{
+	return traffic_stats(r->traffic).filter->reasons[i];
+}
+
+static const char *l2tp_name(size_t i)
+{
+	return l2tp_reason_name((enum l2tp_reason)i);
+}
+
+static uint64_t l2tp_value(const struct report *r, size_t i)
+{
+	return traffic_stats(r->traffic).filter->l2tp_reasons[i];
+}
+
+static const char *bridge_name(size_t i)
+{
+	return bridge_reason_name((enum bridge_reason)i);
+}
+
+static uint64_t bridge_value(const struct report *r, size_t i)
+{
+	return traffic_stats(r->traffic).filter->bridge_reasons[i];
+}
+
+/* Not "not ended". */
+static const char *end_name(size_t i)
+{
+	return session_end_name((enum session_end)(i + 1));
+}
+
+static uint64_t end_value(const struct report *r, size_t i)
+{
+	return watch_stats(r->watch).ended[i + 1];
+}
+
+static const struct family families[] = {
+	{"by_reason", "ike_messages", "reason", "IKE messages that came up, by what was found.", IKE_REASONS,
+	 ike_name, ike_value},
+	{"l2tp_by_reason", "l2tp_messages", "reason",
+	 "L2TP control messages that came up, by what was found.", L2TP_REASONS, l2tp_name, l2tp_value},
+	{"bridge_by_reason", "bridge_messages", "reason",
+	 "IKE messages that bridge mode looked at, by what became of them.", BRIDGE_REASONS, bridge_name,
+	 bridge_value},
+	{"ended", "sessions_ended", "reason", "Sessions that ended, by why.", SESSION_ENDS - 1, end_name,
+	 end_value},
+};
+#define FAMILY_COUNT (sizeof families / sizeof *families)
+
+static json_t *counters(const struct report *r)
+{
+	struct figure figures[FIGURES_MAX];
+	const size_t count = collect(r, figures);
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < count; i++)
+		json_object_set_new(object, figures[i].name, number(figures[i].value));
+	for (size_t i = 0; i < FAMILY_COUNT; i++) {
+		json_t *values = json_object();
+
+		for (size_t j = 0; j < families[i].count; j++)
+			json_object_set_new(values, families[i].name(j), number(families[i].value(r, j)));
+		json_object_set_new(object, families[i].key, values);
+	}
+	json_object_set_new(object, "rules", rule_counters(r));
+	return object;
+}
+
+static const char *stack_name(const struct report *r)
+{
+	const enum stack_kind stack = watch_stack(r->watch);
+
+	return stack == STACK_AUTO ? "none" : stack_kind_name(stack);
+}
+
+/* The whole */
+
+#define SESSIONS_A_PIECE 20 /* some 100 us */
+
+struct report_text {
+	FILE *out; /* a memory stream over text */
+	char *text;
+	size_t size;
+	uint32_t cursor; /* of the session table */
+	bool several, failed;
+};
+
+/* Its closing brace is left for the end, behind the sessions. */
+static bool write_beginning(struct report_text *t, const struct report *r)
+{
+	json_t *root = json_pack("{s:s, s:o, s:o, s:s, s:o, s:o}", "version", NATSHIM_VERSION, "uptime_s",
+				 number((r->now_ms - r->started_ms) / 1000), "iface", interfaces(r->config),
+				 "stack", stack_name(r), "peers", peers(r), "counters", counters(r));
+	char *head = root ? json_dumps(root, JSON_COMPACT) : NULL;
+	const bool done = head && fprintf(t->out, "%.*s,\"sessions\":[", (int)strlen(head) - 1, head) > 0;
+
+	json_decref(root);
+	free(head);
+	return done;
+}
+
+struct report_text *report_begin(const struct report *r)
+{
+	struct report_text *t = calloc(1, sizeof *t);
+
+	if (!t)
+		return NULL;
+	t->out = open_memstream(&t->text, &t->size);
+	if (t->out && write_beginning(t, r))
+		return t;
+	report_end(t);
+	return NULL;
+}
+
+static void write_session(void *ctx, const struct session_view *v)
+{
+	struct report_text *t = ctx;
+	json_t *session = session_json(v);
+
+	if (t->several)
+		fputc(',', t->out);
+	t->several = true;
+	t->failed |= !session || json_dumpf(session, t->out, JSON_COMPACT);
+	json_decref(session);
+}
+
+bool report_more(struct report_text *t, const struct report *r)
+{
+	return watch_each_of(r->watch, &t->cursor, SESSIONS_A_PIECE, write_session, t);
+}
+
+char *report_take(struct report_text *t)
+{
+	char *text;
+
+	fputs("]}", t->out);
+	t->failed |= ferror(t->out) != 0;
+	t->failed |= fclose(t->out) != 0;
+	t->out = NULL;
+	text = t->failed ? NULL : t->text;
+	if (text)
+		t->text = NULL;
+	return text;
+}
+
+void report_end(struct report_text *t)
+{
+	if (t->out)
+		fclose(t->out);
+	free(t->text);
+	free(t);
+}
+
+/* Prometheus */
+
+static void write_head(FILE *out, const char *name, bool gauge, const char *help)
+{
+	const char *suffix = gauge ? "" : "_total";
+
+	fprintf(out, "# HELP natshim_%s%s %s\n# TYPE natshim_%s%s %s\n", name, suffix, help, name, suffix,
+		gauge ? "gauge" : "counter");
+}
+
+static void write_rule(void *ctx, const char *rule, uint64_t packets, uint64_t bytes)
+{
+	(void)bytes;
+	fprintf(ctx, "natshim_rule_packets_total{rule=\"%s\"} %" PRIu64 "\n", rule, packets);
+}
+
+void report_metrics(FILE *out, const struct report *r)
+{
+	struct figure figures[FIGURES_MAX];
+	const size_t count = collect(r, figures);
+
+	write_head(out, "info", true, "Always 1; the version and the VPN stack stand in the labels.");
+	fprintf(out, "natshim_info{version=\"%s\",stack=\"%s\"} 1\n", NATSHIM_VERSION, stack_name(r));
+	write_head(out, "uptime_seconds", true, "Seconds since the start.");
+	fprintf(out, "natshim_uptime_seconds %" PRIu64 "\n", (r->now_ms - r->started_ms) / 1000);
+	for (size_t i = 0; i < count; i++) {
+		write_head(out, figures[i].name, figures[i].gauge, figures[i].help);
+		fprintf(out, "natshim_%s%s %" PRIu64 "\n", figures[i].name, figures[i].gauge ? "" : "_total",
+			figures[i].value);
+	}
+	for (size_t i = 0; i < FAMILY_COUNT; i++) {
+		write_head(out, families[i].metric, false, families[i].help);
+		for (size_t j = 0; j < families[i].count; j++)
+			fprintf(out, "natshim_%s_total{%s=\"%s\"} %" PRIu64 "\n", families[i].metric,
+				families[i].label, families[i].name(j), families[i].value(r, j));
+	}
+	write_head(out, "rule_packets", false, "Packets by rule of the installed tables.");
+	rules_nft_counters(r->nft, write_rule, out);
+}

@@ -1,0 +1,26 @@
+/* The kernel's SAs in the running daemon: has natshim-xfrm (shim/proc/rekeyer.h) started, and carries its facts to the sessions
+ * (watch.h) and to bridge mode (bridging.h). Decides nothing. */
+#ifndef NATSHIM_SHIM_DAEMON_SAS_H
+#define NATSHIM_SHIM_DAEMON_SAS_H
+
+#include "shim/daemon/bridge_mode.h"
+#include "shim/config.h"
+#include "shim/log.h"
+#include "shim/proc/rekeyer.h"
+#include "shim/daemon/sessions.h"
+
+struct event_base;
+struct sas; /* owned by the caller */
+
+/* Forks; before anything else is opened. NULL in *out, and true, where nobody needs it: with --stack none and no --bridge, or, which
+ * is logged, in a kernel without XFRM. False: with --bridge no kernel is without; one line in error. */
+bool sas_open(struct sas **out, const struct config *config, struct log *log,
+	      char error[static CONFIG_ERROR_MAX]);
+/* Joins the event loop. watch and bridging, either of them NULL, stay the caller's and must outlive it. 0 or -errno. */
+int sas_start(struct sas *sas, struct event_base *loop, struct watch *watch, struct bridging *bridging);
+void sas_close(struct sas *sas);
+
+/* For whoever has questions; NULL without one. */
+struct swapper *sas_swapper(const struct sas *sas);
+
+#endif

@@ -1,0 +1,317 @@
+/* The near end: asks, waits a little, and believes nothing that does not fit the question. */
+#include "shim/proc/rekeyer.h"
+
+#include "shim/clock.h"
+#include "shim/proc/helper.h"
+#include "shim/proc/rekeyer_process.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define OPEN_MS 2000
+#define END_MS 300
+
+enum { REQUESTS, FACTS, SOCKETS };
+
+struct swapper {
+	int socket; /* requests and answers; -1: gone */
+	int facts;
+	pid_t keeper;
+	uint32_t sequence; /* of the last question */
+	bool alive;        /* the process that answers */
+	uint64_t deaf_until_ms;
+	bool dump_asked; /* and not ended yet */
+	struct xfrm_stats stats;
+	swapper_news_fn *news;
+	void *ctx;
+};
+
+static void tell(struct swapper *s, enum swapper_news news)
+{
+	if (s->news)
+		s->news(s->ctx, news);
+}
+
+static void gone(struct swapper *s)
+{
+	const int fd = s->socket;
+
+	s->socket = -1;
+	s->alive = false;
+	tell(s, SWAPPER_GONE); /* while whoever watches it can still let go */
+	close(fd);
+}
+
+/* It speaks, if late: what it was not asked meanwhile it can be asked now. */
+static void heard(struct swapper *s)
+{
+	if (!s->deaf_until_ms)
+		return;
+	s->deaf_until_ms = 0;
+	tell(s, SWAPPER_BACK);
+}
+
+static void began(struct swapper *s, int error)
+{
+	s->alive = !error;
+	s->deaf_until_ms = 0;
+	if (!error)
+		tell(s, SWAPPER_BACK);
+}
+
+static bool is_sound(const struct swap_answer *answer)
+{
+	return (unsigned)answer->kind < SWAP_ANSWERS &&
+	       answer->before.key_length <= sizeof answer->before.key &&
+	       answer->before.auth_key_length <= sizeof answer->before.auth_key;
+}
+
+/* True with an answer to whatever question; the rest is told. The caller wipes it. */
+static bool next_answer(struct swapper *s, struct swap_answer *answer)
+{
+	while (s->socket >= 0) {
+		const int rc = helper_next(s->socket, answer, sizeof *answer);
+
+		if (rc < 0)
+			gone(s);
+		if (rc <= 0)
+			return false;
+		if (!is_sound(answer))
+			continue;
+		switch (answer->kind) {
+		case SWAP_READY:
+			began(s, answer->error);
+			break;
+		case SWAP_DEATH:
+			s->alive = false;
+			tell(s, SWAPPER_DIED);
+			break;
+		default:
+			heard(s);
+			return true;
+		}
+	}
+	return false;
+}
+
+static void read_news(struct swapper *s)
+{
+	struct swap_answer late;
+
+	while (next_answer(s, &late))
+		OPENSSL_cleanse(&late, sizeof late);
+}
+
+/* 0 with the answer to this question. */
+static int await(struct swapper *s, uint32_t sequence, struct swap_answer *answer)
+{
+	const uint64_t until = clock_now_ms() + SWAPPER_ANSWER_MS;
+	struct pollfd ready = {.fd = s->socket, .events = POLLIN};
+
+	for (uint64_t at = clock_now_ms(); s->alive && at < until; at = clock_now_ms()) {
+		if (poll(&ready, 1, (int)(until - at)) < 0 && errno != EINTR)
+			return -errno;
+		while (next_answer(s, answer)) {
+			if (answer->sequence == sequence)
+				return 0;
+			OPENSSL_cleanse(answer, sizeof *answer);
+		}
+	}
+	if (!s->alive)
+		return -EPIPE;
+	s->deaf_until_ms = clock_now_ms() + SWAPPER_DEAF_MS;
+	tell(s, SWAPPER_SILENT);
+	return -ETIMEDOUT;
+}
+
+static int ask(struct swapper *s, struct swap_request *request, struct swap_answer *answer)
+{
+	int rc;
+
+	read_news(s); /* it may be that nobody is there any more, or somebody again */
+	if (!s->alive)
+		return -EPIPE;
+	if (clock_now_ms() < s->deaf_until_ms)
+		return -ETIMEDOUT;
+	request->sequence = ++s->sequence;
+	if (send(s->socket, request, sizeof *request, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		return errno == EAGAIN ? -ETIMEDOUT : -EPIPE;
+	rc = await(s, request->sequence, answer);
+	return rc ? rc : answer->error;
+}
+
+int swapper_keys(struct swapper *s, const struct swap_change *change, struct esp_sa *before)
+{
+	struct swap_request request = {.operation = SWAP_DO_KEYS, .change = *change};
+	struct swap_answer answer = {.kind = SWAP_DONE};
+	const int rc = change->material_length > SWAP_MATERIAL_MAX ? -EMSGSIZE : ask(s, &request, &answer);
+
+	if (!rc && before)
+		*before = answer.before;
+	OPENSSL_cleanse(&request, sizeof request);
+	OPENSSL_cleanse(&answer, sizeof answer);
+	return rc;
+}
+
+int swapper_look(struct swapper *s, const struct endpoint *destination, const uint8_t (*spis)[4],
+		 size_t count)
+{
+	struct swap_request request = {
+		.operation = SWAP_DO_LOOK, .change.destination = *destination, .spi_count = (uint8_t)count};
+	struct swap_answer answer = {.kind = SWAP_DONE};
+
+	if (count > SWAP_LOOK_MAX)
+		return -E2BIG;
+	memcpy(request.spis, spis, count * sizeof *spis);
+	return ask(s, &request, &answer);
+}
+
+int swapper_fd(const struct swapper *s)
+{
+	return s->socket;
+}
+
+void swapper_read(struct swapper *s)
+{
+	read_news(s);
+}
+
+void swapper_on_news(struct swapper *s, swapper_news_fn *fn, void *ctx)
+{
+	s->news = fn;
+	s->ctx = ctx;
+}
+
+/* Facts */
+
+static void hand_out(struct swapper *s, const struct sa_fact *fact, const struct swapper_handlers *handlers,
+		     void *ctx)
+{
+	const uint64_t now = clock_now_ms();
+
+	switch (fact->kind) {
+	case SA_FACT_SA:
+		handlers->sa(ctx, &fact->sa);
+		break;
+	case SA_FACT_GONE:
+		handlers->sa_gone(ctx, &fact->sa);
+		break;
+	case SA_FACT_DUMP_BEGIN:
+		handlers->dump_begin(ctx, fact->at_ms < now ? fact->at_ms : now);
+		break;
+	case SA_FACT_DUMP_END:
+		s->dump_asked = false;
+		handlers->dump_end(ctx, fact->error);
+		break;
+	case SA_FACT_BEGAN:
+		s->dump_asked = false;
+		handlers->lost(ctx);
+		break;
+	case SA_FACT_LOST:
+		handlers->lost(ctx);
+		break;
+	case SA_FACT_ERROR:
+		handlers->failed(ctx, fact->error);
+		break;
+	case SA_FACTS:
+		break;
+	}
+}
+
+int swapper_facts_fd(const struct swapper *s)
+{
+	return s->facts;
+}
+
+int swapper_read_facts(struct swapper *s, unsigned messages, const struct swapper_handlers *handlers,
+		       void *ctx)
+{
+	struct sa_facts message;
+
+	while (messages--) {
+		const ssize_t got = recv(s->facts, &message, sizeof message, MSG_DONTWAIT | MSG_TRUNC);
+
+		if (got < 0 && errno != EAGAIN && errno != EINTR)
+			return -EPIPE;
+		if (got <= 0)
+			return got ? 0 : -EPIPE;
+		if (!sa_facts_sound(&message, (size_t)got))
+			continue;
+		s->stats = message.stats;
+		for (uint32_t i = 0; i < message.count; i++)
+			hand_out(s, &message.facts[i], handlers, ctx);
+	}
+	return 0;
+}
+
+void swapper_dump(struct swapper *s)
+{
+	struct swap_request request = {.operation = SWAP_DO_DUMP};
+
+	if (s->dump_asked || s->socket < 0)
+		return;
+	s->dump_asked = send(s->socket, &request, sizeof request, MSG_DONTWAIT | MSG_NOSIGNAL) > 0;
+}
+
+struct xfrm_stats swapper_stats(const struct swapper *s)
+{
+	return s->stats;
+}
+
+/* Start and end */
+
+/* The first word of the first process: whether it has its sockets. */
+static int await_first(struct swapper *s)
+{
+	struct pollfd ready = {.fd = s->socket, .events = POLLIN};
+	struct swap_answer answer = {.kind = SWAP_DONE};
+
+	if (poll(&ready, 1, OPEN_MS) != 1)
+		return -ETIMEDOUT;
+	if (helper_next(s->socket, &answer, sizeof answer) != 1 || !is_sound(&answer) ||
+	    answer.kind != SWAP_READY)
+		return -EPIPE;
+	s->alive = !answer.error;
+	return answer.error;
+}
+
+int swapper_open(struct swapper **out)
+{
+	struct swapper *s = calloc(1, sizeof *s);
+	int sockets[SOCKETS], rc;
+
+	*out = NULL;
+	if (!s)
+		return -ENOMEM;
+	s->keeper = helper_start_sockets(sockets, SOCKETS, "natshim-xkeeper", swap_process_keep, NULL);
+	if (s->keeper < 0) {
+		rc = s->keeper;
+		free(s);
+		return rc;
+	}
+	s->socket = sockets[REQUESTS];
+	s->facts = sockets[FACTS];
+	rc = await_first(s);
+	if (rc) {
+		swapper_close(s);
+		return rc;
+	}
+	*out = s;
+	return 0;
+}
+
+void swapper_close(struct swapper *s)
+{
+	if (!s)
+		return;
+	if (s->socket >= 0)
+		close(s->socket);
+	close(s->facts);
+	helper_reap(s->keeper, END_MS);
+	free(s);
+}

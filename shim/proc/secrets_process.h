@@ -1,0 +1,42 @@
+/* The inside of shim/secrets: the messages on its socket pair, and the two processes at the other end. Fixed structures in
+ * sequenced packets between processes of one program; both ends check what comes in. */
+#ifndef NATSHIM_SHIM_PROC_SECRETS_PROCESS_H
+#define NATSHIM_SHIM_PROC_SECRETS_PROCESS_H
+
+#include "shim/bridge/keys.h"
+#include "shim/proc/psk.h"
+
+#define SECRETS_NONCE_MIN 8 /* bytes: RFC 2409 section 5 */
+#define SECRETS_NONCE_MAX 256
+
+enum secrets_operation {
+	SECRETS_HAVE,   /* is there one for these addresses? */
+	SECRETS_SKEYID, /* SKEYID with these nonces */
+	SECRETS_LOAD,   /* read the file anew */
+	SECRETS_DEATH,  /* an answer that nobody asked for: the process has died */
+	SECRETS_OPERATIONS
+};
+
+struct secrets_request {
+	enum secrets_operation operation;
+	uint32_t sequence; /* comes back with the answer */
+	struct endpoint server, client;
+	uint8_t hash;
+	uint16_t nonce_i_length, nonce_r_length;
+	uint8_t nonce_i[SECRETS_NONCE_MAX], nonce_r[SECRETS_NONCE_MAX];
+};
+
+struct secrets_answer {
+	enum secrets_operation operation;
+	uint32_t sequence; /* 0: nobody asked */
+	bool done;         /* there is one; here is SKEYID; the file was read */
+	bool everybody;    /* SECRETS_LOAD: there is one for whoever it may be, no need to ask */
+	uint8_t skeyid_length;
+	uint8_t skeyid[KEYS_HASH_MAX];
+	char text[PSK_ERROR_MAX]; /* SECRETS_LOAD that failed */
+};
+
+/* Keeps a process that answers running on the helper's socket until the other end closes it. ctx: the path. */
+void secrets_keep(const void *ctx);
+
+#endif
