@@ -15,8 +15,7 @@ static int cmd_help(int argc, char **argv)
 {
 	(void)argc;
 	(void)argv;
-	command_print_help();
-	return EXIT_DONE;
+	return SHOW_HELP;
 }
 
 static const struct command commands[] = {
@@ -32,7 +31,7 @@ static const struct command commands[] = {
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 
-void command_print_help(void)
+static void print_help(void)
 {
 	printf("natshim lets old and odd L2TP/IPsec clients use an unmodified Linux VPN server.\n\nUsage:\n");
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
@@ -43,9 +42,16 @@ void command_print_help(void)
 	printf("\nExit status: 0 done, 1 failed, 2 usage. See natshim(8) and natshim.conf(5).\n");
 }
 
-void command_print_version(void)
+/* The exit status of the process, of what a subcommand returned. */
+static int end(int status)
 {
-	printf("natshim %s\n", NATSHIM_VERSION);
+	if (status == SHOW_HELP)
+		print_help();
+	else if (status == SHOW_VERSION)
+		printf("natshim %s\n", NATSHIM_VERSION);
+	else
+		return status;
+	return EXIT_DONE;
 }
 
 int main(int argc, char **argv)
@@ -57,10 +63,10 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	if (*argv[1] == '-')
-		return cmd_run(argc, argv);
+		return end(cmd_run(argc, argv));
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		if (!strcmp(argv[1], commands[i].name))
-			return commands[i].run(argc - 1, argv + 1);
+			return end(commands[i].run(argc - 1, argv + 1));
 	fprintf(stderr, "natshim: %s: no such command; natshim --help lists them\n", argv[1]);
 	return EXIT_USAGE;
 }

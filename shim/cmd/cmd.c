@@ -1,19 +1,21 @@
 /* What several subcommands share. */
 #include "shim/cmd/cmd.h"
 
+#include "rules/text.h"
 #include "shim/daemon/control.h"
+#include "shim/firewall.h"
 
+#include <errno.h>
 #include <getopt.h>
+#include <string.h>
 
 int command_config_outcome(enum config_outcome outcome, const char *command, const char *error)
 {
 	switch (outcome) {
 	case CONFIG_HELP:
-		command_print_help();
-		return EXIT_DONE;
+		return SHOW_HELP;
 	case CONFIG_VERSION:
-		command_print_version();
-		return EXIT_DONE;
+		return SHOW_VERSION;
 	case CONFIG_BAD_FILE:
 		fprintf(stderr, "natshim: %s\n", error);
 		return EXIT_FAILED;
@@ -45,4 +47,23 @@ int command_socket_options(int argc, char **argv, const char *usage, const char 
 		*path = optarg;
 	}
 	return -1;
+}
+
+int command_print_rules(const struct config *config)
+{
+	const struct rules_features features = firewall_current_kernel();
+	struct ruleset *ruleset = firewall_ruleset(config, &features);
+	int rc;
+
+	if (!ruleset) {
+		fprintf(stderr, "natshim: rules: out of memory\n");
+		return EXIT_FAILED;
+	}
+	rc = rules_text(stdout, ruleset);
+	ruleset_free(ruleset);
+	if (rc || fflush(stdout)) {
+		fprintf(stderr, "natshim: rules: cannot be written: %s\n", strerror(rc ? -rc : EIO));
+		return EXIT_FAILED;
+	}
+	return EXIT_DONE;
 }

@@ -5,7 +5,14 @@
 
 #include "shim/config.h"
 
-enum exit_status { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+enum exit_status {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	/* Between a subcommand and main(), which prints them and exits with 0. */
+	SHOW_HELP = 256,
+	SHOW_VERSION
+};
 
 int cmd_run(int argc, char **argv);
 int cmd_rules(int argc, char **argv);
@@ -16,8 +23,8 @@ int cmd_translate(int argc, char **argv);
 int cmd_stop(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 
-/* For the commands that take run's options: prints what an outcome other than CONFIG_OK asks for (the error, the help,
- * the version) and returns the exit status. */
+/* For the commands that take run's options: prints the error of an outcome other than CONFIG_OK and returns the exit status, or
+ * SHOW_HELP or SHOW_VERSION. */
 int command_config_outcome(enum config_outcome outcome, const char *command, const char *error);
 
 /* The ruleset that config asks for, as text on stdout. Returns the exit status. */
@@ -26,9 +33,5 @@ int command_print_rules(const struct config *config);
 /* For the commands that speak to the daemon and know no option but --socket: -1 with *path set and optind at the first
  * word, or the exit status. */
 int command_socket_options(int argc, char **argv, const char *usage, const char **path);
-
-/* The whole of `natshim --help', and the line of `natshim --version'. */
-void command_print_help(void);
-void command_print_version(void);
 
 #endif

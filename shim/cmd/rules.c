@@ -1,29 +1,6 @@
 /* natshim rules: prints the ruleset that run would install, and touches nothing. */
-#include "rules/text.h"
 #include "shim/cmd/cmd.h"
 #include "shim/firewall.h"
-
-#include <errno.h>
-#include <string.h>
-
-int command_print_rules(const struct config *config)
-{
-	const struct rules_features features = firewall_current_kernel();
-	struct ruleset *ruleset = firewall_ruleset(config, &features);
-	int rc;
-
-	if (!ruleset) {
-		fprintf(stderr, "natshim: rules: out of memory\n");
-		return EXIT_FAILED;
-	}
-	rc = rules_text(stdout, ruleset);
-	ruleset_free(ruleset);
-	if (rc || fflush(stdout)) {
-		fprintf(stderr, "natshim: rules: cannot be written: %s\n", strerror(rc ? -rc : EIO));
-		return EXIT_FAILED;
-	}
-	return EXIT_DONE;
-}
 
 int cmd_rules(int argc, char **argv)
 {

@@ -6,7 +6,6 @@
 #include "rules/nft.h"
 #include "shim/daemon/bridge_mode.h"
 #include "shim/clock.h"
-#include "shim/cmd/cmd.h"
 #include "shim/proc/confine.h"
 #include "shim/daemon/control.h"
 #include "shim/proc/files.h"
@@ -727,7 +726,7 @@ int daemon_run(struct config *config, int argc, char *const argv[])
 {
 	struct daemon d = {
 		.config = *config, .argc = argc, .argv = argv, .notify = -1, .lock = -1, .watchdog = {.socket = -1}};
-	int status = EXIT_FAILED;
+	int status = EXIT_FAILURE;
 
 	footprint_prepare();
 	log_open(&d.log, d.config.verbose, d.config.log_format == CONFIG_LOG_JSON);
@@ -748,7 +747,7 @@ int daemon_run(struct config *config, int argc, char *const argv[])
 		notify_tell(d.notify, "READY=1");
 		event_base_dispatch(d.loop);
 		log_event(&d.log, LOG_STOPPING, NULL, "stopping");
-		status = EXIT_DONE;
+		status = EXIT_SUCCESS;
 		stop(&d);
 	} else if (d.queue) {
 		nfq_queue_drain_and_close(d.queue, 0);
