@@ -1,6 +1,6 @@
-/* The inside of bridge mode, for shim/ike/bridge*.c only: bridge.c keeps the sessions and says who is bridged,
- * bridge_fresh.c has the exchanges before message 3, bridge_phase1.c relays Main Mode, bridge_phase2.c what comes after it, bridge_names.c keeps names apart,
- * bridge_children.c knows and ends the SAs that came of it. */
+/* The inside of bridge mode, for shim/bridge/*.c only: relay.c says whose message it is, bridge.c keeps the sessions and their
+ * bounds, fresh.c the exchanges before message 3; phase1.c relays Main Mode, phase2.c what comes after it; names.c keeps identities
+ * apart, children.c knows the SAs that came of it and ends them. */
 #ifndef NATSHIM_SHIM_BRIDGE_IMPL_H
 #define NATSHIM_SHIM_BRIDGE_IMPL_H
 
@@ -277,6 +277,14 @@ bool work_peer_public(struct work *w, unsigned group, struct bytes body, struct 
 
 /* The client's and the server's transforms: the strongest one that can be served with a pre-shared key. */
 const struct offer_transform *bridge_usable(const struct bridge *bridge, const struct offer *offer);
+/* The table of sessions: bridge.c. */
+struct session *session_add(struct work *w, bool by_server, enum ike_dialect dialect);
+struct session *session_find(struct bridge *bridge, int64_t now, const uint8_t *cookie);
+struct session *session_look_up(const struct bridge *bridge, const uint8_t *cookie);
+void bridge_expire(struct bridge *bridge, int64_t now);
+struct opening *bridge_find_opening(struct bridge *bridge, int64_t now, const uint8_t *cookie);
+struct session *bridge_promote(struct work *w, struct opening *o);
+void session_free(struct bridge *bridge, struct session *s);
 bool bridge_random(struct bridge *bridge, uint8_t *out, size_t length);
 bool session_keep_sa(struct session *s, unsigned leg, struct bytes body);
 /* Room among the complete sessions of its client's host, where no other client's need go. False: there is none. */
