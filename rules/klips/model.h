@@ -1,4 +1,4 @@
-/* The ruleset that a run of iptables commands leads to; inside of klips*.c only. */
+/* The ruleset that a run of iptables commands leads to; inside of rules/klips only. */
 #ifndef NATSHIM_RULES_KLIPS_MODEL_H
 #define NATSHIM_RULES_KLIPS_MODEL_H
 

@@ -1,4 +1,4 @@
-/* Running a script in thought: which of its iptables commands are reached, with which words. Inside of klips*.c only.
+/* Running a script in thought: which of its iptables commands are reached, with which words. Inside of rules/klips only.
  *
  * What only a running system knows has the outcome MAYBE. Where iptables commands depend on it the script cannot be
  * followed, which is reported with the line; where none do it does not matter. Two things are taken for granted: that a

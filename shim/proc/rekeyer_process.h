@@ -1,4 +1,4 @@
-/* The inside of shim/stack/swapper: the messages on its two socket pairs, and the two processes at the other end: one that has the
+/* The inside of shim/proc/rekeyer: the messages on its two socket pairs, and the two processes at the other end: one that has the
  * XFRM sockets over which SAs are watched and changed, and its keeper. Over one pair go requests and their answers, over the
  * other facts of the kernel's SAs, so that neither waits for the other. Structures in sequenced packets between processes of one
  * program; both ends check what comes in. No fact has a key in it. */

@@ -1,4 +1,4 @@
-/* The inside of shim/secrets: the messages on its socket pair, and the two processes at the other end. Fixed structures in
+/* The inside of shim/proc/secrets: the messages on its socket pair, and the two processes at the other end. Fixed structures in
  * sequenced packets between processes of one program; both ends check what comes in. */
 #ifndef NATSHIM_SHIM_PROC_SECRETS_PROCESS_H
 #define NATSHIM_SHIM_PROC_SECRETS_PROCESS_H
