@@ -173,6 +173,8 @@ void session_free(struct bridge *bridge, struct session *s)
 	bridge->count[s->list]--;
 	while (s->quicks)
 		quick_free(s, s->quicks);
+	while (s->share_count)
+		bridge->shares[s->shares[--s->share_count]].holders--;
 	phase1_free(s);
 	free(s->ids);
 	OPENSSL_cleanse(s, sizeof *s);
@@ -522,28 +524,52 @@ struct session *bridge_promote(struct work *w, struct opening *o)
 	return s;
 }
 
-uint16_t bridge_share_port(struct bridge *bridge, int64_t now, const struct endpoint *nat,
-			   const uint8_t address[4], uint16_t port)
+static bool holds(const struct session *s, unsigned index)
 {
-	struct share *found = &bridge->shares[0];
+	for (unsigned i = 0; i < s->share_count; i++)
+		if (s->shares[i] == index)
+			return true;
+	return false;
+}
+
+/* Who names another's address inside does not get its port. */
+static struct share *choose_share(struct bridge *bridge, const struct session *s, const struct share *wanted)
+{
+	struct share *found = NULL;
 
 	for (unsigned i = 0; i < BRIDGE_SHARE_COUNT; i++) {
-		struct share *s = &bridge->shares[i];
+		struct share *share = &bridge->shares[i];
+		const bool same = share->port == wanted->port && endpoint_same_host(&share->client, &wanted->client) &&
+				  !memcmp(share->address, wanted->address, sizeof wanted->address);
 
-		if (s->port == port && endpoint_same_host(&s->nat, nat) &&
-		    !memcmp(s->address, address, sizeof s->address)) {
-			found = s;
-			break;
-		}
-		if (s->used_ms < found->used_ms)
-			found = s;
+		if (same && (!share->holders || holds(s, i) || share->client.port == wanted->client.port))
+			return share;
+		if (!share->holders && (!found || share->used_ms < found->used_ms))
+			found = share;
 	}
-	found->nat = *nat;
-	found->nat.port = 0;
-	found->port = port;
-	found->used_ms = now;
-	memcpy(found->address, address, sizeof found->address);
-	return (uint16_t)(BRIDGE_SHARE_FIRST + (found - bridge->shares));
+	return found;
+}
+
+uint16_t bridge_share_port(struct bridge *bridge, int64_t now, struct session *s, const struct endpoint *client,
+			   const uint8_t address[static 4], uint16_t port)
+{
+	struct share wanted = {.client = *client, .port = port, .used_ms = now}, *share;
+	uint16_t index;
+
+	memcpy(wanted.address, address, sizeof wanted.address);
+	share = choose_share(bridge, s, &wanted);
+	if (!share)
+		return 0;
+	index = (uint16_t)(share - bridge->shares);
+	wanted.holders = share->holders;
+	if (!holds(s, index)) {
+		if (s->share_count == SHARES_OF_SESSION_MAX)
+			return 0;
+		s->shares[s->share_count++] = index;
+		wanted.holders++;
+	}
+	*share = wanted;
+	return (uint16_t)(BRIDGE_SHARE_FIRST + index);
 }
 
 bool session_keep_sa(struct session *s, unsigned leg, struct bytes body)

@@ -26,6 +26,7 @@ enum {
 	CLOSED_S = 60,      /* how long a deleted one answers retransmissions */
 };
 enum { PHASE1_MESSAGES = 6, QUICK_MESSAGES = 3 };
+enum { SHARES_OF_SESSION_MAX = 8 }; /* L2TP tunnels of one client */
 enum { INFORMATIONAL = 5, QUICK_MODE = 32 }; /* exchange types */
 enum { EXCHANGE_TYPE_AT = 18, FLAGS_AT = 19, MESSAGE_ID_AT = 20 };
 enum { PROTO_ISAKMP = 1, PROTO_ESP = 3 };
@@ -142,6 +143,8 @@ struct session {
 	bool renamed;              /* that is not what the client says */
 	struct quick *quicks;
 	unsigned quick_count;
+	uint16_t shares[SHARES_OF_SESSION_MAX]; /* that it holds */
+	unsigned share_count;
 	struct identity client_id,
 		server_id; /* the client's ID in Quick Mode, as it says and as the server says */
 	struct bridge_child children[BRIDGE_CHILDREN_MAX];
@@ -163,12 +166,13 @@ struct host {
 	unsigned half_open, up;
 };
 
-/* A port that was given to one client behind a NAT for one L2TP tunnel, rekeys included. */
+/* A port that was given to one client behind a NAT for one L2TP tunnel, rekeys included. Nobody else gets it while an ISAKMP SA
+ * lives that it was given in. */
 struct share {
-	struct endpoint nat; /* its address outside, without a port */
-	uint8_t address[4];  /* and inside */
-	uint16_t
-		port; /* of L2TP, as the client has it: a new one is a new tunnel, and the LNS may have the old one still */
+	struct endpoint client; /* outside, its port there too; */
+	uint8_t address[4];     /* and inside, as it says itself */
+	uint16_t port;          /* of L2TP, as the client has it: a new one is a new tunnel, and the LNS may have the old one still */
+	uint16_t holders;       /* ISAKMP SAs */
 	int64_t used_ms;
 };
 
@@ -294,9 +298,11 @@ bool session_had_id(const struct session *s, const uint8_t *id);
 bool session_keep_id(struct session *s, const uint8_t *id);
 void session_move(struct bridge *bridge, struct session *s, enum list list, int64_t now);
 void session_remember_client(struct work *w, const struct session *s);
-/* The port for that client's L2TP port: the same as the last time, else the one that was not used for longest. */
-uint16_t bridge_share_port(struct bridge *bridge, int64_t now, const struct endpoint *nat,
-			   const uint8_t address[4], uint16_t port);
+/* The port for that L2TP port of the client of s, whose address inside is that: the same as the last time, also after its NAT has
+ * changed the port outside; else the one that was not used for longest of those that nobody holds. 0: there is none, or s has too
+ * many. */
+uint16_t bridge_share_port(struct bridge *bridge, int64_t now, struct session *s, const struct endpoint *client,
+			   const uint8_t address[static 4], uint16_t port);
 void quick_free(struct session *s, struct quick *q);
 void quick_expire(struct session *s, int64_t now); /* those whose repeats nobody waits for any more */
 /* A whole message, encrypted: that of Quick Mode has been relayed before. */

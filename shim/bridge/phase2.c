@@ -101,22 +101,23 @@ static bool is_udp4(const struct identity *id)
 	       id->body[ID_PROTOCOL_AT] == UDP && id_port(id->body);
 }
 
-/* A client behind a NAT gets a port of its own towards the server. */
-static void share_port(struct work *w, struct quick *q, struct payload *ci, struct identity *told)
+/* A client behind a NAT gets a port of its own towards the server. False: there is none for it. */
+static bool share_port(struct work *w, struct session *s, struct quick *q, struct payload *ci, struct identity *told)
 {
 	struct endpoint inside = {.addr_len = 4};
 
 	if (!w->bridge->shares || w->result->client.addr_len != 4 || !is_udp4(&q->id_ci))
-		return;
+		return true;
 	memcpy(inside.addr, q->id_ci.body + ID_ADDRESS_AT, inside.addr_len);
 	if (endpoint_same_host(&inside, &w->result->client))
-		return;
+		return true;
 	*told = q->id_ci;
 	q->client_port = id_port(q->id_ci.body);
-	q->own_port = bridge_share_port(w->bridge, w->now, &w->result->client, inside.addr, q->client_port);
+	q->own_port = bridge_share_port(w->bridge, w->now, s, &w->result->client, inside.addr, q->client_port);
 	told->body[ID_PORT_AT] = (uint8_t)(q->own_port >> 8);
 	told->body[ID_PORT_AT + 1] = (uint8_t)q->own_port;
 	ci->body = identity_bytes(told);
+	return q->own_port;
 }
 
 /* The server's word for the client becomes the client's own. */
@@ -131,7 +132,7 @@ static void known_id(const struct session *s, struct quick *q, struct payload *c
 }
 
 /* Message 1: the IDs of its initiator. Of the server's, the client's ID is said as the client says it. */
-static void first_ids(struct work *w, const struct session *s, struct quick *q, struct identity *told)
+static bool first_ids(struct work *w, struct session *s, struct quick *q, struct identity *told)
 {
 	struct payload *ci = payloads_nth(&w->payloads, PAYLOAD_ID, 0),
 		       *cr = payloads_nth(&w->payloads, PAYLOAD_ID, 1);
@@ -139,9 +140,10 @@ static void first_ids(struct work *w, const struct session *s, struct quick *q, 
 	if (!ci || !cr || !identity_keep(&q->id_ci, ci->body) || !identity_keep(&q->id_cr, cr->body))
 		q->id_ci.length = q->id_cr.length = 0;
 	else if (!q->by_server)
-		share_port(w, q, ci, told);
+		return share_port(w, s, q, ci, told);
 	else if (identity_is(&s->server_id, cr->body) && s->client_id.length)
 		known_id(s, q, cr);
+	return true;
 }
 
 /* Message 2: the initiator gets its own IDs back; an answer with others is refused by old Macs. */
@@ -259,7 +261,8 @@ static enum bridge_reason first_quick(struct work *w, struct session *s, struct 
 		return BRIDGE_FAILED;
 	memcpy(q->spi_i, esp.spi, SPI_LEN);
 	choose_groups(w, s, q, esp.group > 32 ? 0 : esp.group);
-	first_ids(w, s, q, &own->id);
+	if (!first_ids(w, s, q, &own->id))
+		return BRIDGE_BUSY;
 	return relay_pfs(w, q, &sa->body, &own->public);
 }
 
