@@ -27,6 +27,7 @@
 
 /* An SA that the stack installs later than its peer hears of it. */
 struct waiting {
+	struct endpoint client; /* whose it is */
 	struct swap_change change;
 	uint64_t since_ms; /* 0: none */
 };
@@ -130,15 +131,46 @@ static enum bridge_spi find_spi(void *ctx, const struct endpoint *destination, c
 	return rc == 0 ? BRIDGE_SPI_FREE : rc == -EEXIST ? BRIDGE_SPI_THERE : BRIDGE_SPI_UNKNOWN;
 }
 
-static void wait_for_sa(struct bridging *b, const struct swap_change *change, uint64_t since_ms)
+static bool is_clients(const struct waiting *w, const struct endpoint *client)
 {
-	struct waiting *oldest = &b->waiting[0];
+	return w->since_ms && w->client.port == client->port && endpoint_same_host(&w->client, client);
+}
+
+static size_t waiting_of(const struct bridging *b, const struct endpoint *client)
+{
+	size_t count = 0;
 
 	for (size_t i = 0; i < WAITING_MAX; i++)
-		if (b->waiting[i].since_ms < oldest->since_ms)
-			oldest = &b->waiting[i];
-	oldest->change = *change;
-	oldest->since_ms = since_ms;
+		count += is_clients(&b->waiting[i], client);
+	return count;
+}
+
+/* A free place, or else the oldest of the client that has most of them: nobody pushes out another's by having many. */
+static struct waiting *waiting_place(struct bridging *b)
+{
+	struct waiting *place = &b->waiting[0];
+	size_t most = 0;
+
+	for (size_t i = 0; i < WAITING_MAX; i++) {
+		struct waiting *w = &b->waiting[i];
+		const size_t count = w->since_ms ? waiting_of(b, &w->client) : SIZE_MAX;
+
+		if (count < most || (count == most && w->since_ms >= place->since_ms))
+			continue;
+		place = w;
+		most = count;
+	}
+	return place;
+}
+
+static void wait_for_sa(struct bridging *b, const struct endpoint *client, const struct swap_change *change,
+			uint64_t since_ms)
+{
+	struct waiting *place = waiting_place(b);
+
+	place->client = *client;
+	place->change = *change;
+	place->since_ms = since_ms;
 }
 
 /* The same SA with the keys that it has now. */
@@ -171,7 +203,8 @@ static bool is_to_wait(int rc)
 }
 
 /* since_ms: when it was asked for first. */
-static int give_key(struct bridging *b, const struct swap_change *change, uint64_t since_ms)
+static int give_key(struct bridging *b, const struct endpoint *client, const struct swap_change *change,
+		    uint64_t since_ms)
 {
 	struct esp_sa before = {.key_length = 0}, after;
 	const int rc = swapper_keys(b->swapper, change, &before);
@@ -186,7 +219,7 @@ static int give_key(struct bridging *b, const struct swap_change *change, uint64
 	if (!rc)
 		return 0;
 	if (is_to_wait(rc))
-		wait_for_sa(b, change, since_ms);
+		wait_for_sa(b, client, change, since_ms);
 	if (rc == -EKEYREJECTED)
 		refused(b, change);
 	else if (rc != -ESRCH)
@@ -230,7 +263,7 @@ static void give_late_key(struct bridging *b, struct waiting *place)
 	int rc;
 
 	OPENSSL_cleanse(place, sizeof *place);
-	rc = give_key(b, &w.change, w.since_ms);
+	rc = give_key(b, &w.client, &w.change, w.since_ms);
 	if (is_failure(rc) && !is_to_wait(rc))
 		log_event(b->log, LOG_BRIDGE_FAILED, &w.change.destination,
 			  "the kernel's SA did not get the client's key: %s", outcome_text(rc));
@@ -317,8 +350,8 @@ static void swap_both(struct bridging *b, const struct bridge_swap *s)
 		change_of(&s->server, s->spi_to_server, false, s->old_to_server, s->key_to_server);
 	struct swap_change to_client =
 		change_of(&s->client, s->spi_to_client, true, s->old_to_client, s->key_to_client);
-	const int in = give_key(b, &to_server, clock_now_ms());
-	const int out = give_key(b, &to_client, clock_now_ms());
+	const int in = give_key(b, &s->client, &to_server, clock_now_ms());
+	const int out = give_key(b, &s->client, &to_client, clock_now_ms());
 
 	OPENSSL_cleanse(&to_server, sizeof to_server);
 	OPENSSL_cleanse(&to_client, sizeof to_client);
