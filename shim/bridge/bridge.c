@@ -418,6 +418,11 @@ void bridge_expire(struct bridge *bridge, int64_t now)
 	}
 }
 
+void bridge_tick(struct bridge *bridge, uint64_t now_ms)
+{
+	bridge_expire(bridge, (int64_t)now_ms);
+}
+
 /* uthash's function is not keyed. */
 uint64_t bridge_table_key(const struct bridge *bridge, const uint8_t *cookie)
 {

@@ -182,6 +182,8 @@ struct bridge_stats {
 	uint64_t changes; /* of what bridge_each_entry() tells */
 };
 struct bridge_stats bridge_stats(const struct bridge *bridge);
+/* Forgets what is over, and wipes its keys: now and then, for nothing else may come for hours. */
+void bridge_tick(struct bridge *bridge, uint64_t now_ms);
 
 /* Children, their ends, and what a restart must know of them: shim/bridge/children.c */
 

@@ -133,6 +133,8 @@ static void journal(struct traffic *t, const uint8_t *cookie)
 
 void traffic_save(struct traffic *traffic)
 {
+	if (traffic->filter.bridge)
+		bridge_tick(traffic->filter.bridge, clock_now_ms());
 	traffic->bridged.changed |= bridge_changed(traffic);
 	save(traffic, &traffic->bridged);
 	save(traffic, &traffic->peers);

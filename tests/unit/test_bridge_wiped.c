@@ -284,6 +284,14 @@ static void end_expired(struct bridge *bridge)
 	bridge_free(bridge);
 }
 
+/* Long after, and no message has come. */
+static void end_ticked(struct bridge *bridge)
+{
+	bridge_tick(bridge, VECTOR_NOW_MS + 8ULL * 24 * 3600 * 1000);
+	assert_true(bridge_stats(bridge).established == 0);
+	bridge_free(bridge);
+}
+
 static void wiped_at_the_end(void **state)
 {
 	(void)state;
@@ -294,6 +302,7 @@ static void wiped_when_over(void **state)
 {
 	(void)state;
 	run("expired", end_expired);
+	run("expired without a message", end_ticked);
 }
 
 /* The hook sees what it is there for. Called by a pointer, so that the compiler does not leave out what is written before. */
