@@ -13,7 +13,7 @@ from .hosts import NAT, NEAR, SRV, wait_for
 
 BRIDGED = {"dialect": "apple", "group": 2, "cipher": "3des"}
 SITE_IN, SITE_OUT, OFFICE_OUT = 0x51510001, 0x51510002, 0x51510003  # SPIs of tunnels that natshim has nothing to do with
-QUICK_MODES, PHASE_1S = 400, 80  # thousands are in tests/net/test_trust
+QUICK_MODES, PHASE_1S, AMID = 400, 80, 300  # thousands are in tests/net/test_trust
 GRACE = 4  # seconds in which natshim would have ended a session that it takes for closed (sessionends: within 1)
 
 
@@ -219,6 +219,24 @@ class Attacks:
                  "on the path, a recorded message sent again: and they reach the victim")
         tap.ok(lab.gone_within(old, 10), "on the path, a recorded message sent again: nothing is left of the session", lambda: lab.remains(old))
         lab.forget(old)
+
+    def test_room_for_answers(self):
+        """Between the second and the third message of a client's Quick Mode its keys wait for SAs that are not there yet (strongSwan). A
+        round trip is time enough for an insider to have hundreds of others wait."""
+        lab, name = self.lab, "with the group's secret, hundreds of unfinished Quick Modes amid another's"
+        old = lab.client("c3", kind=attacker.Insider, to="phase 1", user="carol", **BRIDGED)
+        old.phase2.withhold = True
+        exchange = old.phase2.initiate(old.ike.sas[-1], time.monotonic())
+        tap.ok(lab.serve(20, lambda: exchange.done), "(the victim has the answer to its Quick Mode)", old.summary)
+        with lab.insider() as bad:
+            tap.diag(f"{bad.many_quick_modes(AMID)} of {AMID} answered")
+        old.phase2.withhold = False
+        old.phase2.third(exchange)
+        old.start_tunnel()
+        tap.ok(lab.serve(10, lambda: old.reached("session")), f"{name}: its SAs have its keys, its tunnel comes up",
+               lambda: f"{old.summary()}\n{lab.natshim.log()[-3000:]}")
+        old.seen_port = lab.port_of(old)
+        lab.bye(old)
 
     # -- too much
 
