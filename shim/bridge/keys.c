@@ -111,13 +111,16 @@ bool keys_suite_known(const struct crypto *crypto, const struct keys_suite *suit
 static bool prf(struct crypto *crypto, uint8_t hash, struct bytes key, const struct bytes *parts,
 		size_t count, uint8_t *out)
 {
+	static const uint8_t no_key[1];
 	EVP_MAC_CTX *context = crypto->prf[hash];
 	size_t written;
 	bool ok = EVP_MAC_init(context, key.data, key.length, NULL);
 
 	for (size_t i = 0; ok && i < count; i++)
 		ok = EVP_MAC_update(context, parts[i].data, parts[i].length);
-	return ok && EVP_MAC_final(context, out, &written, KEYS_HASH_MAX);
+	ok = ok && EVP_MAC_final(context, out, &written, KEYS_HASH_MAX);
+	EVP_MAC_init(context, no_key, sizeof no_key, NULL); /* else it keeps this key until the next one comes */
+	return ok;
 }
 
 static bool digest(struct crypto *crypto, uint8_t hash, struct bytes a, struct bytes b, uint8_t *out)
