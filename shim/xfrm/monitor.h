@@ -1,6 +1,6 @@
 /* The kernel's IPsec SAs over XFRM netlink (libnl-3; kernel header linux/xfrm.h): events as they come, dumps
  * for the start, for the counters and after an overrun. Decides nothing. What comes has the keys of every SA in it: it is
- * wiped as soon as it is read, and read in natshim-xfrm only (swap_process.h). Deleting SAs and policies is the generic
+ * wiped as soon as it is read, and read in natshim-xfrm only (shim/proc/rekeyer_process.h). Deleting SAs and policies is the generic
  * backend, stack_xfrm. */
 #ifndef NATSHIM_SHIM_XFRM_MONITOR_H
 #define NATSHIM_SHIM_XFRM_MONITOR_H
