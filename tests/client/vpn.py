@@ -59,12 +59,20 @@ class Vpn:
 
     def connect(self, to="ppp", seconds=20.0):
         """All stages up to the one named; raises Failed. seconds: for each stage after phase 1."""
-        for stage in STAGES[:STAGES.index(to) + 1]:
+        self._climb(STAGES[:STAGES.index(to) + 1], seconds)
+        return self
+
+    def go_on(self, to="ppp", seconds=20.0):
+        """The stages after the one reached, up to the one named; as connect()."""
+        self._climb(STAGES[STAGES.index(self.stage) + 1:STAGES.index(to) + 1], seconds)
+        return self
+
+    def _climb(self, stages, seconds):
+        for stage in stages:
             getattr(self, "start_" + stage.replace(" ", ""))()
             if not serve([self], seconds, lambda name=stage: self.reached(name) or self.hopeless()) or self.hopeless():
                 raise Failed(stage, self.why(stage))
             self.stage = stage
-        return self
 
     def start_phase1(self):
         try:

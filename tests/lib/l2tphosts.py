@@ -186,6 +186,16 @@ CLEAR_CLOSED = """table inet clear_closed {
 """
 
 
+def sa_known(host, client):
+    """Whether natshim has told the kernel of this IPv4 client's SA, so that its L2TP is looked at. A first SCCRQ may be faster."""
+    spi = client.phase2.pairs[-1].outbound.spi
+
+    def listed():
+        elements = host.run("nft", "list", "set", "inet", "natshim_queue", "l2tp4").stdout
+        return re.search(rf"\b({spi}|0x0*{spi:x}) \. ", elements)
+    return bool(wait_for(listed, 10))
+
+
 def to_lns(address=LNS, checksum=False):
     """By hand what natshim does for decrypted L2TP: to prove the client and the servers without it."""
     mend = "udp checksum set 0" if checksum else ""
