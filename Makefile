@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 # natshim: build, tests, installation. Everything that is made lies in build/, but the program: ./natshim.
 #
 #   make                 the program                make check       all tests (closes with a count)
@@ -132,7 +133,7 @@ $B/tests/confined: $B/rel/tests/lib/confined.o $B/rel/libnatshim.a
 
 # Prints this file's first lines.
 help:
-	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
+	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
 
 deps:
 	tools/install-deps

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Text and comparison of endpoints. */
 #include "nfq/endpoint.h"
 

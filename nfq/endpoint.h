@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* An IP address with a UDP port: the one way in which every room of this program names a peer.
  * Pure: no system call but the text conversions of inet_pton/inet_ntop. Knows no protocol. */
 #ifndef NATSHIM_NFQ_ENDPOINT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One raw socket a family. */
 #include "nfq/inject.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Packets of our own into the host's output path, with whatever source address (raw sockets with the IP header included).
  * Used to answer for a client. Needs CAP_NET_RAW when it is opened, and nothing later. */
 #ifndef NATSHIM_NFQ_INJECT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The table of functions, filled by dlopen(3). */
 #include "nfq/libpcap.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The view of one IP packet with a UDP datagram in it, and checksum arithmetic. Header fields are read and
  * written through the few functions at the top, behind a check of the length; nothing here knows what the
  * payload means. */

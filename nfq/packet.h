@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A view of one IP packet with a UDP datagram in it, and the only code that does arithmetic on packet
  * headers. IPv4 (RFC 791) with options, IPv6 (RFC 8200) with extension headers, UDP (RFC 768). Pure.
  * Fragments are not UDP here. */

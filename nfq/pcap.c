@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Capture files. libpcap knows the file formats; here are the link-layer headers and the care for the output
  * file. */
 #include "nfq/pcap.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The packet queue: netlink messages in, verdicts out. Messages are received by the batch, and verdicts leave
  * by the batch: a run of packets that stay as they are is answered by one NFQNL_MSG_VERDICT_BATCH, which
  * covers every packet up to the id it names and carries no payload, so it always goes ahead of the verdict of

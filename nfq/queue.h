@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The packet queue: libnetfilter_queue over libmnl. Receives what the rules send up, asks one function what
  * to do with each packet, and gives the verdict. It decides nothing, and drops nothing: the verdict is always
  * "accept", with the packet as it was or as it was rewritten. Fail-open and ENOBUFS-proof (kernel header

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The ruleset into the kernel and out of it, and what this kernel can do: whole tables, one batch each time.
  * The errors name the object that the kernel refused, the reason and the mend. */
 #include "rules/nft_impl.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The ruleset in the kernel: libnftnl over libmnl, one batch (all or nothing), one socket that owns
  * natshim_queue. Every function returns 0 or -errno; those with an error buffer write why, as one line
  * without a full stop that names the thing, the reason and the mend ("another natshim owns table

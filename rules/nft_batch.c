@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Batches and questions on the nf_tables socket. The kernel handles a message inside sendmsg(), so the answer
  * lies in the socket when that returns: nothing here ever waits. Kernel header: linux/netfilter/nfnetlink.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Items of the ruleset as nf_tables expressions, in the same shape as nft(8) makes them, so that nft lists
  * them in its own words. One function for each kind of item, in a table. Kernel header:
  * linux/netfilter/nf_tables.h. */

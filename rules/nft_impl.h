@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What rules/nft*.c share: the socket, one batch of nf_tables messages, and the turning of items into
  * expressions. */
 #ifndef NATSHIM_RULES_NFT_IMPL_H

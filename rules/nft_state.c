@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What changes while natshim runs: elements of the sets, counters of the rules, and the news that somebody
  * took one of our tables away. */
 #include "rules/nft_impl.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Which tables, sets, chains and rules natshim wants, from its options: the one place where that is decided.
  * The offsets are those of the ISAKMP header (RFC 2408 section 3.1) and the L2TP header (RFC 2661
  * section 3.1) behind a UDP header; on port 4500 the non-ESP marker (RFC 3948 section 2.2) comes first.

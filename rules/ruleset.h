@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The nftables ruleset as data: what natshim installs, built once from the options, put into the kernel by
  * rules/nft.c and printed by rules/text.c, which therefore always say the same. Pure: no system call. Knows
  * nftables, not the daemon.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The inside of struct ruleset, for rules/ only: tables > sets, chains > rules > items. An item is one phrase
  * of the nft language ("udp dport 500", "counter"); rules/nft_expr.c turns it into kernel expressions,
  * rules/text.c into words. */

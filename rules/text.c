@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The ruleset in the words of nft(8): one phrase for each kind of item, in a table. Decides nothing. */
 #include "rules/text.h"
 

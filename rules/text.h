@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The ruleset as text for nft -f. */
 #ifndef NATSHIM_RULES_TEXT_H
 #define NATSHIM_RULES_TEXT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The one clock of the daemon: CLOCK_BOOTTIME, which no clock jump moves and which a suspend does not stop. */
 #ifndef NATSHIM_SHIM_CLOCK_H
 #define NATSHIM_SHIM_CLOCK_H

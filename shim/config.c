@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The table of options, and the two ways in which they arrive: getopt_long and natshim.conf (inih). Both end in the same
  * setters, so that a value is understood, bounded and refused in one place. No other I/O than reading the file. */
 #include "shim/config.h"

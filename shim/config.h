@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Command line and natshim.conf -> one struct, constant until the next SIGHUP. Each option is one row of the table in
  * config.c: its name is the long option and the key in the file, its help line is what --help prints. */
 #ifndef NATSHIM_SHIM_CONFIG_H

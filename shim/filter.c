@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The way of one packet, and what the log says of it. */
 #include "shim/filter.h"
 

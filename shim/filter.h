@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is done to one packet, the same in the daemon and in "natshim rewrite": packet view -> IKE translation or L2TP
  * quirk -> checksum, with counters. No system call, no clock. */
 #ifndef NATSHIM_SHIM_FILTER_H

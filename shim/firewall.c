@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Options -> ruleset. */
 #include "shim/firewall.h"
 #include "shim/xl2tpd.h"

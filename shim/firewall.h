@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* From the configuration to the ruleset: the one place that knows which option asks for which rule. Used by run, by its
  * dry run and by `natshim rules', so that what is printed is what is installed. */
 #ifndef NATSHIM_SHIM_FIREWALL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Bytes as two lower-case hexadecimal digits each. */
 #ifndef NATSHIM_SHIM_HEX_H
 #define NATSHIM_SHIM_HEX_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The table of events, and how a line of each is written. */
 #include "shim/log.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One line an event, on stderr: as text, with a syslog priority in front where systemd's journal reads it, or as a JSON
  * object. Each event has a stable ID (the table in log.c, explained in docs/events.md) and one severity. At most a burst of
  * lines a second, and then one that says how many were left out: a flood of packets must not become a flood of lines. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The table of subcommands, and the choice between them. Without a subcommand, but with options: run. */
 #include "shim/cmd/cmd.h"
 

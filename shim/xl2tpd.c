@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* xl2tpd.conf is an INI file: inih reads it. */
 #include "shim/xl2tpd.h"
 

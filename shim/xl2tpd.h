@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Where xl2tpd listens, from its own configuration (xl2tpd.conf(5), section [global]: listen-addr, port). Reads, and
  * decides nothing. */
 #ifndef NATSHIM_SHIM_XL2TPD_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* See arena.h. */
 #include "rules/klips/arena.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Memory for one run of a command: taken in small pieces, given back at once. When there is none left the
  * process ends with a message, so this is for one-shot commands, never for the daemon. */
 #ifndef NATSHIM_RULES_KLIPS_ARENA_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One iptables command: what it does to the ruleset, and which of its interfaces are ours to translate.
  * iptables(8). */
 #include "rules/klips/model.h"

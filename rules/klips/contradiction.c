@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Does a rule of nftables exclude itself? Looks at the matches that tell a packet's interface and its protection; the
  * last check on what is printed, so it reads the text and not what it was made of. nft(8). */
 #include "rules/klips/model.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The words that nft's grammar keeps for itself: no chain can be called so. Found by trying each word of its
  * manual and of its library as a chain's name (nftables 1.0.6). */
 #include "rules/klips/keywords.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Words that nft's grammar keeps for itself. */
 #ifndef NATSHIM_RULES_KLIPS_KEYWORDS_H
 #define NATSHIM_RULES_KLIPS_KEYWORDS_H

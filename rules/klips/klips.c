@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* See klips.h. Here: the model's tables and notes, and what kind of input it is. */
 #include "rules/klips/model.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* From KLIPS to XFRM: iptables rules that name ipsec0 become nftables rules.
  *
  * With KLIPS a decrypted packet came in through ipsec0 and one to be encrypted went out through it; the

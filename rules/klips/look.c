@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* See klips_script.h. Here: what a statement may do, without running it, and what kinds of commands there are. */
 #include "rules/klips/script.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The ruleset that a run of iptables commands leads to; inside of rules/klips only. */
 #ifndef NATSHIM_RULES_KLIPS_MODEL_H
 #define NATSHIM_RULES_KLIPS_MODEL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The ruleset as nftables text: each rule through iptables-translate, our interface matches put in front, all in tables
  * that load by themselves. nft(8); hooks of "meta secpath" as in the kernel's nft_meta.c. */
 #include "rules/klips/keywords.h"

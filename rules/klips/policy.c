@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* "-m policy" in nftables' words: what protects a packet, as XFRM knows it (iptables-extensions(8); net/netfilter/
  * xt_policy.c and nft_xfrm.c). Where the two mean different things, or nftables has no word, there is no translation. */
 #include "rules/klips/model.h"

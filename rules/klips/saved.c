@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* iptables-save's output, from a file or from a script's here-document for iptables-restore: "*table",
  * ":CHAIN POLICY", "[packets:bytes] -A ...", "COMMIT". iptables-restore(8). */
 #include "rules/klips/model.h"

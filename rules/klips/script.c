@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* See klips_script.h. Here: control flow, from the tree to the commands that are reached. Bounded in depth and in steps. */
 #include "rules/klips/script.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Running a script in thought: which of its iptables commands are reached, with which words. Inside of rules/klips only.
  *
  * What only a running system knows has the outcome MAYBE. Where iptables commands depend on it the script cannot be

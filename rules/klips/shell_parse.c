@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* See shell_parse.h. Recursive descent, bounded in depth; the end of the text ends everything. */
 #include "rules/klips/shell_parse.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The statements of a shell script as a tree: POSIX.1-2017, Shell Command Language, section 2.9 and 2.10, with bash's
  * "[[", "function" and array assignments. Words stay as they were written; what they mean is shell_words.h's. Runs
  * nothing. The tree points into the text and lies in the arena. */

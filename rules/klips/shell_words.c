@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* See shell_words.h. */
 #include "rules/klips/shell_words.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The words of a shell script, as far as firewall scripts need them: quotes, variables that were given a literal value
  * before, parameters that are known. Runs nothing. What only a running shell could know (command substitution, unset
  * variables) is a word's problem. POSIX.1-2017, Shell Command Language, section 2.2, 2.5 and 2.6. */

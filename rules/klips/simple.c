@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* See klips_script.h. Here: simple commands, each by its name. */
 #include "rules/klips/script.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* See klips_script.h. Here: "[", "test" and "[[". What is asked of the system (is there a file) is MAYBE; that there is
  * an iptables is taken for granted. POSIX.1-2017, test. */
 #include "rules/klips/script.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The table of sessions, half-open and complete, and its bounds; what every relayed message has in common. */
 #include "shim/bridge/impl.h"
 

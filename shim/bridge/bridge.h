@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Bridge mode: IKEv1 Main Mode with a pre-shared key is relayed, with a Diffie-Hellman of its own on each leg, so that a
  * client can offer what the server's policy refuses (RFC 2409 sections 5.4 to 5.7).
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The ESP SAs of each bridged session: which there are, told for a restart, and ended by Deletes as if their client or the
  * server had sent them (RFC 2408 section 3.15, RFC 2409 section 5.7). */
 #include "shim/bridge/impl.h"

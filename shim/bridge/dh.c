@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Diffie-Hellman through OpenSSL's big numbers. */
 #include "shim/bridge/dh.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Diffie-Hellman in the MODP groups 1, 2, 5 and 14 (RFC 2409 section 6, RFC 3526), generator 2.
  *
  * Holds each group's prime in the form that makes exponentiation fast. Secrets are the caller's: random bytes in, and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Opening and sealing of ESP packets through OpenSSL: encrypt-then-MAC, RFC 2451 and RFC 3602 with RFC 2403, 2404, 4868. */
 #include "shim/bridge/esp.h"
 

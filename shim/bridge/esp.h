@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* ESP packets (RFC 4303) from one pair of keys to another: CBC with a truncated HMAC, without extended sequence numbers, as
  * IKEv1 negotiates it with old clients. Bridge mode needs it for the few packets that the kernel has sealed with the
  * server's keys before it had the client's.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Clients' exchanges before message 3, whose sender may be anybody: little is kept of each, and there is room for many, so that
  * a flood of forged ones does not push a real client out within a round trip. Who must go is drawn by lot: of a few, one that
  * the server has not answered before one that it has, and then the oldest; so nobody can tell when, and no rate of forged ones

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The inside of bridge mode, for the files of shim/bridge only: relay.c says whose message it is, bridge.c keeps the sessions and their
  * bounds, fresh.c the exchanges before message 3; phase1.c relays Main Mode, phase2.c what comes after it; names.c keeps identities
  * apart, children.c knows the SAs that came of it and ends them. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The key schedule through OpenSSL. */
 #include "shim/bridge/keys.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The keys of IKEv1 with a pre-shared key, and what is done with them: RFC 2409 sections 5, 5.4, 5.5 and 5.7 and
  * appendix B. One struct keys is one leg of one ISAKMP SA.
  *

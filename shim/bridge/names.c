@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Identities of phase 1 (RFC 2407 section 4.6.2) that collide: clients behind different NATs that have the same private address,
  * and so the same name. A server that wants names to be unique ends the older session without a word; so it hears of the
  * newer one by an address that nobody else has. Names that are not addresses are left alone, for the server's

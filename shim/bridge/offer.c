@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Reading and writing SA payloads, and the names of suites. */
 #include "shim/bridge/offer.h"
 

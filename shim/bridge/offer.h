@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* SA payloads of phase 1 and of Quick Mode, as far as bridge mode reads and writes them: RFC 2408 sections 3.4-3.6,
  * RFC 2409 appendix A, RFC 2407 section 4.5. Pure; every byte that is read is hostile. */
 #ifndef NATSHIM_SHIM_BRIDGE_OFFER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A message as a list of payloads that can be edited and written again, of another length too. The bodies are borrowed
  * from where they were read. Pure. RFC 2408 section 3. */
 #ifndef NATSHIM_SHIM_BRIDGE_PAYLOADS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Main Mode with a pre-shared key, relayed (RFC 2409 section 5.4). Message by message: what the initiator's leg says, and
  * what the responder's leg is told, and back. */
 #include "shim/bridge/impl.h"

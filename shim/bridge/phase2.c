@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What comes after phase 1, relayed: Quick Mode (RFC 2409 section 5.5) and Informational exchanges (section 5.7). Opened
  * with one leg's keys, verified, mended where the client's dialect needs it, sealed with the other's. */
 #include "shim/bridge/impl.h"

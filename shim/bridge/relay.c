@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The way of one message: whether it begins a bridged exchange, which session it belongs to, and to which part of the
  * relay it goes (phase1.c, phase2.c). */
 #include "shim/bridge/impl.h"

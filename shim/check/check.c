@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Runs the table of checks, and helps the judges to say what they found. */
 #include "shim/check/check.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The table of checks: one function each, that judges facts and reads nothing. An id is stable: scripts know checks by it, and
  * natshim(8) explains each. */
 #ifndef NATSHIM_SHIM_CHECK_CHECK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The texts, with a mark where an address goes. */
 #include "shim/check/emit.h"
 #include "shim/check/read.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Known-good configurations of the daemons that natshim runs beside, for these clients. The tests in a whole kernel run on
  * them, so that they are true. */
 #ifndef NATSHIM_SHIM_CHECK_EMIT_H

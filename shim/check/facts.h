@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What `natshim check' knows about the system. The readers (read_*.c) fill it and judge nothing; the judges (judge_*.c) are
  * pure and read nothing else. A part that could not be looked at says why in blind: one line. */
 #ifndef NATSHIM_SHIM_CHECK_FACTS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* ipsec.conf(5) of libreswan 4 and 5: lines, include, also=, %default. It knows the file's form and which spellings mean the same, and
  * judges nothing. Tried against both versions' readwriteconf (docs/design.md). */
 #include "shim/check/ipsec_conf.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* libreswan's ipsec.conf(5), read without libreswan: of versions 4 and 5, whose own readwriteconf leaves out or garbles values, each
  * in another way. Whether libreswan takes the file at all is not said here: what it refuses must be asked of it. */
 #ifndef NATSHIM_SHIM_CHECK_IPSEC_CONF_H

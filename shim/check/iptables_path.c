@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* iptables-save(8)'s output as chains and rules in nft's JSON, for the walk of packet_path.c. Matches that it does not know become
  * ones that cannot be decided. Only chains of the hooks that the walk knows; not the table nat, which drops nothing. Pure. */
 #include "shim/check/packet_path.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Checks of the server's certificate: what Macs and iPhones ask of it, docs/recipes/certificates.md. Pure. */
 #include "shim/check/check.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Checks of the other rules on this host: would they drop what clients send, or let unencrypted L2TP in? A heuristic, see
  * packet_path.h. Pure. */
 #include "shim/check/check.h"

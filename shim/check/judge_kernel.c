@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Checks of the kernel: what natshim and IPsec need of it, and settings that get in the way. Pure. */
 #include "shim/check/check.h"
 

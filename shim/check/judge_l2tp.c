@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Checks of xl2tpd.conf(5) and of the options that pppd gets from it. Pure. */
 #include "shim/check/check.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Checks of libreswan's configuration, versions 4 and 5: ipsec.conf(5). Pure. */
 #include "shim/check/check.h"
 #include "shim/check/ipsec_conf.h"

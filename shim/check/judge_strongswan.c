@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Checks of strongSwan's configuration: swanctl.conf, and what charon says that it has loaded. Pure. */
 #include "shim/check/check.h"
 

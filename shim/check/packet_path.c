@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The walk over a ruleset in nft's JSON (libnftables-json(5)). */
 #include "shim/check/packet_path.h"
 

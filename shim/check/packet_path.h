@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a ruleset, as `nft -j list ruleset' prints it, would do to a packet: the hooks prerouting and input are walked, with
  * jumps. A heuristic: matches that cannot be decided here (source addresses, marks, limits, x_tables) count as "perhaps", and a
  * packet that is perhaps accepted is not called dropped. Pure. */

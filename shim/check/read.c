@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the readers share: files, programs, sysctls. */
 #include "shim/check/read.h"
 

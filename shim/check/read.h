@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Reading the system into facts. Nothing is changed and nothing is judged; what cannot be read says so in the part's blind.
  * Each fills its part of facts, which is zero before. */
 #ifndef NATSHIM_SHIM_CHECK_READ_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* All readers, one after the other, and which of two VPN stacks is meant. */
 #include "shim/check/read.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The server's certificate through OpenSSL: from a file, or out of libreswan's NSS database through certutil. */
 #include "shim/check/check.h"
 #include "shim/check/read.h"

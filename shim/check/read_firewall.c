@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The host's own rules: `nft -j list ruleset', and what the two iptables have of them, which tell their matches by name. */
 #include "shim/check/read.h"
 

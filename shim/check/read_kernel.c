@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The kernel: what nftables can do (found by trying, rules/nft.h), IPsec and PPP, some sysctls, who holds the queue number. */
 #include "nfq/queue.h"
 #include "rules/nft.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* xl2tpd.conf and pppd's options. */
 #include "shim/check/read.h"
 #include "shim/xl2tpd.h"

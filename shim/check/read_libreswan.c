@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* libreswan's configuration as the file has it (ipsec_conf.c); of libreswan's own programs, whether they take it (ipsec readwriteconf),
  * defaults (addconn --configsetup), algorithms (algparse), and what pluto has loaded (whack --status); and the entries of
  * ipsec.secrets(5), of which only kind and owners are looked at. */

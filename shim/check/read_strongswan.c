@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* strongSwan: swanctl.conf with what it includes, and over VICI what charon has loaded (list-conns) and can do
  * (get-algorithms). list-conns is told in the words of swanctl.conf, so that one judge serves both. */
 #include "shim/check/read.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The list of settings, and the readers that fill it. */
 #include "shim/check/settings.h"
 

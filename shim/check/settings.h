@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What configuration files and the output of their own parsers hold: section, key, value, in the order found. The readers
  * are pure: text in, settings out; none of them judges. */
 #ifndef NATSHIM_SHIM_CHECK_SETTINGS_H

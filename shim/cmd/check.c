@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* natshim check: what keeps these clients out, and how to mend it; changes nothing. Here are the options and the printing;
  * the checks are shim/check's. */
 #include "shim/check/check.h"

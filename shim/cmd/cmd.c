@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What several subcommands share. */
 #include "shim/cmd/cmd.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The subcommands, one file each (cmd_NAME.c). argv[0] is the subcommand's own name. They return the exit status of the
  * contract: 0 done, 1 failed, 2 usage; errors go to stderr as "natshim: what: why". */
 #ifndef NATSHIM_SHIM_CMD_CMD_H

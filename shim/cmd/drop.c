@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* natshim drop: asks the running daemon to end the sessions of a peer. */
 #include "nfq/endpoint.h"
 #include "shim/cmd/cmd.h"

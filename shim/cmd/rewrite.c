@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* natshim rewrite: what the daemon does to packets, done to a capture file. Which side of an exchange is the
  * server, roles.c says. */
 #include "nfq/pcap.h"

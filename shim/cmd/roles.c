@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A set of servers, and a set of (server, client) pairs learned from first messages. */
 #include "shim/cmd/roles.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Which of two hosts in a capture is the VPN server: the one that was named, else the one that is sent the
  * first message of an exchange; and once a server, always the server of that client, also when it starts an
  * exchange itself. Pure. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* natshim rules: prints the ruleset that run would install, and touches nothing. */
 #include "shim/cmd/cmd.h"
 #include "shim/firewall.h"

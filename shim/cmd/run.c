@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* natshim --iface ...: the daemon itself, in the foreground; with --dry-run only what it would install. */
 #include "shim/cmd/cmd.h"
 #include "shim/daemon/daemon.h"

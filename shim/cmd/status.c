@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* natshim status: what the running daemon tells over its control socket, as a table or as the JSON it came in. */
 #include "shim/cmd/cmd.h"
 #include "shim/daemon/control.h"

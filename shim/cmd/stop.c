@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* natshim stop: ends the running daemon; with none running, removes the tables that a killed one has left. */
 #include "rules/nft.h"
 #include "shim/cmd/cmd.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* natshim translate: old iptables rules for KLIPS in, nftables rules for XFRM out. The work is rules/klips/klips.c's; here are
  * the options, the files, and iptables-translate as a child process. */
 #include "rules/klips/klips.h"

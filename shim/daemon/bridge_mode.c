@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* From the bridge's results to the kernel, the network and the log. */
 #include "shim/daemon/bridge_mode.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Bridge mode in the running daemon: holds the secrets and the pure bridge, and does what its results ask for (the kernel's
  * set of bridged cookies, other keys for the kernel's SAs, refusals, log lines). Decides nothing itself. */
 #ifndef NATSHIM_SHIM_DAEMON_BRIDGE_MODE_H

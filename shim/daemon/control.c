@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Server over libevent's listener and one event a client (no buffer events: libevent 2.1.12 crashes when it gets no memory
  * for one), client over plain blocking calls. */
 #include "shim/daemon/control.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The UNIX socket that status, drop and stop speak to: both of its ends. One request and one answer a connection, small
  * and typed; what a client sends, or does not send, can hold up nobody but itself.
  *

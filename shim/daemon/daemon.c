@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The event loop, and what happens at its start, at its end and at each of its events. Decides nothing about packets or
  * sessions: the pure rooms do; this file asks them and does what they say. */
 #include "shim/daemon/daemon.h"

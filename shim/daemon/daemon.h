@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The running natshim: puts the rooms together, and carries facts between them. */
 #ifndef NATSHIM_SHIM_DAEMON_DAEMON_H
 #define NATSHIM_SHIM_DAEMON_DAEMON_H

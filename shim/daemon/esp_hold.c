@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The SPIs whose packets come up, the packets that wait, and when they go on. */
 #include "shim/daemon/esp_hold.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* ESP of a bridged client around a Quick Mode: what the server's kernel sends with an SA whose keys are still the server's, or
  * that the client has not got yet; and what the client sends to an SA that the server has not installed yet.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* OpenSSL without its texts, and madvise(2) over what the dynamic linker has mapped read-only. */
 #include "shim/daemon/footprint.h"
 

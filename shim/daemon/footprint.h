@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* How little memory the daemon stays in. Only called where nothing else runs yet: at its start. */
 #ifndef NATSHIM_SHIM_DAEMON_FOOTPRINT_H
 #define NATSHIM_SHIM_DAEMON_FOOTPRINT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Places in order of arrival, and for each host how many of them it has. */
 #include "shim/daemon/line.h"
 

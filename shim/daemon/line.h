@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The line in which packets wait whose handling is slow: bounded, and fair to the hosts that they come from. Who stands in it is
  * served in turns, a packet of each host; when it is full, the host with most of them loses its newest. Pure: knows packets as
  * bytes. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One datagram a state. */
 #include "shim/daemon/notify.h"
 

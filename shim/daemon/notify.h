@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What systemd is told (sd_notify(3)), over a socket that is made while sockets may still be made. Without NOTIFY_SOCKET in
  * the environment nothing happens. */
 #ifndef NATSHIM_SHIM_DAEMON_NOTIFY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* From a packet to a verdict, and whatever else follows from it. */
 #include "shim/daemon/packets.h"
 

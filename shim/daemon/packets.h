@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What comes up from the packet queue: the tables of IKE and L2TP, the actions that their results ask for (kernel sets,
  * answers for a client, facts for the session table), and what of it outlives a restart. */
 #ifndef NATSHIM_SHIM_DAEMON_PACKETS_H

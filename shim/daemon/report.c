@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One table of figures; JSON by jansson, the Prometheus text format (version 0.0.4) by hand. */
 #include "shim/daemon/report.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The daemon's state for people and programs: as JSON (what `natshim status --json' prints; its keys are stable and stand in
  * docs/natshim.8) and as a Prometheus text file. Both are filled from one table of figures. */
 #ifndef NATSHIM_SHIM_DAEMON_REPORT_H

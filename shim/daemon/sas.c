@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* From the process that reads XFRM to whom it concerns. */
 #include "shim/daemon/sas.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The kernel's SAs in the running daemon: has natshim-xfrm (shim/proc/rekeyer.h) started, and carries its facts to the sessions
  * (watch.h) and to bridge mode (bridging.h). Decides nothing. */
 #ifndef NATSHIM_SHIM_DAEMON_SAS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The wires between xfrm, stack, session table and event loop. */
 #include "shim/daemon/sessions.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Sessions in the running daemon: carries facts from the kernel's SAs, the alive sets, L2TP and IKE to the session table, and
  * what the table decides to the VPN stack. Decides nothing itself. */
 #ifndef NATSHIM_SHIM_DAEMON_SESSIONS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The line, the timer that serves it, and the verdicts. */
 #include "shim/daemon/slow.h"
 

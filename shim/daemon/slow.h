@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Messages that take Diffie-Hellman arithmetic: they wait in the packet queue (shim/daemon/line.h), and are worked on one at a time, between the
  * other packets and for half of the time at most. So no other packet waits for more than one of them, whatever comes. */
 #ifndef NATSHIM_SHIM_DAEMON_SLOW_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A list, and one request at a time. */
 #include "shim/daemon/stale_sas.h"
 

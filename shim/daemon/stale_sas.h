@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Bridged sessions of a natshim that was killed: their keys are gone, so neither side can rekey them or say in IKE that they
  * end. Each is handed to the VPN stack to be ended, one after the other; while it is not, it stays in the journal
  * (shim/daemon/state.h). Makes no system call. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The files of the state directory. */
 #include "shim/daemon/state.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a restart needs, as small text files in the state directory (under /run: gone with a reboot, as it should be).
  * Times are CLOCK_BOOTTIME in ms, so that a jump of the wall clock changes nothing. Written whole by shim/proc/files.c. */
 #ifndef NATSHIM_SHIM_DAEMON_STATE_H

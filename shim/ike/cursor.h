@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The one way in which shim/ike reads wire formats: a cursor that cannot leave its bounds. Once it would have, it reads
  * zeros and says so in failed, which the caller looks at before it believes anything. Pure. */
 #ifndef NATSHIM_SHIM_IKE_CURSOR_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The table of dialects and the translation of one message. */
 #include "shim/ike/dialect.h"
 

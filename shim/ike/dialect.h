@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The dialects of NAT-T in IKEv1 as a table, and the translation of one message between a dialect and RFC
  * 3947. Knows one message at a time; which exchange it belongs to is exchange.h's matter. Pure. RFC 3947
  * sections 3 and 4. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The table of exchanges: what is remembered from one message to the next, and which translation each one
  * gets. */
 #include "shim/ike/exchange.h"

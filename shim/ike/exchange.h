@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Phase-1 exchanges of IKEv1, and what is changed in each of their clear messages.
  *
  * One call for each datagram: ike_translate() finds the exchange by its initiator cookie (it survives the

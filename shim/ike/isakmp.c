@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The ISAKMP walker. All reading goes through struct cursor. */
 #include "shim/ike/isakmp.h"
 

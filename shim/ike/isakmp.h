@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* ISAKMP messages (RFC 2408 section 3): the header, the chain of payloads, and of an SA payload as much as
  * phase 1 needs.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The bounded table: chained buckets over a pool of entries, and a list through them by time of use. */
 #include "shim/ike/lru.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A table of bounded size: entries of one kind found by a key of fixed size, the least recently used one
  * going first.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* NAT-D hashes through OpenSSL. */
 #include "shim/ike/natd.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* NAT-D hashes: HASH(CKY-I | CKY-R | address | port), RFC 3947 section 3.2, with the hash algorithm of
  * phase 1. Holds OpenSSL's digests, fetched once, and one context for all: a fetch for each hash would cost
  * more than the hash. */

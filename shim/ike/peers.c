@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Three bounded tables: proven peers by endpoint, what is spoken at an address where one was seen, and
  * addresses of ordinary clients. Anybody can forge the last, so they must not push out the others; and once one of them
  * had to make room, any address may be that of an ordinary client. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Peers whose dialect has been proven, for the exchanges that the server starts by itself (rekey).
  *
  * Found by address and port; or by the address alone, but only while nobody else was seen there who speaks

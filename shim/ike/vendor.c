@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The table of NAT-T vendor IDs. */
 #include "shim/ike/vendor.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Vendor IDs of NAT-T (RFC 3947 section 3.1 and its drafts): the MD5 of a text, as payload type 13 carries
  * it. Pure facts; a unit test computes each MD5 anew from the text beside it. */
 #ifndef NATSHIM_SHIM_IKE_VENDOR_H

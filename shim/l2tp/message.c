@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* See message.h. All reading goes through struct cursor, all changes of length through l2tp_splice(). */
 #include "shim/l2tp/message.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* L2TPv2 control messages on the wire: header, walk over the AVPs, and the one way to change their length.
  * Knows the format and no meaning. Pure. RFC 2661 section 3.1 (header), 4.1 (AVP), 4.4 (AVP types). */
 #ifndef NATSHIM_SHIM_L2TP_MESSAGE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* See quirks.h: the repairs themselves, and what each message means for its tunnel. */
 #include "shim/l2tp/tunnel.h"
 

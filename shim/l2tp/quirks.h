@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is repaired in L2TP control messages between a client and its LNS, and what they tell about the
  * session.
  *

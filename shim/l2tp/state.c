@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A tunnel's state as one line of text for the state file: "l2tp1 CLIENT field=number ... absorbed=N,N
  * sessions=N,N". */
 #include "shim/l2tp/quirks.h"

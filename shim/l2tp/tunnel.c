@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* See tunnel.h. */
 #include "shim/l2tp/tunnel.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The tunnels that were seen, and the arithmetic that keeps their sequence numbers right; inside of shim/l2tp
  * only.
  *

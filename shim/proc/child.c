@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* See child.h. One epoll descriptor holds all that can happen to the child: output, its end (a pidfd), the
  * time-out. */
 #include "shim/proc/child.h"

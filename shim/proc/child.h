@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Running another program: an argument vector (never a shell), a time limit, its output caught up to a bound.
  * The child gets stdin, stdout and stderr and no other descriptor of ours, default signals, and a process
  * group of its own, which is killed as a whole when the time is over. Two ways: child_run() waits;

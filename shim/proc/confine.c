@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Capabilities (libcap-ng), no-new-privs, Landlock where the kernel has it, and a seccomp filter for each role. The filters
  * answer what is not on a list with an error and not with death: a libc that tries another way first must not take the
  * daemon down. What no honest code of ours ever calls, exec above all, is death. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What each process of the daemon may still do once it is started: capabilities, system calls, files. Irrevocable, and
  * inherited by what is started afterwards. docs/security.md says why each list is as it is. */
 #ifndef NATSHIM_SHIM_PROC_CONFINE_H

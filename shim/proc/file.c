@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Write, then rename. */
 #include "shim/proc/file.h"
 

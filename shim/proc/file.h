@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Files that are replaced as a whole: written beside the old one, then renamed into its place, so that a reader sees the old
  * or the new one and a full disk costs neither. */
 #ifndef NATSHIM_SHIM_PROC_FILE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Both ends of it. */
 #include "shim/proc/files.h"
 

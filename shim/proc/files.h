@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The process that has the file system for the confined daemon: it writes the state and metrics files, reads what a reload
  * needs, and does nothing else. One operation a message; which file is meant is an enum, its path was fixed at the start,
  * so a daemon that was taken over can name none. Saving and appending never wait; the questions of a reload do, for a bounded time. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Forking and reaping them. */
 #include "shim/proc/helper.h"
 

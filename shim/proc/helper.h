@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Processes of our own beside the one that parses packets: each is forked before anything is opened, shares no memory with
  * it afterwards, and speaks over a socket pair of sequenced packets (one message, one operation), or several. It ends when the
  * other end of its socket is closed; the signals that reach a whole group of processes it ignores. */

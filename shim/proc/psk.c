@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The file of secrets. */
 #include "shim/proc/psk.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Pre-shared keys out of a file in the syntax of ipsec.secrets: `: PSK "secret"' for everybody, `ADDR ADDR : PSK "secret"'
  * for the two ends (either order; %any stands for all). Other kinds of keys are passed over, include is not followed.
  * Reads the file and nothing else; keeps the secrets until psk_free(), which wipes them. */

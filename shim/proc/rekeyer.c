@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The near end: asks, waits a little, and believes nothing that does not fit the question. */
 #include "shim/proc/rekeyer.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The kernel's ESP SAs by way of a process of its own, natshim-xfrm: what XFRM tells of SAs has their keys in it, so that
  * process alone reads it, and hands over facts without keys; and it gives SAs other keys (shim/xfrm/rekey.h). It reads nothing
  * that comes from the network; whoever parses packets asks it for one SA at a time. A keeper beside it starts another one when

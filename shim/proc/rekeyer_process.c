@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Requests before facts, and facts never faster than they are read: what the other end has not taken yet waits here, and
  * meanwhile nothing more is read from the kernel, which keeps a dump's place, and its events up to its buffer's size. */
 #include "shim/proc/rekeyer_process.h"

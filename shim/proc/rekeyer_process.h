@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The inside of shim/proc/rekeyer: the messages on its two socket pairs, and the two processes at the other end: one that has the
  * XFRM sockets over which SAs are watched and changed, and its keeper. Over one pair go requests and their answers, over the
  * other facts of the kernel's SAs, so that neither waits for the other. Structures in sequenced packets between processes of one

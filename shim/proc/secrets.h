@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The process that has the pre-shared keys: it reads the file of secrets, and from then on answers two questions, whether
  * there is a secret for two addresses and what SKEYID it makes with two nonces. The secret itself never leaves it, so
  * whoever takes over the process that parses packets cannot carry it away. Once it has read the file it can do nothing but

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The keeper and the process that answers. The keeper may open the file of secrets but never does; it listens to nobody
  * but the one that it started. That one reads the file, gives up every right to open another, and serves. To read the file
  * anew a second one is started beside it, and takes its place only when it could. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The inside of shim/proc/secrets: the messages on its socket pair, and the two processes at the other end. Fixed structures in
  * sequenced packets between processes of one program; both ends check what comes in. */
 #ifndef NATSHIM_SHIM_PROC_SECRETS_PROCESS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* It counts its own seconds, so that a machine that sleeps or stands still as a whole is no reason. */
 #include "shim/proc/watchdog.h"
 

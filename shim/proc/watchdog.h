@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A process that watches whether the daemon still turns. A daemon that hangs holds up the packets in its queue, and with them
  * every client's first message; a dead one holds up nothing, because the kernel lets them by. So one that gives no sign of life
  * for WATCHDOG_S seconds is killed. */

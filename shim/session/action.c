@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the session table wants done, handed out one by one. A session stands in the line once, with a bit for
  * each kind of action that waits, so that the line needs no memory of its own however many sessions end at
  * once. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Deadlines of the sessions as a binary heap, soonest first. A deadline is a time at which to look, and may
  * come too early: a sign of life moves what the rules would say, not the heap, so that a fact costs no more
  * than O(1). */

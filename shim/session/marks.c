@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the kernel's sets hold for the sessions: by which SAs their L2TP comes and from where inside, and from where their IKE
  * and keep-alives come. Tells it as the records change; knows no set. */
 #include "shim/session/table.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Chunks of records with a free list. */
 #include "shim/session/pool.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Fixed-size records that are named by an index which never moves, in chunks, so that a big table wastes no
  * memory on doubling. Index 0 is never given out: it means "none". Pure but for malloc. */
 #ifndef NATSHIM_SHIM_SESSION_POOL_H

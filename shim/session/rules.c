@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* When a session ends: dead, idle and superseded, as times that follow from what is known of it. (Closed and
  * dropped are facts, not times: session.c.) Every rule counts from a sign of life, so a session with life in
  * it is never named. */

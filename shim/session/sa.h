@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One IPsec security association as the kernel shows it, seen from this host. The common word of shim/stack,
  * which reads them, and shim/session, which makes sessions of them. Data only. */
 #ifndef NATSHIM_SHIM_SESSION_SA_H

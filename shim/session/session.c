@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The facts that come into the session table, and what each changes. What follows from the passing of time is
  * in rules.c, what has to be done is handed out by action.c. */
 #include "shim/session/table.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The table of L2TP/IPsec sessions: facts in, time in, actions out.
  *
  * A session is what the kernel's SAs show: an inbound and an outbound SA with the same peer (address, and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The records of the session table and the hash chains by which they are found. Knows no rule and no time. */
 #include "shim/session/table.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Inside the session table: its records and the ways to find them. Only the files of shim/session include
  * this. table.c keeps the records and their indexes, deadline.c the order of their deadlines, rules.c says
  * when a session ends, session.c takes in the facts, action.c hands out what is to be done. */

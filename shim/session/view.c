@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The session table as a person sees it: names, one view for each session, the counters. */
 #include "shim/session/table.h"
 

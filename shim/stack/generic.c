@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The backend for any other stack: SAs and policies are deleted over XFRM netlink. The IKE daemon is not told, so this is
  * the last resort. A policy goes only when no SA of its reqid is left: clients behind one NAT may share it. */
 #include "shim/xfrm/kernel_xfrm.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* libreswan through its own program whack: states are found by their SPIs and deleted by their numbers, children first, the
  * IKE state only when it has no child left. Never by name, ID or address: those take other clients with them. Whack's
  * binary protocol changes with every version, so the program is run. */

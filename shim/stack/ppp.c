@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* PPP interfaces over rtnetlink, their pppd's arguments, and an ICMP echo into one. */
 #include "shim/stack/ppp.h"
 

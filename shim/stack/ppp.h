@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Payload through a client's tunnel: an ICMP echo to its PPP address. Which PPP interface is the client's is known in two ways:
  * the kernel's L2TP tunnels name their peer (generic netlink "l2tp") and /proc/net/pppol2tp their interfaces; without kernel
  * L2TP, xl2tpd with "pass peer" gives pppd the client's address as "ipparam". Nobody waits for the answer: that it went out

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The near end of the worker: has it started, sends requests without waiting and hands its answers on. It keeps a list of
  * what was asked, so that every request gets an answer, also when the worker dies. */
 #include "shim/stack/stack.h"

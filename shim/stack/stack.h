@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The VPN stack beside which natshim runs, seen as something that can be asked for its SAs and told to end a
  * session.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* strongSwan over VICI: list-sas tells the SPIs of each child, terminate ends a child, then its IKE SA when nothing else is
  * left in it. A child under rekey makes terminate wait, so it always gets a time limit. */
 #include "shim/stack/stack.h"

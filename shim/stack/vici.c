@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* VICI elements, read through one bounds-checked cursor and written through one. */
 #include "shim/stack/vici.h"
 

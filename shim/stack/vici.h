@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The messages of strongSwan's VICI protocol (its README.md in libcharon/plugins/vici): packets and their elements, encoded
  * and decoded. A packet here is what stands behind the 4-byte length of the transport. Pure. */
 #ifndef NATSHIM_SHIM_STACK_VICI_H

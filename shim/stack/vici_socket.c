@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The transport of VICI: a UNIX stream socket, each packet behind its length (4 bytes, network order). */
 #include "shim/stack/vici_socket.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The connection to charon over which VICI packets (vici.h) go. Blocks, with a time limit. */
 #ifndef NATSHIM_SHIM_STACK_VICI_SOCKET_H
 #define NATSHIM_SHIM_STACK_VICI_SOCKET_H

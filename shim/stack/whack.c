@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Reading libreswan's status lines through a bounds-checked cursor. */
 #include "shim/stack/whack.h"
 

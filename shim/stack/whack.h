@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What libreswan prints about its states, line by line: "whack --showstates" and "whack --status" of 4.x (each line begins
  * with "000 ") and 5.x (without). Pure; the text is another program's, so nothing in it is trusted. */
 #ifndef NATSHIM_SHIM_STACK_WHACK_H

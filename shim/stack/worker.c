@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The loop of the worker: one request after the other, each with the backend that runs on this host. It may block, nobody
  * waits for it. What comes over the socket is checked like anything else that comes from outside. */
 #include "shim/stack/worker.h"

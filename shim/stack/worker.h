@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The worker process of shim/stack: the messages on its socket pair, one enum value for each operation, and its loop.
  * Messages are fixed structures in sequenced packets between two processes of one program. A third, the keeper, starts the
  * worker and another one when it dies: the daemon, once confined, could not. */

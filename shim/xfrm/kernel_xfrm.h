@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* linux/xfrm.h, without its struct xfrm_stats: that name is taken by shim/xfrm/monitor.h, and the kernel's is not used. */
 #ifndef NATSHIM_SHIM_XFRM_KERNEL_XFRM_H
 #define NATSHIM_SHIM_XFRM_KERNEL_XFRM_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Own addresses, by route lookup. */
 #include "shim/xfrm/local.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Is an address one of this host's own? Asked of the kernel's routing (RTM_GETROUTE: type local), remembered, so that it is
  * right with addresses of any interface and after a change. */
 #ifndef NATSHIM_SHIM_XFRM_LOCAL_H

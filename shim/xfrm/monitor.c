@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The XFRM monitor: an event socket, a dump socket, and the order between them. A dump is read piece by piece as the event
  * loop comes by, never in one go. What an overrun lost is found again by another dump. */
 #include "shim/xfrm/monitor.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The kernel's IPsec SAs over XFRM netlink (libnl-3; kernel header linux/xfrm.h): events as they come, dumps
  * for the start, for the counters and after an overrun. Decides nothing. What comes has the keys of every SA in it: it is
  * wiped as soon as it is read, and read in natshim-xfrm only (shim/proc/rekeyer_process.h). Deleting SAs and policies is the generic

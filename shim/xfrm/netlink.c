@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Synchronous netlink requests. */
 #include "shim/xfrm/netlink.h"
 

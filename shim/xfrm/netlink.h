@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Requests to the kernel over netlink (libnl-3) that are answered at once: a change with its acknowledgement, or a dump
  * message by message. Waits for the kernel's answer; for event sockets see xfrm.c. Errors are -errno. */
 #ifndef NATSHIM_SHIM_XFRM_NETLINK_H

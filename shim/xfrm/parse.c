@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* XFRM netlink messages to data, apart from any socket. The kernel's structures are copied out, never pointed into, and
  * every length is checked, so that recorded and damaged messages can be fed in as well. Kernel header linux/xfrm.h. */
 #include "shim/xfrm/monitor.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Open addressing with linear probing; removal moves the followers back, so there are no tombstones. */
 #include "shim/xfrm/ports.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The client's L2TP port by reqid, from the policies. strongSwan leaves protocol and ports out of its SAs' selectors, so
  * what an SA carries can be told only from the policy with the same reqid. Pure but for malloc. */
 #ifndef NATSHIM_SHIM_XFRM_PORTS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Look, compare, try; then DELSA and NEWSA in one send. */
 #include "shim/xfrm/rekey.h"
 

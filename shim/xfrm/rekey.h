@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Other keys for ESP SAs that the VPN stack has installed, over XFRM netlink: an SA is deleted and added again in one send,
  * with every attribute that it had but the keys, so that neither the stack nor a packet notices. (UPDSA on a valid SA says
  * success and ignores the keys.) Decides nothing but this: an SA whose keys are not the expected ones is not touched. */

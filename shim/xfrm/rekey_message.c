@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Attributes are looked at where the kernel wrote them; only keys and sequence numbers change. */
 #include "shim/xfrm/rekey_message.h"
 

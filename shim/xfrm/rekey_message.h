@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The XFRM messages of an exchange of keys, made of what the kernel says of the SA, and whether that SA is the one that is meant.
  * Pure: no system call. For shim/xfrm/rekey.c. */
 #ifndef NATSHIM_SHIM_XFRM_REKEY_MESSAGE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The yardstick of bench_queue: a program that accepts every packet of a queue and does nothing else. Written for itself on
  * libmnl alone, as simply as can be; it shares no code with natshim.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Bridged handshakes a second on one core: the phase 1 of a test vector through a fresh exchange each time, as a ratio to
  * the Diffie-Hellman operations that are in it, measured with the same OpenSSL in the same run. In CPU time. The rest of it
  * is parsing, HMAC, CBC and memory. bench_bridge [--json], from the checkout's root */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the process that parses packets spends on one message of natshim-xfrm: 64 SAs of a dump, received, checked, and looked up in
  * a table of 5,000 sessions. bench_facts [--json] */
 #include "shim/session/session.h"

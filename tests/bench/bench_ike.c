@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What one translation costs in memory, in nanoseconds of CPU time: the median of many short rounds, so that a busy
  * machine disturbs it little. The messages are test vectors; each call gets a fresh copy, which is counted in.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Throughput of the real queue: natshim's way of a packet (queue, view, translation, checksum) that rewrites every packet,
  * against a program that accepts every packet and does nothing else (bench_accept_all) and against one in Python that rewrites
  * every packet too (rewriter.py), in the same run, by turns.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* How long the packet path waits for an answer of the process with the secrets: round trips for SKEYID, wall clock.
  * bench_secrets [--json] */
 #include "shim/proc/secrets.h"

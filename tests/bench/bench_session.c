@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The session table with 0 to 100,000 sessions: memory for each, and what a tick, a fact and a whole sample of the counters
  * cost. bench_session [--json] */
 #include "shim/session/session.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What it costs that SAs get their keys from a process of its own: a question for an SA that is not there, to the kernel at
  * once and by way of natshim-xfrm. bench_swap [--json] */
 #include "shim/proc/rekeyer.h"

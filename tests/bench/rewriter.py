@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The other yardstick of bench_queue: what an admin would write in an afternoon, a program in plain Python that rewrites every
 packet as natshim does (vendor ID in message 1; type and order of NAT-D in message 3; UDP checksum). One packet, one verdict.
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* How long one question takes, asked over and over: wall clock. */
 #ifndef NATSHIM_TESTS_BENCH_ROUND_TRIPS_H
 #define NATSHIM_TESTS_BENCH_ROUND_TRIPS_H

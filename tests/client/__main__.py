@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """python3 -m tests.client --server ADDR [options]: one phase 1 as an old or new client, and what came of it.
 
 Exit status 0 if phase 1 completed, 1 if not.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A client that misbehaves: it has the group's pre-shared key and can hold a whole session, as any former member can.
 
 Insider is that client. Forger needs no key: it sends datagrams with any sender. PeerSa seals what it likes with an SA that

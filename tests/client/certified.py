@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Main Mode with RSA signatures and certificates (RFC 2409 section 5.1), as a Mac does it: its ID is its certificate's subject, and
 of the server's certificate it asks what docs/recipes/certificates.md says.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """3DES, which python-cryptography keeps apart since version 43 (and warns of where it was before)."""
 try:
     from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES

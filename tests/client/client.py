@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A whole IKE client: connects, then serves what the server starts by itself (rekey of phase 1, notifications, deletes).
 
 Quick Mode messages of a known ISAKMP SA are handed to on_quick(sa, message), if set.

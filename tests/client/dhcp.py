@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """DHCPINFORM as Mac OS X sends it into a PPP link once IPCP is done, and the answer taken apart (RFC 2131, 2132, 3442).
 
 Its fields are those of Apple's published pppd: hardware type 8, a made-up client identifier, options 6, 44, 43, 1, 249 and 15 asked for.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The two UDP sockets of an IKE client, 500 and 4500, and what arrives on them (RFC 3948).
 
 ISAKMP messages come out of receive(), whichever port they used; ESP goes to on_esp. Keep-alives are dropped.

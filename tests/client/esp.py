@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """ESP in transport mode, all in user space (RFC 4303, RFC 3948): AES-CBC or 3DES-CBC with HMAC-SHA1-96 or HMAC-MD5-96.
 
 Sa is one direction of a pair; it knows nothing of sockets. udp_segment() and udp_parse() make and read what it carries here.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """ISAKMP and IKEv1 on the wire: messages, payloads, Diffie-Hellman, keys and encryption (RFC 2407, 2408, 2409, 3526).
 
 Knows the formats and the arithmetic only; what is sent when is said by phase1.py, and the dialects of NAT-T by natt.py.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The L2TP access concentrator's side of one tunnel with one session (RFC 2661), and what Apple's does otherwise.
 
 Lac is fed with datagrams and the time, and hands out datagrams through send(); it does no I/O. Reliable delivery is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """MS-CHAPv2's arithmetic (RFC 2759 section 8), with MD4 (RFC 1320), which OpenSSL 3 no longer gives away."""
 import hashlib
 import struct

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The dialects of NAT-T that a client can speak, as data, and the NAT-D payloads of each (RFC 3947 section 3.2).
 
 The facts are those of docs/design.md: what a client announces, and how it behaves once the server has answered with one of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """IKEv1 phase 1 as a client does it: Main and Aggressive Mode with a pre-shared key (RFC 2409 section 5.4, RFC 3947).
 
 Phase1 is the initiator; Responder answers a Main Mode that the server starts. Both end in a Phase1Result, from which Quick

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The client's end of a PPP link (RFC 1661), up to IPv4: LCP, PAP, CHAP with MD5 or MS-CHAPv2, IPCP, and a small host on it.
 
 Ppp is fed with frames and the time and hands out frames through send(); it does no I/O. The host answers ICMP echo,

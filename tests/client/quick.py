@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Phase 2 of IKEv1: Quick Mode in both roles (RFC 2409 section 5.5), with PFS and without, and Delete for what it made.
 
 Phase2 is one client's. Each Quick Mode runs inside a complete phase 1 (phase1.Phase1Result, which sends for it) and adds a

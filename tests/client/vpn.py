@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A whole L2TP/IPsec client in user space: phase 1, Quick Mode, ESP, L2TP, PPP; nothing of it in its host's kernel.
 
 Vpn puts the parts together and carries packets between them. serve() runs one or more of them for a while; nobody is

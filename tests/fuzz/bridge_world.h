@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the fuzz targets of bridge mode have in common: a bridge whose random bytes and secret are known (as in
  * tests/vectors/bridge/make.py), so that what it says can be computed outside it. */
 #ifndef NATSHIM_TESTS_FUZZ_BRIDGE_WORLD_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Sequences of datagrams in both directions through one bridge, beginning with a whole exchange's corpus. Checked after each:
  * nothing is written past what was said, the bounds hold, and keys come out only of an exchange that was authenticated.
  * Input: for each datagram one byte (bit 0: to the client), its length (16 bits, network order), the message. */

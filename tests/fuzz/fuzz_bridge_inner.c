@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is inside the encryption. Both ends are played here, with keys of their own: Main Mode is done right, then the input's
  * payload chains get the right HASH, are sealed with the sender's keys and given to the bridge. Checked after each: what comes
  * out opens with the other end's keys, has the right HASH, the same header, and the same payloads but for those that bridge mode

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* natshim.conf: whatever stands in it, loading ends with a configuration or with one line that names the file. */
 #include "shim/config.h"
 

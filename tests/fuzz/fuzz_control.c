@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The control socket: whatever a client sends, in whatever pieces, gets one well-formed answer or none, the handler sees only
  * operations that there are with arguments that end, and the next client is served. The first byte says where to cut. */
 #include "shim/daemon/control.h"

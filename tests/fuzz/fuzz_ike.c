@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Sequences of IKE datagrams in both directions through one table of exchanges. Checked after each: only
  * bytes that may change have changed, what came out passes unchanged when it comes by again, and the tables
  * keep their bounds. Input: for each datagram one byte of flags, its length (16 bits, network order), the

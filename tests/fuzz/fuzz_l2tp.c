@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* libFuzzer: a conversation of L2TP messages through one small table. The input is a row of datagrams, each
  * behind two bytes: flags (bit 0 towards the client, bit 1 HELLOs are absorbed, bits 2-3 which client, bit 4
  * time passes, bit 5 no room to grow, bit 6 restart) and length. Checked: no byte is touched that was not

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* nfq/pcap: any bytes as a capture file, read to its end or its first fault and written again. */
 #include "nfq/pcap.h"
 #include "nfq/packet.h"

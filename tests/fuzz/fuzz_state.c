@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The state files: whatever stands in them, whole entries come back or nothing, within the tables' bounds. The first byte
  * says which file it is. */
 #include "shim/daemon/stale_sas.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* libFuzzer: klips_translate() with a stand-in for iptables-translate. The first byte chooses: bit 0 --iface, bit 1 --ipv6,
  * bits 2-3 how the stand-in answers (a rule, two rules, nothing of use, failure), bit 5 --arg start. Checked: every line that comes out has a
  * form of our own, or is a comment, or holds the stand-in's rule; so nothing of the input is taken for nft's language. */

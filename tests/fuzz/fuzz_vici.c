@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* VICI messages. Every name and value must lie within the message, sections and lists must balance, and what was read can be
  * written again, byte for byte. */
 #include "shim/stack/vici.h"

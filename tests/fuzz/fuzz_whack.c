@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* libreswan's status lines. What is taken must fit its buffers and name a state, a pair of SPIs or an ID. */
 #include "shim/stack/whack.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* XFRM netlink messages: taken or refused without reading past the end, and what is taken has addresses and ports that
  * the session table can believe. */
 #include "shim/xfrm/monitor.h"

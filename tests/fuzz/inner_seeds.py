@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Makes the seeds of fuzz_bridge_inner: payload chains of Quick Mode, Informational and message 5, as old clients and servers
 send them, from the test client's own writer (tests/client/ike1.py). The format stands in fuzz_bridge_inner.c."""
 import ipaddress

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Both ends of a bridged exchange in the test's own hands: a server that answers Main Mode and Quick Mode in a thread of its
 own, a client, and what can happen to their datagrams on the way: lost, sent twice, out of order, replaced.
 

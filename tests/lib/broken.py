@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A server that is broken in many ways at once, and mended one by one: a client tries to connect, what it meets names the fault, `natshim
 check' names it too, its mend is applied word by word, and the client tries again, until it connects.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Capture files, packets and IKEv1 phase-1 messages, made and read from their specifications: what the tests of natshim's
 offline mode compare its work with. Shares nothing with the program (RFC 768, 791, 1071, 2408, 2409, 3947, 8200; pcap and
 pcapng as draft-ietf-opsawg-pcap and -pcapng say)."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Packets as they pass a host: on its wire (AF_PACKET) and inside, where its daemons send and receive (NFLOG).
 
 Between the two lies whatever the firewall does: Sides compares them. IKE and ESP in UDP only, ports 500 and 4500.

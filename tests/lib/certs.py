@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Certificates for tests: a root, and server certificates that are right or wrong in one way each."""
 import datetime
 import ipaddress

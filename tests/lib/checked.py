@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """natshim check in a test host: its findings, and its mends applied as an admin would, word by word.
 
 A mend's lines are of these kinds: "run: COMMAND"; "in FILE, PLACE: LINE" with PLACE a conn, "config setup", an [INI section] or

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The server of the tests that break it and let `natshim check' mend it: libreswan, xl2tpd and pppd on what --emit prints, natshim beside
 them, an internal host behind the gateway, and clients behind a NAT (c1) and without one (near). In a virtual machine (tests/vm/run).
 """

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Tries what each confined process must not be able to do, and what it must; speaks TAP. Built with the release flags: the
  * sanitizers' runtime could not live under these filters. */
 #include "shim/proc/confine.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Forged first messages: flood ADDRESS SECONDS SOURCES RATE < message. UDP to port 500 of ADDRESS (IPv4) from port 500 of SOURCES
  * random addresses of 11.0.0.0/8 (0: of all), each with an initiator cookie of its own; RATE a second, 0: as
  * fast as it goes. Prints how many were sent a second. */

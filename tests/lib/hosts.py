@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Hosts for tests: each is a network namespace and a mount namespace, held by a process that sleeps in them.
 
 The namespaces have no names, so nothing of them can collide with another run or be left behind: they are gone when their

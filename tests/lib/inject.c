@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Faults for a natshim that runs (LD_PRELOAD): failing allocations, failing netlink calls, clocks that jump. Armed and counted
  * in a page of shared memory, the file that INJECT_FILE names, so that a confined process can be reached too.
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The hand on build/tests/inject.so: faults in a natshim that runs. The layout is that of tests/lib/inject.c."""
 import errno
 import mmap

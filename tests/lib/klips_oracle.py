@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Does natshim translate follow a script as a shell does? Runs the script with its own shell and the real iptables in a
 network namespace of its own, and compares what iptables-save then says, translated, with the script, translated.
 

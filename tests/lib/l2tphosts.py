@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Stock L2TP for the tests in a whole kernel: xl2tpd with pppd as LNS and as client, and libreswan as an ordinary client.
 
 Every daemon gets a configuration of its own, runs in the foreground and logs into the host's directory. The server's pluto

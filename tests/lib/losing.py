@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """One message of an IKEv1 exchange is lost: on the server's host, by rules of nftables, before natshim's queue or behind it.
 
 The rule knows the message by its clear header and its length (RFC 2408 section 3.1) and drops the first one of that kind (a

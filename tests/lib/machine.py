@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A whole Debian in a test host: a root of its own with systemd as process 1 of its own PID namespace. Only in a virtual machine
 (tests/vm/run), since it is given the kernel's /dev and cgroups.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The program under test in a test host: started, asked for its status, stopped.
 
 Which one: $NATSHIM, else the one built with sanitizers if it is there, else ./natshim.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Stock libreswan in a test host: pluto with configuration, secrets and NSS database of its own.
 
 On a kernel without ESP it does phase 1 only, which is enough for much.

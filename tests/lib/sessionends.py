@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The ends of a session that must hold with every IKE daemon: closed, vanished (dead, idle), superseded.
 
 Ends(lab) has a test function for each; the clients behave as those that were seen: Leopard closes its tunnel and sends no

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What the tests of sessions share: a server (libreswan or strongSwan, xl2tpd, natshim), clients behind one NAT, and looks
 into the server's kernel and IKE daemon. Everything lies in one virtual machine (tests/vm/run).
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """SoftEther VPN server in a test host: IPsec and L2TP in user space, so it needs nothing of the kernel."""
 import os
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Stock strongSwan in a test host, for tests.lib.sessionlab: charon with its swanctl configuration. Its packages conflict
 with libreswan's, so they are unpacked inside the virtual machine: the test names them (tests/vm/run, vm-packages).
 """

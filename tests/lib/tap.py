@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Test programs that speak TAP: what a test claims is one line of output each, and the exit status tells whether all held.
 
     from tests.lib import tap          a test program ends with     tap.main(test_one, test_two)

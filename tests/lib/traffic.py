@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Datagrams through a test client's tunnel while something else happens, and how many of them got lost."""
 import socket
 import threading

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Is a capture what natshim must make of another one? Checks each pair of packets from RFC 3947 and the table of dialects in
 docs/design.md, computes every hash anew, and knows nothing of how the program does it."""
 import ipaddress

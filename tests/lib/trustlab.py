@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What the attacks on a running server share, whatever its IKE daemon is: a victim with a session of his own, a site-to-site
 tunnel, and attackers of every kind that docs/security.md's table has. Everything lies in one virtual machine (tests/vm/run).
 

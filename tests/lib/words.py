@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What libreswan says, as regular expressions: each line of its log that a test waits for or must not see, in the words of the version
 that is installed (4 and 5 differ). A test takes them from here, so that no claim becomes empty where a server says it otherwise;
 tests/net/test_words sees to it that what one test must not see another one has seen.

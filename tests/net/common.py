@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What the tests in namespaces share: the path to the packages, one attempt at phase 1, what pluto calls a NAT."""
 import os
 import re

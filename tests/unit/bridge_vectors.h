@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The vectors of tests/vectors/bridge/exchanges.txt, read for the tests of bridge mode. */
 #ifndef NATSHIM_TESTS_UNIT_BRIDGE_VECTORS_H
 #define NATSHIM_TESTS_UNIT_BRIDGE_VECTORS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What must hold of every translation, whatever came in: shared by the unit tests and the fuzz target. Walks
  * the original message by itself, with a walker of its own. */
 #ifndef NATSHIM_TESTS_UNIT_IKE_CHECK_H

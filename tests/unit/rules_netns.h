@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* For tests that need a kernel: network namespaces of their own, made by root and gone with the test. */
 #ifndef NATSHIM_TESTS_RULES_NETNS_H
 #define NATSHIM_TESTS_RULES_NETNS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Bridge mode against exchanges that an independent program computed (tests/vectors/bridge/make.py): as they are, with
  * every message repeated, lost, tampered with at every byte, cut short; and its bounds. */
 #include "tests/unit/bridge_vectors.h"

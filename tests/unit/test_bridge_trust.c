@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What bridge mode takes from a client that has the group's secret, and so the keys of a session of its own: no message out of
  * its order, none in clear, and no Delete that means another's. The messages that no vector has are sealed here. */
 #include "shim/bridge/impl.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What bridge mode frees holds no key any more: a session, a Quick Mode, the bridge itself, and what OpenSSL was given of
  * them; nor does the stack that a message was worked on, and what is not needed any more is not kept. Every free() of the
  * program under test comes through here (the linker's --wrap), and OpenSSL's own, too. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The judges of natshim check: a good server is silent, and each fault, put into it alone, is named by its check with a mend.
  * No system is read here. */
 #include <setjmp.h>

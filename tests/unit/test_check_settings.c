@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The readers of configuration texts: what libreswan's programs print, swanctl.conf, xl2tpd.conf, pppd's options. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* shim/proc/child.c against real programs: /bin/sh stands for a VPN stack's tool that talks, fails, hangs or is
  * not there. */
 #include "shim/proc/child.h"

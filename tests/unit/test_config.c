@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Command line and configuration file: what is understood, and how what is not is refused. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The control socket: its protocol, and clients that do not keep to it. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Endpoints: text both ways, comparison. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* shim/bridge/esp against packets that the test client's ESP made (tests/vectors/esp/make.py): every algorithm; what is not
  * sealed with the keys, or is damaged at any byte, or cut, stays as it is. */
 #include "shim/bridge/esp.h"

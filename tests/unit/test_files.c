@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The process that has the file system: an answer that is late is never taken for that to a later question, and its end is told. */
 #include "shim/proc/files.h"
 

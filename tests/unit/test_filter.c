@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* shim/filter: the way of a packet, its counters, its line in the log. The translation itself is ike's
  * matter; here an Apple client's first message stands for all of them. */
 #include "shim/filter.h"

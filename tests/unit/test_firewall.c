@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* shim/firewall.c: what the rules are to be, from options and from what the kernel can. */
 #include "rules/text.h"
 #include "shim/firewall.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* shim/daemon/esp_hold: what waits, in which order it goes on, and how long it does at most. The queue, the kernel's set, the clock and
  * the event loop are played by this file; the packets are those of tests/vectors/esp. */
 #include "shim/daemon/esp_hold.h"

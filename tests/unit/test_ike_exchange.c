@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the table of exchanges remembers and forgets: other content under a known cookie, forged and lost
  * messages, addresses that move, peers and who else is at their address, bounds and times. The translation
  * itself: test_ike_vectors.c. */

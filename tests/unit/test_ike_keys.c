@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* SKEYID, HASH_I and HASH_R, the IVs and the CBC chains against the genuine client: what was taken from its captures, with the keys
  * that are known of them (tests/vectors/ike/apple-keys.txt), and the whole captures where these are (but 17, whose noted key is
  * not its own). SKEYID_d, _a and _e take a Diffie-Hellman secret, which nobody noted: whole exchanges with everything in them are

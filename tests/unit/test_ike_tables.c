@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The facts of shim/ike (vendor IDs, names), its bounded table, and its walker at the edges. */
 #include "shim/ike/dialect.h"
 #include "shim/ike/isakmp.h"

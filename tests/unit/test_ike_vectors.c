@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The translation against vectors that an independent program made (tests/vectors/ike/make.py): as they are,
  * repeated, passing twice, cut short at every byte, and with every byte mutated. */
 #include "shim/ike/exchange.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The reader of ipsec.conf(5), versions 4 and 5: what is expected here is what `ipsec readwriteconf' and pluto of libreswan 4.10 and 5.2
  * make of such files. */
 #include <setjmp.h>

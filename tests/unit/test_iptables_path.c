@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Rules of iptables on the way of a packet: what would become of it. */
 #include "shim/check/packet_path.h"
 

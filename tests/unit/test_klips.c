@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* rules/klips/klips.c with a stand-in for iptables-translate that repeats its arguments: what is read out of scripts and
  * iptables-save output, what order the rules end in, what is refused and why. tests/net/test_translate has the real one. */
 #include "rules/klips/keywords.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* shim/l2tp: the message walker and the repairs of single messages, each also at every truncation. */
 #include "shim/l2tp/quirks.h"
 

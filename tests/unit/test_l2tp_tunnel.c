@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* shim/l2tp: tunnels, absorbed HELLOs, sessions and the state file.
  *
  * The long test puts a strict LNS and a strict client (RFC 2661 section 5.8: sliding window, numbers in

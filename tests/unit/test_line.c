@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The line of packets that wait: bounded, in turns, and who comes alone is served though others have filled it. */
 #include "shim/daemon/line.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* NAT-D hashes (RFC 3947 section 3.2): every hash algorithm of IKEv1, both address families, and what it does not know. The
  * digests were computed with Python's hashlib. */
 #include "shim/ike/natd.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The group of PFS in a Quick Mode's SA payload: changed wherever it stands, also at every truncation of the payload, and refused
  * in a form that such a number has no need of. (The rest of shim/bridge/offer.c is tested by whole exchanges in test_bridge.) */
 #include "shim/bridge/offer.h"

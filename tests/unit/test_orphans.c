@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a killed natshim left: one after the other, again after a failure, and not for ever. */
 #include <setjmp.h>
 #include <stdarg.h>

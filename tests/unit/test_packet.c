@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* nfq/packet: each shape of packet that is or is not UDP, also at every truncation, and checksum arithmetic
  * against a full computation written the slow way. */
 #include "nfq/packet.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* nfq/pcap: where the IP packet begins behind each link layer, with the frame cut at every length; byte orders, resolutions and
  * pcapng, cut at every length too; what is written, and what cannot be. The whole command is tests/net/test_rewrite's. */
 #include "nfq/pcap.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* shim/stack/ppp: pppd's command line, and the echo that is sent. */
 #include "shim/stack/ppp.h"
 

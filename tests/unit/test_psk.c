@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The file of secrets: what it may say, who gets which, and what is refused. */
 #include "shim/proc/psk.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* nfq/queue against the real kernel: a network namespace of the test's own, datagrams over its loopback
  * interface, and the NFQUEUE target on the way. Everything happens in one thread: what was sent waits in the
  * queue until the test reads it. */

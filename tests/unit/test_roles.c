@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* shim/roles: who is the server, from the order of first messages and from what was named. */
 #include "shim/cmd/roles.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The rules around IPsec: client - NAT - server - LNS as network namespaces, with SAs made by hand. What is decrypted goes
  * to the LNS, control messages come up and may be changed, replies leave encrypted, nothing in the clear comes in or gets
  * out. Needs root and a kernel with ESP (tests/vm/test_rules gives one); skipped without. */

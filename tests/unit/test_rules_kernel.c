@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The ruleset in a real kernel, in network namespaces of the test's own: the same rules as the text, whose
  * tables they are, what is noticed, what the sets do. Needs root and nft(8); skipped without. */
 #include "tests/unit/rules_netns.h"

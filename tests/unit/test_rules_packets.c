@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Which packets the rules pick, told by their counters: crafted datagrams between two network namespaces of the test's
  * own. Nobody listens on the queue, so "bypass" lets everything through. Needs root, ip(8), nft(8); skipped without. */
 #include "tests/unit/rules_netns.h"

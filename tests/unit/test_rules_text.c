@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The ruleset as text, against golden files: tests/vectors/rules/NAME.nft, one for each row of the table
  * below. After a wanted change run this with UPDATE_VECTORS=1 and read the difference. */
 #include "rules/text.h"

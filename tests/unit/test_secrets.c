@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The process that has the secrets, the real one: what it answers, what becomes of it when its file changes, when it dies,
  * stops, or is sent nonsense. */
 #include "shim/proc/secrets.h"

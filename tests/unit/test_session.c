@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* shim/session: each way in which a session ends, and above all when it must not. Time is a number here. */
 #include "shim/session/session.h"
 

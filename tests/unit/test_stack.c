@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* shim/stack with its worker process and a whack of the test's own: a script that prints states as libreswan 4.10 does, takes
  * lines away on --deletestate, and notes what it was told. Also a whack that is missing, that hangs and that fails. */
 #include "shim/stack/stack.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The state directory: what is written comes back, and what is damaged does no harm. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* shim/xfrm/rekey against a kernel with IPsec, in a network namespace of its own: other keys and a later sequence number, and
  * nothing else; an SA with other keys than were expected, or that the kernel would not take back, is as it was. Skipped where the kernel has no ESP; tests/vm/test_xfrm runs it in one that has. */
 #include "shim/xfrm/rekey.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* shim/xfrm/rekey_message: which SA is the one that is meant, and what of it goes back to the kernel. The SA is made here, as
  * linux/xfrm.h has it, with what newer kernels tell: its direction, and attributes that this build's header has no name for. */
 #include "shim/xfrm/rekey_message.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* shim/proc/rekeyer and the processes at its other end: what they refuse, and what comes of a process that dies or stops. Skipped
  * where the kernel has no XFRM; tests/vm/test_xfrm runs test_swap_kernel in one that has ESP, too. */
 #include <setjmp.h>

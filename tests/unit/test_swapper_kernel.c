@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* shim/proc/rekeyer against a kernel with IPsec, in a network namespace of its own: what natshim-xfrm tells of SAs, and that it
  * answers meanwhile. Skipped where the kernel has no ESP; tests/vm/test_xfrm runs it in one that has. */
 #include "shim/clock.h"

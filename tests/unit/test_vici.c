@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* shim/stack/vici: elements read and written, at every truncation, and the strongSwan backend against a small charon of the
  * test's own behind a UNIX socket. */
 #include "shim/stack/stack.h"

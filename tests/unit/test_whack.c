@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* shim/stack/whack: lines as libreswan 4.x (recorded from 4.10, and older ones as users posted them) and 5.x print them;
  * each also at every truncation, in a buffer that ends with it. */
 #include "shim/stack/whack.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* shim/stack/xfrm_parse on recorded messages, whole, at every truncation and with every byte changed; shim/stack/ports. */
 #include "shim/xfrm/kernel_xfrm.h"
 #include "shim/xfrm/ports.h"

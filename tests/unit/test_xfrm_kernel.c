@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* shim/xfrm/monitor and the generic backend against a kernel with IPsec, in a network namespace of its own: SAs are made by
  * ip(8), sessions must come out. Skipped where the kernel has no ESP; tests/vm/test_xfrm runs it in one that has. */
 #include "shim/session/session.h"

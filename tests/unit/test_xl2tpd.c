@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* xl2tpd's listen-addr. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* XFRM netlink messages as a Debian 12 kernel sent them while libreswan 4.10 set up a session: peer 203.0.113.2:28798 behind
  * a NAT, L2TP from port 1701. Recorded; little-endian. */
 #ifndef NATSHIM_TESTS_XFRM_RECORDED_H

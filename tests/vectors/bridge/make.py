@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Makes the test vectors of bridge mode: whole exchanges, each message as its sender says it and as the other side must
 hear it.
 

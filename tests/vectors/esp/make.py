@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Makes the test vectors of shim/ike/esp.c: an ESP packet as one pair of keys seals it, and the same as another pair does,
 with the test client's own ESP (tests/client/esp.py).
 

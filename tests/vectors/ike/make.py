@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Makes the test vectors of shim/ike and the seeds of its fuzz target.
 
 Knows the wire formats and what each dialect says (RFC 2408, 2409, 3947; docs/design.md), and nothing of the C code: for

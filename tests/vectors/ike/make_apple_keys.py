@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Makes apple-keys.txt: Main Mode and Quick Mode of Apple's own racoon as it was captured, with the key of each exchange and what
 stands inside the encryption. Needs the captures (../shared/captures/apple); without them the file stays as it is.
 
