@@ -343,7 +343,7 @@ static void add_held(struct rules_chain *chain, bool in, uint16_t queue)
  * second. */
 static void add_queue_chain(struct rules_table *table, bool in, const struct rules_options *o)
 {
-	const int priority = (in ? RULES_PRIORITY_QUEUE_IN : RULES_PRIORITY_QUEUE_OUT) + o->priority_queue;
+	const int priority = (in ? RULES_PRIORITY_QUEUE_IN : RULES_PRIORITY_QUEUE_OUT) + o->priority;
 	struct rules_chain *chain = add_base_chain(table, in ? "incoming" : "outgoing",
 						   in ? RULES_HOOK_PREROUTING : RULES_HOOK_POSTROUTING, priority);
 	const bool l2tp = (in ? o->l2tp_control : o->l2tp_from_lns) && !o->no_secpath;
@@ -458,7 +458,7 @@ static void add_checksum(struct rules_table *table, const struct rules_options *
 static void add_dnat(struct rules_table *table, const struct rules_options *o)
 {
 	struct rules_chain *chain = add_base_chain(table, "to_lns", RULES_HOOK_PREROUTING,
-						   RULES_PRIORITY_DNAT + o->priority_dnat);
+						   RULES_PRIORITY_DNAT + o->priority);
 	const struct endpoint *lns[] = {o->dnat4 ? &o->lns4 : NULL, o->dnat6 ? &o->lns6 : NULL};
 
 	chain->nat = true;
@@ -553,7 +553,7 @@ static void add_share(struct rules_table *table)
 static void add_incoming(struct rules_table *table, const struct rules_options *o)
 {
 	struct rules_chain *chain = add_base_chain(table, "incoming", RULES_HOOK_PREROUTING,
-						   RULES_PRIORITY_GUARD + o->priority_guard);
+						   RULES_PRIORITY_GUARD + o->priority);
 
 	if (o->liveness)
 		add_name(add_udp_rule(chain, 4500), ITEM_JUMP, SEEN_4500);
@@ -576,7 +576,7 @@ static void build_base_table(struct rules_table *table, const struct rules_optio
 		add_incoming(table, o);
 	if (o->protect)
 		add_guard(add_base_chain(table, "outgoing", RULES_HOOK_POSTROUTING,
-					 RULES_PRIORITY_GUARD_OUT + o->priority_guard),
+					 RULES_PRIORITY_GUARD_OUT + o->priority),
 			  false, o);
 	if (o->share && !o->no_secpath)
 		add_share(table);

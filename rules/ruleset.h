@@ -80,9 +80,7 @@ struct rules_options {
 	bool share;                 /* several clients behind one NAT, each from its own port */
 	bool liveness;              /* fill the alive sets */
 	unsigned alive_timeout_s;   /* 0: 600 */
-	int priority_dnat;          /* offsets from the defaults of docs/natshim.8; 0: the default itself */
-	int priority_queue;
-	int priority_guard;
+	int priority;               /* every hook's is moved by it, -49 to 49 */
 	bool owner;        /* the kernel knows "flags owner" */
 	bool native_queue; /* the kernel has the queue expression; false: x_tables NFQUEUE through nft_compat
 			    */

@@ -37,7 +37,8 @@ struct option_spec {
 	const char *initial;   /* the default, as it would be written; NULL: none */
 	bool (*set)(struct config *config, const char *value);
 	void (*reset)(struct config *config); /* before the command line's first value replaces the file's */
-	bool session;                         /* allowed in a [dialect] section too */
+	bool session;                         /* a member of struct config_session */
+	bool by_dialect;                      /* allowed in a [dialect] section too */
 	bool command_line_only;
 	bool restart_only;    /* a reload keeps the running value */
 	bool default_in_help; /* the help line tells the default in its own words, or need not */
@@ -117,18 +118,6 @@ static bool set_l2tp_hostname(struct config *c, const char *value)
 		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_", *p))
 			return false;
 	return set_text(&c->l2tp_hostname, value);
-}
-
-#define BRIDGE_OFFER                                                                                                   \
-	"aes256-sha2_256-modp2048,aes128-sha2_256-modp2048,aes256-sha1-modp2048,aes128-sha1-modp2048,"                 \
-	"3des-sha1-modp2048,aes256-sha2_256-modp1536,aes128-sha1-modp1536,3des-sha1-modp1536"
-
-static bool set_bridge_offer(struct config *c, const char *value)
-{
-	const char *bad;
-	size_t length;
-
-	return offer_parse(value, c->bridge_offer, &c->bridge_offer_count, &bad, &length);
 }
 
 static bool set_bridge_groups(struct config *c, const char *value)
@@ -222,6 +211,7 @@ static const struct option_spec options[] = {
 	 .offset = AT_SESSION(idle_timeout),
 	 .argument = "TIME",
 	 .session = true,
+	 .by_dialect = true,
 	 .expected = SECONDS_EXPECTED,
 	 .high = 604800,
 	 .help = "end a session without any sign of life for that long",
@@ -242,20 +232,12 @@ static const struct option_spec options[] = {
 	 .session = true,
 	 .help = "end a session when its client closes the L2TP tunnel",
 	 .initial = "yes"},
-	{.name = "close-grace",
-	 .kind = KIND_NUMBER,
-	 .offset = AT_SESSION(close_grace_ms),
-	 .argument = "MS",
-	 .session = true,
-	 .expected = "milliseconds from 0 to 60000",
-	 .high = 60000,
-	 .help = "wait that long after the tunnel's close, for a client that deletes its SAs itself",
-	 .initial = "300"},
 	{.name = "keep-warm",
 	 .kind = KIND_DURATION,
 	 .offset = AT_SESSION(keep_warm),
 	 .argument = "TIME",
 	 .session = true,
+	 .by_dialect = true,
 	 .expected = SECONDS_EXPECTED,
 	 .high = 3600,
 	 .help = "send an ICMP echo through a tunnel that carried no payload for that long",
@@ -263,7 +245,7 @@ static const struct option_spec options[] = {
 	{.name = "bridge",
 	 .kind = KIND_CHOICE,
 	 .offset = AT(bridge),
-	 .argument = "[off|needed|always]",
+	 .argument = "off|needed|always",
 	 .otherwise = "needed",
 	 .choices = bridge_choices,
 	 .help = "relay phase 1 for clients that the server's policy refuses; needs --psk-file",
@@ -291,15 +273,6 @@ static const struct option_spec options[] = {
 	 .help = "a client that offers only these Diffie-Hellman groups needs the bridge",
 	 .initial = "1,2,5",
 	 .restart_only = true},
-	{.name = "bridge-offer",
-	 .kind = KIND_CUSTOM,
-	 .argument = "LIST",
-	 .set = set_bridge_offer,
-	 .expected = "at most 16 like aes128-sha1-modp2048, with commas between them",
-	 .help = "what the server is offered for it (AES and 3DES, SHA2-256 and SHA1, MODP2048 and MODP1536)",
-	 .initial = BRIDGE_OFFER,
-	 .restart_only = true,
-	 .default_in_help = true},
 	{.name = "queue-num",
 	 .kind = KIND_NUMBER,
 	 .offset = AT(queue_number),
@@ -317,32 +290,14 @@ static const struct option_spec options[] = {
 	 .help = "external: install nothing; the admin's own firewall holds what `natshim rules' prints",
 	 .initial = "install",
 	 .restart_only = true},
-	{.name = "priority-queue",
+	{.name = "priority",
 	 .kind = KIND_INTEGER,
-	 .offset = AT(priority_queue),
-	 .argument = "N",
-	 .low = -100,
-	 .high = 100,
-	 .expected = "a number from -100 to 100",
-	 .help = "move the hook priority of the queue rules by N",
-	 .initial = "0"},
-	{.name = "priority-guard",
-	 .kind = KIND_INTEGER,
-	 .offset = AT(priority_guard),
-	 .argument = "N",
-	 .low = -100,
-	 .high = 100,
-	 .expected = "a number from -100 to 100",
-	 .help = "move that of the rules that drop unencrypted L2TP by N",
-	 .initial = "0"},
-	{.name = "priority-dnat",
-	 .kind = KIND_INTEGER,
-	 .offset = AT(priority_dnat),
+	 .offset = AT(priority),
 	 .argument = "N",
 	 .low = -49,
 	 .high = 49,
 	 .expected = "a number from -49 to 49",
-	 .help = "move that of the DNAT rules by N",
+	 .help = "move the hook priorities of all rules by N",
 	 .initial = "0"},
 	{.name = "state-dir",
 	 .kind = KIND_TEXT,
@@ -399,6 +354,17 @@ static const struct option_spec options[] = {
 	 .command_line_only = true,
 	 .help = "check everything, print the rules, touch nothing"},
 };
+/* What natshim had once: refused, with what to do instead. */
+static const struct {
+	const char *name, *instead;
+} removed_options[] = {
+	{"bridge-offer", "remove it (natshim offers AES and 3DES, and the server's policy chooses)"},
+	{"close-grace", "remove it (natshim waits 300 ms for the client's Delete)"},
+	{"priority-dnat", "use priority, which moves all rules"},
+	{"priority-guard", "use priority, which moves all rules"},
+	{"priority-queue", "use priority, which moves all rules"},
+};
+
 #define OPTION_COUNT (sizeof options / sizeof *options)
 _Static_assert(OPTION_COUNT <= CONFIG_OPTIONS_MAX, "the text of each option finds room");
 
@@ -550,6 +516,15 @@ static const struct option_spec *find_option(const char *name)
 	return NULL;
 }
 
+/* NULL: natshim never had it. length: of the name, which may be followed by a value. */
+static const char *instead_of(const char *name, size_t length)
+{
+	for (size_t i = 0; i < sizeof removed_options / sizeof *removed_options; i++)
+		if (strlen(removed_options[i].name) == length && !strncmp(removed_options[i].name, name, length))
+			return removed_options[i].instead;
+	return NULL;
+}
+
 /* Reading the file. Session keys in a [dialect] section are noted and applied after the defaults are final. */
 
 #define MAX_OVERRIDES 128
@@ -567,7 +542,7 @@ struct file_reader {
 	struct override {
 		enum ike_dialect dialect;
 		const struct option_spec *option;
-		struct config_session value; /* only the option's member counts */
+		struct config_session value; /* only the option's member counts: seconds */
 	} overrides[MAX_OVERRIDES];
 	size_t override_count;
 };
@@ -602,17 +577,17 @@ static int profile_entry(struct file_reader *r, const char *section, const struc
 	struct override *v;
 
 	if (!ike_dialect_parse(section, &dialect))
-		return refuse(r, section, "no such dialect", "a section such as [apple] or [leopard]");
-	if (!o->session)
+		return refuse(r, section, "unknown dialect", "a section such as [apple] or [leopard]");
+	if (!o->by_dialect)
 		return refuse(r, o->name, "not allowed in a section",
-			      "dead-after, idle-timeout and the like");
+			      "idle-timeout or keep-warm; the others go above the first section, for all clients");
 	if (r->override_count == MAX_OVERRIDES)
 		return refuse(r, o->name, "too many lines in sections", NULL);
 	v = &r->overrides[r->override_count++];
 	v->dialect = dialect;
 	v->option = o;
 	if (!give(o, r->config, &v->value, value))
-		return refuse(r, o->name, "bad value", expected_text(o));
+		return refuse(r, o->name, "invalid value", expected_text(o));
 	return 1;
 }
 
@@ -620,18 +595,22 @@ static int file_entry(void *user, const char *section, const char *name, const c
 {
 	struct file_reader *r = user;
 	const struct option_spec *o = find_option(name);
-	char bad[96];
+	char text[128];
 
+	if (!o && instead_of(name, strlen(name))) {
+		snprintf(text, sizeof text, "no longer an option; %s", instead_of(name, strlen(name)));
+		return refuse(r, name, text, NULL);
+	}
 	if (!o || o->command_line_only)
 		return refuse(r, name, "unknown key", "a long option's name; see natshim.conf(5)");
-	snprintf(bad, sizeof bad, "'%.60s' is not right", value);
 	if (*section)
 		return profile_entry(r, section, o, value);
 	if (r->seen[o - options] && !o->reset)
-		return refuse(r, name, "stands here for the second time", NULL);
+		return refuse(r, name, "duplicate key", "one line for it");
 	r->seen[o - options] = true;
+	snprintf(text, sizeof text, "invalid value '%.60s'", value);
 	if (!give(o, r->config, &r->config->session, value))
-		return refuse(r, name, bad, expected_text(o));
+		return refuse(r, name, text, expected_text(o));
 	return 1;
 }
 
@@ -643,18 +622,18 @@ static bool read_file(struct file_reader *r, bool must_exist)
 	if (!r->stream) {
 		if (errno == ENOENT && !must_exist)
 			return true;
-		snprintf(r->error, CONFIG_ERROR_MAX, "%s: cannot be read: %s", r->path, strerror(errno));
+		snprintf(r->error, CONFIG_ERROR_MAX, "%s: cannot read: %s", r->path, strerror(errno));
 		return false;
 	}
 	rc = ini_parse_stream(read_line, r, file_entry, r);
 	if (!r->failed && ferror(r->stream)) {
 		r->failed = true;
-		snprintf(r->error, CONFIG_ERROR_MAX, "%s: cannot be read: %s", r->path, strerror(errno));
+		snprintf(r->error, CONFIG_ERROR_MAX, "%s: cannot read: %s", r->path, strerror(errno));
 	}
 	fclose(r->stream);
 	if (!r->failed && rc) {
 		r->failed = true;
-		snprintf(r->error, CONFIG_ERROR_MAX, "%s:%d: not understood; expected key = value", r->path,
+		snprintf(r->error, CONFIG_ERROR_MAX, "%s:%d: invalid line; expected key = value", r->path,
 			 rc);
 	}
 	return !r->failed;
@@ -668,10 +647,9 @@ static void apply_profiles(const struct file_reader *r)
 		c->profile[i] = c->session;
 	for (size_t i = 0; i < r->override_count; i++) {
 		const struct override *v = &r->overrides[i];
-		const size_t size = v->option->kind == KIND_CHOICE ? sizeof(bool) : sizeof(unsigned);
 
 		memcpy((char *)&c->profile[v->dialect] + v->option->offset,
-		       (const char *)&v->value + v->option->offset, size);
+		       (const char *)&v->value + v->option->offset, sizeof(unsigned));
 	}
 }
 
@@ -712,14 +690,12 @@ static const struct option_spec *option_of(int value)
 	return NULL;
 }
 
-/* "--bridge always" as well as "--bridge=always": the next word, if it is one of the choices. */
-static char *optional_value(const struct option_spec *o, int argc, char *const argv[])
+/* "--bridge always" is "--bridge" and a stray word for getopt_long: the error says how to write it. */
+static bool value_is_next_word(const struct option_spec *o, int argc, char *const argv[])
 {
 	unsigned word;
 
-	if (optind < argc && choose(o->choices, argv[optind], &word))
-		return argv[optind++];
-	return (char *)(uintptr_t)o->otherwise;
+	return optind < argc && choose(o->choices, argv[optind], &word);
 }
 
 /* What getopt_long(3) means by '?' and ':': it leaves in optopt the option that it knows, but for one that is used wrongly. */
@@ -728,6 +704,17 @@ static const char *misuse(int value)
 	if (value == ':')
 		return "needs a value";
 	return optopt && (optopt >= 256 || option_of(optopt)) ? "takes no value" : "unknown or ambiguous option";
+}
+
+static void explain_misuse(int value, const char *word, char *error)
+{
+	const char *name = word + strspn(word, "-");
+	const char *instead = instead_of(name, strcspn(name, "="));
+
+	if (instead)
+		snprintf(error, CONFIG_ERROR_MAX, "%s: no longer an option; %s", word, instead);
+	else
+		snprintf(error, CONFIG_ERROR_MAX, "%s: %s; natshim --help lists the options", word, misuse(value));
 }
 
 static enum config_outcome read_command_line(struct config *config, int argc, char *const argv[],
@@ -743,26 +730,30 @@ static enum config_outcome read_command_line(struct config *config, int argc, ch
 	opterr = 0;
 	while ((value = getopt_long(argc, argv, letters, table, NULL)) != -1) {
 		const struct option_spec *o = option_of(value);
+		const char *given;
 
 		if (value == VALUE_HELP || value == 'h')
 			return CONFIG_HELP;
 		if (value == VALUE_VERSION)
 			return CONFIG_VERSION;
 		if (!o) {
-			snprintf(error, CONFIG_ERROR_MAX, "%s: %s; natshim --help lists the options",
-				 argv[optind - 1], misuse(value));
+			explain_misuse(value, argv[optind - 1], error);
 			return CONFIG_BAD_USAGE;
 		}
-		if (o->otherwise && !optarg)
-			optarg = optional_value(o, argc, argv);
+		if (o->otherwise && !optarg && value_is_next_word(o, argc, argv)) {
+			snprintf(error, CONFIG_ERROR_MAX, "--%s %s: write it as one word, --%s=%s", o->name,
+				 argv[optind], o->name, argv[optind]);
+			return CONFIG_BAD_USAGE;
+		}
+		given = optarg ? optarg : o->otherwise ? o->otherwise : "yes";
 		if (only_config != !strcmp(o->name, "config"))
 			continue;
 		if (o->reset && !seen[o - options])
 			take_back(o, config);
 		seen[o - options] = true;
-		if (!give(o, config, &config->session, o->argument ? optarg : "yes")) {
-			snprintf(error, CONFIG_ERROR_MAX, "--%s %.80s: not right; expected %s", o->name,
-				 o->argument ? optarg : "", expected_text(o));
+		if (!give(o, config, &config->session, given)) {
+			snprintf(error, CONFIG_ERROR_MAX, "--%s %.80s: invalid value; expected %s", o->name, given,
+				 expected_text(o));
 			return CONFIG_BAD_USAGE;
 		}
 	}
@@ -933,9 +924,12 @@ void config_print_options(FILE *out)
 
 		if (tell_default)
 			snprintf(otherwise, sizeof otherwise, " (%s)", o->initial);
-		snprintf(left, sizeof left, "%c%c%s --%s%s%s", o->letter ? '-' : ' ',
-			 o->letter ? o->letter : ' ', o->letter ? "," : " ", o->name, o->argument ? " " : "",
-			 o->argument ? o->argument : "");
+		snprintf(left, sizeof left, "%c%c%s --%s%s%s%s", o->letter ? '-' : ' ',
+			 o->letter ? o->letter : ' ', o->letter ? "," : " ", o->name,
+			 o->otherwise  ? "[="
+			 : o->argument ? " "
+				       : "",
+			 o->argument ? o->argument : "", o->otherwise ? "]" : "");
 		if (strlen(left) > 34)
 			fprintf(out, "  %s\n  %-34s  %s%s\n", left, "", o->help, otherwise);
 		else

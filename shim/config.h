@@ -6,7 +6,6 @@
 
 #include "nfq/endpoint.h"
 #include "shim/ike/exchange.h"
-#include "shim/bridge/offer.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -33,7 +32,6 @@ enum config_stack {
 struct config_session {
 	unsigned dead_after;
 	unsigned idle_timeout;
-	unsigned close_grace_ms;
 	bool end_closed;
 	unsigned supersede_after;
 	unsigned keep_warm;
@@ -47,7 +45,7 @@ struct config {
 	struct endpoint public4, public6;
 	unsigned queue_number;
 	unsigned rules; /* enum config_rules */
-	int priority_dnat, priority_queue, priority_guard;
+	int priority; /* all hook priorities are moved by it */
 	bool allow_clear;
 	char *l2tp_hostname;
 	unsigned hello;                /* enum config_hello */
@@ -59,8 +57,6 @@ struct config {
 	bool share_nat;             /* bridge every client with a pre-shared key, for the sake of its port */
 	char *psk_file;             /* NULL: none */
 	unsigned bridge_groups;     /* DH_GROUP_BIT of each group that is bridged */
-	struct keys_suite bridge_offer[OFFER_SUITES_MAX]; /* towards the server */
-	size_t bridge_offer_count;
 	char *state_dir, *socket_path, *socket_group; /* socket_group NULL: root's only */
 	char *file;                                   /* what was read; NULL: none */
 	unsigned log_format;                          /* enum config_log */

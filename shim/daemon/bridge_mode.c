@@ -573,6 +573,11 @@ static void forbid_core_dumps(struct bridging *b)
 			  strerror(errno));
 }
 
+/* What the server is offered in place of the client's proposal, the best first. */
+#define OFFERED                                                                                                \
+	"aes256-sha2_256-modp2048,aes128-sha2_256-modp2048,aes256-sha1-modp2048,aes128-sha1-modp2048,"         \
+	"3des-sha1-modp2048,aes256-sha2_256-modp1536,aes128-sha1-modp1536,3des-sha1-modp1536"
+
 static struct bridge *make_bridge(struct bridging *b, const struct config *config)
 {
 	struct bridge_config bridge = {
@@ -580,7 +585,6 @@ static struct bridge *make_bridge(struct bridging *b, const struct config *confi
 		.foreign_ids = config->stack == CONFIG_STACK_STRONGSWAN,
 		.share_nat = config->share_nat,
 		.weak_groups = config->bridge == CONFIG_BRIDGE_OFF ? 0 : config->bridge_groups,
-		.offer_count = config->bridge_offer_count,
 		.public_addr4 = config->public4,
 		.public_addr6 = config->public6,
 		.has_secret = has_secret,
@@ -590,9 +594,10 @@ static struct bridge *make_bridge(struct bridging *b, const struct config *confi
 		.untrack = untrack,
 		.ctx = b,
 	};
+	const char *bad;
+	size_t bad_length;
 
-	memcpy(bridge.offer, config->bridge_offer, sizeof bridge.offer);
-	return bridge_new(&bridge);
+	return offer_parse(OFFERED, bridge.offer, &bridge.offer_count, &bad, &bad_length) ? bridge_new(&bridge) : NULL;
 }
 
 bool bridging_open(struct bridging **out, const struct config *config, struct log *log, struct rules_nft *nft,

@@ -29,7 +29,6 @@ struct told_end {
 };
 
 struct watch {
-	struct config_session profiles[IKE_DIALECTS];
 	unsigned alive_timeout_s;
 	struct log *log;
 	struct event_base *loop;
@@ -602,7 +601,8 @@ static void make_session_config(const struct config *config, struct session_conf
 		const struct config_session *from = &config->profile[i];
 		struct session_profile *to = &out->profiles[i];
 
-		to->close_grace_ms = from->end_closed ? from->close_grace_ms : SESSION_NEVER;
+		if (!from->end_closed)
+			to->close_grace_ms = SESSION_NEVER;
 		to->dead_after_ms = or_never(from->dead_after);
 		if (!from->dead_after)
 			to->dead_after_plain_ms = SESSION_NEVER;

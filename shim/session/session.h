@@ -18,7 +18,7 @@
 /* All in ms; SESSION_NEVER: off. */
 struct session_profile {
 	uint32_t close_grace_ms;      /* closed: from the client's StopCCN until the SAs go, by the client's own
-				       * Deletes if they come by then. Default 200; the daemon's is 300 */
+				       * Deletes if they come by then. Default 300 */
 	uint32_t dead_after_ms;       /* dead: packets go out and nothing comes back. Default 30000 */
 	uint32_t dead_after_plain_ms; /* the same without NAT, where no keep-alives tell of life: the LNS'
 				       * HELLO (60 s) must have had time to be answered. Default 90000, at
@@ -31,7 +31,7 @@ struct session_profile {
 };
 #define SESSION_PROFILE_DEFAULT                                                                              \
 	{                                                                                                    \
-		.close_grace_ms = 200, .dead_after_ms = 30000, .dead_after_plain_ms = 90000,                 \
+		.close_grace_ms = 300, .dead_after_ms = 30000, .dead_after_plain_ms = 90000,                 \
 		.idle_timeout_ms = 600000, .supersede_after_ms = 22000, .keep_warm_ms = SESSION_NEVER        \
 	}
 

@@ -102,15 +102,14 @@ static void installed_rules_are_the_printed_ones(void **state)
 	options.lns4.port = 1702;
 	compare_with_text(&options, &features);
 	options.dnat4 = options.protect = options.l2tp_control = false;
-	options.priority_queue = -7;
+	options.priority = -7;
 	compare_with_text(&options, &features);
 	options = all;
 	options.l2tp_by_session = false;
 	compare_with_text(&options, &features);
 	options = all;
 	options.no_fib = true;
-	options.priority_dnat = 3;
-	options.priority_guard = -40;
+	options.priority = 3;
 	options.alive_timeout_s = 75;
 	compare_with_text(&options, &features);
 	options.no_secpath = true;

@@ -255,12 +255,12 @@ static void test_closed_after_the_grace(void **state)
 	drain(t, T0 + 500, &log);
 	assert_int_equal(log.count, 0);
 	assert_int_equal(view(t, T0 + 500, A).state, SESSION_CLOSING);
-	assert_int_equal(session_next_deadline(t), T0 + 700);
-	session_tick(t, T0 + 699);
-	drain(t, T0 + 699, &log);
+	assert_int_equal(session_next_deadline(t), T0 + 800);
+	session_tick(t, T0 + 799);
+	drain(t, T0 + 799, &log);
 	assert_int_equal(log.count, 0);
-	session_tick(t, T0 + 700);
-	drain(t, T0 + 700, &log);
+	session_tick(t, T0 + 800);
+	drain(t, T0 + 800, &log);
 	assert_int_equal(log.count, 1);
 	const struct session_action *end = first_of(&log, SESSION_END);
 
@@ -1025,8 +1025,8 @@ static void test_ipv6(void **state)
 	in.spi = 0x11;
 	session_sa(t, T0, &in, 0);
 	l2tp(t, T0, "[2001:db8::7]:1701", SESSION_L2TP_CLOSE);
-	session_tick(t, T0 + 200);
-	drain(t, T0 + 200, &log);
+	session_tick(t, T0 + 300);
+	drain(t, T0 + 300, &log);
 	assert_int_equal(first_of(&log, SESSION_END)->sa_count, 2);
 	session_table_free(t);
 }
