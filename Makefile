@@ -151,7 +151,7 @@ check-unit: $(UNIT:%=$B/san/%)
 check-quick: natshim $B/san/natshim $(UNIT:%=$B/san/%) $(NET_TOOLS)
 	$(Q)PYTHON=$(PYTHON) tests/run quick
 
-check-vm: $(patsubst %,$B/san/%,$(filter test_rules_% test_xfrm_kernel test_swap_kernel test_swapper_kernel,$(UNIT)))
+check-vm: $(patsubst %,$B/san/%,$(filter test_rules_% test_xfrm_kernel test_rekey_kernel test_rekeyer_kernel,$(UNIT)))
 check-net check-vm: check-%: natshim $B/san/natshim $(NET_TOOLS)
 	$(Q)PYTHON=$(PYTHON) tests/run $*
 

@@ -62,7 +62,7 @@ static const struct {
 	[LOG_BRIDGE_FAILED] = {"bridge-failed", ERROR},
 	[LOG_KEYS_PROCESS_DIED] = {"keys-process-died", ERROR},
 	[LOG_KEYS_PROCESS_BACK] = {"keys-process-back", NOTICE},
-	[LOG_BRIDGE_ORPHANS] = {"bridge-orphans", NOTICE},
+	[LOG_BRIDGE_STALE_SAS] = {"bridge-orphans", NOTICE},
 	[LOG_BRIDGE_ENDS] = {"bridge-ends", NOTICE},
 	[LOG_SECRETS_READ] = {"secrets-read", NOTICE},
 	[LOG_SECRETS_FAILED] = {"secrets-failed", ERROR},

@@ -96,19 +96,19 @@ struct bridge *bridge_new(const struct bridge_config *config)
 
 /* Sessions */
 
-void memory_free(struct memory *m)
+void retransmit_free(struct retransmit_cache *m)
 {
 	free(m->in);
 	free(m->out);
-	*m = (struct memory){0};
+	*m = (struct retransmit_cache){0};
 }
 
-void quick_free(struct session *s, struct quick *q)
+void quick_free(struct isakmp_sa *s, struct quick *q)
 {
 	DL_DELETE(s->quicks, q);
 	s->quick_count--;
 	for (unsigned i = 0; i <= QUICK_MESSAGES; i++)
-		memory_free(&q->memory[i]);
+		retransmit_free(&q->cache[i]);
 	free(q->sa);
 	OPENSSL_cleanse(q, sizeof *q);
 	free(q);
@@ -125,7 +125,7 @@ struct endpoint bridge_host_of(const struct endpoint *client)
 	return host;
 }
 
-static bool of_host(const struct session *s, const struct endpoint *host)
+static bool of_host(const struct isakmp_sa *s, const struct endpoint *host)
 {
 	const struct endpoint its = bridge_host_of(&s->client);
 
@@ -140,17 +140,17 @@ static struct host counted(const struct bridge *bridge, const struct endpoint *h
 }
 
 /* by: 1 or -1. */
-static void count_session(struct bridge *bridge, const struct session *s, int by)
+static void count_session(struct bridge *bridge, const struct isakmp_sa *s, int by)
 {
 	const struct endpoint host = bridge_host_of(&s->client);
 	struct host *h = lru_put(bridge->hosts, 0, &host);
 
-	*(s->list == LIST_UP ? &h->up : &h->half_open) += (unsigned)by;
-	if (!h->up && !h->half_open)
+	*(s->list == LIST_ESTABLISHED ? &h->established : &h->half_open) += (unsigned)by;
+	if (!h->established && !h->half_open)
 		lru_remove(bridge->hosts, &host);
 }
 
-static void phase1_free(struct session *s)
+static void phase1_free(struct isakmp_sa *s)
 {
 	struct phase1 *p = s->phase1;
 
@@ -158,14 +158,14 @@ static void phase1_free(struct session *s)
 	if (!p)
 		return;
 	for (unsigned i = 0; i <= PHASE1_MESSAGES; i++)
-		memory_free(&p->memory[i]);
+		retransmit_free(&p->cache[i]);
 	for (unsigned i = 0; i < LEGS; i++)
 		free(p->side[i].sa);
 	OPENSSL_cleanse(p, sizeof *p);
 	free(p);
 }
 
-void session_free(struct bridge *bridge, struct session *s)
+void isakmp_sa_free(struct bridge *bridge, struct isakmp_sa *s)
 {
 	count_session(bridge, s, -1);
 	bridge->changes++;
@@ -183,13 +183,13 @@ void session_free(struct bridge *bridge, struct session *s)
 }
 
 /* One that had to go before its client was done with it. */
-static void session_drop(struct bridge *bridge, struct session *s, int64_t now)
+static void isakmp_sa_drop(struct bridge *bridge, struct isakmp_sa *s, int64_t now)
 {
-	if (s->list != LIST_UP)
+	if (s->list != LIST_ESTABLISHED)
 		bridge_let_go(bridge, s->cookies, now);
 	else if (bridge->config.untrack)
 		bridge->config.untrack(bridge->config.ctx, s->cookies);
-	session_free(bridge, s);
+	isakmp_sa_free(bridge, s);
 }
 
 void bridge_free(struct bridge *bridge)
@@ -198,7 +198,7 @@ void bridge_free(struct bridge *bridge)
 		return;
 	for (unsigned list = 0; list < LISTS; list++)
 		while (bridge->head[list])
-			session_free(bridge, bridge->head[list]);
+			isakmp_sa_free(bridge, bridge->head[list]);
 	lru_free(bridge->known);
 	lru_free(bridge->hosts);
 	lru_free(bridge->gone);
@@ -212,16 +212,16 @@ void bridge_free(struct bridge *bridge)
 	free(bridge);
 }
 
-void bridge_set_foreign_ids(struct bridge *bridge, bool foreign_ids)
+void bridge_set_strongswan_answers(struct bridge *bridge, bool strongswan_answers)
 {
-	bridge->config.foreign_ids = foreign_ids;
+	bridge->config.strongswan_answers = strongswan_answers;
 }
 
 struct bridge_stats bridge_stats(const struct bridge *bridge)
 {
 	return (struct bridge_stats){
-		.half_open = bridge->fresh.count + bridge->count[LIST_KEYED],
-		.established = bridge->count[LIST_UP],
+		.half_open = bridge->fresh.count + bridge->count[LIST_HALF_OPEN],
+		.established = bridge->count[LIST_ESTABLISHED],
 		.evicted = bridge->evicted,
 		.exponentiations = bridge->exponentiations,
 		.changes = bridge->changes,
@@ -231,13 +231,13 @@ struct bridge_stats bridge_stats(const struct bridge *bridge)
 void bridge_each(const struct bridge *bridge, uint64_t now_ms, bridge_session_fn *fn, void *ctx)
 {
 	const int64_t now = (int64_t)now_ms;
-	const struct session *s;
+	const struct isakmp_sa *s;
 
 	for (size_t i = 0; i < bridge->fresh.count; i++)
 		fn(ctx, bridge->fresh.at[i].cookies, BRIDGE_TRACK_S);
-	for (enum list list = LIST_KEYED; list < LISTS; list++)
+	for (enum list list = LIST_HALF_OPEN; list < LISTS; list++)
 		DL_FOREACH(bridge->head[list], s)
-	if (list != LIST_UP)
+	if (list != LIST_ESTABLISHED)
 		fn(ctx, s->cookies, BRIDGE_TRACK_S);
 	else if (s->ends_ms > now)
 		fn(ctx, s->cookies, (unsigned)((s->ends_ms - now + 999) / 1000));
@@ -245,30 +245,30 @@ void bridge_each(const struct bridge *bridge, uint64_t now_ms, bridge_session_fn
 
 /* Who must go */
 
-static bool same_ends(const struct session *a, const struct session *b)
+static bool same_ends(const struct isakmp_sa *a, const struct isakmp_sa *b)
 {
 	return a->client.port == b->client.port && endpoint_same_host(&a->client, &b->client);
 }
 
 /* How many complete sessions the client has, by its address and port. */
-static unsigned sessions_of(const struct bridge *bridge, const struct session *s)
+static unsigned sessions_of(const struct bridge *bridge, const struct isakmp_sa *s)
 {
-	const struct session *other;
+	const struct isakmp_sa *other;
 	unsigned count = 0;
 
-	DL_FOREACH(bridge->head[LIST_UP], other)
+	DL_FOREACH(bridge->head[LIST_ESTABLISHED], other)
 	count += same_ends(other, s);
 	return count;
 }
 
 /* The higher, the sooner it goes: one that has ended, one in which nothing lives, an older one of the client that wants a place itself,
  * or of one that has several. 0: it is a client's only session, with SAs that live. wants: who wants a place; NULL: nobody in particular. */
-static unsigned worth_little(const struct bridge *bridge, const struct session *s, const struct session *wants,
-			     int64_t now)
+static unsigned worth_little(const struct bridge *bridge, const struct isakmp_sa *s,
+			     const struct isakmp_sa *wants, int64_t now)
 {
 	if (s->closed)
 		return 4;
-	if (!s->child_count && now >= s->touched_ms + UNUSED_MS)
+	if (!s->child_sa_count && now >= s->touched_ms + UNUSED_MS)
 		return 3;
 	if (wants && same_ends(s, wants))
 		return 2;
@@ -276,13 +276,13 @@ static unsigned worth_little(const struct bridge *bridge, const struct session *
 }
 
 /* Of a host, or of all with NULL; of those that are worth the same, the oldest. One that is worth 0 only if it must be. */
-static struct session *choose_up(const struct bridge *bridge, const struct endpoint *host,
-				 const struct session *wants, bool must, int64_t now)
+static struct isakmp_sa *choose_up(const struct bridge *bridge, const struct endpoint *host,
+				   const struct isakmp_sa *wants, bool must, int64_t now)
 {
-	struct session *s = NULL, *found = NULL;
+	struct isakmp_sa *s = NULL, *found = NULL;
 	unsigned least = must ? 0 : 1;
 
-	DL_FOREACH(bridge->head[LIST_UP], s)
+	DL_FOREACH(bridge->head[LIST_ESTABLISHED], s)
 	{
 		/* cppcheck-suppress uninitvar; the macro sets it */
 		const unsigned this = of_host(s, host) ? worth_little(bridge, s, wants, now) : 0;
@@ -298,7 +298,7 @@ static struct session *choose_up(const struct bridge *bridge, const struct endpo
 /* The host that has most of them there: *out. */
 static void fullest_host(const struct bridge *bridge, enum list list, struct endpoint *out)
 {
-	const struct session *s = NULL;
+	const struct isakmp_sa *s = NULL;
 	unsigned most = 0;
 
 	DL_FOREACH(bridge->head[list], s)
@@ -306,7 +306,7 @@ static void fullest_host(const struct bridge *bridge, enum list list, struct end
 		/* cppcheck-suppress uninitvar; the macro sets it */
 		const struct endpoint host = bridge_host_of(&s->client);
 		const struct host h = counted(bridge, &host);
-		const unsigned this = list == LIST_UP ? h.up : h.half_open;
+		const unsigned this = list == LIST_ESTABLISHED ? h.established : h.half_open;
 
 		if (this <= most)
 			continue;
@@ -315,13 +315,13 @@ static void fullest_host(const struct bridge *bridge, enum list list, struct end
 	}
 }
 
-bool session_make_room(struct bridge *bridge, const struct session *s, int64_t now)
+bool isakmp_sa_make_room(struct bridge *bridge, const struct isakmp_sa *s, int64_t now)
 {
 	const struct endpoint host = bridge_host_of(&s->client);
-	struct session *other = NULL;
-	unsigned count = counted(bridge, &host).up;
+	struct isakmp_sa *other = NULL;
+	unsigned count = counted(bridge, &host).established;
 
-	DL_FOREACH(bridge->head[LIST_KEYED], other) /* those that have their place already */
+	DL_FOREACH(bridge->head[LIST_HALF_OPEN], other) /* those that have their place already */
 	/* cppcheck-suppress uninitvar; the macro sets it */
 	count += other != s && other->passed == PHASE1_MESSAGES - 1 && of_host(other, &host);
 	if (count < bridge->config.max_per_address)
@@ -330,16 +330,16 @@ bool session_make_room(struct bridge *bridge, const struct session *s, int64_t n
 	if (!other)
 		return false;
 	bridge->evicted++;
-	session_drop(bridge, other, now);
+	isakmp_sa_drop(bridge, other, now);
 	return true;
 }
 
 /* Of a host, before message 6: one that the server has not answered before one that it has, and then the oldest. */
-static struct session *choose_half_open(const struct bridge *bridge, const struct endpoint *host)
+static struct isakmp_sa *choose_half_open(const struct bridge *bridge, const struct endpoint *host)
 {
-	struct session *s = NULL, *found = NULL;
+	struct isakmp_sa *s = NULL, *found = NULL;
 
-	DL_FOREACH(bridge->head[LIST_KEYED], s)
+	DL_FOREACH(bridge->head[LIST_HALF_OPEN], s)
 	{
 		/* cppcheck-suppress uninitvar; the macro sets it */
 		if (!of_host(s, host))
@@ -356,23 +356,23 @@ static void make_room_half_open(struct bridge *bridge, const struct endpoint *cl
 	struct endpoint host = bridge_host_of(client);
 
 	if (counted(bridge, &host).half_open < bridge->config.max_half_open_per_address) {
-		if (bridge->count[LIST_KEYED] < bridge->config.max_half_open)
+		if (bridge->count[LIST_HALF_OPEN] < bridge->config.max_half_open)
 			return;
-		fullest_host(bridge, LIST_KEYED, &host);
+		fullest_host(bridge, LIST_HALF_OPEN, &host);
 	}
 	bridge->evicted++;
-	session_drop(bridge, choose_half_open(bridge, &host), now);
+	isakmp_sa_drop(bridge, choose_half_open(bridge, &host), now);
 }
 
 /* To the end of that list: the newest. */
-void session_move(struct bridge *bridge, struct session *s, enum list list, int64_t now)
+void isakmp_sa_move(struct bridge *bridge, struct isakmp_sa *s, enum list list, int64_t now)
 {
 	struct endpoint host;
 
-	if (list == LIST_UP && bridge->count[LIST_UP] >= bridge->config.max_sessions) {
-		fullest_host(bridge, LIST_UP, &host);
+	if (list == LIST_ESTABLISHED && bridge->count[LIST_ESTABLISHED] >= bridge->config.max_sessions) {
+		fullest_host(bridge, LIST_ESTABLISHED, &host);
 		bridge->evicted++;
-		session_drop(bridge, choose_up(bridge, &host, s, true, now), now);
+		isakmp_sa_drop(bridge, choose_up(bridge, &host, s, true, now), now);
 	}
 	DL_DELETE(bridge->head[s->list], s);
 	bridge->count[s->list]--;
@@ -385,17 +385,17 @@ void session_move(struct bridge *bridge, struct session *s, enum list list, int6
 	bridge->count[list]++;
 }
 
-static bool is_over(const struct bridge *bridge, const struct session *s, int64_t now)
+static bool is_over(const struct bridge *bridge, const struct isakmp_sa *s, int64_t now)
 {
-	if (s->list == LIST_UP)
+	if (s->list == LIST_ESTABLISHED)
 		return now >= s->ends_ms;
 	return now >= s->touched_ms + (int64_t)bridge->config.half_open_ms;
 }
 
-static void sweep(struct bridge *bridge, struct session *s, int64_t now)
+static void sweep(struct bridge *bridge, struct isakmp_sa *s, int64_t now)
 {
 	if (is_over(bridge, s, now)) {
-		session_drop(bridge, s, now);
+		isakmp_sa_drop(bridge, s, now);
 		return;
 	}
 	if (now >= s->touched_ms + PHASE1_KEPT_MS)
@@ -405,14 +405,14 @@ static void sweep(struct bridge *bridge, struct session *s, int64_t now)
 
 void bridge_expire(struct bridge *bridge, int64_t now)
 {
-	struct session *s, *next;
+	struct isakmp_sa *s, *next;
 
 	if (now < bridge->swept_ms + SWEEP_MS)
 		return;
 	bridge->swept_ms = now;
-	while (bridge->head[LIST_KEYED] && is_over(bridge, bridge->head[LIST_KEYED], now))
-		session_drop(bridge, bridge->head[LIST_KEYED], now);
-	DL_FOREACH_SAFE(bridge->head[LIST_UP], s, next)
+	while (bridge->head[LIST_HALF_OPEN] && is_over(bridge, bridge->head[LIST_HALF_OPEN], now))
+		isakmp_sa_drop(bridge, bridge->head[LIST_HALF_OPEN], now);
+	DL_FOREACH_SAFE(bridge->head[LIST_ESTABLISHED], s, next)
 	{
 		/* cppcheck-suppress uninitvar; the macro sets it */
 		sweep(bridge, s, now);
@@ -436,18 +436,18 @@ uint64_t bridge_table_key(const struct bridge *bridge, const uint8_t *cookie)
 	return z ^ z >> 31;
 }
 
-struct session *session_look_up(const struct bridge *bridge, const uint8_t *cookie)
+struct isakmp_sa *isakmp_sa_look_up(const struct bridge *bridge, const uint8_t *cookie)
 {
 	const uint64_t key = bridge_table_key(bridge, cookie);
-	struct session *s;
+	struct isakmp_sa *s;
 
 	HASH_FIND(hh, bridge->by_cookie, &key, sizeof key, s);
 	return s;
 }
 
-const struct session *session_by_cookie(const struct bridge *bridge, const uint8_t *cookie)
+const struct isakmp_sa *isakmp_sa_by_cookie(const struct bridge *bridge, const uint8_t *cookie)
 {
-	return session_look_up(bridge, cookie);
+	return isakmp_sa_look_up(bridge, cookie);
 }
 
 struct opening *bridge_find_opening(struct bridge *bridge, int64_t now, const uint8_t *cookie)
@@ -461,30 +461,30 @@ struct opening *bridge_find_opening(struct bridge *bridge, int64_t now, const ui
 	return NULL;
 }
 
-struct session *session_find(struct bridge *bridge, int64_t now, const uint8_t *cookie)
+struct isakmp_sa *isakmp_sa_find(struct bridge *bridge, int64_t now, const uint8_t *cookie)
 {
-	struct session *s = session_look_up(bridge, cookie);
+	struct isakmp_sa *s = isakmp_sa_look_up(bridge, cookie);
 
 	if (!s || !is_over(bridge, s, now))
 		return s;
-	session_drop(bridge, s, now);
+	isakmp_sa_drop(bridge, s, now);
 	return NULL;
 }
 
-struct session *session_add(struct work *w, bool by_server, enum ike_dialect dialect)
+struct isakmp_sa *isakmp_sa_add(struct message_ctx *ctx, bool by_server, enum ike_dialect dialect)
 {
-	struct bridge *bridge = w->bridge;
-	struct session *s = calloc(1, sizeof *s);
+	struct bridge *bridge = ctx->bridge;
+	struct isakmp_sa *s = calloc(1, sizeof *s);
 
 	if (!s)
 		return NULL;
 	s->phase1 = calloc(1, sizeof *s->phase1);
-	memcpy(s->cookies, w->message.data, IKE_COOKIE_LEN);
-	s->client = w->result->client;
-	s->server = w->in == LEG_CLIENT ? w->d->dst : w->d->src;
+	memcpy(s->cookies, ctx->message.data, IKE_COOKIE_LEN);
+	s->client = ctx->result->client;
+	s->server = ctx->in == LEG_CLIENT ? ctx->d->dst : ctx->d->src;
 	s->dialect = dialect;
 	s->by_server = by_server;
-	s->touched_ms = w->now;
+	s->touched_ms = ctx->now;
 	s->key = bridge_table_key(bridge, s->cookies);
 	if (s->phase1)
 		HASH_ADD(hh, bridge->by_cookie, key, sizeof s->key, s);
@@ -494,27 +494,27 @@ struct session *session_add(struct work *w, bool by_server, enum ike_dialect dia
 		return NULL;
 	}
 	lru_remove(bridge->gone, s->cookies);
-	make_room_half_open(bridge, &s->client, w->now);
+	make_room_half_open(bridge, &s->client, ctx->now);
 	count_session(bridge, s, 1);
-	DL_APPEND(bridge->head[LIST_KEYED], s);
-	bridge->count[LIST_KEYED]++;
+	DL_APPEND(bridge->head[LIST_HALF_OPEN], s);
+	bridge->count[LIST_HALF_OPEN]++;
 	return s;
 }
 
 /* A client's exchange has come to message 3: from now on there is more of it. */
-struct session *bridge_promote(struct work *w, struct opening *o)
+struct isakmp_sa *bridge_promote(struct message_ctx *ctx, struct opening *o)
 {
-	struct bridge *bridge = w->bridge;
+	struct bridge *bridge = ctx->bridge;
 	const size_t length = offer_write(bridge->config.offer, bridge->config.offer_count, o->life_s,
 					  bridge->scratch, sizeof bridge->scratch);
-	struct session *s = length ? session_add(w, false, o->dialect) : NULL;
+	struct isakmp_sa *s = length ? isakmp_sa_add(ctx, false, o->dialect) : NULL;
 	struct offer offer;
 
 	if (!s)
 		return NULL;
-	if (!session_keep_sa(s, LEG_SERVER, (struct bytes){bridge->scratch, length}) ||
+	if (!isakmp_sa_keep_sa(s, LEG_SERVER, (struct bytes){bridge->scratch, length}) ||
 	    !offer_read((struct bytes){o->sa, o->sa_length}, &offer)) {
-		session_free(bridge, s);
+		isakmp_sa_free(bridge, s);
 		return NULL;
 	}
 	memcpy(s->cookies, o->cookies, sizeof s->cookies);
@@ -530,7 +530,7 @@ struct session *bridge_promote(struct work *w, struct opening *o)
 	return s;
 }
 
-static bool holds(const struct session *s, unsigned index)
+static bool holds(const struct isakmp_sa *s, unsigned index)
 {
 	for (unsigned i = 0; i < s->share_count; i++)
 		if (s->shares[i] == index)
@@ -539,7 +539,8 @@ static bool holds(const struct session *s, unsigned index)
 }
 
 /* Who names another's address inside does not get its port. */
-static struct share *choose_share(struct bridge *bridge, const struct session *s, const struct share *wanted)
+static struct share *choose_share(struct bridge *bridge, const struct isakmp_sa *s,
+				  const struct share *wanted)
 {
 	struct share *found = NULL;
 
@@ -556,8 +557,8 @@ static struct share *choose_share(struct bridge *bridge, const struct session *s
 	return found;
 }
 
-uint16_t bridge_share_port(struct bridge *bridge, int64_t now, struct session *s, const struct endpoint *client,
-			   const uint8_t address[static 4], uint16_t port)
+uint16_t bridge_share_port(struct bridge *bridge, int64_t now, struct isakmp_sa *s,
+			   const struct endpoint *client, const uint8_t address[static 4], uint16_t port)
 {
 	struct share wanted = {.client = *client, .port = port, .used_ms = now}, *share;
 	uint16_t index;
@@ -578,7 +579,7 @@ uint16_t bridge_share_port(struct bridge *bridge, int64_t now, struct session *s
 	return (uint16_t)(BRIDGE_SHARE_FIRST + index);
 }
 
-bool session_keep_sa(struct session *s, unsigned leg, struct bytes body)
+bool isakmp_sa_keep_sa(struct isakmp_sa *s, unsigned leg, struct bytes body)
 {
 	uint8_t *copy = malloc(body.length ? body.length : 1);
 
@@ -590,7 +591,7 @@ bool session_keep_sa(struct session *s, unsigned leg, struct bytes body)
 	return true;
 }
 
-bool session_had_id(const struct session *s, const uint8_t *id)
+bool isakmp_sa_had_id(const struct isakmp_sa *s, const uint8_t *id)
 {
 	for (unsigned i = 0; i < s->id_count; i++)
 		if (!memcmp(s->ids[i], id, MESSAGE_ID_LEN))
@@ -599,7 +600,7 @@ bool session_had_id(const struct session *s, const uint8_t *id)
 }
 
 /* Doubled each time that it is full. */
-bool session_keep_id(struct session *s, const uint8_t *id)
+bool isakmp_sa_keep_id(struct isakmp_sa *s, const uint8_t *id)
 {
 	const unsigned count = s->id_count;
 
@@ -644,10 +645,10 @@ bool nonce_keep(struct nonce *nonce, struct bytes body)
 
 /* Diffie-Hellman */
 
-bool work_own_public(struct work *w, unsigned group, uint8_t secret[static DH_SECRET_LEN],
-		     struct public_value *out)
+bool message_own_public(struct message_ctx *ctx, unsigned group, uint8_t secret[static DH_SECRET_LEN],
+			struct public_value *out)
 {
-	struct bridge *bridge = w->bridge;
+	struct bridge *bridge = ctx->bridge;
 
 	bridge->exponentiations++;
 	out->length = dh_length(group);
@@ -655,16 +656,16 @@ bool work_own_public(struct work *w, unsigned group, uint8_t secret[static DH_SE
 	       dh_public(bridge->dh, group, secret, out->value);
 }
 
-bool work_shared(struct work *w, unsigned group, const uint8_t secret[static DH_SECRET_LEN],
-		 const struct public_value *peer, uint8_t *out)
+bool message_shared(struct message_ctx *ctx, unsigned group, const uint8_t secret[static DH_SECRET_LEN],
+		    const struct public_value *peer, uint8_t *out)
 {
-	w->bridge->exponentiations++;
-	return dh_shared(w->bridge->dh, group, secret, peer->value, peer->length, out);
+	ctx->bridge->exponentiations++;
+	return dh_shared(ctx->bridge->dh, group, secret, peer->value, peer->length, out);
 }
 
-bool work_peer_public(struct work *w, unsigned group, struct bytes body, struct public_value *out)
+bool message_peer_public(struct message_ctx *ctx, unsigned group, struct bytes body, struct public_value *out)
 {
-	if (!dh_in_range(w->bridge->dh, group, body.data, body.length))
+	if (!dh_in_range(ctx->bridge->dh, group, body.data, body.length))
 		return false;
 	out->length = body.length;
 	memcpy(out->value, body.data, body.length);
@@ -673,105 +674,105 @@ bool work_peer_public(struct work *w, unsigned group, struct bytes body, struct 
 
 /* Messages */
 
-bool memory_same(const struct memory *m, const struct work *w)
+bool retransmit_same(const struct retransmit_cache *m, const struct message_ctx *ctx)
 {
-	return m->in && m->in_length == w->d->length && !memcmp(m->in, w->d->message, m->in_length);
+	return m->in && m->in_length == ctx->d->length && !memcmp(m->in, ctx->d->message, m->in_length);
 }
 
-bool memory_answer(const struct memory *m, struct work *w)
+bool retransmit_answer(const struct retransmit_cache *m, struct message_ctx *ctx)
 {
-	if (!m->out || m->out_length > w->d->capacity)
+	if (!m->out || m->out_length > ctx->d->capacity)
 		return false;
-	memcpy(w->d->out, m->out, m->out_length);
-	w->result->length = m->out_length;
+	memcpy(ctx->d->out, m->out, m->out_length);
+	ctx->result->length = m->out_length;
 	return true;
 }
 
-bool memory_store(struct memory *m, const struct work *w)
+bool retransmit_store(struct retransmit_cache *m, const struct message_ctx *ctx)
 {
-	memory_free(m);
-	m->in = malloc(w->d->length);
-	m->out = malloc(w->result->length);
+	retransmit_free(m);
+	m->in = malloc(ctx->d->length);
+	m->out = malloc(ctx->result->length);
 	if (!m->in || !m->out) {
-		memory_free(m);
+		retransmit_free(m);
 		return false;
 	}
-	m->in_length = w->d->length;
-	m->out_length = w->result->length;
-	memcpy(m->in, w->d->message, m->in_length);
-	memcpy(m->out, w->d->out, m->out_length);
+	m->in_length = ctx->d->length;
+	m->out_length = ctx->result->length;
+	memcpy(m->in, ctx->d->message, m->in_length);
+	memcpy(m->out, ctx->d->out, m->out_length);
 	return true;
 }
 
-bool work_decrypt(struct work *w, const struct keys *keys, uint8_t *iv)
+bool message_decrypt(struct message_ctx *ctx, const struct keys *keys, uint8_t *iv)
 {
-	uint8_t *body = w->bridge->copy + ISAKMP_HEADER_LEN;
-	const size_t length = w->message.length - ISAKMP_HEADER_LEN;
+	uint8_t *body = ctx->bridge->copy + ISAKMP_HEADER_LEN;
+	const size_t length = ctx->message.length - ISAKMP_HEADER_LEN;
 
-	if (!keys_decrypt(w->bridge->crypto, keys, iv, body, length, body) ||
-	    isakmp_read_payloads(&w->message) != ISAKMP_OK)
+	if (!keys_decrypt(ctx->bridge->crypto, keys, iv, body, length, body) ||
+	    isakmp_read_payloads(&ctx->message) != ISAKMP_OK)
 		return false;
-	payloads_read(&w->message, &w->payloads);
+	payloads_read(&ctx->message, &ctx->payloads);
 	return true;
 }
 
-struct bytes work_rest(const struct work *w)
+struct bytes message_rest(const struct message_ctx *ctx)
 {
-	const struct isakmp_payload *first = &w->message.payload[0];
-	const struct isakmp_payload *last = &w->message.payload[w->message.payloads - 1];
+	const struct isakmp_payload *first = &ctx->message.payload[0];
+	const struct isakmp_payload *last = &ctx->message.payload[ctx->message.payloads - 1];
 	const size_t start = first->body_at + first->body_length, end = last->body_at + last->body_length;
 
-	return (struct bytes){w->message.data + start, end - start};
+	return (struct bytes){ctx->message.data + start, end - start};
 }
 
-bool work_write_chain(struct work *w)
+bool message_write_chain(struct message_ctx *ctx)
 {
-	w->chain_length = payloads_write(&w->payloads, w->bridge->chain, sizeof w->bridge->chain);
-	return w->chain_length > 0;
+	ctx->chain_length = payloads_write(&ctx->payloads, ctx->bridge->chain, sizeof ctx->bridge->chain);
+	return ctx->chain_length > 0;
 }
 
-bool work_emit_clear(struct work *w)
+bool message_emit_clear(struct message_ctx *ctx)
 {
-	const size_t length = ISAKMP_HEADER_LEN + w->chain_length;
+	const size_t length = ISAKMP_HEADER_LEN + ctx->chain_length;
 
-	if (length > w->d->capacity)
+	if (length > ctx->d->capacity)
 		return false;
-	payloads_write_header(w->message.data, w->payloads.item[0].type, length, w->d->out);
-	memcpy(w->d->out + ISAKMP_HEADER_LEN, w->bridge->chain, w->chain_length);
-	w->result->length = length;
+	payloads_write_header(ctx->message.data, ctx->payloads.item[0].type, length, ctx->d->out);
+	memcpy(ctx->d->out + ISAKMP_HEADER_LEN, ctx->bridge->chain, ctx->chain_length);
+	ctx->result->length = length;
 	return true;
 }
 
-bool work_emit_sealed(struct work *w, const struct keys *keys, uint8_t *iv)
+bool message_emit_sealed(struct message_ctx *ctx, const struct keys *keys, uint8_t *iv)
 {
 	const size_t block = keys->block_length;
-	const size_t sealed = (w->chain_length + block - 1) / block * block,
+	const size_t sealed = (ctx->chain_length + block - 1) / block * block,
 		     length = ISAKMP_HEADER_LEN + sealed;
 
-	if (length > w->d->capacity || sealed > sizeof w->bridge->chain)
+	if (length > ctx->d->capacity || sealed > sizeof ctx->bridge->chain)
 		return false;
-	memset(w->bridge->chain + w->chain_length, 0, sealed - w->chain_length);
-	if (!keys_encrypt(w->bridge->crypto, keys, iv, w->bridge->chain, sealed,
-			  w->d->out + ISAKMP_HEADER_LEN))
+	memset(ctx->bridge->chain + ctx->chain_length, 0, sealed - ctx->chain_length);
+	if (!keys_encrypt(ctx->bridge->crypto, keys, iv, ctx->bridge->chain, sealed,
+			  ctx->d->out + ISAKMP_HEADER_LEN))
 		return false;
-	payloads_write_header(w->message.data, w->payloads.item[0].type, length, w->d->out);
-	w->result->length = length;
+	payloads_write_header(ctx->message.data, ctx->payloads.item[0].type, length, ctx->d->out);
+	ctx->result->length = length;
 	return true;
 }
 
-void work_refuse(struct work *w, enum refusal why)
+void message_refuse(struct message_ctx *ctx, enum refusal why)
 {
 	const uint8_t body[] = {0, 0, 0, 1, 1, 0, 0, (uint8_t)why}; /* DOI, ISAKMP, no SPI */
 	const struct payloads refusal = {.count = 1, .item = {{PAYLOAD_NOTIFY, {body, sizeof body}}}};
-	uint8_t *reply = w->result->reply;
+	uint8_t *reply = ctx->result->reply;
 	const size_t chain =
 		payloads_write(&refusal, reply + ISAKMP_HEADER_LEN, BRIDGE_REPLY_MAX - ISAKMP_HEADER_LEN);
 
-	w->result->reply_length = ISAKMP_HEADER_LEN + chain;
-	payloads_write_header(w->message.data, PAYLOAD_NOTIFY, w->result->reply_length, reply);
+	ctx->result->reply_length = ISAKMP_HEADER_LEN + chain;
+	payloads_write_header(ctx->message.data, PAYLOAD_NOTIFY, ctx->result->reply_length, reply);
 	reply[EXCHANGE_TYPE_AT] = INFORMATIONAL;
 	reply[FLAGS_AT] = 0;
-	w->result->actions |= BRIDGE_ACT_REPLY;
-	if (!bridge_random(w->bridge, reply + MESSAGE_ID_AT, MESSAGE_ID_LEN))
-		w->result->actions &= ~(unsigned)BRIDGE_ACT_REPLY;
+	ctx->result->actions |= BRIDGE_ACT_REPLY;
+	if (!bridge_random(ctx->bridge, reply + MESSAGE_ID_AT, MESSAGE_ID_LEN))
+		ctx->result->actions &= ~(unsigned)BRIDGE_ACT_REPLY;
 }

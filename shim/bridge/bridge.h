@@ -50,7 +50,7 @@ typedef void bridge_untrack_fn(void *ctx, const uint8_t cookie[static IKE_COOKIE
 
 struct bridge_config {
 	enum bridge_when when;
-	bool foreign_ids; /* the server answers Quick Mode with NAT-OA and IDs of its own: pre-RFC Macs always need it */
+	bool strongswan_answers; /* the server answers Quick Mode with NAT-OA and IDs of its own: pre-RFC Macs always need it */
 	bool share_nat; /* all clients with a pre-shared key, each behind a NAT with a port of its own in IDci */
 	unsigned weak_groups;                      /* DH_GROUP_BIT of each */
 	struct keys_suite offer[OFFER_SUITES_MAX]; /* towards the server */
@@ -106,9 +106,10 @@ enum bridge_verdict { BRIDGE_PASS, BRIDGE_REPLACE, BRIDGE_DROP };
 enum bridge_action {
 	BRIDGE_ACT_TRACK =
 		1, /* let all messages with this initiator cookie come up, both ways, for track_s */
-	BRIDGE_ACT_UP = 4,   /* phase 1 is complete: log it; remember the peer for exchanges of the server */
-	BRIDGE_ACT_SWAP = 8, /* give the kernel's SAs these keys before the message goes on */
-	BRIDGE_ACT_REPLY = 16, /* send reply back to where the message came from */
+	BRIDGE_ACT_ESTABLISHED =
+		4, /* phase 1 is complete: log it; remember the peer for exchanges of the server */
+	BRIDGE_ACT_REKEY_SAS = 8, /* give the kernel's SAs these keys before the message goes on */
+	BRIDGE_ACT_REPLY = 16,    /* send reply back to where the message came from */
 	BRIDGE_ACT_EXPECT =
 		64, /* before the message goes on: the server's SA to the client will have result.spi_to_client */
 	BRIDGE_ACT_READY = 128, /* the client has that SA, too, ready_ms after this message */
@@ -118,7 +119,7 @@ enum bridge_action {
 /* The two ESP SAs of a Quick Mode. Each key holds KEYMAT of the client's leg: the encryption key, then the authentication key, as
  * long as the SA's algorithms take them. old: KEYMAT of the server's leg, which such an SA has before; one with other keys is
  * somebody else's, whatever the client has said. The caller wipes them. */
-struct bridge_swap {
+struct bridge_rekey {
 	struct endpoint client, server;
 	uint16_t client_port,
 		own_port; /* of L2TP: as the client has it, and as the server knows it; 0: the same */
@@ -149,12 +150,12 @@ struct bridge_result {
 	struct endpoint client;
 	uint8_t cookie[IKE_COOKIE_LEN];
 	struct keys_suite client_suite,
-		server_suite; /* with BRIDGE_ACT_UP; the first also with BRIDGE_ACT_BEGUN */
-	bool renamed;         /* with BRIDGE_ACT_UP: the server hears another name of the client, */
+		server_suite; /* with BRIDGE_ACT_ESTABLISHED; the first also with BRIDGE_ACT_BEGUN */
+	bool renamed;         /* with BRIDGE_ACT_ESTABLISHED: the server hears another name of the client, */
 	uint8_t alias[4];     /* this IPv4 address */
 	uint8_t reply[BRIDGE_REPLY_MAX];
 	size_t reply_length;
-	struct bridge_swap swap;
+	struct bridge_rekey rekey;
 };
 
 struct bridge; /* owned by the caller; not thread-safe */
@@ -162,7 +163,7 @@ struct bridge; /* owned by the caller; not thread-safe */
 struct bridge *bridge_new(const struct bridge_config *config); /* NULL: out of memory */
 void bridge_free(struct bridge *bridge);                       /* wipes every key */
 /* The server turned out to be such a one, or not: for clients that begin from now on. */
-void bridge_set_foreign_ids(struct bridge *bridge, bool foreign_ids);
+void bridge_set_strongswan_answers(struct bridge *bridge, bool strongswan_answers);
 
 /* Whose share of what is bounded a client has: its IPv4 address, or its IPv6 network of 64 bits, without a port. */
 struct endpoint bridge_host_of(const struct endpoint *client);
@@ -186,10 +187,10 @@ struct bridge_stats bridge_stats(const struct bridge *bridge);
 /* Forgets what is over, and wipes its keys: now and then, for nothing else may come for hours. */
 void bridge_tick(struct bridge *bridge, uint64_t now_ms);
 
-/* Children, their ends, and what a restart must know of them: shim/bridge/children.c */
+/* Children, their ends, and what a restart must know of them: shim/bridge/child_sas.c */
 
-#define BRIDGE_CHILDREN_MAX 8 /* remembered of one session: the latest */
-struct bridge_child {
+#define BRIDGE_CHILD_SAS_MAX 8 /* remembered of one session: the latest */
+struct bridge_child_sa {
 	uint8_t spi_to_server[4], spi_to_client[4]; /* network order */
 };
 
@@ -198,8 +199,8 @@ struct bridge_child {
 struct bridge_entry {
 	struct endpoint client, server;
 	uint8_t cookies[ISAKMP_COOKIES_LEN];
-	unsigned child_count;
-	struct bridge_child children[BRIDGE_CHILDREN_MAX];
+	unsigned child_sa_count;
+	struct bridge_child_sa child_sas[BRIDGE_CHILD_SAS_MAX];
 };
 typedef void bridge_entry_fn(void *ctx, const struct bridge_entry *entry);
 void bridge_each_entry(const struct bridge *bridge, bridge_entry_fn *fn, void *ctx);
@@ -209,7 +210,7 @@ bool bridge_entry_of(const struct bridge *bridge, const uint8_t cookie[static IK
 /* An exchange or a session, of exactly this address and port. */
 bool bridge_has_client(const struct bridge *bridge, const struct endpoint *client);
 /* Likewise, with a complete phase 1: before that there is no Quick Mode of it. */
-bool bridge_is_up(const struct bridge *bridge, const struct endpoint *client);
+bool bridge_is_established(const struct bridge *bridge, const struct endpoint *client);
 
 #define BRIDGE_DELETE_MAX 160 /* bytes */
 /* To be sent between these two, to the server as from the client or the other way round; the latter must come back through

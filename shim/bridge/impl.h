@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The inside of bridge mode, for the files of shim/bridge only: relay.c says whose message it is, bridge.c keeps the sessions and their
  * bounds, fresh.c the exchanges before message 3; phase1.c relays Main Mode, phase2.c what comes after it; names.c keeps identities
- * apart, children.c knows the SAs that came of it and ends them. */
+ * apart, child_sas.c knows the SAs that came of it and ends them. */
 #ifndef NATSHIM_SHIM_BRIDGE_IMPL_H
 #define NATSHIM_SHIM_BRIDGE_IMPL_H
 
@@ -42,7 +42,7 @@ enum {
 };
 
 /* A message and what it became, for retransmissions. */
-struct memory {
+struct retransmit_cache {
 	uint8_t *in, *out;
 	size_t in_length, out_length;
 };
@@ -96,7 +96,7 @@ struct phase1 {
 		size_t sa_length;
 	} side[LEGS];
 	struct nonce nonce_i, nonce_r;
-	struct memory memory[PHASE1_MESSAGES + 1];
+	struct retransmit_cache cache[PHASE1_MESSAGES + 1];
 };
 
 /* One Quick Mode. */
@@ -117,14 +117,14 @@ struct quick {
 	uint8_t secret[LEGS][DH_SECRET_LEN];
 	struct public_value peer[LEGS];
 	uint8_t shared[LEGS][DH_LENGTH_MAX];
-	struct memory memory[QUICK_MESSAGES + 1];
+	struct retransmit_cache cache[QUICK_MESSAGES + 1];
 };
 
-enum list { LIST_KEYED, LIST_UP, LISTS }; /* before message 6, complete */
+enum list { LIST_HALF_OPEN, LIST_ESTABLISHED, LISTS }; /* before message 6, complete */
 
-struct session {
+struct isakmp_sa {
 	UT_hash_handle hh;
-	struct session *prev, *next;
+	struct isakmp_sa *prev, *next;
 	enum list list;
 	int64_t touched_ms, ends_ms; /* ends_ms: of a complete one */
 	uint64_t key;                /* made of the initiator's cookie */
@@ -148,9 +148,9 @@ struct session {
 	unsigned share_count;
 	struct identity client_id,
 		server_id; /* the client's ID in Quick Mode, as it says and as the server says */
-	struct bridge_child children[BRIDGE_CHILDREN_MAX];
-	unsigned child_count;
-	bool had_child;
+	struct bridge_child_sa child_sas[BRIDGE_CHILD_SAS_MAX];
+	unsigned child_sa_count;
+	bool had_child_sa;
 	uint8_t ending; /* a bit for each child: while they are being ended */
 };
 
@@ -164,7 +164,7 @@ struct known_client {
 
 /* What clients of one host have: an IPv4 address, or an IPv6 network of 64 bits. */
 struct host {
-	unsigned half_open, up;
+	unsigned half_open, established;
 };
 
 /* A port that was given to one client behind a NAT for one L2TP tunnel, rekeys included. Nobody else gets it while an ISAKMP SA
@@ -189,8 +189,8 @@ struct bridge {
 	struct crypto *crypto;
 	struct dh *dh;
 	struct natd_hasher *hasher;
-	struct session *by_cookie;
-	struct session *head[LISTS];
+	struct isakmp_sa *by_cookie;
+	struct isakmp_sa *head[LISTS];
 	size_t count[LISTS];
 	struct lru *known;     /* struct endpoint -> struct known_client */
 	struct lru *hosts;     /* struct endpoint -> struct host */
@@ -207,7 +207,7 @@ struct bridge {
 };
 
 /* One message under way. */
-struct work {
+struct message_ctx {
 	struct bridge *bridge;
 	int64_t now;
 	const struct bridge_datagram *d;
@@ -226,36 +226,36 @@ static inline unsigned initiator_leg(bool by_server)
 }
 
 /* Each returns what became of the message; what is relayed stands in d->out. */
-enum bridge_reason bridge_phase1(struct work *w, struct session *s);
+enum bridge_reason bridge_phase1(struct message_ctx *ctx, struct isakmp_sa *s);
 /* Messages 1 and 2 of a client's exchange, new ones and repeats. */
-enum bridge_reason bridge_opening(struct work *w, struct opening *o);
-enum bridge_reason bridge_quick(struct work *w, struct session *s);
-enum bridge_reason bridge_informational(struct work *w, struct session *s);
+enum bridge_reason bridge_opening(struct message_ctx *ctx, struct opening *o);
+enum bridge_reason bridge_quick(struct message_ctx *ctx, struct isakmp_sa *s);
+enum bridge_reason bridge_informational(struct message_ctx *ctx, struct isakmp_sa *s);
 
 /* The client's ID payload of phase 1, on its way to the server: its name is nobody else's there. */
-void bridge_name_client(struct work *w, struct session *s, struct payload *id);
-void bridge_tell_alias(const struct session *s, struct bridge_result *result);
+void bridge_name_client(struct message_ctx *ctx, struct isakmp_sa *s, struct payload *id);
+void bridge_tell_alias(const struct isakmp_sa *s, struct bridge_result *result);
 
 /* Reading and writing. Decrypting goes on in bridge->copy; iv is moved on. */
-bool work_decrypt(struct work *w, const struct keys *keys, uint8_t *iv);
-bool work_write_chain(struct work *w); /* payloads -> bridge->chain */
-bool work_emit_clear(struct work *w);  /* chain -> d->out */
-bool work_emit_sealed(struct work *w, const struct keys *keys, uint8_t *iv);
+bool message_decrypt(struct message_ctx *ctx, const struct keys *keys, uint8_t *iv);
+bool message_write_chain(struct message_ctx *ctx); /* payloads -> bridge->chain */
+bool message_emit_clear(struct message_ctx *ctx);  /* chain -> d->out */
+bool message_emit_sealed(struct message_ctx *ctx, const struct keys *keys, uint8_t *iv);
 /* The chain with a HASH of these keys in front, for which the first payload makes room, encrypted. nonce: what HASH(2) is
  * over, too; third: HASH(3) of that Quick Mode. */
-bool work_seal(struct work *w, const struct keys *keys, struct bytes nonce, const struct quick *third,
-	       uint8_t *iv);
+bool message_seal(struct message_ctx *ctx, const struct keys *keys, struct bytes nonce,
+		  const struct quick *third, uint8_t *iv);
 /* The bytes of the received payloads behind the first one. */
-struct bytes work_rest(const struct work *w);
+struct bytes message_rest(const struct message_ctx *ctx);
 /* Back to the sender, in clear: a notification that says why (RFC 2408 section 3.14.1). */
 enum refusal { INVALID_KEY_INFORMATION = 17, AUTHENTICATION_FAILED = 24 };
-void work_refuse(struct work *w, enum refusal why);
+void message_refuse(struct message_ctx *ctx, enum refusal why);
 
 /* A retransmission: the same message again. */
-bool memory_same(const struct memory *m, const struct work *w);
-bool memory_answer(const struct memory *m, struct work *w);
-bool memory_store(struct memory *m, const struct work *w);
-void memory_free(struct memory *m);
+bool retransmit_same(const struct retransmit_cache *m, const struct message_ctx *ctx);
+bool retransmit_answer(const struct retransmit_cache *m, struct message_ctx *ctx);
+bool retransmit_store(struct retransmit_cache *m, const struct message_ctx *ctx);
+void retransmit_free(struct retransmit_cache *m);
 
 bool identity_keep(struct identity *id, struct bytes body);
 bool identity_is(const struct identity *id, struct bytes body);
@@ -273,41 +273,42 @@ static inline struct bytes nonce_bytes(const struct nonce *n)
 }
 bool nonce_keep(struct nonce *nonce, struct bytes body);
 /* The public value of our own in that group. */
-bool work_own_public(struct work *w, unsigned group, uint8_t secret[static DH_SECRET_LEN],
-		     struct public_value *out);
-bool work_shared(struct work *w, unsigned group, const uint8_t secret[static DH_SECRET_LEN],
-		 const struct public_value *peer, uint8_t *out);
+bool message_own_public(struct message_ctx *ctx, unsigned group, uint8_t secret[static DH_SECRET_LEN],
+			struct public_value *out);
+bool message_shared(struct message_ctx *ctx, unsigned group, const uint8_t secret[static DH_SECRET_LEN],
+		    const struct public_value *peer, uint8_t *out);
 /* In range, and no longer than the prime: kept as it stands on the wire. */
-bool work_peer_public(struct work *w, unsigned group, struct bytes body, struct public_value *out);
+bool message_peer_public(struct message_ctx *ctx, unsigned group, struct bytes body,
+			 struct public_value *out);
 
 /* The client's and the server's transforms: the strongest one that can be served with a pre-shared key. */
 const struct offer_transform *bridge_usable(const struct bridge *bridge, const struct offer *offer);
 /* The table of sessions: bridge.c. */
-struct session *session_add(struct work *w, bool by_server, enum ike_dialect dialect);
-struct session *session_find(struct bridge *bridge, int64_t now, const uint8_t *cookie);
-struct session *session_look_up(const struct bridge *bridge, const uint8_t *cookie);
+struct isakmp_sa *isakmp_sa_add(struct message_ctx *ctx, bool by_server, enum ike_dialect dialect);
+struct isakmp_sa *isakmp_sa_find(struct bridge *bridge, int64_t now, const uint8_t *cookie);
+struct isakmp_sa *isakmp_sa_look_up(const struct bridge *bridge, const uint8_t *cookie);
 void bridge_expire(struct bridge *bridge, int64_t now);
 struct opening *bridge_find_opening(struct bridge *bridge, int64_t now, const uint8_t *cookie);
-struct session *bridge_promote(struct work *w, struct opening *o);
-void session_free(struct bridge *bridge, struct session *s);
+struct isakmp_sa *bridge_promote(struct message_ctx *ctx, struct opening *o);
+void isakmp_sa_free(struct bridge *bridge, struct isakmp_sa *s);
 bool bridge_random(struct bridge *bridge, uint8_t *out, size_t length);
-bool session_keep_sa(struct session *s, unsigned leg, struct bytes body);
+bool isakmp_sa_keep_sa(struct isakmp_sa *s, unsigned leg, struct bytes body);
 /* Room among the complete sessions of its client's host, where no other client's need go. False: there is none. */
-bool session_make_room(struct bridge *bridge, const struct session *s, int64_t now);
+bool isakmp_sa_make_room(struct bridge *bridge, const struct isakmp_sa *s, int64_t now);
 /* An exchange after phase 1 has that message ID; kept: false where there is no room for more of them. */
-bool session_had_id(const struct session *s, const uint8_t *id);
-bool session_keep_id(struct session *s, const uint8_t *id);
-void session_move(struct bridge *bridge, struct session *s, enum list list, int64_t now);
-void session_remember_client(struct work *w, const struct session *s);
+bool isakmp_sa_had_id(const struct isakmp_sa *s, const uint8_t *id);
+bool isakmp_sa_keep_id(struct isakmp_sa *s, const uint8_t *id);
+void isakmp_sa_move(struct bridge *bridge, struct isakmp_sa *s, enum list list, int64_t now);
+void isakmp_sa_remember_client(struct message_ctx *ctx, const struct isakmp_sa *s);
 /* The port for that L2TP port of the client of s, whose address inside is that: the same as the last time, also after its NAT has
  * changed the port outside; else the one that was not used for longest of those that nobody holds. 0: there is none, or s has too
  * many. */
-uint16_t bridge_share_port(struct bridge *bridge, int64_t now, struct session *s, const struct endpoint *client,
-			   const uint8_t address[static 4], uint16_t port);
-void quick_free(struct session *s, struct quick *q);
-void quick_expire(struct session *s, int64_t now); /* those whose repeats nobody waits for any more */
+uint16_t bridge_share_port(struct bridge *bridge, int64_t now, struct isakmp_sa *s,
+			   const struct endpoint *client, const uint8_t address[static 4], uint16_t port);
+void quick_free(struct isakmp_sa *s, struct quick *q);
+void quick_expire(struct isakmp_sa *s, int64_t now); /* those whose repeats nobody waits for any more */
 /* A whole message, encrypted: that of Quick Mode has been relayed before. */
-bool quick_is_repeat(const struct session *s, const uint8_t *message, size_t length);
+bool quick_is_repeat(const struct isakmp_sa *s, const uint8_t *message, size_t length);
 
 /* The cookie as tables know it: keyed, for cookies can be forged. */
 uint64_t bridge_table_key(const struct bridge *bridge, const uint8_t *cookie);
@@ -322,13 +323,13 @@ bool opening_is_over(const struct bridge *bridge, const struct opening *o, int64
 /* An exchange that is not complete is forgotten, and for two minutes that it has been there is not. */
 void bridge_let_go(struct bridge *bridge, const uint8_t *cookie, int64_t now);
 bool bridge_is_gone(const struct bridge *bridge, const uint8_t *cookie, int64_t now);
-const struct session *session_by_cookie(const struct bridge *bridge, const uint8_t *cookie);
+const struct isakmp_sa *isakmp_sa_by_cookie(const struct bridge *bridge, const uint8_t *cookie);
 /* A Delete was said, and understood: kept for its repeats only. */
-void session_close(struct bridge *bridge, struct session *s, int64_t now);
-void session_add_child(struct bridge *bridge, struct session *s, const uint8_t *spi_to_server,
-		       const uint8_t *spi_to_client);
+void isakmp_sa_close(struct bridge *bridge, struct isakmp_sa *s, int64_t now);
+void isakmp_sa_add_child_sa(struct bridge *bridge, struct isakmp_sa *s, const uint8_t *spi_to_server,
+			    const uint8_t *spi_to_client);
 /* Teller has said that the SAs with these SPIs, its own, are deleted. */
-void bridge_forget_children(struct bridge *bridge, const struct endpoint *client, unsigned teller,
-			    struct bytes spis);
+void bridge_forget_child_sas(struct bridge *bridge, const struct endpoint *client, unsigned teller,
+			     struct bytes spis);
 
 #endif

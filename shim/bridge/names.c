@@ -23,11 +23,11 @@ static bool same_name(const struct identity *a, const struct identity *b)
 }
 
 /* Another host's session has that name towards the server. */
-static bool is_taken(const struct bridge *bridge, const struct session *s, const struct identity *name)
+static bool is_taken(const struct bridge *bridge, const struct isakmp_sa *s, const struct identity *name)
 {
-	const struct session *other = NULL;
+	const struct isakmp_sa *other = NULL;
 
-	for (enum list list = LIST_KEYED; list <= LIST_UP; list++) {
+	for (enum list list = LIST_HALF_OPEN; list <= LIST_ESTABLISHED; list++) {
 		DL_FOREACH(bridge->head[list], other)
 		{
 			/* cppcheck-suppress uninitvar; the macro sets it */
@@ -40,7 +40,7 @@ static bool is_taken(const struct bridge *bridge, const struct session *s, const
 }
 
 /* The one that this client has had; else, with *had false, the one that was not used for longest. */
-static struct alias *find_alias(struct bridge *bridge, const struct session *s, const struct identity *name,
+static struct alias *find_alias(struct bridge *bridge, const struct isakmp_sa *s, const struct identity *name,
 				bool *had)
 {
 	struct alias *found = &bridge->aliases[0];
@@ -59,7 +59,7 @@ static struct alias *find_alias(struct bridge *bridge, const struct session *s, 
 }
 
 /* Protocol and port stay as the client has them. */
-static void give_alias(const struct bridge *bridge, struct session *s, const struct alias *a)
+static void give_alias(const struct bridge *bridge, struct isakmp_sa *s, const struct alias *a)
 {
 	const uint32_t address = BRIDGE_ALIAS_FIRST + (uint32_t)(a - bridge->aliases);
 
@@ -70,9 +70,9 @@ static void give_alias(const struct bridge *bridge, struct session *s, const str
 		s->told_name.body[NAME_HEAD + i] = (uint8_t)(address >> (24 - 8 * i));
 }
 
-void bridge_name_client(struct work *w, struct session *s, struct payload *id)
+void bridge_name_client(struct message_ctx *ctx, struct isakmp_sa *s, struct payload *id)
 {
-	struct bridge *bridge = w->bridge;
+	struct bridge *bridge = ctx->bridge;
 	struct identity name;
 	struct alias *alias;
 	bool had;
@@ -87,12 +87,12 @@ void bridge_name_client(struct work *w, struct session *s, struct payload *id)
 		return;
 	alias->nat = s->client;
 	alias->name = name;
-	alias->used_ms = w->now;
+	alias->used_ms = ctx->now;
 	give_alias(bridge, s, alias);
 	id->body = identity_bytes(&s->told_name);
 }
 
-void bridge_tell_alias(const struct session *s, struct bridge_result *result)
+void bridge_tell_alias(const struct isakmp_sa *s, struct bridge_result *result)
 {
 	result->renamed = s->renamed;
 	if (s->renamed)

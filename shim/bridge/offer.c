@@ -144,112 +144,112 @@ struct writer {
 	bool failed;
 };
 
-static void put(struct writer *w, const void *bytes, size_t length)
+static void put(struct writer *ctx, const void *bytes, size_t length)
 {
-	w->failed |= w->capacity - w->at < length;
-	if (w->failed)
+	ctx->failed |= ctx->capacity - ctx->at < length;
+	if (ctx->failed)
 		return;
-	memcpy(w->out + w->at, bytes, length);
-	w->at += length;
+	memcpy(ctx->out + ctx->at, bytes, length);
+	ctx->at += length;
 }
 
-static void put16(struct writer *w, unsigned value)
+static void put16(struct writer *ctx, unsigned value)
 {
-	put(w, (const uint8_t[]){(uint8_t)(value >> 8), (uint8_t)value}, 2);
+	put(ctx, (const uint8_t[]){(uint8_t)(value >> 8), (uint8_t)value}, 2);
 }
 
-static void put32(struct writer *w, uint32_t value)
+static void put32(struct writer *ctx, uint32_t value)
 {
-	put16(w, value >> 16);
-	put16(w, value & UINT16_MAX);
+	put16(ctx, value >> 16);
+	put16(ctx, value & UINT16_MAX);
 }
 
-static void put_attribute(struct writer *w, unsigned type, uint32_t value)
+static void put_attribute(struct writer *ctx, unsigned type, uint32_t value)
 {
-	put16(w, value > UINT16_MAX ? type : type | 0x8000);
+	put16(ctx, value > UINT16_MAX ? type : type | 0x8000);
 	if (value > UINT16_MAX) {
-		put16(w, sizeof value);
-		put32(w, value);
+		put16(ctx, sizeof value);
+		put32(ctx, value);
 	} else {
-		put16(w, value);
+		put16(ctx, value);
 	}
 }
 
 /* A generic header whose length is not known yet; end_payload() fills it in. */
-static size_t begin_payload(struct writer *w, unsigned next)
+static size_t begin_payload(struct writer *ctx, unsigned next)
 {
-	const size_t start = w->at;
+	const size_t start = ctx->at;
 
-	put16(w, next << 8);
-	put16(w, 0);
+	put16(ctx, next << 8);
+	put16(ctx, 0);
 	return start;
 }
 
-static void end_payload(struct writer *w, size_t start)
+static void end_payload(struct writer *ctx, size_t start)
 {
-	const size_t length = w->at - start;
+	const size_t length = ctx->at - start;
 
-	if (w->failed)
+	if (ctx->failed)
 		return;
-	w->out[start + 2] = (uint8_t)(length >> 8);
-	w->out[start + 3] = (uint8_t)length;
+	ctx->out[start + 2] = (uint8_t)(length >> 8);
+	ctx->out[start + 3] = (uint8_t)length;
 }
 
-static size_t begin_proposal(struct writer *w, uint8_t number, size_t transforms)
+static size_t begin_proposal(struct writer *ctx, uint8_t number, size_t transforms)
 {
 	size_t start;
 
-	put32(w, DOI_IPSEC);
-	put32(w, SIT_IDENTITY_ONLY);
-	start = begin_payload(w, 0);
-	put(w, (const uint8_t[]){number, PROTO_ISAKMP, 0, (uint8_t)transforms}, 4);
+	put32(ctx, DOI_IPSEC);
+	put32(ctx, SIT_IDENTITY_ONLY);
+	start = begin_payload(ctx, 0);
+	put(ctx, (const uint8_t[]){number, PROTO_ISAKMP, 0, (uint8_t)transforms}, 4);
 	return start;
 }
 
-static void put_suite(struct writer *w, const struct keys_suite *suite, uint32_t life_s)
+static void put_suite(struct writer *ctx, const struct keys_suite *suite, uint32_t life_s)
 {
-	put_attribute(w, ATTRIBUTE_CIPHER, suite->cipher);
-	put_attribute(w, ATTRIBUTE_HASH, suite->hash);
-	put_attribute(w, ATTRIBUTE_AUTHENTICATION, OFFER_PRE_SHARED_KEY);
-	put_attribute(w, ATTRIBUTE_GROUP, suite->group);
+	put_attribute(ctx, ATTRIBUTE_CIPHER, suite->cipher);
+	put_attribute(ctx, ATTRIBUTE_HASH, suite->hash);
+	put_attribute(ctx, ATTRIBUTE_AUTHENTICATION, OFFER_PRE_SHARED_KEY);
+	put_attribute(ctx, ATTRIBUTE_GROUP, suite->group);
 	if (suite->key_bits)
-		put_attribute(w, ATTRIBUTE_KEY_LENGTH, suite->key_bits);
+		put_attribute(ctx, ATTRIBUTE_KEY_LENGTH, suite->key_bits);
 	if (!life_s)
 		return;
-	put_attribute(w, ATTRIBUTE_LIFE_TYPE, LIFE_SECONDS);
-	put_attribute(w, ATTRIBUTE_LIFE_DURATION, life_s);
+	put_attribute(ctx, ATTRIBUTE_LIFE_TYPE, LIFE_SECONDS);
+	put_attribute(ctx, ATTRIBUTE_LIFE_DURATION, life_s);
 }
 
 /* NOLINTNEXTLINE(readability-non-const-parameter): the writer writes to out */
 size_t offer_write(const struct keys_suite *suites, size_t count, uint32_t life_s, uint8_t *out,
 		   size_t capacity)
 {
-	struct writer w = {.out = out, .capacity = capacity};
-	const size_t proposal = begin_proposal(&w, 1, count);
+	struct writer ctx = {.out = out, .capacity = capacity};
+	const size_t proposal = begin_proposal(&ctx, 1, count);
 
 	for (size_t i = 0; i < count; i++) {
-		const size_t transform = begin_payload(&w, i + 1 < count ? PAYLOAD_TRANSFORM : 0);
+		const size_t transform = begin_payload(&ctx, i + 1 < count ? PAYLOAD_TRANSFORM : 0);
 
-		put(&w, (const uint8_t[]){(uint8_t)(i + 1), KEY_IKE, 0, 0}, 4);
-		put_suite(&w, &suites[i], life_s);
-		end_payload(&w, transform);
+		put(&ctx, (const uint8_t[]){(uint8_t)(i + 1), KEY_IKE, 0, 0}, 4);
+		put_suite(&ctx, &suites[i], life_s);
+		end_payload(&ctx, transform);
 	}
-	end_payload(&w, proposal);
-	return w.failed ? 0 : w.at;
+	end_payload(&ctx, proposal);
+	return ctx.failed ? 0 : ctx.at;
 }
 
 /* NOLINTNEXTLINE(readability-non-const-parameter): the writer writes to out */
 size_t offer_write_choice(uint8_t proposal_number, const struct offer_transform *transform, uint8_t *out,
 			  size_t capacity)
 {
-	struct writer w = {.out = out, .capacity = capacity};
-	const size_t proposal = begin_proposal(&w, proposal_number, 1);
-	const size_t start = begin_payload(&w, 0);
+	struct writer ctx = {.out = out, .capacity = capacity};
+	const size_t proposal = begin_proposal(&ctx, proposal_number, 1);
+	const size_t start = begin_payload(&ctx, 0);
 
-	put(&w, transform->whole.data, transform->whole.length);
-	end_payload(&w, start);
-	end_payload(&w, proposal);
-	return w.failed ? 0 : w.at;
+	put(&ctx, transform->whole.data, transform->whole.length);
+	end_payload(&ctx, start);
+	end_payload(&ctx, proposal);
+	return ctx.failed ? 0 : ctx.at;
 }
 
 bool offer_same_suite(const struct keys_suite *a, const struct keys_suite *b)

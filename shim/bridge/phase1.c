@@ -38,9 +38,9 @@ static bool was_offered(struct bytes sa, const struct keys_suite *suite)
 }
 
 /* Message 1: the SA payload is another one. */
-static enum bridge_reason relay_offer(struct work *w, struct bytes ours)
+static enum bridge_reason relay_offer(struct message_ctx *ctx, struct bytes ours)
 {
-	struct payload *sa = payloads_only(&w->payloads, ISAKMP_SA);
+	struct payload *sa = payloads_only(&ctx->payloads, ISAKMP_SA);
 
 	if (!sa)
 		return BRIDGE_MALFORMED;
@@ -49,68 +49,70 @@ static enum bridge_reason relay_offer(struct work *w, struct bytes ours)
 }
 
 /* Message 2: one of the transforms that we offered; the initiator hears the one that it offered. suites: what is agreed on each leg. */
-static enum bridge_reason relay_choice(struct work *w, struct bytes ours, struct bytes theirs,
+static enum bridge_reason relay_choice(struct message_ctx *ctx, struct bytes ours, struct bytes theirs,
 				       struct keys_suite suites[LEGS])
 {
-	struct payload *sa = payloads_only(&w->payloads, ISAKMP_SA);
+	struct payload *sa = payloads_only(&ctx->payloads, ISAKMP_SA);
 	const struct offer_transform *usable;
 	struct offer choice, offer;
 	size_t length;
 
-	if (!sa || w->message.first || !offer_read(sa->body, &choice) || choice.count != 1)
+	if (!sa || ctx->message.first || !offer_read(sa->body, &choice) || choice.count != 1)
 		return BRIDGE_MALFORMED;
 	if (choice.transform[0].authentication != OFFER_PRE_SHARED_KEY ||
 	    !was_offered(ours, &choice.transform[0].suite) || !offer_read(theirs, &offer))
 		return BRIDGE_REFUSED;
-	usable = bridge_usable(w->bridge, &offer);
+	usable = bridge_usable(ctx->bridge, &offer);
 	if (!usable)
 		return BRIDGE_FAILED;
-	suites[w->in] = choice.transform[0].suite;
-	suites[w->out] = usable->suite;
-	length = offer_write_choice(offer.proposal, usable, w->bridge->scratch, sizeof w->bridge->scratch);
-	sa->body = (struct bytes){w->bridge->scratch, length};
+	suites[ctx->in] = choice.transform[0].suite;
+	suites[ctx->out] = usable->suite;
+	length =
+		offer_write_choice(offer.proposal, usable, ctx->bridge->scratch, sizeof ctx->bridge->scratch);
+	sa->body = (struct bytes){ctx->bridge->scratch, length};
 	return length ? BRIDGE_RELAYED : BRIDGE_FAILED;
 }
 
-static struct bytes sa_of(const struct session *s, unsigned leg)
+static struct bytes sa_of(const struct isakmp_sa *s, unsigned leg)
 {
 	const struct side *side = &s->phase1->side[leg];
 
 	return (struct bytes){side->sa, side->sa_length};
 }
 
-static enum bridge_reason relay_answer(struct work *w, struct session *s)
+static enum bridge_reason relay_answer(struct message_ctx *ctx, struct isakmp_sa *s)
 {
 	struct keys_suite suites[LEGS];
-	const enum bridge_reason reason = relay_choice(w, sa_of(s, w->in), sa_of(s, w->out), suites);
+	const enum bridge_reason reason = relay_choice(ctx, sa_of(s, ctx->in), sa_of(s, ctx->out), suites);
 
 	if (reason != BRIDGE_RELAYED)
 		return reason;
 	for (unsigned leg = 0; leg < LEGS; leg++)
 		s->leg[leg].suite = suites[leg];
-	memcpy(s->cookies, w->message.data, ISAKMP_COOKIES_LEN);
+	memcpy(s->cookies, ctx->message.data, ISAKMP_COOKIES_LEN);
 	return BRIDGE_RELAYED;
 }
 
 /* NAT-D hashes are made with the leg's hash algorithm. One that is of no address that we know becomes one that is of no
  * address at all. */
-static const uint8_t *translate_natd(struct work *w, const struct session *s, struct bytes body, uint8_t *out,
-				     size_t *length)
+static const uint8_t *translate_natd(struct message_ctx *ctx, const struct isakmp_sa *s, struct bytes body,
+				     uint8_t *out, size_t *length)
 {
-	const struct bridge_config *config = &w->bridge->config;
-	const struct endpoint *const known[] = {&w->d->dst, &w->d->src, &config->public_addr4,
+	const struct bridge_config *config = &ctx->bridge->config;
+	const struct endpoint *const known[] = {&ctx->d->dst, &ctx->d->src, &config->public_addr4,
 						&config->public_addr6};
-	const uint8_t from = s->leg[w->in].suite.hash, to = s->leg[w->out].suite.hash;
+	const uint8_t from = s->leg[ctx->in].suite.hash, to = s->leg[ctx->out].suite.hash;
 	struct endpoint address = {.addr_len = 4};
 	uint16_t port = 0;
 	uint8_t hash[NATD_HASH_MAX];
 
 	memcpy(address.addr, body.data, body.length < 4 ? body.length : 4);
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-		const uint16_t its_port = known[i]->port ? known[i]->port : w->d->dst.port;
-		const size_t size = known[i]->addr_len ? natd_hash(w->bridge->hasher, from, w->message.data,
-								   known[i], its_port, hash)
-						       : 0;
+		const uint16_t its_port = known[i]->port ? known[i]->port : ctx->d->dst.port;
+		const size_t size = known[i]->addr_len
+					    ? natd_hash(ctx->bridge->hasher, from, ctx->message.data,
+							known[i], its_port, hash)
+					    : 0;
 
 		if (!size || size != body.length || memcmp(hash, body.data, size) != 0)
 			continue;
@@ -118,47 +120,47 @@ static const uint8_t *translate_natd(struct work *w, const struct session *s, st
 		port = its_port;
 		break;
 	}
-	*length = natd_hash(w->bridge->hasher, to, w->message.data, &address, port, out);
+	*length = natd_hash(ctx->bridge->hasher, to, ctx->message.data, &address, port, out);
 	return out;
 }
 
-static void translate_natds(struct work *w, const struct session *s)
+static void translate_natds(struct message_ctx *ctx, const struct isakmp_sa *s)
 {
-	uint8_t *at = w->bridge->scratch;
-	const uint8_t *const end = at + sizeof w->bridge->scratch;
+	uint8_t *at = ctx->bridge->scratch;
+	const uint8_t *const end = at + sizeof ctx->bridge->scratch;
 
-	if (s->leg[w->in].suite.hash == s->leg[w->out].suite.hash)
+	if (s->leg[ctx->in].suite.hash == s->leg[ctx->out].suite.hash)
 		return;
-	for (unsigned i = 0; i < w->payloads.count && end - at >= NATD_HASH_MAX; i++) {
-		struct payload *p = &w->payloads.item[i];
+	for (unsigned i = 0; i < ctx->payloads.count && end - at >= NATD_HASH_MAX; i++) {
+		struct payload *p = &ctx->payloads.item[i];
 
 		if (p->type != NATD_RFC_3947 && p->type != NATD_DRAFT_02)
 			continue;
-		p->body.data = translate_natd(w, s, p->body, at, &p->body.length);
+		p->body.data = translate_natd(ctx, s, p->body, at, &p->body.length);
 		at += p->body.length;
 	}
 }
 
 /* What messages 3 and 4 have in common: the public value and the nonce of their sender, and ours in their place. */
-static enum bridge_reason relay_public(struct work *w, struct session *s, struct nonce *nonce)
+static enum bridge_reason relay_public(struct message_ctx *ctx, struct isakmp_sa *s, struct nonce *nonce)
 {
-	struct payload *ke = payloads_only(&w->payloads, PAYLOAD_KE);
-	struct payload *n = payloads_only(&w->payloads, PAYLOAD_NONCE);
-	struct side *in = &s->phase1->side[w->in], *out = &s->phase1->side[w->out];
+	struct payload *ke = payloads_only(&ctx->payloads, PAYLOAD_KE);
+	struct payload *n = payloads_only(&ctx->payloads, PAYLOAD_NONCE);
+	struct side *in = &s->phase1->side[ctx->in], *out = &s->phase1->side[ctx->out];
 
 	if (!ke || !n || !nonce_keep(nonce, n->body))
 		return BRIDGE_MALFORMED;
-	if (!work_peer_public(w, s->leg[w->in].suite.group, ke->body, &in->peer))
+	if (!message_peer_public(ctx, s->leg[ctx->in].suite.group, ke->body, &in->peer))
 		return BRIDGE_BAD_KE;
-	if (!work_own_public(w, s->leg[w->out].suite.group, out->secret, &out->own))
+	if (!message_own_public(ctx, s->leg[ctx->out].suite.group, out->secret, &out->own))
 		return BRIDGE_FAILED;
 	ke->body = public_bytes(&out->own);
-	translate_natds(w, s);
+	translate_natds(ctx, s);
 	return BRIDGE_RELAYED;
 }
 
 /* The names of RFC 2409 on one leg. */
-static struct keys_input input_of(const struct session *s, unsigned leg)
+static struct keys_input input_of(const struct isakmp_sa *s, unsigned leg)
 {
 	const struct side *l = &s->phase1->side[leg];
 	const bool peer_is_initiator = leg == initiator_leg(s->by_server);
@@ -170,7 +172,7 @@ static struct keys_input input_of(const struct session *s, unsigned leg)
 	};
 }
 
-static bool derive_leg(struct work *w, struct session *s, unsigned leg, struct bytes skeyid)
+static bool derive_leg(struct message_ctx *ctx, struct isakmp_sa *s, unsigned leg, struct bytes skeyid)
 {
 	struct keys_input input = input_of(s, leg);
 	struct leg *l = &s->leg[leg];
@@ -180,18 +182,18 @@ static bool derive_leg(struct work *w, struct session *s, unsigned leg, struct b
 
 	input.skeyid = skeyid;
 	input.shared = (struct bytes){shared, dh_length(l->suite.group)};
-	ok = work_shared(w, l->suite.group, side->secret, &side->peer, shared) &&
-	     keys_derive(w->bridge->crypto, &l->suite, &input, &l->keys);
+	ok = message_shared(ctx, l->suite.group, side->secret, &side->peer, shared) &&
+	     keys_derive(ctx->bridge->crypto, &l->suite, &input, &l->keys);
 	OPENSSL_cleanse(shared, sizeof shared);
 	OPENSSL_cleanse(side->secret, sizeof side->secret);
 	return ok;
 }
 
-static size_t ask_skeyid(struct work *w, const struct session *s, unsigned leg,
+static size_t ask_skeyid(struct message_ctx *ctx, const struct isakmp_sa *s, unsigned leg,
 			 uint8_t out[static KEYS_HASH_MAX])
 {
-	const struct bridge_config *config = &w->bridge->config;
-	const struct bridge_datagram *d = w->d;
+	const struct bridge_config *config = &ctx->bridge->config;
+	const struct bridge_datagram *d = ctx->d;
 	const bool to_server = d->direction == IKE_TO_SERVER;
 
 	return config->skeyid(config->ctx, to_server ? &d->dst : &d->src, to_server ? &d->src : &d->dst,
@@ -201,7 +203,7 @@ static size_t ask_skeyid(struct work *w, const struct session *s, unsigned leg,
 
 /* With message 5, not before: who cannot make one that opens has cost no more than two public values. Of the leg that it came by first;
  * the other one's when its HASH is right. Without an answer nothing has happened yet, and a repeat may have one. */
-static enum bridge_reason derive_keys(struct work *w, struct session *s, unsigned leg)
+static enum bridge_reason derive_keys(struct message_ctx *ctx, struct isakmp_sa *s, unsigned leg)
 {
 	uint8_t skeyid[KEYS_HASH_MAX];
 	enum bridge_reason reason = BRIDGE_SECRETS;
@@ -209,62 +211,64 @@ static enum bridge_reason derive_keys(struct work *w, struct session *s, unsigne
 
 	if (s->leg[leg].keys.hash_length)
 		return BRIDGE_RELAYED;
-	length = ask_skeyid(w, s, leg, skeyid);
+	length = ask_skeyid(ctx, s, leg, skeyid);
 	if (length)
-		reason = derive_leg(w, s, leg, (struct bytes){skeyid, length}) ? BRIDGE_RELAYED : BRIDGE_FAILED;
+		reason = derive_leg(ctx, s, leg, (struct bytes){skeyid, length}) ? BRIDGE_RELAYED
+										 : BRIDGE_FAILED;
 	OPENSSL_cleanse(skeyid, sizeof skeyid);
 	return reason;
 }
 
 /* Messages 5 and 6: HASH_I or HASH_R of this leg is verified, and only then made for the other, of which the initialization vector is
  * known then. */
-static enum bridge_reason relay_hash(struct work *w, struct session *s, bool responder,
+static enum bridge_reason relay_hash(struct message_ctx *ctx, struct isakmp_sa *s, bool responder,
 				     uint8_t hash[KEYS_HASH_MAX], uint8_t *iv)
 {
-	struct crypto *crypto = w->bridge->crypto;
-	const struct leg *in = &s->leg[w->in], *out = &s->leg[w->out];
-	const struct keys_input input_in = input_of(s, w->in), input_out = input_of(s, w->out);
+	struct crypto *crypto = ctx->bridge->crypto;
+	const struct leg *in = &s->leg[ctx->in], *out = &s->leg[ctx->out];
+	const struct keys_input input_in = input_of(s, ctx->in), input_out = input_of(s, ctx->out);
 	enum bridge_reason reason;
 	struct payload *id, *h;
 
-	if (!work_decrypt(w, &in->keys, iv))
+	if (!message_decrypt(ctx, &in->keys, iv))
 		return BRIDGE_BAD_HASH;
-	id = payloads_only(&w->payloads, PAYLOAD_ID);
-	h = payloads_only(&w->payloads, PAYLOAD_HASH);
+	id = payloads_only(&ctx->payloads, PAYLOAD_ID);
+	h = payloads_only(&ctx->payloads, PAYLOAD_HASH);
 	if (!id || !h || h->body.length != in->keys.hash_length)
 		return BRIDGE_BAD_HASH;
-	if (!keys_hash_auth(crypto, &in->keys, &input_in, responder, sa_of(s, w->in), id->body, hash))
+	if (!keys_hash_auth(crypto, &in->keys, &input_in, responder, sa_of(s, ctx->in), id->body, hash))
 		return BRIDGE_FAILED;
 	if (!bytes_equal_secret(hash, h->body.data, h->body.length))
 		return BRIDGE_BAD_HASH;
-	reason = derive_keys(w, s, w->out);
+	reason = derive_keys(ctx, s, ctx->out);
 	if (reason != BRIDGE_RELAYED)
 		return reason;
-	if (w->in == LEG_CLIENT && !session_make_room(w->bridge, s, w->now) && !s->by_server)
+	if (ctx->in == LEG_CLIENT && !isakmp_sa_make_room(ctx->bridge, s, ctx->now) && !s->by_server)
 		return BRIDGE_BUSY;
-	if (w->in == LEG_CLIENT)
-		bridge_name_client(w, s, id);
-	if (!keys_hash_auth(crypto, &out->keys, &input_out, responder, sa_of(s, w->out), id->body, hash))
+	if (ctx->in == LEG_CLIENT)
+		bridge_name_client(ctx, s, id);
+	if (!keys_hash_auth(crypto, &out->keys, &input_out, responder, sa_of(s, ctx->out), id->body, hash))
 		return BRIDGE_FAILED;
 	h->body = (struct bytes){hash, out->keys.hash_length};
 	return BRIDGE_RELAYED;
 }
 
-static enum bridge_reason relay_encrypted(struct work *w, struct session *s, unsigned number)
+static enum bridge_reason relay_encrypted(struct message_ctx *ctx, struct isakmp_sa *s, unsigned number)
 {
-	struct leg *in = &s->leg[w->in], *out = &s->leg[w->out];
+	struct leg *in = &s->leg[ctx->in], *out = &s->leg[ctx->out];
 	uint8_t hash[KEYS_HASH_MAX], iv_in[KEYS_BLOCK_MAX], iv_out[KEYS_BLOCK_MAX];
-	enum bridge_reason reason = derive_keys(w, s, w->in);
+	enum bridge_reason reason = derive_keys(ctx, s, ctx->in);
 
 	if (reason != BRIDGE_RELAYED)
 		return reason;
 	memcpy(iv_in, in->keys.iv, sizeof iv_in);
-	reason = relay_hash(w, s, number == SECOND_HASH, hash, iv_in);
+	reason = relay_hash(ctx, s, number == SECOND_HASH, hash, iv_in);
 	memcpy(iv_out, out->keys.iv, sizeof iv_out);
-	if (reason == BRIDGE_RELAYED && (!work_write_chain(w) || !work_emit_sealed(w, &out->keys, iv_out)))
+	if (reason == BRIDGE_RELAYED &&
+	    (!message_write_chain(ctx) || !message_emit_sealed(ctx, &out->keys, iv_out)))
 		reason = BRIDGE_FAILED;
 	if (reason == BRIDGE_BAD_HASH)
-		work_refuse(w, AUTHENTICATION_FAILED);
+		message_refuse(ctx, AUTHENTICATION_FAILED);
 	if (reason != BRIDGE_RELAYED)
 		return reason;
 	memcpy(in->keys.iv, iv_in, sizeof iv_in);
@@ -272,95 +276,95 @@ static enum bridge_reason relay_encrypted(struct work *w, struct session *s, uns
 	return BRIDGE_RELAYED;
 }
 
-static bool emit_clear(struct work *w)
+static bool emit_clear(struct message_ctx *ctx)
 {
-	remove_fragmentation(&w->payloads);
-	return work_write_chain(w) && work_emit_clear(w);
+	remove_fragmentation(&ctx->payloads);
+	return message_write_chain(ctx) && message_emit_clear(ctx);
 }
 
-static enum bridge_reason relay_clear(struct work *w, struct session *s, unsigned number)
+static enum bridge_reason relay_clear(struct message_ctx *ctx, struct isakmp_sa *s, unsigned number)
 {
 	enum bridge_reason reason;
 
 	switch (number) {
 	case FIRST_MESSAGE:
-		reason = relay_offer(w, sa_of(s, w->out));
+		reason = relay_offer(ctx, sa_of(s, ctx->out));
 		break;
 	case ANSWER:
-		reason = relay_answer(w, s);
+		reason = relay_answer(ctx, s);
 		break;
 	case FIRST_KE:
-		reason = relay_public(w, s, &s->phase1->nonce_i);
+		reason = relay_public(ctx, s, &s->phase1->nonce_i);
 		break;
 	default:
-		reason = relay_public(w, s, &s->phase1->nonce_r);
+		reason = relay_public(ctx, s, &s->phase1->nonce_r);
 	}
 	if (reason == BRIDGE_BAD_KE)
-		work_refuse(w, INVALID_KEY_INFORMATION);
+		message_refuse(ctx, INVALID_KEY_INFORMATION);
 	if (reason != BRIDGE_RELAYED)
 		return reason;
-	return emit_clear(w) ? BRIDGE_RELAYED : BRIDGE_FAILED;
+	return emit_clear(ctx) ? BRIDGE_RELAYED : BRIDGE_FAILED;
 }
 
-static unsigned number_of(struct work *w, bool by_server)
+static unsigned number_of(struct message_ctx *ctx, bool by_server)
 {
-	const bool from_initiator = w->in == initiator_leg(by_server);
+	const bool from_initiator = ctx->in == initiator_leg(by_server);
 
-	if (w->message.encrypted)
+	if (ctx->message.encrypted)
 		return from_initiator ? FIRST_HASH : SECOND_HASH;
-	if (payloads_nth(&w->payloads, ISAKMP_SA, 0))
+	if (payloads_nth(&ctx->payloads, ISAKMP_SA, 0))
 		return from_initiator ? FIRST_MESSAGE : ANSWER;
 	return from_initiator ? FIRST_KE : SECOND_KE;
 }
 
-static void complete(struct work *w, struct session *s)
+static void complete(struct message_ctx *ctx, struct isakmp_sa *s)
 {
 	const uint32_t said = s->life_s ? s->life_s : DEFAULT_LIFE_S;
 	const uint32_t life = (said < LIFE_MAX_S ? said : LIFE_MAX_S) + AFTER_LIFE_S;
 
-	s->ends_ms = w->now + (int64_t)life * 1000;
-	session_remember_client(w, s);
-	w->result->track_s = life;
-	w->result->client_suite = s->leg[LEG_CLIENT].suite;
-	w->result->server_suite = s->leg[LEG_SERVER].suite;
-	w->result->actions |= BRIDGE_ACT_UP;
-	bridge_tell_alias(s, w->result);
+	s->ends_ms = ctx->now + (int64_t)life * 1000;
+	isakmp_sa_remember_client(ctx, s);
+	ctx->result->track_s = life;
+	ctx->result->client_suite = s->leg[LEG_CLIENT].suite;
+	ctx->result->server_suite = s->leg[LEG_SERVER].suite;
+	ctx->result->actions |= BRIDGE_ACT_ESTABLISHED;
+	bridge_tell_alias(s, ctx->result);
 }
 
-static void moved_on(struct work *w, struct session *s, unsigned number)
+static void moved_on(struct message_ctx *ctx, struct isakmp_sa *s, unsigned number)
 {
 	s->passed = number;
-	s->touched_ms = w->now;
-	session_move(w->bridge, s, number == SECOND_HASH ? LIST_UP : LIST_KEYED, w->now);
+	s->touched_ms = ctx->now;
+	isakmp_sa_move(ctx->bridge, s, number == SECOND_HASH ? LIST_ESTABLISHED : LIST_HALF_OPEN, ctx->now);
 	if (number == FIRST_HASH)
-		w->bridge->changes++; /* from now on a restart must know of it */
+		ctx->bridge->changes++; /* from now on a restart must know of it */
 	if (number == SECOND_HASH)
-		complete(w, s);
-	w->result->actions |= BRIDGE_ACT_TRACK;
+		complete(ctx, s);
+	ctx->result->actions |= BRIDGE_ACT_TRACK;
 }
 
-static enum bridge_reason read_message(struct work *w)
+static enum bridge_reason read_message(struct message_ctx *ctx)
 {
 	static const uint8_t no_id[MESSAGE_ID_LEN];
 
-	if (memcmp(w->id, no_id, sizeof no_id) != 0)
+	if (memcmp(ctx->id, no_id, sizeof no_id) != 0)
 		return BRIDGE_UNEXPECTED;
-	if (w->message.encrypted)
+	if (ctx->message.encrypted)
 		return BRIDGE_RELAYED;
-	if (isakmp_read_payloads(&w->message) != ISAKMP_OK)
+	if (isakmp_read_payloads(&ctx->message) != ISAKMP_OK)
 		return BRIDGE_MALFORMED;
-	payloads_read(&w->message, &w->payloads);
+	payloads_read(&ctx->message, &ctx->payloads);
 	return BRIDGE_RELAYED;
 }
 
 /* A message as 61 bits, with a secret key: two that are not the same hardly ever have the same (a polynomial modulo 2^61 - 1). */
-static uint64_t fingerprint(const struct work *w)
+static uint64_t fingerprint(const struct message_ctx *ctx)
 {
-	const uint64_t prime = (UINT64_C(1) << 61) - 1, point = w->bridge->seed >> 4;
-	uint64_t sum = w->d->length + 1;
+	const uint64_t prime = (UINT64_C(1) << 61) - 1, point = ctx->bridge->seed >> 4;
+	uint64_t sum = ctx->d->length + 1;
 
-	for (size_t i = 0; i < w->d->length; i++) {
-		const unsigned __int128 next = (unsigned __int128)sum * point + w->d->message[i] + 1;
+	for (size_t i = 0; i < ctx->d->length; i++) {
+		const unsigned __int128 next = (unsigned __int128)sum * point + ctx->d->message[i] + 1;
 
 		sum = (uint64_t)(next & prime) + (uint64_t)(next >> 61);
 		sum = sum >= prime ? sum - prime : sum;
@@ -368,9 +372,9 @@ static uint64_t fingerprint(const struct work *w)
 	return sum | UINT64_C(1) << 63; /* never 0 */
 }
 
-static enum bridge_reason relay_opening(struct work *w, struct opening *o, unsigned number)
+static enum bridge_reason relay_opening(struct message_ctx *ctx, struct opening *o, unsigned number)
 {
-	const struct bridge_config *config = &w->bridge->config;
+	const struct bridge_config *config = &ctx->bridge->config;
 	const struct bytes theirs = {o->sa, o->sa_length};
 	struct keys_suite suites[LEGS];
 	uint8_t ours[BRIDGE_GROWTH_MAX];
@@ -379,69 +383,69 @@ static enum bridge_reason relay_opening(struct work *w, struct opening *o, unsig
 
 	if (!length || !o->sa)
 		return BRIDGE_FAILED;
-	reason = number == FIRST_MESSAGE ? relay_offer(w, (struct bytes){ours, length})
-					 : relay_choice(w, (struct bytes){ours, length}, theirs, suites);
+	reason = number == FIRST_MESSAGE ? relay_offer(ctx, (struct bytes){ours, length})
+					 : relay_choice(ctx, (struct bytes){ours, length}, theirs, suites);
 	if (reason != BRIDGE_RELAYED)
 		return reason;
-	if (!emit_clear(w))
+	if (!emit_clear(ctx))
 		return BRIDGE_FAILED;
 	if (number == ANSWER) {
 		o->suite = suites[LEG_SERVER];
-		memcpy(o->cookies, w->message.data, ISAKMP_COOKIES_LEN);
+		memcpy(o->cookies, ctx->message.data, ISAKMP_COOKIES_LEN);
 	}
 	return BRIDGE_RELAYED;
 }
 
-enum bridge_reason bridge_opening(struct work *w, struct opening *o)
+enum bridge_reason bridge_opening(struct message_ctx *ctx, struct opening *o)
 {
-	const enum bridge_reason bad = read_message(w);
+	const enum bridge_reason bad = read_message(ctx);
 	enum bridge_reason reason;
 	uint64_t print, *said;
 	unsigned number;
 
 	if (bad != BRIDGE_RELAYED)
 		return bad;
-	number = number_of(w, false);
+	number = number_of(ctx, false);
 	if (number > ANSWER || (number == ANSWER && !o->said[0]))
 		return BRIDGE_UNEXPECTED;
-	print = fingerprint(w);
+	print = fingerprint(ctx);
 	said = &o->said[number - 1];
 	if (*said && *said != print)
 		return BRIDGE_UNEXPECTED;
-	reason = relay_opening(w, o, number);
+	reason = relay_opening(ctx, o, number);
 	if (reason != BRIDGE_RELAYED)
 		return reason;
 	if (*said)
 		return BRIDGE_REPEATED;
 	*said = print;
-	w->result->actions |= BRIDGE_ACT_TRACK;
+	ctx->result->actions |= BRIDGE_ACT_TRACK;
 	return BRIDGE_RELAYED;
 }
 
-enum bridge_reason bridge_phase1(struct work *w, struct session *s)
+enum bridge_reason bridge_phase1(struct message_ctx *ctx, struct isakmp_sa *s)
 {
-	enum bridge_reason reason = read_message(w);
-	struct memory *memory;
+	enum bridge_reason reason = read_message(ctx);
+	struct retransmit_cache *cache;
 	unsigned number;
 
 	if (reason != BRIDGE_RELAYED)
 		return reason;
 	if (!s->phase1)
 		return BRIDGE_UNEXPECTED;
-	number = number_of(w, s->by_server);
+	number = number_of(ctx, s->by_server);
 	if (number <= ANSWER && !s->by_server)
-		return bridge_opening(w, &s->phase1->opening);
-	memory = &s->phase1->memory[number];
-	if (memory_same(memory, w))
-		return memory_answer(memory, w) ? BRIDGE_REPEATED : BRIDGE_FAILED;
+		return bridge_opening(ctx, &s->phase1->opening);
+	cache = &s->phase1->cache[number];
+	if (retransmit_same(cache, ctx))
+		return retransmit_answer(cache, ctx) ? BRIDGE_REPEATED : BRIDGE_FAILED;
 	if (number != s->passed + 1)
 		return BRIDGE_UNEXPECTED;
-	reason = w->message.encrypted ? relay_encrypted(w, s, number) : relay_clear(w, s, number);
-	if (reason == BRIDGE_RELAYED && !memory_store(memory, w))
+	reason = ctx->message.encrypted ? relay_encrypted(ctx, s, number) : relay_clear(ctx, s, number);
+	if (reason == BRIDGE_RELAYED && !retransmit_store(cache, ctx))
 		reason = BRIDGE_FAILED;
-	w->moves = reason == BRIDGE_RELAYED;
+	ctx->moves = reason == BRIDGE_RELAYED;
 	if (reason == BRIDGE_RELAYED)
-		moved_on(w, s, number);
+		moved_on(ctx, s, number);
 	else if (reason == BRIDGE_FAILED)
 		s->passed = BROKEN; /* half of it may be done: it must not be done again with what is left */
 	return reason;

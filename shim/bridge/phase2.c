@@ -23,68 +23,69 @@ enum { CLIENT_READY_MS = 100 };
 enum { QUICK_TTL_MS = 120000, PROTOCOL_AT = 4, SPI_SIZE_AT = 5 };
 
 /* HASH(1) and HASH(2): over the message ID, for HASH(2) the initiator's nonce, and all that follows the HASH. */
-static bool hash_of(struct work *w, const struct keys *keys, struct bytes nonce, struct bytes rest,
+static bool hash_of(struct message_ctx *ctx, const struct keys *keys, struct bytes nonce, struct bytes rest,
 		    uint8_t out[static KEYS_HASH_MAX])
 {
-	const struct bytes parts[] = {{w->id, MESSAGE_ID_LEN}, nonce, rest};
+	const struct bytes parts[] = {{ctx->id, MESSAGE_ID_LEN}, nonce, rest};
 
-	return keys_hash(w->bridge->crypto, keys, parts, 3, out);
+	return keys_hash(ctx->bridge->crypto, keys, parts, 3, out);
 }
 
 /* HASH(3): over the message ID and both nonces, a zero byte first. */
-static bool hash_3_of(struct work *w, const struct keys *keys, const struct quick *q,
+static bool hash_3_of(struct message_ctx *ctx, const struct keys *keys, const struct quick *q,
 		      uint8_t out[static KEYS_HASH_MAX])
 {
 	static const uint8_t zero;
 	const struct bytes parts[] = {
-		{&zero, 1}, {w->id, MESSAGE_ID_LEN}, nonce_bytes(&q->nonce_i), nonce_bytes(&q->nonce_r)};
+		{&zero, 1}, {ctx->id, MESSAGE_ID_LEN}, nonce_bytes(&q->nonce_i), nonce_bytes(&q->nonce_r)};
 
-	return keys_hash(w->bridge->crypto, keys, parts, 4, out);
+	return keys_hash(ctx->bridge->crypto, keys, parts, 4, out);
 }
 
 /* Decrypted, and with a HASH in front, whose value is still to be compared. */
-static bool open_message(struct work *w, const struct keys *keys, uint8_t *iv)
+static bool open_message(struct message_ctx *ctx, const struct keys *keys, uint8_t *iv)
 {
-	return work_decrypt(w, keys, iv) && w->payloads.count && w->payloads.item[0].type == PAYLOAD_HASH &&
-	       w->payloads.item[0].body.length == keys->hash_length;
+	return message_decrypt(ctx, keys, iv) && ctx->payloads.count &&
+	       ctx->payloads.item[0].type == PAYLOAD_HASH &&
+	       ctx->payloads.item[0].body.length == keys->hash_length;
 }
 
-static bool hash_is(const struct work *w, const uint8_t *hash)
+static bool hash_is(const struct message_ctx *ctx, const uint8_t *hash)
 {
-	const struct bytes *body = &w->payloads.item[0].body;
+	const struct bytes *body = &ctx->payloads.item[0].body;
 
 	return bytes_equal_secret(body->data, hash, body->length);
 }
 
-bool work_seal(struct work *w, const struct keys *keys, struct bytes nonce, const struct quick *third,
-	       uint8_t *iv)
+bool message_seal(struct message_ctx *ctx, const struct keys *keys, struct bytes nonce,
+		  const struct quick *third, uint8_t *iv)
 {
 	const size_t head = 4 + (size_t)keys->hash_length;
 	uint8_t hash[KEYS_HASH_MAX] = {0};
 
-	w->payloads.item[0].body = (struct bytes){hash, keys->hash_length};
-	if (!work_write_chain(w))
+	ctx->payloads.item[0].body = (struct bytes){hash, keys->hash_length};
+	if (!message_write_chain(ctx))
 		return false;
-	const struct bytes rest = {w->bridge->chain + head, w->chain_length - head};
+	const struct bytes rest = {ctx->bridge->chain + head, ctx->chain_length - head};
 
-	if (!(third ? hash_3_of(w, keys, third, hash) : hash_of(w, keys, nonce, rest, hash)))
+	if (!(third ? hash_3_of(ctx, keys, third, hash) : hash_of(ctx, keys, nonce, rest, hash)))
 		return false;
-	memcpy(w->bridge->chain + 4, hash, keys->hash_length);
-	return work_emit_sealed(w, keys, iv);
+	memcpy(ctx->bridge->chain + 4, hash, keys->hash_length);
+	return message_emit_sealed(ctx, keys, iv);
 }
 
 /* NAT-OA: old Macs ignore a message with one; the drafts number it otherwise. */
-static void translate_natoa(struct work *w, const struct session *s)
+static void translate_natoa(struct message_ctx *ctx, const struct isakmp_sa *s)
 {
 	const struct dialect *dialect = dialect_facts(s->dialect);
-	const bool to_client = w->out == LEG_CLIENT;
+	const bool to_client = ctx->out == LEG_CLIENT;
 
-	for (unsigned i = w->payloads.count; i-- > 0;) {
-		struct payload *p = &w->payloads.item[i];
+	for (unsigned i = ctx->payloads.count; i-- > 0;) {
+		struct payload *p = &ctx->payloads.item[i];
 
 		if (s->dialect == IKE_DIALECT_APPLE && to_client &&
 		    (p->type == NATOA_RFC_3947 || p->type == NATOA_DRAFT_02))
-			payloads_remove(&w->payloads, i);
+			payloads_remove(&ctx->payloads, i);
 		else if (dialect->natoa && p->type == (to_client ? NATOA_RFC_3947 : dialect->natoa))
 			p->type = to_client ? dialect->natoa : NATOA_RFC_3947;
 	}
@@ -103,18 +104,20 @@ static bool is_udp4(const struct identity *id)
 }
 
 /* A client behind a NAT gets a port of its own towards the server. False: there is none for it. */
-static bool share_port(struct work *w, struct session *s, struct quick *q, struct payload *ci, struct identity *told)
+static bool share_port(struct message_ctx *ctx, struct isakmp_sa *s, struct quick *q, struct payload *ci,
+		       struct identity *told)
 {
 	struct endpoint inside = {.addr_len = 4};
 
-	if (!w->bridge->shares || w->result->client.addr_len != 4 || !is_udp4(&q->id_ci))
+	if (!ctx->bridge->shares || ctx->result->client.addr_len != 4 || !is_udp4(&q->id_ci))
 		return true;
 	memcpy(inside.addr, q->id_ci.body + ID_ADDRESS_AT, inside.addr_len);
-	if (endpoint_same_host(&inside, &w->result->client))
+	if (endpoint_same_host(&inside, &ctx->result->client))
 		return true;
 	*told = q->id_ci;
 	q->client_port = id_port(q->id_ci.body);
-	q->own_port = bridge_share_port(w->bridge, w->now, s, &w->result->client, inside.addr, q->client_port);
+	q->own_port = bridge_share_port(ctx->bridge, ctx->now, s, &ctx->result->client, inside.addr,
+					q->client_port);
 	told->body[ID_PORT_AT] = (uint8_t)(q->own_port >> 8);
 	told->body[ID_PORT_AT + 1] = (uint8_t)q->own_port;
 	ci->body = identity_bytes(told);
@@ -122,7 +125,7 @@ static bool share_port(struct work *w, struct session *s, struct quick *q, struc
 }
 
 /* The server's word for the client becomes the client's own. */
-static void known_id(const struct session *s, struct quick *q, struct payload *cr)
+static void known_id(const struct isakmp_sa *s, struct quick *q, struct payload *cr)
 {
 	cr->body = identity_bytes(&s->client_id);
 	if (!is_udp4(&s->client_id) || !is_udp4(&s->server_id) ||
@@ -133,32 +136,32 @@ static void known_id(const struct session *s, struct quick *q, struct payload *c
 }
 
 /* Message 1: the IDs of its initiator. Of the server's, the client's ID is said as the client says it. */
-static bool first_ids(struct work *w, struct session *s, struct quick *q, struct identity *told)
+static bool first_ids(struct message_ctx *ctx, struct isakmp_sa *s, struct quick *q, struct identity *told)
 {
-	struct payload *ci = payloads_nth(&w->payloads, PAYLOAD_ID, 0),
-		       *cr = payloads_nth(&w->payloads, PAYLOAD_ID, 1);
+	struct payload *ci = payloads_nth(&ctx->payloads, PAYLOAD_ID, 0),
+		       *cr = payloads_nth(&ctx->payloads, PAYLOAD_ID, 1);
 
 	if (!ci || !cr || !identity_keep(&q->id_ci, ci->body) || !identity_keep(&q->id_cr, cr->body))
 		q->id_ci.length = q->id_cr.length = 0;
 	else if (!q->by_server)
-		return share_port(w, s, q, ci, told);
+		return share_port(ctx, s, q, ci, told);
 	else if (identity_is(&s->server_id, cr->body) && s->client_id.length)
 		known_id(s, q, cr);
 	return true;
 }
 
 /* Message 2: the initiator gets its own IDs back; an answer with others is refused by old Macs. */
-static void answer_ids(struct work *w, struct session *s, const struct quick *q)
+static void answer_ids(struct message_ctx *ctx, struct isakmp_sa *s, const struct quick *q)
 {
-	struct payload *ci = payloads_nth(&w->payloads, PAYLOAD_ID, 0),
-		       *cr = payloads_nth(&w->payloads, PAYLOAD_ID, 1);
+	struct payload *ci = payloads_nth(&ctx->payloads, PAYLOAD_ID, 0),
+		       *cr = payloads_nth(&ctx->payloads, PAYLOAD_ID, 1);
 
 	if (!ci || !cr || !q->id_ci.length)
 		return;
 	if (!q->by_server) {
 		identity_keep(&s->server_id, ci->body);
 		s->client_id = q->id_ci;
-		session_remember_client(w, s);
+		isakmp_sa_remember_client(ctx, s);
 	}
 	ci->body = identity_bytes(&q->id_ci);
 	cr->body = identity_bytes(&q->id_cr);
@@ -166,35 +169,36 @@ static void answer_ids(struct work *w, struct session *s, const struct quick *q)
 
 /* The group of PFS on each leg, from message 1. Who names the group of his own phase 1 means no other one than that, and the
  * other side hears of the group of its phase 1: the server would refuse a weak one. */
-static void choose_groups(const struct work *w, const struct session *s, struct quick *q, unsigned named)
+static void choose_groups(const struct message_ctx *ctx, const struct isakmp_sa *s, struct quick *q,
+			  unsigned named)
 {
-	q->group[w->in] = q->group[w->out] = named;
-	if (named == s->leg[w->in].suite.group)
-		q->group[w->out] = s->leg[w->out].suite.group;
+	q->group[ctx->in] = q->group[ctx->out] = named;
+	if (named == s->leg[ctx->in].suite.group)
+		q->group[ctx->out] = s->leg[ctx->out].suite.group;
 }
 
-static bool translate_group(struct work *w, const struct quick *q, const struct bytes *sa)
+static bool translate_group(struct message_ctx *ctx, const struct quick *q, const struct bytes *sa)
 {
-	uint8_t *body = w->bridge->copy + (sa->data - w->bridge->copy);
+	uint8_t *body = ctx->bridge->copy + (sa->data - ctx->bridge->copy);
 
-	return q->group[w->in] == q->group[w->out] ||
-	       offer_set_esp_group(body, sa->length, (uint16_t)q->group[w->out]);
+	return q->group[ctx->in] == q->group[ctx->out] ||
+	       offer_set_esp_group(body, sa->length, (uint16_t)q->group[ctx->out]);
 }
 
 /* PFS: a public value of our own on the other leg, in message 1 and 2 alike. sa: the body of the SA payload. */
-static enum bridge_reason relay_pfs(struct work *w, struct quick *q, const struct bytes *sa,
+static enum bridge_reason relay_pfs(struct message_ctx *ctx, struct quick *q, const struct bytes *sa,
 				    struct public_value *own)
 {
-	struct payload *ke = payloads_only(&w->payloads, PAYLOAD_KE);
+	struct payload *ke = payloads_only(&ctx->payloads, PAYLOAD_KE);
 
 	if (!ke)
-		return q->group[w->in] || payloads_nth(&w->payloads, PAYLOAD_KE, 0) ? BRIDGE_MALFORMED
-										    : BRIDGE_RELAYED;
-	if (!dh_length(q->group[w->in]) || !translate_group(w, q, sa))
+		return q->group[ctx->in] || payloads_nth(&ctx->payloads, PAYLOAD_KE, 0) ? BRIDGE_MALFORMED
+											: BRIDGE_RELAYED;
+	if (!dh_length(q->group[ctx->in]) || !translate_group(ctx, q, sa))
 		return BRIDGE_REFUSED;
-	if (!work_peer_public(w, q->group[w->in], ke->body, &q->peer[w->in]))
+	if (!message_peer_public(ctx, q->group[ctx->in], ke->body, &q->peer[ctx->in]))
 		return BRIDGE_BAD_KE;
-	if (!work_own_public(w, q->group[w->out], q->secret[w->out], own))
+	if (!message_own_public(ctx, q->group[ctx->out], q->secret[ctx->out], own))
 		return BRIDGE_FAILED;
 	ke->body = public_bytes(own);
 	return BRIDGE_RELAYED;
@@ -228,15 +232,15 @@ static void choose_spi(struct quick *q, uint8_t proposal)
 /* The SPIs by which the server would send to the client. The kernel knows an SA by nothing but its destination and its SPI, and
  * clients behind one NAT have one destination: one of these may not be the client's. Asked before the server hears of it; the
  * client repeats what goes unanswered. */
-static enum bridge_reason look_for_spis(const struct work *w, struct bytes sa)
+static enum bridge_reason look_for_spis(const struct message_ctx *ctx, struct bytes sa)
 {
-	const struct bridge_config *config = &w->bridge->config;
+	const struct bridge_config *config = &ctx->bridge->config;
 	uint8_t spis[OFFER_SPIS_MAX][SPI_LEN];
 	const size_t count = offer_esp_spis(sa, spis);
 
 	if (!count || count > OFFER_SPIS_MAX)
 		return BRIDGE_MALFORMED;
-	switch (config->find_spi(config->ctx, &w->result->client, (const uint8_t(*)[SPI_LEN])spis, count)) {
+	switch (config->find_spi(config->ctx, &ctx->result->client, (const uint8_t(*)[SPI_LEN])spis, count)) {
 	case BRIDGE_SPI_FREE:
 		return BRIDGE_RELAYED;
 	case BRIDGE_SPI_THERE:
@@ -246,134 +250,135 @@ static enum bridge_reason look_for_spis(const struct work *w, struct bytes sa)
 	}
 }
 
-static enum bridge_reason first_quick(struct work *w, struct session *s, struct quick *q, struct scratch *own)
+static enum bridge_reason first_quick(struct message_ctx *ctx, struct isakmp_sa *s, struct quick *q,
+				      struct scratch *own)
 {
-	const struct payload *sa = payloads_only(&w->payloads, ISAKMP_SA);
-	const struct payload *nonce = payloads_only(&w->payloads, PAYLOAD_NONCE);
+	const struct payload *sa = payloads_only(&ctx->payloads, ISAKMP_SA);
+	const struct payload *nonce = payloads_only(&ctx->payloads, PAYLOAD_NONCE);
 	struct offer_esp esp;
 	enum bridge_reason reason;
 
 	if (!sa || !nonce || !nonce_keep(&q->nonce_i, nonce->body) || !offer_read_esp(sa->body, 0, &esp))
 		return BRIDGE_MALFORMED;
-	reason = q->by_server ? BRIDGE_RELAYED : look_for_spis(w, sa->body);
+	reason = q->by_server ? BRIDGE_RELAYED : look_for_spis(ctx, sa->body);
 	if (reason != BRIDGE_RELAYED)
 		return reason;
 	if (!keep_proposals(q, sa->body))
 		return BRIDGE_FAILED;
 	memcpy(q->spi_i, esp.spi, SPI_LEN);
-	choose_groups(w, s, q, esp.group > 32 ? 0 : esp.group);
-	if (!first_ids(w, s, q, &own->id))
+	choose_groups(ctx, s, q, esp.group > 32 ? 0 : esp.group);
+	if (!first_ids(ctx, s, q, &own->id))
 		return BRIDGE_BUSY;
-	return relay_pfs(w, q, &sa->body, &own->public);
+	return relay_pfs(ctx, q, &sa->body, &own->public);
 }
 
 /* Both legs' secrets of PFS, where there is PFS. */
-static bool share_secrets(struct work *w, struct quick *q)
+static bool share_secrets(struct message_ctx *ctx, struct quick *q)
 {
 	for (unsigned leg = 0; leg < LEGS; leg++)
 		if (q->peer[leg].length &&
-		    !work_shared(w, q->group[leg], q->secret[leg], &q->peer[leg], q->shared[leg]))
+		    !message_shared(ctx, q->group[leg], q->secret[leg], &q->peer[leg], q->shared[leg]))
 			return false;
 	return true;
 }
 
-static enum bridge_reason answer_quick(struct work *w, struct session *s, struct quick *q,
+static enum bridge_reason answer_quick(struct message_ctx *ctx, struct isakmp_sa *s, struct quick *q,
 				       struct scratch *own)
 {
-	const struct payload *sa = payloads_only(&w->payloads, ISAKMP_SA);
-	const struct payload *nonce = payloads_only(&w->payloads, PAYLOAD_NONCE);
+	const struct payload *sa = payloads_only(&ctx->payloads, ISAKMP_SA);
+	const struct payload *nonce = payloads_only(&ctx->payloads, PAYLOAD_NONCE);
 	struct offer_esp esp;
 	enum bridge_reason reason;
 
 	if (!sa || !nonce || !nonce_keep(&q->nonce_r, nonce->body) || !offer_read_esp(sa->body, 0, &esp))
 		return BRIDGE_MALFORMED;
-	reason = q->by_server ? look_for_spis(w, sa->body) : BRIDGE_RELAYED;
+	reason = q->by_server ? look_for_spis(ctx, sa->body) : BRIDGE_RELAYED;
 	if (reason != BRIDGE_RELAYED)
 		return reason;
 	memcpy(q->spi_r, esp.spi, SPI_LEN);
 	choose_spi(q, esp.proposal);
-	answer_ids(w, s, q);
-	reason = relay_pfs(w, q, &sa->body, &own->public);
-	if (reason == BRIDGE_RELAYED && !share_secrets(w, q))
+	answer_ids(ctx, s, q);
+	reason = relay_pfs(ctx, q, &sa->body, &own->public);
+	if (reason == BRIDGE_RELAYED && !share_secrets(ctx, q))
 		reason = BRIDGE_FAILED;
 	if (reason == BRIDGE_RELAYED) /* after a bad public value a good one may still come */
 		OPENSSL_cleanse(q->secret, sizeof q->secret);
 	return reason;
 }
 
-static bool material_of(struct work *w, const struct session *s, const struct quick *q, unsigned leg,
-			const uint8_t *spi, uint8_t out[static KEYS_MATERIAL_LEN])
+static bool material_of(struct message_ctx *ctx, const struct isakmp_sa *s, const struct quick *q,
+			unsigned leg, const uint8_t *spi, uint8_t out[static KEYS_MATERIAL_LEN])
 {
 	const struct bytes shared = {q->shared[leg], q->peer[leg].length ? dh_length(q->group[leg]) : 0};
 
-	return keys_material(w->bridge->crypto, &s->leg[leg].keys, shared, PROTO_ESP,
+	return keys_material(ctx->bridge->crypto, &s->leg[leg].keys, shared, PROTO_ESP,
 			     (struct bytes){spi, SPI_LEN}, nonce_bytes(&q->nonce_i), nonce_bytes(&q->nonce_r),
 			     out);
 }
 
 /* The keys that the client's ESP SAs have: the server's have those of its own leg, and the kernel's must be exchanged. */
-static bool swap_of(struct work *w, const struct session *s, const struct quick *q)
+static bool rekey_of(struct message_ctx *ctx, const struct isakmp_sa *s, const struct quick *q)
 {
-	const struct bridge_datagram *d = w->d;
-	struct bridge_swap *swap = &w->result->swap;
+	const struct bridge_datagram *d = ctx->d;
+	struct bridge_rekey *rekey = &ctx->result->rekey;
 
-	memcpy(swap->spi_to_client, q->by_server ? q->spi_r : q->spi_i, SPI_LEN);
-	memcpy(swap->spi_to_server, q->by_server ? q->spi_i : q->spi_r, SPI_LEN);
-	swap->client_port = q->client_port;
-	swap->own_port = q->own_port;
-	swap->client = w->result->client;
-	swap->server = w->in == LEG_CLIENT ? d->dst : d->src;
-	w->result->actions |= BRIDGE_ACT_SWAP;
-	return material_of(w, s, q, LEG_CLIENT, swap->spi_to_server, swap->key_to_server) &&
-	       material_of(w, s, q, LEG_CLIENT, swap->spi_to_client, swap->key_to_client) &&
-	       material_of(w, s, q, LEG_SERVER, swap->spi_to_server, swap->old_to_server) &&
-	       material_of(w, s, q, LEG_SERVER, swap->spi_to_client, swap->old_to_client);
+	memcpy(rekey->spi_to_client, q->by_server ? q->spi_r : q->spi_i, SPI_LEN);
+	memcpy(rekey->spi_to_server, q->by_server ? q->spi_i : q->spi_r, SPI_LEN);
+	rekey->client_port = q->client_port;
+	rekey->own_port = q->own_port;
+	rekey->client = ctx->result->client;
+	rekey->server = ctx->in == LEG_CLIENT ? d->dst : d->src;
+	ctx->result->actions |= BRIDGE_ACT_REKEY_SAS;
+	return material_of(ctx, s, q, LEG_CLIENT, rekey->spi_to_server, rekey->key_to_server) &&
+	       material_of(ctx, s, q, LEG_CLIENT, rekey->spi_to_client, rekey->key_to_client) &&
+	       material_of(ctx, s, q, LEG_SERVER, rekey->spi_to_server, rekey->old_to_server) &&
+	       material_of(ctx, s, q, LEG_SERVER, rekey->spi_to_client, rekey->old_to_client);
 }
 
-static enum bridge_reason relay_third(struct work *w, const struct session *s, const struct quick *q,
-				      uint8_t *iv_in, uint8_t *iv_out)
+static enum bridge_reason relay_third(struct message_ctx *ctx, const struct isakmp_sa *s,
+				      const struct quick *q, uint8_t *iv_in, uint8_t *iv_out)
 {
-	const struct keys *in = &s->leg[w->in].keys, *out = &s->leg[w->out].keys;
+	const struct keys *in = &s->leg[ctx->in].keys, *out = &s->leg[ctx->out].keys;
 	uint8_t hash[KEYS_HASH_MAX];
 
-	if (!open_message(w, in, iv_in))
+	if (!open_message(ctx, in, iv_in))
 		return BRIDGE_BAD_HASH;
-	if (!hash_3_of(w, in, q, hash))
+	if (!hash_3_of(ctx, in, q, hash))
 		return BRIDGE_FAILED;
-	if (!hash_is(w, hash))
+	if (!hash_is(ctx, hash))
 		return BRIDGE_BAD_HASH;
-	return work_seal(w, out, (struct bytes){0}, q, iv_out) ? BRIDGE_RELAYED : BRIDGE_FAILED;
+	return message_seal(ctx, out, (struct bytes){0}, q, iv_out) ? BRIDGE_RELAYED : BRIDGE_FAILED;
 }
 
 /* Messages 1 and 2. */
-static enum bridge_reason relay_negotiation(struct work *w, struct session *s, struct quick *q,
+static enum bridge_reason relay_negotiation(struct message_ctx *ctx, struct isakmp_sa *s, struct quick *q,
 					    unsigned number, uint8_t *iv_in, uint8_t *iv_out)
 {
-	const struct keys *in = &s->leg[w->in].keys, *out = &s->leg[w->out].keys;
+	const struct keys *in = &s->leg[ctx->in].keys, *out = &s->leg[ctx->out].keys;
 	const struct bytes nonce = number == 2 ? nonce_bytes(&q->nonce_i) : (struct bytes){0};
 	uint8_t hash[KEYS_HASH_MAX];
 	struct scratch own;
 	enum bridge_reason reason;
 
-	if (!open_message(w, in, iv_in))
+	if (!open_message(ctx, in, iv_in))
 		return BRIDGE_BAD_HASH;
-	if (!hash_of(w, in, nonce, work_rest(w), hash))
+	if (!hash_of(ctx, in, nonce, message_rest(ctx), hash))
 		return BRIDGE_FAILED;
-	if (!hash_is(w, hash))
+	if (!hash_is(ctx, hash))
 		return BRIDGE_BAD_HASH;
 	/* cppcheck-suppress uninitvar; they fill it */
-	reason = (number == 1 ? first_quick : answer_quick)(w, s, q, &own);
+	reason = (number == 1 ? first_quick : answer_quick)(ctx, s, q, &own);
 	if (reason != BRIDGE_RELAYED)
 		return reason;
-	translate_natoa(w, s);
-	return work_seal(w, out, nonce, NULL, iv_out) ? BRIDGE_RELAYED : BRIDGE_FAILED;
+	translate_natoa(ctx, s);
+	return message_seal(ctx, out, nonce, NULL, iv_out) ? BRIDGE_RELAYED : BRIDGE_FAILED;
 }
 
 /* What the caller can know of the SA that the server installs towards the client: its SPI before it is there, and when the
  * client has it, too. */
-static void tell_spi(struct work *w, const struct quick *q, unsigned number)
+static void tell_spi(struct message_ctx *ctx, const struct quick *q, unsigned number)
 {
-	struct bridge_result *r = w->result;
+	struct bridge_result *r = ctx->result;
 
 	if (number == (q->by_server ? 2 : 1))
 		r->actions |= BRIDGE_ACT_EXPECT;
@@ -383,7 +388,7 @@ static void tell_spi(struct work *w, const struct quick *q, unsigned number)
 	memcpy(r->spi_to_client, q->by_server ? q->spi_r : q->spi_i, SPI_LEN);
 }
 
-static struct quick *find_quick(const struct session *s, const uint8_t *id)
+static struct quick *find_quick(const struct isakmp_sa *s, const uint8_t *id)
 {
 	struct quick *q;
 
@@ -393,98 +398,102 @@ static struct quick *find_quick(const struct session *s, const uint8_t *id)
 	return NULL;
 }
 
-void quick_expire(struct session *s, int64_t now)
+void quick_expire(struct isakmp_sa *s, int64_t now)
 {
 	while (s->quicks && now >= s->quicks->begun_ms + QUICK_TTL_MS)
 		quick_free(s, s->quicks);
 }
 
-bool quick_is_repeat(const struct session *s, const uint8_t *message, size_t length)
+bool quick_is_repeat(const struct isakmp_sa *s, const uint8_t *message, size_t length)
 {
 	const struct quick *q = find_quick(s, message + MESSAGE_ID_AT);
 
 	for (unsigned i = 1; q && i <= QUICK_MESSAGES; i++)
-		if (q->memory[i].in && q->memory[i].in_length == length && !memcmp(q->memory[i].in, message, length))
+		if (q->cache[i].in && q->cache[i].in_length == length &&
+		    !memcmp(q->cache[i].in, message, length))
 			return true;
 	return false;
 }
 
-static struct quick *add_quick(struct work *w, struct session *s)
+static struct quick *add_quick(struct message_ctx *ctx, struct isakmp_sa *s)
 {
 	struct quick *q;
 
-	quick_expire(s, w->now);
+	quick_expire(s, ctx->now);
 	q = calloc(1, sizeof *q);
 	if (!q)
 		return NULL;
-	memcpy(q->id, w->id, MESSAGE_ID_LEN);
-	q->begun_ms = w->now;
-	q->by_server = w->in == LEG_SERVER;
+	memcpy(q->id, ctx->id, MESSAGE_ID_LEN);
+	q->begun_ms = ctx->now;
+	q->by_server = ctx->in == LEG_SERVER;
 	DL_APPEND(s->quicks, q);
 	s->quick_count++;
 	for (unsigned leg = 0; leg < LEGS; leg++)
-		if (!keys_phase2_iv(w->bridge->crypto, &s->leg[leg].keys, w->id, q->iv[leg])) {
+		if (!keys_phase2_iv(ctx->bridge->crypto, &s->leg[leg].keys, ctx->id, q->iv[leg])) {
 			quick_free(s, q);
 			return NULL;
 		}
 	return q;
 }
 
-static unsigned number_of(const struct work *w, const struct quick *q)
+static unsigned number_of(const struct message_ctx *ctx, const struct quick *q)
 {
-	if (w->in != initiator_leg(q->by_server))
+	if (ctx->in != initiator_leg(q->by_server))
 		return 2;
-	return q->passed == 0 || memory_same(&q->memory[1], w) ? 1 : 3;
+	return q->passed == 0 || retransmit_same(&q->cache[1], ctx) ? 1 : 3;
 }
 
-static enum bridge_reason relay_quick(struct work *w, struct session *s, struct quick *q, unsigned number)
+static enum bridge_reason relay_quick(struct message_ctx *ctx, struct isakmp_sa *s, struct quick *q,
+				      unsigned number)
 {
 	uint8_t iv_in[KEYS_BLOCK_MAX], iv_out[KEYS_BLOCK_MAX];
 	enum bridge_reason reason;
 
-	memcpy(iv_in, q->iv[w->in], sizeof iv_in);
-	memcpy(iv_out, q->iv[w->out], sizeof iv_out);
-	reason = number == 3 ? relay_third(w, s, q, iv_in, iv_out)
-			     : relay_negotiation(w, s, q, number, iv_in, iv_out);
-	if (reason == BRIDGE_RELAYED && !memory_store(&q->memory[number], w))
+	memcpy(iv_in, q->iv[ctx->in], sizeof iv_in);
+	memcpy(iv_out, q->iv[ctx->out], sizeof iv_out);
+	reason = number == 3 ? relay_third(ctx, s, q, iv_in, iv_out)
+			     : relay_negotiation(ctx, s, q, number, iv_in, iv_out);
+	if (reason == BRIDGE_RELAYED && !retransmit_store(&q->cache[number], ctx))
 		reason = BRIDGE_FAILED;
 	if (reason != BRIDGE_RELAYED)
 		return reason;
-	memcpy(q->iv[w->in], iv_in, sizeof iv_in);
-	memcpy(q->iv[w->out], iv_out, sizeof iv_out);
+	memcpy(q->iv[ctx->in], iv_in, sizeof iv_in);
+	memcpy(q->iv[ctx->out], iv_out, sizeof iv_out);
 	q->passed = number;
 	return BRIDGE_RELAYED;
 }
 
-enum bridge_reason bridge_quick(struct work *w, struct session *s)
+enum bridge_reason bridge_quick(struct message_ctx *ctx, struct isakmp_sa *s)
 {
-	struct quick *q = find_quick(s, w->id);
+	struct quick *q = find_quick(s, ctx->id);
 	const bool is_new = !q;
 	enum bridge_reason reason;
 	unsigned number;
 
-	if (s->passed != PHASE1_MESSAGES || !w->message.encrypted || (is_new && session_had_id(s, w->id)))
+	if (s->passed != PHASE1_MESSAGES || !ctx->message.encrypted ||
+	    (is_new && isakmp_sa_had_id(s, ctx->id)))
 		return BRIDGE_UNEXPECTED;
 	if (is_new)
-		q = add_quick(w, s);
+		q = add_quick(ctx, s);
 	if (!q)
 		return BRIDGE_FAILED;
-	number = number_of(w, q);
-	if (memory_same(&q->memory[number], w))
-		return memory_answer(&q->memory[number], w) ? BRIDGE_REPEATED : BRIDGE_FAILED;
+	number = number_of(ctx, q);
+	if (retransmit_same(&q->cache[number], ctx))
+		return retransmit_answer(&q->cache[number], ctx) ? BRIDGE_REPEATED : BRIDGE_FAILED;
 	if (number != q->passed + 1)
 		return BRIDGE_UNEXPECTED;
-	reason = relay_quick(w, s, q, number);
+	reason = relay_quick(ctx, s, q, number);
 	/* Before the server's last message to the client: then it has both of its SAs. */
 	if (reason == BRIDGE_RELAYED && number == (q->by_server ? 3 : 2)) {
-		reason = swap_of(w, s, q) ? BRIDGE_RELAYED : BRIDGE_FAILED;
+		reason = rekey_of(ctx, s, q) ? BRIDGE_RELAYED : BRIDGE_FAILED;
 		OPENSSL_cleanse(q->shared, sizeof q->shared);
 	}
-	if (reason == BRIDGE_RELAYED && w->result->actions & BRIDGE_ACT_SWAP)
-		session_add_child(w->bridge, s, w->result->swap.spi_to_server, w->result->swap.spi_to_client);
+	if (reason == BRIDGE_RELAYED && ctx->result->actions & BRIDGE_ACT_REKEY_SAS)
+		isakmp_sa_add_child_sa(ctx->bridge, s, ctx->result->rekey.spi_to_server,
+				       ctx->result->rekey.spi_to_client);
 	if (reason == BRIDGE_RELAYED)
-		tell_spi(w, q, number);
-	w->moves = reason == BRIDGE_RELAYED && (!is_new || session_keep_id(s, w->id));
+		tell_spi(ctx, q, number);
+	ctx->moves = reason == BRIDGE_RELAYED && (!is_new || isakmp_sa_keep_id(s, ctx->id));
 	if (reason == BRIDGE_FAILED || (is_new && reason != BRIDGE_RELAYED))
 		quick_free(s, q);
 	else if (s->quick_count >
@@ -493,7 +502,7 @@ enum bridge_reason bridge_quick(struct work *w, struct session *s)
 	return reason;
 }
 
-static bool names_session(const struct session *s, struct bytes delete)
+static bool names_session(const struct isakmp_sa *s, struct bytes delete)
 {
 	bool found = delete.data[SPI_SIZE_AT] !=
 		     ISAKMP_COOKIES_LEN; /* then it can only mean the SA that it came in */
@@ -505,10 +514,10 @@ static bool names_session(const struct session *s, struct bytes delete)
 }
 
 /* A Delete for the ISAKMP SA itself ends the session, once its repeats have had their time. */
-static bool deletes_session(const struct work *w, const struct session *s)
+static bool deletes_session(const struct message_ctx *ctx, const struct isakmp_sa *s)
 {
-	for (unsigned i = 0; i < w->payloads.count; i++) {
-		const struct payload *p = &w->payloads.item[i];
+	for (unsigned i = 0; i < ctx->payloads.count; i++) {
+		const struct payload *p = &ctx->payloads.item[i];
 
 		if (p->type == PAYLOAD_DELETE && p->body.length > DELETE_HEAD &&
 		    p->body.data[PROTOCOL_AT] == PROTO_ISAKMP && names_session(s, p->body))
@@ -517,43 +526,43 @@ static bool deletes_session(const struct work *w, const struct session *s)
 	return false;
 }
 
-static void forget_deleted(struct work *w)
+static void forget_deleted(struct message_ctx *ctx)
 {
-	for (unsigned i = 0; i < w->payloads.count; i++) {
-		const struct bytes *body = &w->payloads.item[i].body;
+	for (unsigned i = 0; i < ctx->payloads.count; i++) {
+		const struct bytes *body = &ctx->payloads.item[i].body;
 
-		if (w->payloads.item[i].type == PAYLOAD_DELETE && body->length > DELETE_HEAD &&
+		if (ctx->payloads.item[i].type == PAYLOAD_DELETE && body->length > DELETE_HEAD &&
 		    body->data[PROTOCOL_AT] == PROTO_ESP && body->data[SPI_SIZE_AT] == SPI_LEN)
-			bridge_forget_children(
-				w->bridge, &w->result->client, w->in,
+			bridge_forget_child_sas(
+				ctx->bridge, &ctx->result->client, ctx->in,
 				(struct bytes){body->data + DELETE_HEAD, body->length - DELETE_HEAD});
 	}
 }
 
-enum bridge_reason bridge_informational(struct work *w, struct session *s)
+enum bridge_reason bridge_informational(struct message_ctx *ctx, struct isakmp_sa *s)
 {
-	const struct keys *in = &s->leg[w->in].keys, *out = &s->leg[w->out].keys;
+	const struct keys *in = &s->leg[ctx->in].keys, *out = &s->leg[ctx->out].keys;
 	uint8_t iv_in[KEYS_BLOCK_MAX], iv_out[KEYS_BLOCK_MAX], hash[KEYS_HASH_MAX];
 
-	if (!w->message.encrypted)
+	if (!ctx->message.encrypted)
 		return BRIDGE_CLEAR;
 	if (!in->hash_length || !out->hash_length)
 		return BRIDGE_UNEXPECTED;
-	if (!keys_phase2_iv(w->bridge->crypto, in, w->id, iv_in) ||
-	    !keys_phase2_iv(w->bridge->crypto, out, w->id, iv_out))
+	if (!keys_phase2_iv(ctx->bridge->crypto, in, ctx->id, iv_in) ||
+	    !keys_phase2_iv(ctx->bridge->crypto, out, ctx->id, iv_out))
 		return BRIDGE_FAILED;
-	if (!open_message(w, in, iv_in))
+	if (!open_message(ctx, in, iv_in))
 		return BRIDGE_BAD_HASH;
-	if (!hash_of(w, in, (struct bytes){0}, work_rest(w), hash))
+	if (!hash_of(ctx, in, (struct bytes){0}, message_rest(ctx), hash))
 		return BRIDGE_FAILED;
-	if (!hash_is(w, hash))
+	if (!hash_is(ctx, hash))
 		return BRIDGE_BAD_HASH;
-	w->moves = !session_had_id(s, w->id) && session_keep_id(s, w->id);
-	forget_deleted(w);
-	if (deletes_session(w, s) && s->list == LIST_UP && !s->closed) {
-		session_close(w->bridge, s, w->now);
-		w->result->track_s = CLOSED_S;
-		w->result->actions |= BRIDGE_ACT_TRACK;
+	ctx->moves = !isakmp_sa_had_id(s, ctx->id) && isakmp_sa_keep_id(s, ctx->id);
+	forget_deleted(ctx);
+	if (deletes_session(ctx, s) && s->list == LIST_ESTABLISHED && !s->closed) {
+		isakmp_sa_close(ctx->bridge, s, ctx->now);
+		ctx->result->track_s = CLOSED_S;
+		ctx->result->actions |= BRIDGE_ACT_TRACK;
 	}
-	return work_seal(w, out, (struct bytes){0}, NULL, iv_out) ? BRIDGE_RELAYED : BRIDGE_FAILED;
+	return message_seal(ctx, out, (struct bytes){0}, NULL, iv_out) ? BRIDGE_RELAYED : BRIDGE_FAILED;
 }

@@ -29,7 +29,7 @@
 /* An SA that the stack installs later than its peer hears of it. */
 struct waiting {
 	struct endpoint client; /* whose it is */
-	struct swap_change change;
+	struct rekey_change change;
 	uint64_t since_ms; /* 0: none */
 };
 
@@ -40,25 +40,25 @@ struct moved {
 	uint16_t client_port, own_port;
 };
 
-_Static_assert(SWAP_MATERIAL_MAX == KEYS_MATERIAL_LEN && SWAP_LOOK_MAX >= OFFER_SPIS_MAX,
+_Static_assert(REKEY_MATERIAL_MAX == KEYS_MATERIAL_LEN && REKEY_LOOK_MAX >= OFFER_SPIS_MAX,
 	       "what the bridge asks for finds room");
 _Static_assert(OWN_MESSAGE_MAX >= BRIDGE_REPLY_MAX && OWN_MESSAGE_MAX >= BRIDGE_DELETE_MAX,
 	       "what the bridge writes finds room");
 
-struct bridging {
+struct bridge_mode {
 	struct log *log;
 	struct rules_nft *nft;
 	struct secrets *secrets;
 	struct bridge *bridge;
-	struct swapper *swapper;       /* the caller's */
+	struct rekeyer *rekeyer;       /* the caller's */
 	struct nfq_injector *injector; /* NULL: refusals are not sent */
-	struct holding *holding;
+	struct esp_hold *esp_hold;
 	struct event *event, *secrets_event;
 	bool retry; /* what waits may have its SA, or somebody to give it the key, without that having been told */
 	struct waiting waiting[WAITING_MAX];
 	struct moved moved[SHARES_MAX];
 	size_t moved_count; /* of all times */
-	uint64_t swapped, swap_errors, swap_refused, swap_lost, set_errors;
+	uint64_t rekeyed, rekey_errors, rekey_refused, rekey_lost, set_errors;
 };
 
 static bool random_bytes(void *ctx, uint8_t *out, size_t length)
@@ -71,7 +71,7 @@ static bool random_bytes(void *ctx, uint8_t *out, size_t length)
 
 static enum bridge_secret has_secret(void *ctx, const struct endpoint *server, const struct endpoint *client)
 {
-	const struct bridging *b = ctx;
+	const struct bridge_mode *b = ctx;
 
 	return secrets_have(b->secrets, server, client);
 }
@@ -79,7 +79,7 @@ static enum bridge_secret has_secret(void *ctx, const struct endpoint *server, c
 static size_t skeyid(void *ctx, const struct endpoint *server, const struct endpoint *client, uint8_t hash,
 		     struct bytes nonce_i, struct bytes nonce_r, uint8_t out[static KEYS_HASH_MAX])
 {
-	const struct bridging *b = ctx;
+	const struct bridge_mode *b = ctx;
 
 	return secrets_skeyid(b->secrets, server, client, hash, nonce_i, nonce_r, out);
 }
@@ -94,7 +94,7 @@ static void on_news(void *ctx, enum secrets_news news, const char *text)
 		[SECRETS_GONE] =
 			"their processes have died: no client can be bridged any more; restart natshim",
 	};
-	struct bridging *b = ctx;
+	struct bridge_mode *b = ctx;
 
 	log_event(b->log, news == SECRETS_BACK ? LOG_SECRETS_READ : LOG_SECRETS_FAILED, NULL, "secrets: %s%s",
 		  words[news], text);
@@ -104,14 +104,14 @@ static void on_news(void *ctx, enum secrets_news news, const char *text)
 
 static void on_secrets(evutil_socket_t fd, short what, void *ctx)
 {
-	struct bridging *b = ctx;
+	struct bridge_mode *b = ctx;
 
 	(void)fd;
 	(void)what;
 	secrets_read(b->secrets);
 }
 
-bool bridging_reload(struct bridging *b, char error[static CONFIG_ERROR_MAX])
+bool bridge_mode_reload(struct bridge_mode *b, char error[static CONFIG_ERROR_MAX])
 {
 	char why[PSK_ERROR_MAX];
 
@@ -126,8 +126,8 @@ bool bridging_reload(struct bridging *b, char error[static CONFIG_ERROR_MAX])
 static enum bridge_spi find_spi(void *ctx, const struct endpoint *destination, const uint8_t (*spis)[4],
 				size_t count)
 {
-	const struct bridging *b = ctx;
-	const int rc = swapper_look(b->swapper, destination, spis, count);
+	const struct bridge_mode *b = ctx;
+	const int rc = rekeyer_look(b->rekeyer, destination, spis, count);
 
 	return rc == 0 ? BRIDGE_SPI_FREE : rc == -EEXIST ? BRIDGE_SPI_THERE : BRIDGE_SPI_UNKNOWN;
 }
@@ -137,7 +137,7 @@ static bool is_clients(const struct waiting *w, const struct endpoint *client)
 	return w->since_ms && w->client.port == client->port && endpoint_same_host(&w->client, client);
 }
 
-static size_t waiting_of(const struct bridging *b, const struct endpoint *client)
+static size_t waiting_of(const struct bridge_mode *b, const struct endpoint *client)
 {
 	size_t count = 0;
 
@@ -147,7 +147,7 @@ static size_t waiting_of(const struct bridging *b, const struct endpoint *client
 }
 
 /* A free place, or else the oldest of the client that has most of them: nobody pushes out another's by having many. */
-static struct waiting *waiting_place(struct bridging *b)
+static struct waiting *waiting_place(struct bridge_mode *b)
 {
 	struct waiting *place = &b->waiting[0];
 	size_t most = 0;
@@ -164,8 +164,8 @@ static struct waiting *waiting_place(struct bridging *b)
 	return place;
 }
 
-static void wait_for_sa(struct bridging *b, const struct endpoint *client, const struct swap_change *change,
-			uint64_t since_ms)
+static void wait_for_sa(struct bridge_mode *b, const struct endpoint *client,
+			const struct rekey_change *change, uint64_t since_ms)
 {
 	struct waiting *place = waiting_place(b);
 
@@ -185,12 +185,12 @@ static struct esp_sa with_key(const struct esp_sa *before, const uint8_t *key)
 }
 
 /* The kernel's SA is another's: his packets do not wait for what will not come. */
-static void refused(struct bridging *b, const struct swap_change *change)
+static void refused(struct bridge_mode *b, const struct rekey_change *change)
 {
 	const uint8_t *spi = change->spi;
 
-	b->swap_refused++;
-	holding_refused(b->holding, &change->destination, spi);
+	b->rekey_refused++;
+	esp_hold_refused(b->esp_hold, &change->destination, spi);
 	log_event(b->log, LOG_BRIDGE_KEYS_REFUSED, &change->destination,
 		  "the SA %02x%02x%02x%02x there has not the keys that were agreed with the server: it is "
 		  "another's, and keeps them",
@@ -204,16 +204,16 @@ static bool is_to_wait(int rc)
 }
 
 /* since_ms: when it was asked for first. */
-static int give_key(struct bridging *b, const struct endpoint *client, const struct swap_change *change,
+static int give_key(struct bridge_mode *b, const struct endpoint *client, const struct rekey_change *change,
 		    uint64_t since_ms)
 {
 	struct esp_sa before = {.key_length = 0}, after;
-	const int rc = swapper_keys(b->swapper, change, &before);
+	const int rc = rekeyer_rekey(b->rekeyer, change, &before);
 
 	if (!rc) {
-		b->swapped++;
+		b->rekeyed++;
 		after = with_key(&before, change->material);
-		holding_swapped(b->holding, &change->destination, change->spi, &before, &after);
+		esp_hold_rekeyed(b->esp_hold, &change->destination, change->spi, &before, &after);
 		OPENSSL_cleanse(&after, sizeof after);
 	}
 	OPENSSL_cleanse(&before, sizeof before);
@@ -224,12 +224,13 @@ static int give_key(struct bridging *b, const struct endpoint *client, const str
 	if (rc == -EKEYREJECTED)
 		refused(b, change);
 	else if (rc != -ESRCH)
-		b->swap_errors++;
-	b->swap_lost += rc == -ENOTRECOVERABLE;
+		b->rekey_errors++;
+	b->rekey_lost += rc == -ENOTRECOVERABLE;
 	return rc;
 }
 
-static bool is_meant(const struct swap_change *change, const struct endpoint *destination, const uint8_t *spi)
+static bool is_meant(const struct rekey_change *change, const struct endpoint *destination,
+		     const uint8_t *spi)
 {
 	return memcmp(change->spi, spi, sizeof change->spi) == 0 &&
 	       endpoint_same_host(&change->destination, destination);
@@ -258,7 +259,7 @@ static bool is_failure(int rc)
 }
 
 /* One that has been waited for. Since when it has is not forgotten. */
-static void give_late_key(struct bridging *b, struct waiting *place)
+static void give_late_key(struct bridge_mode *b, struct waiting *place)
 {
 	struct waiting w = *place;
 	int rc;
@@ -272,14 +273,15 @@ static void give_late_key(struct bridging *b, struct waiting *place)
 }
 
 /* Those that wait for it get it. */
-static void on_sa_added(struct bridging *b, const struct endpoint *destination, const uint8_t spi[static 4])
+static void on_sa_added(struct bridge_mode *b, const struct endpoint *destination,
+			const uint8_t spi[static 4])
 {
 	for (size_t i = 0; i < WAITING_MAX; i++)
 		if (b->waiting[i].since_ms && is_meant(&b->waiting[i].change, destination, spi))
 			give_late_key(b, &b->waiting[i]);
 }
 
-void bridging_sa(struct bridging *b, const struct sa_info *sa)
+void bridge_mode_sa(struct bridge_mode *b, const struct sa_info *sa)
 {
 	struct endpoint destination;
 	uint8_t spi[4];
@@ -295,7 +297,7 @@ void bridging_sa(struct bridging *b, const struct sa_info *sa)
 }
 
 /* After a time in which nobody could give keys, or tell of an SA. */
-static void retry_waiting(struct bridging *b)
+static void retry_waiting(struct bridge_mode *b)
 {
 	b->retry = false;
 	for (size_t i = 0; i < WAITING_MAX; i++)
@@ -304,7 +306,7 @@ static void retry_waiting(struct bridging *b)
 }
 
 /* Keys of SAs that will not come any more. */
-static void forget_overdue(struct bridging *b)
+static void forget_overdue(struct bridge_mode *b)
 {
 	const uint64_t now = clock_now_ms();
 
@@ -315,7 +317,7 @@ static void forget_overdue(struct bridging *b)
 
 static void on_retry(evutil_socket_t fd, short what, void *ctx)
 {
-	struct bridging *b = ctx;
+	struct bridge_mode *b = ctx;
 
 	(void)fd;
 	(void)what;
@@ -325,7 +327,7 @@ static void on_retry(evutil_socket_t fd, short what, void *ctx)
 }
 
 /* Not at once: a question may be under way. */
-void bridging_sas_lost(struct bridging *b)
+void bridge_mode_sas_lost(struct bridge_mode *b)
 {
 	if (!b || !b->event)
 		return;
@@ -333,10 +335,10 @@ void bridging_sas_lost(struct bridging *b)
 	event_active(b->event, EV_TIMEOUT, 0);
 }
 
-static struct swap_change change_of(const struct endpoint *destination, const uint8_t *spi, bool outbound,
-				    const uint8_t *old, const uint8_t *key)
+static struct rekey_change change_of(const struct endpoint *destination, const uint8_t *spi, bool outbound,
+				     const uint8_t *old, const uint8_t *key)
 {
-	struct swap_change change = {
+	struct rekey_change change = {
 		.destination = *destination, .outbound = outbound, .material_length = KEYS_MATERIAL_LEN};
 
 	memcpy(change.spi, spi, sizeof change.spi);
@@ -345,11 +347,11 @@ static struct swap_change change_of(const struct endpoint *destination, const ui
 	return change;
 }
 
-static void swap_both(struct bridging *b, const struct bridge_swap *s)
+static void rekey_both(struct bridge_mode *b, const struct bridge_rekey *s)
 {
-	struct swap_change to_server =
+	struct rekey_change to_server =
 		change_of(&s->server, s->spi_to_server, false, s->old_to_server, s->key_to_server);
-	struct swap_change to_client =
+	struct rekey_change to_client =
 		change_of(&s->client, s->spi_to_client, true, s->old_to_client, s->key_to_client);
 	const int in = give_key(b, &s->client, &to_server, clock_now_ms());
 	const int out = give_key(b, &s->client, &to_client, clock_now_ms());
@@ -358,8 +360,8 @@ static void swap_both(struct bridging *b, const struct bridge_swap *s)
 	OPENSSL_cleanse(&to_client, sizeof to_client);
 	/* It is to be installed yet, but the client may use it at once. */
 	if (in == -ESRCH) {
-		holding_expect(b->holding, &s->server, s->spi_to_server);
-		holding_ready(b->holding, &s->server, s->spi_to_server, 0);
+		esp_hold_expect(b->esp_hold, &s->server, s->spi_to_server);
+		esp_hold_ready(b->esp_hold, &s->server, s->spi_to_server, 0);
 	}
 	log_event(b->log, is_failure(in) || is_failure(out) ? LOG_BRIDGE_FAILED : LOG_BRIDGE_KEYS, &s->client,
 		  "the client's keys for the SAs %02x%02x%02x%02x (in): %s; %02x%02x%02x%02x (out): %s",
@@ -370,7 +372,7 @@ static void swap_both(struct bridging *b, const struct bridge_swap *s)
 
 /* Ports */
 
-static void move_port(struct bridging *b, const struct moved *m)
+static void move_port(struct bridge_mode *b, const struct moved *m)
 {
 	uint8_t key[8] = {0}; /* address, port, and what fills its register */
 
@@ -382,7 +384,7 @@ static void move_port(struct bridging *b, const struct moved *m)
 		b->set_errors++;
 }
 
-static void share(struct bridging *b, const struct bridge_swap *s)
+static void share(struct bridge_mode *b, const struct bridge_rekey *s)
 {
 	struct moved *m = &b->moved[b->moved_count++ % SHARES_MAX];
 
@@ -393,7 +395,7 @@ static void share(struct bridging *b, const struct bridge_swap *s)
 
 static void track_again(void *ctx, const uint8_t cookie[static IKE_COOKIE_LEN], unsigned seconds)
 {
-	struct bridging *b = ctx;
+	struct bridge_mode *b = ctx;
 
 	rules_nft_set_add_later(b->nft, RULES_SET_BRIDGED, cookie, IKE_COOKIE_LEN, seconds);
 }
@@ -401,12 +403,12 @@ static void track_again(void *ctx, const uint8_t cookie[static IKE_COOKIE_LEN], 
 /* Together with others: in a flood there is one for each message. */
 static void untrack(void *ctx, const uint8_t cookie[static IKE_COOKIE_LEN])
 {
-	struct bridging *b = ctx;
+	struct bridge_mode *b = ctx;
 
 	rules_nft_set_delete_later(b->nft, RULES_SET_BRIDGED, cookie, IKE_COOKIE_LEN);
 }
 
-void bridging_fill_sets(struct bridging *b)
+void bridge_mode_fill_sets(struct bridge_mode *b)
 {
 	const size_t count = !b ? 0 : b->moved_count < SHARES_MAX ? b->moved_count : SHARES_MAX;
 
@@ -421,17 +423,17 @@ void bridging_fill_sets(struct bridging *b)
 
 /* What else a result asks for */
 
-static void track(struct bridging *b, const struct bridge_result *r)
+static void track(struct bridge_mode *b, const struct bridge_result *r)
 {
 	/* With the others before the verdicts leave, but where the time of one that is in the set begins anew. */
-	if (!(r->actions & BRIDGE_ACT_UP) && r->track_s >= BRIDGE_TRACK_S)
+	if (!(r->actions & BRIDGE_ACT_ESTABLISHED) && r->track_s >= BRIDGE_TRACK_S)
 		rules_nft_set_add_later(b->nft, RULES_SET_BRIDGED, r->cookie, IKE_COOKIE_LEN, r->track_s);
 	else if (rules_nft_set_add(b->nft, RULES_SET_BRIDGED, r->cookie, IKE_COOKIE_LEN, r->track_s))
 		b->set_errors++;
 }
 
 /* A message of our own, with the marker of RFC 3948 section 2.2 on the port that wants it. */
-static bool inject(struct bridging *b, const struct endpoint *src, const struct endpoint *dst,
+static bool inject(struct bridge_mode *b, const struct endpoint *src, const struct endpoint *dst,
 		   const uint8_t *message, size_t length)
 {
 	const size_t marker = dst->port == PORT_IKE_NAT || src->port == PORT_IKE_NAT ? 4 : 0;
@@ -447,7 +449,7 @@ static bool inject(struct bridging *b, const struct endpoint *src, const struct 
 
 /* Back to where the message came from, as from where it went. Only a client is answered this way: our own pluto does not
  * listen to what is not signed. */
-static void reply(struct bridging *b, const struct filter_outcome *o)
+static void reply(struct bridge_mode *b, const struct filter_outcome *o)
 {
 	if (endpoint_same_host(&o->src, &o->bridge.client))
 		inject(b, &o->dst, &o->src, o->bridge.reply, o->bridge.reply_length);
@@ -457,13 +459,13 @@ static void reply(struct bridging *b, const struct filter_outcome *o)
 
 static void send_delete(void *ctx, const struct bridge_delete *d)
 {
-	struct bridging *b = ctx;
+	struct bridge_mode *b = ctx;
 
 	inject(b, d->to_server ? &d->client : &d->server, d->to_server ? &d->server : &d->client, d->message,
 	       d->length);
 }
 
-bool bridging_end(struct bridging *b, const struct session_action *a)
+bool bridge_mode_end(struct bridge_mode *b, const struct session_action *a)
 {
 	struct bridge_sa sas[SESSION_SAS_MAX];
 
@@ -478,12 +480,12 @@ bool bridging_end(struct bridging *b, const struct session_action *a)
 	return bridge_end(b->bridge, clock_now_ms(), &a->peer, sas, a->sa_count, send_delete, b);
 }
 
-size_t bridging_end_some(struct bridging *b, size_t max)
+size_t bridge_mode_end_some(struct bridge_mode *b, size_t max)
 {
 	return b && b->injector ? bridge_end_some(b->bridge, clock_now_ms(), max, send_delete, b) : 0;
 }
 
-static void tell_up(struct bridging *b, const struct bridge_result *r)
+static void tell_up(struct bridge_mode *b, const struct bridge_result *r)
 {
 	char client[OFFER_TEXT_MAX], server[OFFER_TEXT_MAX], alias[80] = "";
 
@@ -497,7 +499,7 @@ static void tell_up(struct bridging *b, const struct bridge_result *r)
 		  alias);
 }
 
-static void tell(struct bridging *b, const struct bridge_result *r)
+static void tell(struct bridge_mode *b, const struct bridge_result *r)
 {
 	static const char *const not_bridged[BRIDGE_REASONS] = {
 		[BRIDGE_NO_PSK] = "no pre-shared key for it in the file",
@@ -527,27 +529,27 @@ static void tell(struct bridging *b, const struct bridge_result *r)
 	if (r->actions & BRIDGE_ACT_BEGUN && r->reason == BRIDGE_RELAYED)
 		log_event(b->log, LOG_BRIDGE_BEGINS, &r->client, "bridged: %s with the client",
 			  offer_suite_text(&r->client_suite, client));
-	if (r->actions & BRIDGE_ACT_UP)
+	if (r->actions & BRIDGE_ACT_ESTABLISHED)
 		tell_up(b, r);
 }
 
-enum nfq_verdict bridging_act(struct bridging *b, struct filter_outcome *o, bool *known)
+enum nfq_verdict bridge_mode_act(struct bridge_mode *b, struct filter_outcome *o, bool *known)
 {
 	const struct bridge_result *r = &o->bridge;
 	const bool drop = r->verdict == BRIDGE_DROP;
 
-	*known = r->actions & BRIDGE_ACT_UP;
+	*known = r->actions & BRIDGE_ACT_ESTABLISHED;
 	if (r->actions & BRIDGE_ACT_TRACK)
 		track(b, r);
 	if (r->actions & BRIDGE_ACT_EXPECT)
-		holding_expect(b->holding, &r->client, r->spi_to_client);
-	if (r->actions & BRIDGE_ACT_SWAP) {
-		if (r->swap.own_port)
-			share(b, &r->swap);
-		swap_both(b, &r->swap);
+		esp_hold_expect(b->esp_hold, &r->client, r->spi_to_client);
+	if (r->actions & BRIDGE_ACT_REKEY_SAS) {
+		if (r->rekey.own_port)
+			share(b, &r->rekey);
+		rekey_both(b, &r->rekey);
 	}
 	if (r->actions & BRIDGE_ACT_READY)
-		holding_ready(b->holding, &r->client, r->spi_to_client, r->ready_ms);
+		esp_hold_ready(b->esp_hold, &r->client, r->spi_to_client, r->ready_ms);
 	if (r->actions & BRIDGE_ACT_REPLY)
 		reply(b, o);
 	tell(b, r);
@@ -557,14 +559,14 @@ enum nfq_verdict bridging_act(struct bridging *b, struct filter_outcome *o, bool
 
 /* Start and end */
 
-static bool fail(struct bridging *b, char *error, const char *what, const char *why)
+static bool fail(struct bridge_mode *b, char *error, const char *what, const char *why)
 {
 	snprintf(error, CONFIG_ERROR_MAX, "%s: %s", what, why);
-	bridging_close(b);
+	bridge_mode_close(b);
 	return false;
 }
 
-static void forbid_core_dumps(struct bridging *b)
+static void forbid_core_dumps(struct bridge_mode *b)
 {
 	static const struct rlimit none = {0, 0};
 
@@ -578,11 +580,11 @@ static void forbid_core_dumps(struct bridging *b)
 	"aes256-sha2_256-modp2048,aes128-sha2_256-modp2048,aes256-sha1-modp2048,aes128-sha1-modp2048,"         \
 	"3des-sha1-modp2048,aes256-sha2_256-modp1536,aes128-sha1-modp1536,3des-sha1-modp1536"
 
-static struct bridge *make_bridge(struct bridging *b, const struct config *config)
+static struct bridge *make_bridge(struct bridge_mode *b, const struct config *config)
 {
 	struct bridge_config bridge = {
 		.when = config->bridge == CONFIG_BRIDGE_ALWAYS ? BRIDGE_ALWAYS : BRIDGE_NEEDED,
-		.foreign_ids = config->stack == CONFIG_STACK_STRONGSWAN,
+		.strongswan_answers = config->stack == CONFIG_STACK_STRONGSWAN,
 		.share_nat = config->share_nat,
 		.weak_groups = config->bridge == CONFIG_BRIDGE_OFF ? 0 : config->bridge_groups,
 		.public_addr4 = config->public4,
@@ -600,10 +602,11 @@ static struct bridge *make_bridge(struct bridging *b, const struct config *confi
 	return offer_parse(OFFERED, bridge.offer, &bridge.offer_count, &bad, &bad_length) ? bridge_new(&bridge) : NULL;
 }
 
-bool bridging_open(struct bridging **out, const struct config *config, struct log *log, struct rules_nft *nft,
-		   struct secrets *secrets, struct swapper *swapper, char error[static CONFIG_ERROR_MAX])
+bool bridge_mode_open(struct bridge_mode **out, const struct config *config, struct log *log,
+		      struct rules_nft *nft, struct secrets *secrets, struct rekeyer *rekeyer,
+		      char error[static CONFIG_ERROR_MAX])
 {
-	struct bridging *b;
+	struct bridge_mode *b;
 
 	*out = NULL;
 	if (!config_bridges(config))
@@ -614,11 +617,11 @@ bool bridging_open(struct bridging **out, const struct config *config, struct lo
 	b->log = log;
 	b->nft = nft;
 	b->secrets = secrets;
-	b->swapper = swapper;
+	b->rekeyer = rekeyer;
 	forbid_core_dumps(b);
 	b->bridge = make_bridge(b, config);
-	b->holding = holding_new(nft, random_bytes, NULL);
-	if (!b->bridge || !b->holding)
+	b->esp_hold = esp_hold_new(nft, random_bytes, NULL);
+	if (!b->bridge || !b->esp_hold)
 		return fail(b, error, "bridge", "out of memory");
 	if (nfq_inject_open(&b->injector))
 		b->injector = NULL;
@@ -627,14 +630,14 @@ bool bridging_open(struct bridging **out, const struct config *config, struct lo
 	return true;
 }
 
-int bridging_start(struct bridging *b, struct nfq_queue *queue, struct event_base *loop)
+int bridge_mode_start(struct bridge_mode *b, struct nfq_queue *queue, struct event_base *loop)
 {
 	static const struct timeval at_least = {.tv_sec = WAITING_MS / 1000};
 	int rc;
 
 	if (!b)
 		return 0;
-	rc = holding_start(b->holding, queue, loop);
+	rc = esp_hold_start(b->esp_hold, queue, loop);
 	if (rc)
 		return rc;
 	b->event = event_new(loop, -1, EV_PERSIST, on_retry, b);
@@ -645,24 +648,24 @@ int bridging_start(struct bridging *b, struct nfq_queue *queue, struct event_bas
 		       : -ENOMEM;
 }
 
-void bridging_release(struct bridging *b)
+void bridge_mode_release(struct bridge_mode *b)
 {
 	if (b)
-		holding_release_all(b->holding);
+		esp_hold_release_all(b->esp_hold);
 }
 
-enum nfq_verdict bridging_packet(struct bridging *b, struct nfq_packet *packet)
+enum nfq_verdict bridge_mode_packet(struct bridge_mode *b, struct nfq_packet *packet)
 {
-	return b ? holding_packet(b->holding, packet) : NFQ_AS_IT_WAS;
+	return b ? esp_hold_packet(b->esp_hold, packet) : NFQ_AS_IT_WAS;
 }
 
-void bridging_close(struct bridging *b)
+void bridge_mode_close(struct bridge_mode *b)
 {
 	if (!b)
 		return;
 	if (b->event)
 		event_free(b->event);
-	holding_free(b->holding);
+	esp_hold_free(b->esp_hold);
 	if (b->secrets_event)
 		event_free(b->secrets_event);
 	secrets_on_news(b->secrets, NULL, NULL);
@@ -672,31 +675,31 @@ void bridging_close(struct bridging *b)
 	free(b);
 }
 
-void bridging_beside(struct bridging *b, enum stack_kind stack)
+void bridge_mode_set_stack(struct bridge_mode *b, enum stack_kind stack)
 {
 	if (b && stack != STACK_AUTO)
-		bridge_set_foreign_ids(b->bridge, stack == STACK_STRONGSWAN);
+		bridge_set_strongswan_answers(b->bridge, stack == STACK_STRONGSWAN);
 }
 
-struct bridge *bridging_bridge(struct bridging *b)
+struct bridge *bridge_mode_bridge(struct bridge_mode *b)
 {
 	return b ? b->bridge : NULL;
 }
 
-struct bridging_stats bridging_stats(const struct bridging *b)
+struct bridge_mode_stats bridge_mode_stats(const struct bridge_mode *b)
 {
-	struct bridging_stats stats = {0};
+	struct bridge_mode_stats stats = {0};
 
 	if (!b)
 		return stats;
-	stats = (struct bridging_stats){.bridge = bridge_stats(b->bridge),
-					.swapped = b->swapped,
-					.swap_errors = b->swap_errors,
-					.swap_refused = b->swap_refused,
-					.swap_lost = b->swap_lost,
-					.unanswered = secrets_unanswered(b->secrets),
-					.set_errors = b->set_errors,
-					.holding = holding_stats(b->holding)};
+	stats = (struct bridge_mode_stats){.bridge = bridge_stats(b->bridge),
+					   .rekeyed = b->rekeyed,
+					   .rekey_errors = b->rekey_errors,
+					   .rekey_refused = b->rekey_refused,
+					   .rekey_lost = b->rekey_lost,
+					   .unanswered = secrets_unanswered(b->secrets),
+					   .set_errors = b->set_errors,
+					   .esp_hold = esp_hold_stats(b->esp_hold)};
 
 	for (size_t i = 0; i < WAITING_MAX; i++)
 		stats.waiting += b->waiting[i].since_ms != 0;

@@ -48,7 +48,7 @@ struct daemon {
 	uint64_t started_ms;
 
 	struct event_base *loop;
-	struct event *queue_event, *watch_event, *files_event, *tick, *signals[3];
+	struct event *queue_event, *nft_event, *files_event, *tick, *signals[3];
 	int notify;              /* systemd's socket; -1: none */
 	int lock;                /* on the state directory; negative: none */
 	struct files *files;     /* who has the file system */
@@ -57,13 +57,13 @@ struct daemon {
 	struct watchdog watchdog;
 	struct control_server *control;
 
-	struct bridging *bridging; /* NULL: without --bridge */
-	struct traffic *traffic;
+	struct bridge_mode *bridge_mode; /* NULL: without --bridge */
+	struct packets *packets;
 	struct nfq_queue *queue;
 	struct rules_nft *nft;
 	struct rules_features features;
 	struct ruleset *ruleset;
-	struct watch *watch; /* NULL: sessions are left alone */
+	struct sessions *sessions; /* NULL: sessions are left alone */
 
 	bool base_missing, queue_missing; /* tables that somebody took away, not back yet */
 	unsigned repair_wait;             /* ticks until the next attempt */
@@ -80,15 +80,15 @@ static enum nfq_verdict on_packet(void *ctx, struct nfq_packet *packet)
 {
 	struct daemon *d = ctx;
 
-	return traffic_packet(d->traffic, packet);
+	return packets_handle(d->packets, packet);
 }
 
 static void on_before_verdicts(void *ctx)
 {
 	struct daemon *d = ctx;
 
-	if (d->traffic)
-		traffic_before_verdicts(d->traffic);
+	if (d->packets)
+		packets_before_verdicts(d->packets);
 }
 
 static void on_queue(evutil_socket_t fd, short what, void *ctx)
@@ -107,14 +107,14 @@ static void on_queue(evutil_socket_t fd, short what, void *ctx)
 
 static void fill_sets(struct daemon *d)
 {
-	traffic_fill_sets(d->traffic);
-	watch_fill_sets(d->watch);
+	packets_fill_sets(d->packets);
+	sessions_fill_sets(d->sessions);
 }
 
 /* The admin's own tables, which may be those of an older natshim. */
 static bool refill(struct daemon *d)
 {
-	const char *const missing = watch_missing_set(d->watch);
+	const char *const missing = sessions_missing_set(d->sessions);
 
 	if (missing && d->refill <= 1)
 		log_event(&d->log, LOG_RULES_MISSING, NULL,
@@ -180,7 +180,7 @@ static void repair_rules(struct daemon *d)
 		  d->repair_step);
 }
 
-static void on_watch(evutil_socket_t fd, short what, void *ctx)
+static void on_nft_event(evutil_socket_t fd, short what, void *ctx)
 {
 	struct daemon *d = ctx;
 	bool base_gone = false, queue_gone = false;
@@ -208,11 +208,11 @@ static struct report make_report(struct daemon *d)
 		.config = &d->config,
 		.now_ms = clock_now_ms(),
 		.started_ms = d->started_ms,
-		.traffic = d->traffic,
+		.packets = d->packets,
 		.queue = d->queue,
 		.nft = d->nft,
-		.bridging = d->bridging,
-		.watch = d->watch,
+		.bridge_mode = d->bridge_mode,
+		.sessions = d->sessions,
 		.rules_repaired = d->rules_repaired,
 	};
 }
@@ -295,7 +295,7 @@ static void on_saved(void *ctx, enum files_target target, int error)
 	if (target == FILES_METRICS)
 		metrics_written(d, error);
 	else
-		traffic_saved(d->traffic, target, error);
+		packets_saved(d->packets, target, error);
 }
 
 static void on_files(evutil_socket_t fd, short what, void *ctx)
@@ -321,7 +321,7 @@ static void drop_sessions(struct daemon *d, const char *argument, struct control
 		reply->text = strdup("not an address; expected ADDR, ADDR:PORT or [ADDR6]:PORT");
 		return;
 	}
-	count = watch_drop(d->watch, &peer);
+	count = sessions_drop(d->sessions, &peer);
 	reply->ok = count > 0;
 	if (asprintf(&reply->text, count ? "%s: %zu ending" : "%s: no such session", argument, count) < 0)
 		reply->text = NULL;
@@ -362,7 +362,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 		d->refill = 0;
 	else if (d->refill)
 		d->refill--;
-	traffic_save(d->traffic);
+	packets_save(d->packets);
 	write_metrics(d);
 	d->ticks++;
 	notify_tell(d->notify, "WATCHDOG=1");
@@ -382,11 +382,11 @@ static bool adopt(struct daemon *d, struct config *fresh, char error[static CONF
 		return false;
 	}
 	d->ruleset = ruleset;
-	traffic_allow_waiting(d->traffic, false);
-	bridging_release(d->bridging);
+	packets_allow_waiting(d->packets, false);
+	bridge_mode_release(d->bridge_mode);
 	nfq_queue_drain(d->queue, DRAIN_RELOAD_MS); /* what waits is lost when the old chains go */
 	rc = install_rules(d, error);
-	traffic_allow_waiting(d->traffic, true);
+	packets_allow_waiting(d->packets, true);
 	if (rc) {
 		d->ruleset = old;
 		ruleset_free(ruleset);
@@ -396,8 +396,8 @@ static bool adopt(struct daemon *d, struct config *fresh, char error[static CONF
 	config_free(&d->config);
 	d->config = *fresh;
 	d->log.verbose = d->config.verbose;
-	watch_configure(d->watch, &d->config);
-	traffic_configure(d->traffic, &d->config);
+	sessions_configure(d->sessions, &d->config);
+	packets_configure(d->packets, &d->config);
 	return true;
 }
 
@@ -435,7 +435,7 @@ static void reload(struct daemon *d)
 
 	notify_tell(d->notify, "RELOADING=1");
 	if (outcome == CONFIG_OK && interfaces_exist(d, &fresh, error) && find_lns(d, &fresh, error) &&
-	    bridging_reload(d->bridging, error)) {
+	    bridge_mode_reload(d->bridge_mode, error)) {
 		if (adopt(d, &fresh, error)) {
 			if (*kept)
 				log_event(&d->log, LOG_RELOAD_PARTIAL, NULL,
@@ -507,12 +507,13 @@ static bool open_rules(struct daemon *d)
 	return d->ruleset ? true : fail(d, "rules", "out of memory");
 }
 
-static bool open_traffic(struct daemon *d)
+static bool open_packets(struct daemon *d)
 {
 	char error[CONFIG_ERROR_MAX];
 
-	return (bridging_open(&d->bridging, &d->config, &d->log, d->nft, d->secrets, sas_swapper(d->sas), error) &&
-		traffic_open(&d->traffic, &d->config, &d->log, d->nft, d->watch, d->bridging, d->files,
+	return (bridge_mode_open(&d->bridge_mode, &d->config, &d->log, d->nft, d->secrets,
+				 sas_rekeyer(d->sas), error) &&
+		packets_open(&d->packets, &d->config, &d->log, d->nft, d->sessions, d->bridge_mode, d->files,
 			     error)) ||
 	       fail(d, "start", error);
 }
@@ -531,13 +532,13 @@ static bool open_loop(struct daemon *d)
 			   error))
 		return fail(d, "control socket", error);
 	d->queue_event = event_new(d->loop, nfq_queue_fd(d->queue), EV_READ | EV_PERSIST, on_queue, d);
-	d->watch_event = event_new(d->loop, rules_nft_watch_fd(d->nft), EV_READ | EV_PERSIST, on_watch, d);
+	d->nft_event = event_new(d->loop, rules_nft_watch_fd(d->nft), EV_READ | EV_PERSIST, on_nft_event, d);
 	d->files_event = event_new(d->loop, files_fd(d->files), EV_READ | EV_PERSIST, on_files, d);
 	d->tick = event_new(d->loop, -1, EV_PERSIST, on_tick, d);
-	if (!d->queue_event || !d->watch_event || !d->files_event || !d->tick)
+	if (!d->queue_event || !d->nft_event || !d->files_event || !d->tick)
 		return fail(d, "event loop", "out of memory");
 	event_add(d->queue_event, NULL);
-	event_add(d->watch_event, NULL);
+	event_add(d->nft_event, NULL);
 	event_add(d->files_event, NULL);
 	event_add(d->tick, &second);
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
@@ -614,7 +615,7 @@ static bool on_session_end(void *ctx, const struct session_action *action)
 {
 	const struct daemon *d = ctx;
 
-	return bridging_end(d->bridging, action);
+	return bridge_mode_end(d->bridge_mode, action);
 }
 
 static bool start(struct daemon *d)
@@ -633,30 +634,31 @@ static bool start(struct daemon *d)
 		return fail(d, "watchdog", strerror(-rc));
 	if (!open_secrets(d) || !open_sas(d))
 		return false;
-	rc = watch_prepare(&d->watch, &d->config, &d->log);
+	rc = sessions_prepare(&d->sessions, &d->config, &d->log);
 	if (rc)
 		return fail(d, "sessions", strerror(-rc));
 	/* The queue's socket is the first netlink socket and so bears our process id: a second natshim can name us. */
-	if (!open_queue(d) || !open_rules(d) || !open_traffic(d) || !open_loop(d))
+	if (!open_queue(d) || !open_rules(d) || !open_packets(d) || !open_loop(d))
 		return false;
 	if (install_rules(d, error))
 		return fail(d, "rules", error);
-	rc = bridging_start(d->bridging, d->queue, d->loop);
+	rc = bridge_mode_start(d->bridge_mode, d->queue, d->loop);
 	if (rc)
 		return fail(d, "bridge", strerror(-rc));
-	rc = traffic_start(d->traffic, d->queue, d->loop);
+	rc = packets_start(d->packets, d->queue, d->loop);
 	if (rc)
 		return fail(d, "bridge", strerror(-rc));
-	rc = watch_start(d->watch, d->loop, d->nft, &d->features, traffic_ike(d->traffic),
-			 sas_swapper(d->sas));
+	rc = sessions_start(d->sessions, d->loop, d->nft, &d->features, packets_ike(d->packets),
+			    sas_rekeyer(d->sas));
 	if (!rc)
-		rc = sas_start(d->sas, d->loop, d->watch, d->bridging);
+		rc = sas_start(d->sas, d->loop, d->sessions, d->bridge_mode);
 	if (rc)
 		return fail(d, "sessions", strerror(-rc));
 	if (d->config.rules == CONFIG_RULES_EXTERNAL)
 		refill(d); /* the watch's own sets, which it knows from now on */
-	watch_on_end(d->watch, on_session_end, d);
-	watch_end_orphans(d->watch, traffic_orphans(d->traffic), bridging_bridge(d->bridging));
+	sessions_on_end(d->sessions, on_session_end, d);
+	sessions_end_stale_sas(d->sessions, packets_stale_sas(d->packets),
+			       bridge_mode_bridge(d->bridge_mode));
 	footprint_trim();
 	confine_self(d);
 	return true;
@@ -667,7 +669,7 @@ static void end_bridged(struct daemon *d)
 {
 	size_t count = 0, some;
 
-	while ((some = bridging_end_some(d->bridging, ENDS_AT_ONCE)) > 0) {
+	while ((some = bridge_mode_end_some(d->bridge_mode, ENDS_AT_ONCE)) > 0) {
 		count += some;
 		nfq_queue_drain(d->queue, DRAIN_ENDS_MS);
 	}
@@ -682,12 +684,12 @@ static void stop(struct daemon *d)
 	char error[RULES_ERROR_MAX];
 
 	notify_tell(d->notify, "STOPPING=1");
-	traffic_allow_waiting(d->traffic, false);
+	packets_allow_waiting(d->packets, false);
 	end_bridged(d);
 	/* It fails where the table is gone: then nothing comes up either. */
 	if (installed)
 		rules_nft_quiet(d->nft, error);
-	bridging_release(d->bridging);
+	bridge_mode_release(d->bridge_mode);
 	if (d->queue)
 		nfq_queue_drain_and_close(d->queue, DRAIN_MS);
 	if (installed && rules_nft_remove(d->nft, error))
@@ -696,18 +698,18 @@ static void stop(struct daemon *d)
 
 static void release(struct daemon *d)
 {
-	struct event *events[] = {d->queue_event, d->watch_event, d->files_event, d->tick,
-				  d->signals[0],  d->signals[1],  d->signals[2]};
+	struct event *events[] = {d->queue_event, d->nft_event,  d->files_event, d->tick,
+				  d->signals[0],  d->signals[1], d->signals[2]};
 
 	for (size_t i = 0; i < sizeof events / sizeof *events; i++)
 		if (events[i])
 			event_free(events[i]);
-	watch_stop(d->watch);
+	sessions_stop(d->sessions);
 	control_close(d->control);
 	if (d->control)
 		files_remove_socket(d->files);
-	traffic_close(d->traffic);
-	bridging_close(d->bridging);
+	packets_close(d->packets);
+	bridge_mode_close(d->bridge_mode);
 	secrets_close(d->secrets);
 	sas_close(d->sas);
 	if (d->loop)

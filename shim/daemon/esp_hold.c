@@ -35,20 +35,20 @@ struct expected {
 	uint64_t ends_ms;    /* 0: this place is free */
 	uint64_t ready_ms;   /* when the client has its SA; 0: not known yet */
 	uint64_t release_ms; /* when its packets go on at the latest; 0: none waits */
-	bool swapped, released;
+	bool rekeyed, released;
 	struct esp_sa before, after; /* with swapped */
 	struct held *first, *last;   /* the packets that wait */
 };
 
-struct holding {
+struct esp_hold {
 	struct rules_nft *nft;
-	holding_random_fn *random;
+	esp_hold_random_fn *random;
 	void *ctx;
 	struct nfq_queue *queue; /* NULL: not started */
 	struct event *tick;
 	bool ticking;
 	size_t in_use; /* SPIs */
-	struct holding_stats stats;
+	struct esp_hold_stats stats;
 	struct expected expected[EXPECTED_MAX];
 	/* Places for packets: those that were used and are free again, and how many of the others were never touched. */
 	struct held *free;
@@ -56,7 +56,7 @@ struct holding {
 	struct held places[HELD_MAX];
 };
 
-static struct expected *find(struct holding *h, const struct endpoint *destination, const uint8_t *spi)
+static struct expected *find(struct esp_hold *h, const struct endpoint *destination, const uint8_t *spi)
 {
 	for (size_t i = 0; h->in_use && i < EXPECTED_MAX; i++) {
 		struct expected *e = &h->expected[i];
@@ -68,7 +68,7 @@ static struct expected *find(struct holding *h, const struct endpoint *destinati
 	return NULL;
 }
 
-static struct expected *find_elsewhere(struct holding *h, const uint8_t *spi)
+static struct expected *find_elsewhere(struct esp_hold *h, const uint8_t *spi)
 {
 	for (size_t i = 0; i < EXPECTED_MAX; i++)
 		if (h->expected[i].ends_ms && !memcmp(h->expected[i].spi, spi, sizeof h->expected[i].spi))
@@ -77,12 +77,12 @@ static struct expected *find_elsewhere(struct holding *h, const uint8_t *spi)
 }
 
 /* A packet that the server's keys have sealed gets the client's; whether it has become another one. */
-static bool reseal(struct holding *h, const struct expected *e, uint8_t *data, size_t length)
+static bool reseal(struct esp_hold *h, const struct expected *e, uint8_t *data, size_t length)
 {
 	struct packet_esp packet;
 	uint8_t iv[ESP_BLOCK_MAX];
 
-	if (!e->swapped || !packet_parse_esp(data, length, &packet) || !h->random(h->ctx, iv, sizeof iv))
+	if (!e->rekeyed || !packet_parse_esp(data, length, &packet) || !h->random(h->ctx, iv, sizeof iv))
 		return false;
 	const struct packet_sum sum = packet.in_udp ? packet_sum_before(&packet.udp) : (struct packet_sum){0};
 
@@ -94,7 +94,7 @@ static bool reseal(struct holding *h, const struct expected *e, uint8_t *data, s
 	return true;
 }
 
-static void release(struct holding *h, struct expected *e)
+static void release(struct esp_hold *h, struct expected *e)
 {
 	e->released = true;
 	e->release_ms = 0;
@@ -110,7 +110,7 @@ static void release(struct holding *h, struct expected *e)
 	e->last = NULL;
 }
 
-static void forget(struct holding *h, struct expected *e)
+static void forget(struct esp_hold *h, struct expected *e)
 {
 	release(h, e);
 	rules_nft_set_delete(h->nft, RULES_SET_HELD, e->spi, sizeof e->spi);
@@ -118,9 +118,9 @@ static void forget(struct holding *h, struct expected *e)
 	h->in_use--;
 }
 
-static void look(struct holding *h, struct expected *e, uint64_t now)
+static void look(struct esp_hold *h, struct expected *e, uint64_t now)
 {
-	const bool ready = e->swapped && e->ready_ms && now >= e->ready_ms;
+	const bool ready = e->rekeyed && e->ready_ms && now >= e->ready_ms;
 
 	if (!e->released && (ready || (e->release_ms && now >= e->release_ms))) {
 		release(h, e);
@@ -131,7 +131,7 @@ static void look(struct holding *h, struct expected *e, uint64_t now)
 		forget(h, e);
 }
 
-static void tick_while_needed(struct holding *h)
+static void tick_while_needed(struct esp_hold *h)
 {
 	static const struct timeval period = {.tv_usec = TICK_US};
 
@@ -144,7 +144,7 @@ static void tick_while_needed(struct holding *h)
 		event_del(h->tick);
 }
 
-static void look_at_all(struct holding *h, uint64_t now)
+static void look_at_all(struct esp_hold *h, uint64_t now)
 {
 	for (size_t i = 0; i < EXPECTED_MAX; i++)
 		if (h->expected[i].ends_ms)
@@ -161,9 +161,9 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	look_at_all(ctx, clock_now_ms());
 }
 
-struct holding *holding_new(struct rules_nft *nft, holding_random_fn *random, void *ctx)
+struct esp_hold *esp_hold_new(struct rules_nft *nft, esp_hold_random_fn *random, void *ctx)
 {
-	struct holding *h = calloc(1, sizeof *h);
+	struct esp_hold *h = calloc(1, sizeof *h);
 
 	if (!h)
 		return NULL;
@@ -173,7 +173,7 @@ struct holding *holding_new(struct rules_nft *nft, holding_random_fn *random, vo
 	return h;
 }
 
-void holding_free(struct holding *h)
+void esp_hold_free(struct esp_hold *h)
 {
 	if (!h)
 		return;
@@ -183,7 +183,7 @@ void holding_free(struct holding *h)
 	free(h);
 }
 
-int holding_start(struct holding *h, struct nfq_queue *queue, struct event_base *loop)
+int esp_hold_start(struct esp_hold *h, struct nfq_queue *queue, struct event_base *loop)
 {
 	h->tick = event_new(loop, -1, EV_PERSIST, on_tick, h);
 	if (!h->tick)
@@ -192,7 +192,7 @@ int holding_start(struct holding *h, struct nfq_queue *queue, struct event_base 
 	return 0;
 }
 
-void holding_expect(struct holding *h, const struct endpoint *destination, const uint8_t spi[static 4])
+void esp_hold_expect(struct esp_hold *h, const struct endpoint *destination, const uint8_t spi[static 4])
 {
 	struct expected *e = find(h, destination, spi);
 
@@ -209,21 +209,21 @@ void holding_expect(struct holding *h, const struct endpoint *destination, const
 	tick_while_needed(h);
 }
 
-void holding_swapped(struct holding *h, const struct endpoint *destination, const uint8_t spi[static 4],
-		     const struct esp_sa *before, const struct esp_sa *after)
+void esp_hold_rekeyed(struct esp_hold *h, const struct endpoint *destination, const uint8_t spi[static 4],
+		      const struct esp_sa *before, const struct esp_sa *after)
 {
 	struct expected *e = find(h, destination, spi);
 
-	if (!e || e->swapped)
+	if (!e || e->rekeyed)
 		return;
 	e->before = *before;
 	e->after = *after;
-	e->swapped = true;
+	e->rekeyed = true;
 	look_at_all(h, clock_now_ms());
 }
 
 /* Nothing of it is held any more. */
-static void give_up(struct holding *h, struct expected *e)
+static void give_up(struct esp_hold *h, struct expected *e)
 {
 	forget(h, e);
 	tick_while_needed(h);
@@ -231,7 +231,7 @@ static void give_up(struct holding *h, struct expected *e)
 		nfq_queue_send(h->queue);
 }
 
-void holding_refused(struct holding *h, const struct endpoint *destination, const uint8_t spi[static 4])
+void esp_hold_refused(struct esp_hold *h, const struct endpoint *destination, const uint8_t spi[static 4])
 {
 	struct expected *e = find(h, destination, spi);
 
@@ -241,7 +241,7 @@ void holding_refused(struct holding *h, const struct endpoint *destination, cons
 
 /* The kernel's set knows SPIs alone, and this host has another SA with that one, towards somebody else: his packets are not to come
  * up for the sake of a client's, who may have chosen it for that. Only what this host sends says so: the rest may be forged. */
-static void make_way(struct holding *h, const struct nfq_packet *packet, const uint8_t *spi)
+static void make_way(struct esp_hold *h, const struct nfq_packet *packet, const uint8_t *spi)
 {
 	struct expected *e = packet->hook == NFQ_POSTROUTING ? find_elsewhere(h, spi) : NULL;
 
@@ -249,8 +249,8 @@ static void make_way(struct holding *h, const struct nfq_packet *packet, const u
 		give_up(h, e);
 }
 
-void holding_ready(struct holding *h, const struct endpoint *destination, const uint8_t spi[static 4],
-		   unsigned after_ms)
+void esp_hold_ready(struct esp_hold *h, const struct endpoint *destination, const uint8_t spi[static 4],
+		    unsigned after_ms)
 {
 	struct expected *e = find(h, destination, spi);
 
@@ -260,7 +260,7 @@ void holding_ready(struct holding *h, const struct endpoint *destination, const 
 	look_at_all(h, clock_now_ms());
 }
 
-static struct held *free_place(struct holding *h)
+static struct held *free_place(struct esp_hold *h)
 {
 	struct held *p = h->free;
 
@@ -271,7 +271,7 @@ static struct held *free_place(struct holding *h)
 	return p;
 }
 
-static bool hold(struct holding *h, struct expected *e, const struct nfq_packet *packet)
+static bool hold(struct esp_hold *h, struct expected *e, const struct nfq_packet *packet)
 {
 	struct held *p = packet->length <= PACKET_MAX ? free_place(h) : NULL;
 
@@ -292,7 +292,7 @@ static bool hold(struct holding *h, struct expected *e, const struct nfq_packet 
 	return true;
 }
 
-enum nfq_verdict holding_packet(struct holding *h, struct nfq_packet *packet)
+enum nfq_verdict esp_hold_packet(struct esp_hold *h, struct nfq_packet *packet)
 {
 	struct packet_esp esp;
 	struct expected *e;
@@ -309,7 +309,7 @@ enum nfq_verdict holding_packet(struct holding *h, struct nfq_packet *packet)
 	return reseal(h, e, packet->data, packet->length) ? NFQ_CHANGED : NFQ_AS_IT_WAS;
 }
 
-void holding_release_all(struct holding *h)
+void esp_hold_release_all(struct esp_hold *h)
 {
 	for (size_t i = 0; h->in_use && i < EXPECTED_MAX; i++)
 		if (h->expected[i].ends_ms)
@@ -319,7 +319,7 @@ void holding_release_all(struct holding *h)
 		nfq_queue_send(h->queue);
 }
 
-struct holding_stats holding_stats(const struct holding *h)
+struct esp_hold_stats esp_hold_stats(const struct esp_hold *h)
 {
 	return h->stats;
 }

@@ -14,39 +14,40 @@
 #include "shim/bridge/esp.h"
 
 struct event_base;
-struct holding; /* owned by the caller */
+struct esp_hold; /* owned by the caller */
 
 /* Random bytes that nobody can foresee: for IVs. */
-typedef bool holding_random_fn(void *ctx, uint8_t *out, size_t length);
+typedef bool esp_hold_random_fn(void *ctx, uint8_t *out, size_t length);
 
-struct holding *holding_new(struct rules_nft *nft, holding_random_fn *random,
-			    void *ctx); /* NULL: out of memory */
-void holding_free(struct holding *holding);
+struct esp_hold *esp_hold_new(struct rules_nft *nft, esp_hold_random_fn *random,
+			      void *ctx); /* NULL: out of memory */
+void esp_hold_free(struct esp_hold *esp_hold);
 /* Joins the event loop; nothing is held before. 0 or -errno. */
-int holding_start(struct holding *holding, struct nfq_queue *queue, struct event_base *loop);
+int esp_hold_start(struct esp_hold *esp_hold, struct nfq_queue *queue, struct event_base *loop);
 
 /* An SA is known by its destination and its SPI, in network order.
  * Before the server can install it, or the client can use it: from here on its packets come up. */
-void holding_expect(struct holding *holding, const struct endpoint *destination, const uint8_t spi[static 4]);
-/* The kernel's SA had the keys before, and now has those of after. */
-void holding_swapped(struct holding *holding, const struct endpoint *destination, const uint8_t spi[static 4],
-		     const struct esp_sa *before, const struct esp_sa *after);
-/* The kernel's SA is another's: whatever waits goes on, as it is, and nothing more comes up. */
-void holding_refused(struct holding *holding, const struct endpoint *destination,
+void esp_hold_expect(struct esp_hold *esp_hold, const struct endpoint *destination,
 		     const uint8_t spi[static 4]);
+/* The kernel's SA had the keys before, and now has those of after. */
+void esp_hold_rekeyed(struct esp_hold *esp_hold, const struct endpoint *destination,
+		      const uint8_t spi[static 4], const struct esp_sa *before, const struct esp_sa *after);
+/* The kernel's SA is another's: whatever waits goes on, as it is, and nothing more comes up. */
+void esp_hold_refused(struct esp_hold *esp_hold, const struct endpoint *destination,
+		      const uint8_t spi[static 4]);
 /* The client has its side of it, or will have it that much later. */
-void holding_ready(struct holding *holding, const struct endpoint *destination, const uint8_t spi[static 4],
-		   unsigned after_ms);
+void esp_hold_ready(struct esp_hold *esp_hold, const struct endpoint *destination,
+		    const uint8_t spi[static 4], unsigned after_ms);
 
 /* A packet that came up: NFQ_AS_IT_WAS where it is none of those. One that this host sends somebody else by the same SPI ends that
  * expectation: it would come up with each of his packets. */
-enum nfq_verdict holding_packet(struct holding *holding, struct nfq_packet *packet);
+enum nfq_verdict esp_hold_packet(struct esp_hold *esp_hold, struct nfq_packet *packet);
 /* All go on now, and nothing is held any more: before the queue is closed or the rules are replaced. */
-void holding_release_all(struct holding *holding);
+void esp_hold_release_all(struct esp_hold *esp_hold);
 
-struct holding_stats {
+struct esp_hold_stats {
 	uint64_t held, resealed; /* packets, of all times */
 };
-struct holding_stats holding_stats(const struct holding *holding);
+struct esp_hold_stats esp_hold_stats(const struct esp_hold *esp_hold);
 
 #endif

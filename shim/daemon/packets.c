@@ -25,12 +25,12 @@ struct state_file {
 	bool complained; /* that it cannot be written */
 };
 
-struct traffic {
+struct packets {
 	const struct config *config;
 	struct log *log;
 	struct rules_nft *nft;
-	struct watch *watch;
-	struct bridging *bridging; /* NULL: without --bridge */
+	struct sessions *sessions;
+	struct bridge_mode *bridge_mode; /* NULL: without --bridge */
 	struct ike_table *ike;
 	struct l2tp_table *l2tp;
 	struct files *files;
@@ -38,8 +38,8 @@ struct traffic {
 	struct nfq_injector *injector; /* NULL: HELLOs cannot be answered, so they are not absorbed */
 	struct state_file peers, tunnels, bridged;
 	uint64_t bridge_changes; /* bridge_stats().changes when the journal was written last, */
-	size_t orphans_written;  /* and how many of a killed natshim's were in it */
-	struct orphans *orphans;
+	size_t stale_sas_written; /* and how many of a killed natshim's were in it */
+	struct stale_sas *stale_sas;
 	struct slow *slow; /* NULL: without --bridge */
 	bool waiting_allowed;
 	uint64_t set_errors, unanswered_hellos;
@@ -48,7 +48,7 @@ struct traffic {
 /* State */
 
 /* What came of writing one: tried again while it fails, told once. */
-static void written(struct traffic *t, struct state_file *file, int rc)
+static void written(struct packets *t, struct state_file *file, int rc)
 {
 	if (rc && !file->complained)
 		log_event(t->log, LOG_STATE_UNWRITABLE, NULL,
@@ -58,14 +58,14 @@ static void written(struct traffic *t, struct state_file *file, int rc)
 	file->changed |= rc != 0;
 }
 
-void traffic_saved(struct traffic *traffic, enum files_target target, int error)
+void packets_saved(struct packets *packets, enum files_target target, int error)
 {
 	if (target == FILES_PEERS)
-		written(traffic, &traffic->peers, error);
+		written(packets, &packets->peers, error);
 	else if (target == FILES_TUNNELS)
-		written(traffic, &traffic->tunnels, error);
+		written(packets, &packets->tunnels, error);
 	else if (target == FILES_BRIDGED)
-		written(traffic, &traffic->bridged, error);
+		written(packets, &packets->bridged, error);
 }
 
 static void write_entry(void *ctx, const struct bridge_entry *entry)
@@ -75,15 +75,15 @@ static void write_entry(void *ctx, const struct bridge_entry *entry)
 	fputs(state_bridged_text(entry, line), ctx);
 }
 
-static void write_bridged(struct traffic *t, FILE *out)
+static void write_bridged(struct packets *t, FILE *out)
 {
 	fputs(STATE_BRIDGED_HEADER, out);
-	orphans_each(t->orphans, write_entry, out);
+	stale_sas_each(t->stale_sas, write_entry, out);
 	if (t->filter.bridge)
 		bridge_each_entry(t->filter.bridge, write_entry, out);
 }
 
-static void save(struct traffic *t, struct state_file *file)
+static void save(struct packets *t, struct state_file *file)
 {
 	FILE *content;
 	int rc;
@@ -108,19 +108,20 @@ static void save(struct traffic *t, struct state_file *file)
 }
 
 /* A session has come to be, has other SAs than before, or has gone. */
-static bool bridge_changed(struct traffic *t)
+static bool bridge_changed(struct packets *t)
 {
 	const uint64_t changes = t->filter.bridge ? bridge_stats(t->filter.bridge).changes : 0;
-	const bool changed = changes != t->bridge_changes || orphans_count(t->orphans) != t->orphans_written;
+	const bool changed =
+		changes != t->bridge_changes || stale_sas_count(t->stale_sas) != t->stale_sas_written;
 
 	t->bridge_changes = changes;
-	t->orphans_written = orphans_count(t->orphans);
+	t->stale_sas_written = stale_sas_count(t->stale_sas);
 	return changed;
 }
 
 /* Before the message goes on: from then on a natshim that is killed leaves SAs behind. The whole file follows with the next
  * tick. */
-static void journal(struct traffic *t, const uint8_t *cookie)
+static void journal(struct packets *t, const uint8_t *cookie)
 {
 	struct bridge_entry entry;
 	char line[STATE_BRIDGED_MAX];
@@ -132,17 +133,17 @@ static void journal(struct traffic *t, const uint8_t *cookie)
 		files_append(t->files, FILES_BRIDGED, state_bridged_text(&entry, line));
 }
 
-void traffic_save(struct traffic *traffic)
+void packets_save(struct packets *packets)
 {
-	if (traffic->filter.bridge)
-		bridge_tick(traffic->filter.bridge, clock_now_ms());
-	traffic->bridged.changed |= bridge_changed(traffic);
-	save(traffic, &traffic->bridged);
-	save(traffic, &traffic->peers);
-	save(traffic, &traffic->tunnels);
+	if (packets->filter.bridge)
+		bridge_tick(packets->filter.bridge, clock_now_ms());
+	packets->bridged.changed |= bridge_changed(packets);
+	save(packets, &packets->bridged);
+	save(packets, &packets->peers);
+	save(packets, &packets->tunnels);
 }
 
-static void tell_restored(struct traffic *t, const char *file, int rc, unsigned restored, unsigned bad)
+static void tell_restored(struct packets *t, const char *file, int rc, unsigned restored, unsigned bad)
 {
 	if (rc || bad)
 		log_event(t->log, LOG_STATE_DAMAGED, NULL, "%s/%s: %s", t->config->state_dir, file,
@@ -154,7 +155,7 @@ static void tell_restored(struct traffic *t, const char *file, int rc, unsigned 
 
 /* The kernel's sets */
 
-static void let_peer_up(struct traffic *t, const struct endpoint *peer, uint64_t age_ms)
+static void add_peer_to_set(struct packets *t, const struct endpoint *peer, uint64_t age_ms)
 {
 	const enum rules_set set = peer->addr_len == 4 ? RULES_SET_PEERS4 : RULES_SET_PEERS6;
 	const unsigned age_s = (unsigned)(age_ms / 1000);
@@ -169,18 +170,18 @@ static void fill_peer(void *ctx, const struct endpoint *peer, enum ike_dialect d
 {
 	(void)dialect;
 	(void)alone;
-	let_peer_up(ctx, peer, age_ms);
+	add_peer_to_set(ctx, peer, age_ms);
 }
 
-void traffic_fill_sets(struct traffic *traffic)
+void packets_fill_sets(struct packets *packets)
 {
-	ike_table_each_peer(traffic->ike, clock_now_ms(), fill_peer, traffic);
-	bridging_fill_sets(traffic->bridging);
+	ike_table_each_peer(packets->ike, clock_now_ms(), fill_peer, packets);
+	bridge_mode_fill_sets(packets->bridge_mode);
 }
 
 /* IKE */
 
-static void log_message(struct traffic *t, const struct ike_result *r)
+static void log_message(struct packets *t, const struct ike_result *r)
 {
 	char cookie[2 * IKE_COOKIE_LEN + 1], text[FILTER_TEXT_MAX];
 	const char *dialect = ike_dialect_name(r->dialect);
@@ -199,29 +200,29 @@ static void log_message(struct traffic *t, const struct ike_result *r)
 		log_event(t->log, LOG_REWRITTEN, NULL, "%s", filter_rewrite_text(r, text));
 }
 
-/* The cookie must be in the set before the verdict is sent (traffic_before_verdicts): the answer to this very message has to
+/* The cookie must be in the set before the verdict is sent (packets_before_verdicts): the answer to this very message has to
  * come up. */
-static enum nfq_verdict on_ike(struct traffic *t, struct filter_outcome *o)
+static enum nfq_verdict on_ike(struct packets *t, struct filter_outcome *o)
 {
 	const struct ike_result *r = &o->ike;
 	enum nfq_verdict verdict = o->changed ? NFQ_CHANGED : NFQ_AS_IT_WAS;
 	bool known = false;
 
 	if (r->message_number == 1 && !r->server_initiated)
-		watch_phase1_begins(t->watch, &r->peer);
+		sessions_phase1_begins(t->sessions, &r->peer);
 	if (r->actions & IKE_ACT_UNTRACK)
 		rules_nft_set_delete_later(t->nft, RULES_SET_EXCHANGES, r->evicted, IKE_COOKIE_LEN);
 	if (r->actions & IKE_ACT_TRACK)
 		rules_nft_set_add_later(t->nft, RULES_SET_EXCHANGES, r->cookie, IKE_COOKIE_LEN,
 					EXCHANGE_TIMEOUT_S);
-	if (t->bridging) {
+	if (t->bridge_mode) {
 		if (o->bridge.actions & BRIDGE_ACT_REPLY)
 			rules_nft_set_flush(t->nft); /* it sends by itself; verdicts come after the sets anyway */
 		journal(t, o->bridge.cookie);
-		verdict = bridging_act(t->bridging, o, &known);
+		verdict = bridge_mode_act(t->bridge_mode, o, &known);
 	}
 	if (known || r->actions & IKE_ACT_REMEMBER_PEER)
-		let_peer_up(t, &r->peer, 0);
+		add_peer_to_set(t, &r->peer, 0);
 	if (r->actions & (IKE_ACT_REMEMBER_PEER | IKE_ACT_FORGET_PEER))
 		t->peers.changed = true;
 	log_message(t, r);
@@ -231,7 +232,7 @@ static enum nfq_verdict on_ike(struct traffic *t, struct filter_outcome *o)
 /* L2TP */
 
 /* The acknowledgement of an absorbed HELLO, as from the client to the address that it knows the LNS by. */
-static bool answer_lns(struct traffic *t, const struct filter_outcome *o)
+static bool answer_lns(struct packets *t, const struct filter_outcome *o)
 {
 	uint8_t packet[ANSWER_MAX];
 	const size_t length = packet_build_udp(packet, sizeof packet, &o->dst, &o->src, o->l2tp.reply,
@@ -241,7 +242,7 @@ static bool answer_lns(struct traffic *t, const struct filter_outcome *o)
 }
 
 /* What the client said of its tunnel, for the session table. */
-static void tell_watch(struct traffic *t, const struct filter_outcome *o)
+static void tell_sessions(struct packets *t, const struct filter_outcome *o)
 {
 	enum session_l2tp what = SESSION_L2TP_OTHER;
 
@@ -249,10 +250,10 @@ static void tell_watch(struct traffic *t, const struct filter_outcome *o)
 		what = SESSION_L2TP_CLOSE;
 	else if (o->l2tp.event == L2TP_EVENT_TUNNEL_REQUEST || o->l2tp.event == L2TP_EVENT_SESSION_UP)
 		what = SESSION_L2TP_OPEN;
-	watch_l2tp(t->watch, &o->src, what);
+	sessions_l2tp(t->sessions, &o->src, what);
 }
 
-static enum nfq_verdict on_l2tp(struct traffic *t, const struct filter_outcome *o, bool to_lns)
+static enum nfq_verdict on_l2tp(struct packets *t, const struct filter_outcome *o, bool to_lns)
 {
 	const struct l2tp_result *r = &o->l2tp;
 
@@ -268,7 +269,7 @@ static enum nfq_verdict on_l2tp(struct traffic *t, const struct filter_outcome *
 	if (t->filter.absorb_hello)
 		save(t, &t->tunnels);
 	if (to_lns)
-		tell_watch(t, o);
+		tell_sessions(t, o);
 	if ((r->actions & L2TP_ACT_REPLY) && !answer_lns(t, o))
 		t->unanswered_hellos++;
 	if (r->actions & L2TP_ACT_DROP)
@@ -284,11 +285,11 @@ static enum ike_direction direction_of(const struct nfq_packet *packet)
 /* IKE and L2TP */
 static enum nfq_verdict work_on(void *ctx, struct nfq_packet *packet)
 {
-	struct traffic *t = ctx;
+	struct packets *t = ctx;
 	const enum ike_direction direction = direction_of(packet);
 	struct filter_outcome outcome;
 
-	bridging_beside(t->bridging, watch_stack(t->watch));
+	bridge_mode_set_stack(t->bridge_mode, sessions_stack(t->sessions));
 	outcome = filter_packet(&t->filter, clock_now_ms(), direction, packet->data, packet->length,
 				NFQ_PACKET_MAX);
 	packet->length = outcome.length;
@@ -302,15 +303,15 @@ static enum nfq_verdict work_on(void *ctx, struct nfq_packet *packet)
 	}
 }
 
-enum nfq_verdict traffic_packet(void *ctx, struct nfq_packet *packet)
+enum nfq_verdict packets_handle(void *ctx, struct nfq_packet *packet)
 {
-	struct traffic *t = ctx;
+	struct packets *t = ctx;
 	struct endpoint host;
 	enum nfq_verdict esp;
 
 	if (packet->truncated)
 		return NFQ_AS_IT_WAS;
-	esp = bridging_packet(t->bridging, packet);
+	esp = bridge_mode_packet(t->bridge_mode, packet);
 	if (esp != NFQ_AS_IT_WAS)
 		return esp;
 	if (t->waiting_allowed &&
@@ -319,7 +320,7 @@ enum nfq_verdict traffic_packet(void *ctx, struct nfq_packet *packet)
 	return work_on(t, packet);
 }
 
-int traffic_start(struct traffic *t, struct nfq_queue *queue, struct event_base *loop)
+int packets_start(struct packets *t, struct nfq_queue *queue, struct event_base *loop)
 {
 	int rc;
 
@@ -333,7 +334,7 @@ int traffic_start(struct traffic *t, struct nfq_queue *queue, struct event_base 
 	return rc;
 }
 
-void traffic_allow_waiting(struct traffic *t, bool allowed)
+void packets_allow_waiting(struct packets *t, bool allowed)
 {
 	if (!t->slow)
 		return;
@@ -344,18 +345,18 @@ void traffic_allow_waiting(struct traffic *t, bool allowed)
 
 /* Start and end */
 
-void traffic_before_verdicts(struct traffic *traffic)
+void packets_before_verdicts(struct packets *packets)
 {
-	rules_nft_set_flush(traffic->nft);
+	rules_nft_set_flush(packets->nft);
 }
 
-void traffic_configure(struct traffic *traffic, const struct config *config)
+void packets_configure(struct packets *packets, const struct config *config)
 {
-	traffic->config = config;
-	traffic->filter.absorb_hello = traffic->injector && config->hello == CONFIG_HELLO_ABSORB;
+	packets->config = config;
+	packets->filter.absorb_hello = packets->injector && config->hello == CONFIG_HELLO_ABSORB;
 }
 
-static void open_injector(struct traffic *t)
+static void open_injector(struct packets *t)
 {
 	const int rc = nfq_inject_open(&t->injector);
 
@@ -365,10 +366,10 @@ static void open_injector(struct traffic *t)
 }
 
 /* The file is there from the start, for lines to be appended to. */
-static void load_bridged(struct traffic *t)
+static void load_bridged(struct packets *t)
 {
 	unsigned bad;
-	const int rc = state_load_bridged(t->config->state_dir, orphans_add, t->orphans, &bad);
+	const int rc = state_load_bridged(t->config->state_dir, stale_sas_add, t->stale_sas, &bad);
 
 	if (rc == -EPERM)
 		log_event(t->log, LOG_STATE_DAMAGED, NULL,
@@ -376,11 +377,11 @@ static void load_bridged(struct traffic *t)
 			  t->config->state_dir);
 	else
 		tell_restored(t, "bridged", rc, 0, bad);
-	t->bridged.changed = t->filter.bridge || orphans_count(t->orphans);
+	t->bridged.changed = t->filter.bridge || stale_sas_count(t->stale_sas);
 	save(t, &t->bridged);
 }
 
-static void load_state(struct traffic *t)
+static void load_state(struct packets *t)
 {
 	unsigned restored, bad;
 	int rc = state_load_peers(t->config->state_dir, t->ike, clock_now_ms(), &restored, &bad);
@@ -391,15 +392,15 @@ static void load_state(struct traffic *t)
 	load_bridged(t);
 }
 
-bool traffic_open(struct traffic **out, const struct config *config, struct log *log, struct rules_nft *nft,
-		  struct watch *watch, struct bridging *bridging, struct files *files,
+bool packets_open(struct packets **out, const struct config *config, struct log *log, struct rules_nft *nft,
+		  struct sessions *sessions, struct bridge_mode *bridge_mode, struct files *files,
 		  char error[static CONFIG_ERROR_MAX])
 {
 	struct ike_config ike = {.max_exchanges = EXCHANGES_MAX,
 				 .public_addr4 = config->public4,
 				 .public_addr6 = config->public6};
 	const struct l2tp_config l2tp = {.hostname = config->l2tp_hostname};
-	struct traffic *t;
+	struct packets *t;
 
 	if (getrandom(&ike.seed, sizeof ike.seed, 0) != sizeof ike.seed) {
 		snprintf(error, CONFIG_ERROR_MAX, "no random numbers: %s", strerror(errno));
@@ -409,60 +410,60 @@ bool traffic_open(struct traffic **out, const struct config *config, struct log 
 	t = calloc(1, sizeof *t);
 	if (!t)
 		return false;
-	*t = (struct traffic){.config = config,
+	*t = (struct packets){.config = config,
 			      .log = log,
 			      .nft = nft,
-			      .watch = watch,
-			      .bridging = bridging,
+			      .sessions = sessions,
+			      .bridge_mode = bridge_mode,
 			      .files = files,
 			      .peers = {.target = FILES_PEERS, .name = "peers"},
 			      .tunnels = {.target = FILES_TUNNELS, .name = "tunnels"},
 			      .bridged = {.target = FILES_BRIDGED, .name = "bridged"}};
-	t->filter.bridge = bridging_bridge(bridging);
+	t->filter.bridge = bridge_mode_bridge(bridge_mode);
 	t->ike = t->filter.ike = ike_table_new(&ike);
 	t->l2tp = t->filter.l2tp = l2tp_table_new(&l2tp);
 	*out = t;
-	t->orphans = orphans_new();
-	if (!t->ike || !t->l2tp || !t->orphans)
+	t->stale_sas = stale_sas_new();
+	if (!t->ike || !t->l2tp || !t->stale_sas)
 		return false;
 	load_state(t);
 	open_injector(t);
-	traffic_configure(t, config);
+	packets_configure(t, config);
 	return true;
 }
 
-void traffic_close(struct traffic *traffic)
+void packets_close(struct packets *packets)
 {
-	if (!traffic)
+	if (!packets)
 		return;
-	if (traffic->ike && traffic->l2tp && traffic->orphans)
-		traffic_save(traffic);
-	orphans_free(traffic->orphans);
-	ike_table_free(traffic->ike);
-	l2tp_table_free(traffic->l2tp);
-	nfq_inject_close(traffic->injector);
-	slow_free(traffic->slow);
-	free(traffic);
+	if (packets->ike && packets->l2tp && packets->stale_sas)
+		packets_save(packets);
+	stale_sas_free(packets->stale_sas);
+	ike_table_free(packets->ike);
+	l2tp_table_free(packets->l2tp);
+	nfq_inject_close(packets->injector);
+	slow_free(packets->slow);
+	free(packets);
 }
 
-const struct ike_table *traffic_ike(const struct traffic *traffic)
+const struct ike_table *packets_ike(const struct packets *packets)
 {
-	return traffic->ike;
+	return packets->ike;
 }
 
-struct orphans *traffic_orphans(struct traffic *traffic)
+struct stale_sas *packets_stale_sas(struct packets *packets)
 {
-	return traffic->orphans;
+	return packets->stale_sas;
 }
 
-struct traffic_stats traffic_stats(const struct traffic *traffic)
+struct packets_stats packets_stats(const struct packets *packets)
 {
-	return (struct traffic_stats){
-		.filter = &traffic->filter.counters,
-		.ike = ike_table_stats(traffic->ike),
-		.l2tp = l2tp_table_stats(traffic->l2tp),
-		.set_errors = traffic->set_errors + rules_nft_set_refused(traffic->nft),
-		.unanswered_hellos = traffic->unanswered_hellos,
-		.slow = traffic->slow ? slow_stats(traffic->slow) : (struct slow_stats){0},
+	return (struct packets_stats){
+		.filter = &packets->filter.counters,
+		.ike = ike_table_stats(packets->ike),
+		.l2tp = l2tp_table_stats(packets->l2tp),
+		.set_errors = packets->set_errors + rules_nft_set_refused(packets->nft),
+		.unanswered_hellos = packets->unanswered_hellos,
+		.slow = packets->slow ? slow_stats(packets->slow) : (struct slow_stats){0},
 	};
 }

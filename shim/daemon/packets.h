@@ -16,9 +16,9 @@
 #include "shim/daemon/sessions.h"
 
 struct event_base;
-struct traffic;
+struct packets;
 
-struct traffic_stats {
+struct packets_stats {
 	const struct filter_counters *filter;
 	struct ike_table_stats ike;
 	struct l2tp_table_stats l2tp;
@@ -27,34 +27,34 @@ struct traffic_stats {
 	struct slow_stats slow;
 };
 
-/* Makes the tables and loads the state directory. False with one line in error. config, log, nft, watch, bridging and files
- * stay the caller's and must outlive it (config: until traffic_configure). */
-bool traffic_open(struct traffic **out, const struct config *config, struct log *log, struct rules_nft *nft,
-		  struct watch *watch, struct bridging *bridging, struct files *files,
+/* Makes the tables and loads the state directory. False with one line in error. config, log, nft, sessions, bridge_mode and files
+ * stay the caller's and must outlive it (config: until packets_configure). */
+bool packets_open(struct packets **out, const struct config *config, struct log *log, struct rules_nft *nft,
+		  struct sessions *sessions, struct bridge_mode *bridge_mode, struct files *files,
 		  char error[static CONFIG_ERROR_MAX]);
-void traffic_close(struct traffic *traffic);                                  /* writes the state first */
-void traffic_configure(struct traffic *traffic, const struct config *config); /* after a reload */
+void packets_close(struct packets *packets);                                  /* writes the state first */
+void packets_configure(struct packets *packets, const struct config *config); /* after a reload */
 
 /* Joins the event loop, with bridging: from then on what is slow waits in the queue. 0 or -errno. */
-int traffic_start(struct traffic *traffic, struct nfq_queue *queue, struct event_base *loop);
+int packets_start(struct packets *packets, struct nfq_queue *queue, struct event_base *loop);
 /* Nothing waits any more until it is allowed again: while the queue is drained. */
-void traffic_allow_waiting(struct traffic *traffic, bool allowed);
-/* The queue's handler; ctx is the struct traffic. */
-enum nfq_verdict traffic_packet(void *ctx, struct nfq_packet *packet);
+void packets_allow_waiting(struct packets *packets, bool allowed);
+/* The queue's handler; ctx is the struct packets. */
+enum nfq_verdict packets_handle(void *ctx, struct nfq_packet *packet);
 
 /* The sets are changed by the batch, as verdicts leave: called before they do. */
-void traffic_before_verdicts(struct traffic *traffic);
+void packets_before_verdicts(struct packets *packets);
 
 /* Fills the kernel's sets anew, after the table that they are in was installed. */
-void traffic_fill_sets(struct traffic *traffic);
+void packets_fill_sets(struct packets *packets);
 /* Writes what has changed since the last time. Once a second. */
-void traffic_save(struct traffic *traffic);
+void packets_save(struct packets *packets);
 /* What became of it. */
-void traffic_saved(struct traffic *traffic, enum files_target target, int error);
+void packets_saved(struct packets *packets, enum files_target target, int error);
 
 /* What a killed natshim left; the traffic's own, written to the journal while it is not ended. */
-struct orphans *traffic_orphans(struct traffic *traffic);
-const struct ike_table *traffic_ike(const struct traffic *traffic);
-struct traffic_stats traffic_stats(const struct traffic *traffic);
+struct stale_sas *packets_stale_sas(struct packets *packets);
+const struct ike_table *packets_ike(const struct packets *packets);
+struct packets_stats packets_stats(const struct packets *packets);
 
 #endif

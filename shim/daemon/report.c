@@ -49,7 +49,7 @@ static json_t *peers(const struct report *r)
 {
 	struct peer_list list = {.array = json_array()};
 
-	ike_table_each_peer(traffic_ike(r->traffic), r->now_ms, add_peer, &list);
+	ike_table_each_peer(packets_ike(r->packets), r->now_ms, add_peer, &list);
 	return list.array;
 }
 
@@ -127,12 +127,12 @@ struct figure {
 
 static size_t collect(const struct report *r, struct figure out[static FIGURES_MAX])
 {
-	const struct traffic_stats traffic = traffic_stats(r->traffic);
-	const struct filter_counters *c = traffic.filter;
+	const struct packets_stats packets = packets_stats(r->packets);
+	const struct filter_counters *c = packets.filter;
 	const struct nfq_stats queue = nfq_queue_stats(r->queue);
-	const struct session_stats session = watch_stats(r->watch);
-	const struct xfrm_stats xfrm = watch_xfrm_stats(r->watch);
-	const struct bridging_stats bridge = bridging_stats(r->bridging);
+	const struct session_stats session = sessions_stats(r->sessions);
+	const struct xfrm_stats xfrm = sessions_xfrm_stats(r->sessions);
+	const struct bridge_mode_stats bridge = bridge_mode_stats(r->bridge_mode);
 	const struct figure figures[] = {
 		{"packets", false, queue.packets, "Packets that the kernel sent up."},
 		{"rewritten", false, c->reasons[IKE_REWRITTEN], "IKE messages that were changed."},
@@ -141,43 +141,43 @@ static size_t collect(const struct report *r, struct figure out[static FIGURES_M
 		{"not_udp", false, c->kinds[PACKET_OTHER], "Packets that were not UDP."},
 		{"bad_packets", false, c->kinds[PACKET_BAD], "Malformed packets, which went on untouched."},
 		{"not_ike", false, c->not_ike, "UDP packets that were neither IKE nor L2TP."},
-		{"exchanges", true, traffic.ike.exchanges, "Phase 1 exchanges that are being translated."},
-		{"peers", true, traffic.ike.peers, "Peers known to speak an old dialect of NAT-T."},
-		{"tunnels", true, traffic.l2tp.tunnels, "L2TP tunnels that are known."},
-		{"evicted", false, traffic.ike.evicted + traffic.l2tp.evicted,
+		{"exchanges", true, packets.ike.exchanges, "Phase 1 exchanges that are being translated."},
+		{"peers", true, packets.ike.peers, "Peers known to speak an old dialect of NAT-T."},
+		{"tunnels", true, packets.l2tp.tunnels, "L2TP tunnels that are known."},
+		{"evicted", false, packets.ike.evicted + packets.l2tp.evicted,
 		 "Table entries that had to go before their time."},
-		{"absorbed_hellos", false, traffic.l2tp.absorbed, "HELLOs answered for a client."},
-		{"unanswered_hellos", false, traffic.unanswered_hellos,
+		{"absorbed_hellos", false, packets.l2tp.absorbed, "HELLOs answered for a client."},
+		{"unanswered_hellos", false, packets.unanswered_hellos,
 		 "HELLOs whose answer could not be sent."},
 		{"queue_overruns", false, queue.overruns,
 		 "Packets that went on unseen since the socket was full."},
 		{"queue_errors", false, queue.errors, "Messages of the queue, or verdicts, that failed."},
 		{"rules_repaired", false, r->rules_repaired,
 		 "Times that the rules were taken away and put back."},
-		{"set_errors", false, traffic.set_errors, "Set elements that the kernel did not take."},
+		{"set_errors", false, packets.set_errors, "Set elements that the kernel did not take."},
 		{"bridge_half_open", true, bridge.bridge.half_open,
 		 "Bridged exchanges whose phase 1 is not complete."},
 		{"bridge_established", true, bridge.bridge.established, "Bridged ISAKMP SAs."},
 		{"bridge_evicted", false, bridge.bridge.evicted,
 		 "Bridged exchanges that had to go before their time."},
-		{"bridge_waited", false, traffic.slow.waited,
+		{"bridge_waited", false, packets.slow.waited,
 		 "Messages that wait for arithmetic, one at a time, between other packets."},
-		{"bridge_wait_refused", false, traffic.slow.refused,
+		{"bridge_wait_refused", false, packets.slow.refused,
 		 "Of these, messages that were dropped since too many waited; their repeats may be luckier."},
 		{"bridge_exponentiations", false, bridge.bridge.exponentiations,
 		 "Diffie-Hellman operations."},
-		{"bridge_swapped", false, bridge.swapped,
+		{"bridge_swapped", false, bridge.rekeyed,
 		 "ESP SAs of the kernel that got the client's keys."},
 		{"bridge_secrets_unanswered", false, bridge.unanswered,
 		 "Questions to the process with the secrets that got no answer in time."},
-		{"bridge_swap_errors", false, bridge.swap_errors, "ESP SAs that did not get them."},
-		{"bridge_swap_refused", false, bridge.swap_refused,
+		{"bridge_swap_errors", false, bridge.rekey_errors, "ESP SAs that did not get them."},
+		{"bridge_swap_refused", false, bridge.rekey_refused,
 		 "ESP SAs that would have got them, but were another client's."},
-		{"bridge_swap_lost", false, bridge.swap_lost,
+		{"bridge_swap_lost", false, bridge.rekey_lost,
 		 "ESP SAs that the kernel took neither with other keys nor, then, with their own."},
-		{"bridge_esp_held", false, bridge.holding.held,
+		{"bridge_esp_held", false, bridge.esp_hold.held,
 		 "ESP packets that waited until their client had its SA."},
-		{"bridge_esp_resealed", false, bridge.holding.resealed,
+		{"bridge_esp_resealed", false, bridge.esp_hold.resealed,
 		 "ESP packets that the server's keys had sealed, sealed anew with the client's."},
 		{"sessions", true, session.sessions, "L2TP/IPsec sessions."},
 		{"sessions_started", false, session.started, "Sessions that came up."},
@@ -215,7 +215,7 @@ static const char *ike_name(size_t i)
 
 static uint64_t ike_value(const struct report *r, size_t i)
 {
-	return traffic_stats(r->traffic).filter->reasons[i];
+	return packets_stats(r->packets).filter->reasons[i];
 }
 
 static const char *l2tp_name(size_t i)
@@ -225,7 +225,7 @@ static const char *l2tp_name(size_t i)
 
 static uint64_t l2tp_value(const struct report *r, size_t i)
 {
-	return traffic_stats(r->traffic).filter->l2tp_reasons[i];
+	return packets_stats(r->packets).filter->l2tp_reasons[i];
 }
 
 static const char *bridge_name(size_t i)
@@ -235,7 +235,7 @@ static const char *bridge_name(size_t i)
 
 static uint64_t bridge_value(const struct report *r, size_t i)
 {
-	return traffic_stats(r->traffic).filter->bridge_reasons[i];
+	return packets_stats(r->packets).filter->bridge_reasons[i];
 }
 
 /* Not "not ended". */
@@ -246,7 +246,7 @@ static const char *end_name(size_t i)
 
 static uint64_t end_value(const struct report *r, size_t i)
 {
-	return watch_stats(r->watch).ended[i + 1];
+	return sessions_stats(r->sessions).ended[i + 1];
 }
 
 static const struct family families[] = {
@@ -283,7 +283,7 @@ static json_t *counters(const struct report *r)
 
 static const char *stack_name(const struct report *r)
 {
-	const enum stack_kind stack = watch_stack(r->watch);
+	const enum stack_kind stack = sessions_stack(r->sessions);
 
 	return stack == STACK_AUTO ? "none" : stack_kind_name(stack);
 }
@@ -341,7 +341,7 @@ static void write_session(void *ctx, const struct session_view *v)
 
 bool report_more(struct report_text *t, const struct report *r)
 {
-	return watch_each_of(r->watch, &t->cursor, SESSIONS_A_PIECE, write_session, t);
+	return sessions_each_of(r->sessions, &t->cursor, SESSIONS_A_PIECE, write_session, t);
 }
 
 char *report_take(struct report_text *t)

@@ -15,11 +15,11 @@
 struct report {
 	const struct config *config;
 	uint64_t now_ms, started_ms;
-	const struct traffic *traffic;
+	const struct packets *packets;
 	const struct nfq_queue *queue;
 	struct rules_nft *nft;
-	const struct bridging *bridging; /* NULL: without --bridge */
-	const struct watch *watch; /* NULL: sessions are left alone */
+	const struct bridge_mode *bridge_mode; /* NULL: without --bridge */
+	const struct sessions *sessions;       /* NULL: sessions are left alone */
 	uint64_t rules_repaired;   /* times that somebody took our tables away and they were put back */
 };
 

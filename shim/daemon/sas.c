@@ -11,9 +11,9 @@
 
 struct sas {
 	struct log *log;
-	struct swapper *swapper;
-	struct watch *watch;
-	struct bridging *bridging;
+	struct rekeyer *rekeyer;
+	struct sessions *sessions;
+	struct bridge_mode *bridge_mode;
 	struct event *answers, *facts;
 };
 
@@ -23,36 +23,36 @@ static void on_sa(void *ctx, const struct sa_info *sa)
 {
 	struct sas *s = ctx;
 
-	watch_sa(s->watch, sa);
-	bridging_sa(s->bridging, sa);
+	sessions_sa(s->sessions, sa);
+	bridge_mode_sa(s->bridge_mode, sa);
 }
 
 static void on_sa_gone(void *ctx, const struct sa_info *sa)
 {
 	struct sas *s = ctx;
 
-	watch_sa_gone(s->watch, sa);
+	sessions_sa_gone(s->sessions, sa);
 }
 
 static void on_dump_begin(void *ctx, uint64_t at_ms)
 {
 	struct sas *s = ctx;
 
-	watch_dump_begin(s->watch, at_ms);
+	sessions_dump_begin(s->sessions, at_ms);
 }
 
 static void on_dump_end(void *ctx, int error)
 {
 	struct sas *s = ctx;
 
-	watch_dump_end(s->watch, error);
+	sessions_dump_end(s->sessions, error);
 }
 
 static void on_lost(void *ctx)
 {
 	struct sas *s = ctx;
 
-	bridging_sas_lost(s->bridging);
+	bridge_mode_sas_lost(s->bridge_mode);
 }
 
 static void on_failed(void *ctx, int error)
@@ -64,7 +64,7 @@ static void on_failed(void *ctx, int error)
 
 static void on_facts(evutil_socket_t fd, short what, void *ctx)
 {
-	static const struct swapper_handlers handlers = {.sa = on_sa,
+	static const struct rekeyer_handlers handlers = {.sa = on_sa,
 							 .sa_gone = on_sa_gone,
 							 .dump_begin = on_dump_begin,
 							 .dump_end = on_dump_end,
@@ -74,43 +74,43 @@ static void on_facts(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
-	if (swapper_read_facts(s->swapper, MESSAGES_PER_TURN, &handlers, s))
+	if (rekeyer_read_facts(s->rekeyer, MESSAGES_PER_TURN, &handlers, s))
 		event_del(s->facts);
-	watch_follow(s->watch);
+	sessions_run_actions(s->sessions);
 }
 
 /* News */
 
-static void on_news(void *ctx, enum swapper_news news)
+static void on_news(void *ctx, enum rekeyer_news news)
 {
 	static const char *const words[] = {
-		[SWAPPER_DIED] = "has died, another one begins",
-		[SWAPPER_BACK] = "is there again",
-		[SWAPPER_SILENT] = "does not answer",
-		[SWAPPER_GONE] = "has died, and its keeper too",
+		[REKEYER_DIED] = "has died, another one begins",
+		[REKEYER_BACK] = "is there again",
+		[REKEYER_SILENT] = "does not answer",
+		[REKEYER_GONE] = "has died, and its keeper too",
 	};
 	static const char *const bridged[] = {
-		[SWAPPER_DIED] = "",
-		[SWAPPER_BACK] = "",
-		[SWAPPER_SILENT] = ": bridged clients get no keys",
-		[SWAPPER_GONE] =
-			": sessions are not watched and bridged clients get no keys any more; restart natshim",
+		[REKEYER_DIED] = "",
+		[REKEYER_BACK] = "",
+		[REKEYER_SILENT] = ": bridged clients get no keys",
+		[REKEYER_GONE] = ": sessions are not watched and bridged clients get no keys any more; "
+				 "restart natshim",
 	};
 	static const char *const watched[] = {
-		[SWAPPER_DIED] = "",
-		[SWAPPER_BACK] = "",
-		[SWAPPER_SILENT] = "",
-		[SWAPPER_GONE] = ": sessions are not watched any more; restart natshim",
+		[REKEYER_DIED] = "",
+		[REKEYER_BACK] = "",
+		[REKEYER_SILENT] = "",
+		[REKEYER_GONE] = ": sessions are not watched any more; restart natshim",
 	};
 	struct sas *s = ctx;
 
-	log_event(s->log, news == SWAPPER_BACK ? LOG_KEYS_PROCESS_BACK : LOG_KEYS_PROCESS_DIED, NULL,
+	log_event(s->log, news == REKEYER_BACK ? LOG_KEYS_PROCESS_BACK : LOG_KEYS_PROCESS_DIED, NULL,
 		  "xfrm: the process that watches the kernel's SAs %s%s", words[news],
-		  s->bridging ? bridged[news] : watched[news]);
-	if (news == SWAPPER_GONE && s->answers)
+		  s->bridge_mode ? bridged[news] : watched[news]);
+	if (news == REKEYER_GONE && s->answers)
 		event_del(s->answers);
-	if (news == SWAPPER_BACK)
-		bridging_sas_lost(s->bridging);
+	if (news == REKEYER_BACK)
+		bridge_mode_sas_lost(s->bridge_mode);
 }
 
 static void on_answers(evutil_socket_t fd, short what, void *ctx)
@@ -119,7 +119,7 @@ static void on_answers(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
-	swapper_read(s->swapper);
+	rekeyer_read(s->rekeyer);
 }
 
 /* Start and end */
@@ -134,7 +134,7 @@ bool sas_open(struct sas **out, const struct config *config, struct log *log,
 	if (config->stack == CONFIG_STACK_NONE && !config_bridges(config))
 		return true;
 	s = calloc(1, sizeof *s);
-	rc = s ? swapper_open(&s->swapper) : -ENOMEM;
+	rc = s ? rekeyer_open(&s->rekeyer) : -ENOMEM;
 	if (rc) {
 		free(s);
 		snprintf(error, CONFIG_ERROR_MAX, "this kernel's IPsec cannot be reached: %s", strerror(-rc));
@@ -145,19 +145,20 @@ bool sas_open(struct sas **out, const struct config *config, struct log *log,
 		return true;
 	}
 	s->log = log;
-	swapper_on_news(s->swapper, on_news, s);
+	rekeyer_on_news(s->rekeyer, on_news, s);
 	*out = s;
 	return true;
 }
 
-int sas_start(struct sas *s, struct event_base *loop, struct watch *watch, struct bridging *bridging)
+int sas_start(struct sas *s, struct event_base *loop, struct sessions *sessions,
+	      struct bridge_mode *bridge_mode)
 {
 	if (!s)
 		return 0;
-	s->watch = watch;
-	s->bridging = bridging;
-	s->answers = event_new(loop, swapper_fd(s->swapper), EV_READ | EV_PERSIST, on_answers, s);
-	s->facts = event_new(loop, swapper_facts_fd(s->swapper), EV_READ | EV_PERSIST, on_facts, s);
+	s->sessions = sessions;
+	s->bridge_mode = bridge_mode;
+	s->answers = event_new(loop, rekeyer_fd(s->rekeyer), EV_READ | EV_PERSIST, on_answers, s);
+	s->facts = event_new(loop, rekeyer_facts_fd(s->rekeyer), EV_READ | EV_PERSIST, on_facts, s);
 	if (!s->answers || !s->facts || event_add(s->answers, NULL) || event_add(s->facts, NULL))
 		return -ENOMEM;
 	return 0;
@@ -171,11 +172,11 @@ void sas_close(struct sas *s)
 		event_free(s->answers);
 	if (s->facts)
 		event_free(s->facts);
-	swapper_close(s->swapper);
+	rekeyer_close(s->rekeyer);
 	free(s);
 }
 
-struct swapper *sas_swapper(const struct sas *s)
+struct rekeyer *sas_rekeyer(const struct sas *s)
 {
-	return s ? s->swapper : NULL;
+	return s ? s->rekeyer : NULL;
 }

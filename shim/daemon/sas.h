@@ -18,10 +18,11 @@ struct sas; /* owned by the caller */
 bool sas_open(struct sas **out, const struct config *config, struct log *log,
 	      char error[static CONFIG_ERROR_MAX]);
 /* Joins the event loop. watch and bridging, either of them NULL, stay the caller's and must outlive it. 0 or -errno. */
-int sas_start(struct sas *sas, struct event_base *loop, struct watch *watch, struct bridging *bridging);
+int sas_start(struct sas *sas, struct event_base *loop, struct sessions *sessions,
+	      struct bridge_mode *bridge_mode);
 void sas_close(struct sas *sas);
 
 /* For whoever has questions; NULL without one. */
-struct swapper *sas_swapper(const struct sas *sas);
+struct rekeyer *sas_rekeyer(const struct sas *sas);
 
 #endif

@@ -28,7 +28,7 @@ struct told_end {
 	struct session_action gone; /* kind SESSION_ENDED: the SAs have gone meanwhile; told after it */
 };
 
-struct watch {
+struct sessions {
 	unsigned alive_timeout_s;
 	struct log *log;
 	struct event_base *loop;
@@ -37,16 +37,16 @@ struct watch {
 
 	struct session_table *table;
 	struct stack *stack;
-	struct swapper *swapper; /* the caller's; NULL: a kernel without XFRM */
+	struct rekeyer *rekeyer; /* the caller's; NULL: a kernel without XFRM */
 	struct event *stack_event, *deadline, *sample;
 	enum stack_kind kind;
 	unsigned samples;
 	bool detect_complained, alive_complained;
 	bool dumped; /* every SA of the kernel has been seen once, */
 	bool told;   /* and the log has said so: before that, sessions are found, not new */
-	watch_end_fn *on_end;
+	sessions_end_fn *on_end;
 	void *on_end_ctx;
-	struct orphans *orphans; /* NULL: there are none */
+	struct stale_sas *stale_sas; /* NULL: there are none */
 	const struct bridge *bridge;
 	uint64_t dump_at;               /* when the dump began that runs; */
 	uint64_t dumped_at, alive_at;   /* the last whole one, and the last whole reading of the alive sets */
@@ -63,14 +63,14 @@ struct watch {
 
 /* Actions */
 
-static void log_end(struct watch *w, const struct session_action *a, const char *told)
+static void log_end(struct sessions *s, const struct session_action *a, const char *told)
 {
-	log_event(w->log, LOG_SESSION_ENDS, &a->peer, "session %s, idle %llu s: %s%s",
+	log_event(s->log, LOG_SESSION_ENDS, &a->peer, "session %s, idle %llu s: %s%s",
 		  session_end_name(a->reason), (unsigned long long)(a->idle_ms / 1000), told,
 		  a->attempt > 1 ? ", again" : "");
 }
 
-static void end_session(struct watch *w, const struct session_action *a)
+static void end_session(struct sessions *s, const struct session_action *a)
 {
 	struct stack_end_request request = {.id = a->id,
 					    .us = a->us,
@@ -79,79 +79,79 @@ static void end_session(struct watch *w, const struct session_action *a)
 					    .sa_count = (uint32_t)a->sa_count};
 	int rc;
 
-	if (a->attempt == 1 && w->on_end && w->on_end(w->on_end_ctx, a)) {
-		log_end(w, a, "told both sides by Deletes");
-		session_end_result(w->table, clock_now_ms(), a->id, 0, "");
+	if (a->attempt == 1 && s->on_end && s->on_end(s->on_end_ctx, a)) {
+		log_end(s, a, "told both sides by Deletes");
+		session_end_result(s->table, clock_now_ms(), a->id, 0, "");
 		return;
 	}
 	for (size_t i = 0; i < a->sa_count; i++)
 		request.sas[i] = (struct stack_sa_ref){.spi = a->sas[i].spi, .outbound = a->sas[i].outbound};
-	rc = stack_end(w->stack, &request);
+	rc = stack_end(s->stack, &request);
 	if (rc) {
-		log_event(w->log, LOG_STACK_FAILED, &a->peer, "session %s, and the stack cannot be told: %s",
+		log_event(s->log, LOG_STACK_FAILED, &a->peer, "session %s, and the stack cannot be told: %s",
 			  session_end_name(a->reason), strerror(-rc));
-		session_end_result(w->table, clock_now_ms(), a->id, rc, strerror(-rc));
+		session_end_result(s->table, clock_now_ms(), a->id, rc, strerror(-rc));
 		return;
 	}
-	if (w->told_count < STACK_REQUESTS_MAX)
-		w->told_ends[w->told_count++] = (struct told_end){.end = *a};
+	if (s->told_count < STACK_REQUESTS_MAX)
+		s->told_ends[s->told_count++] = (struct told_end){.end = *a};
 	else
-		log_end(w, a, "told the stack to end it");
+		log_end(s, a, "told the stack to end it");
 }
 
-static struct told_end *find_told_end(struct watch *w, uint64_t id)
+static struct told_end *find_told_end(struct sessions *s, uint64_t id)
 {
-	for (size_t i = 0; i < w->told_count; i++)
-		if (w->told_ends[i].end.id == id)
-			return &w->told_ends[i];
+	for (size_t i = 0; i < s->told_count; i++)
+		if (s->told_ends[i].end.id == id)
+			return &s->told_ends[i];
 	return NULL;
 }
 
-static void log_gone(struct watch *w, const struct session_action *a)
+static void log_gone(struct sessions *s, const struct session_action *a)
 {
-	log_event(w->log, LOG_SESSION_GONE, &a->peer, "session gone (%s), %llu bytes in, %llu out, %llu s",
+	log_event(s->log, LOG_SESSION_GONE, &a->peer, "session gone (%s), %llu bytes in, %llu out, %llu s",
 		  session_end_name(a->reason), (unsigned long long)a->bytes_in,
 		  (unsigned long long)a->bytes_out, (unsigned long long)(a->age_ms / 1000));
 }
 
 /* The stack's answer is here. Where nothing was left to end, the client's own Delete or the stack was faster, and that the
  * session has gone is all there is to say. */
-static void log_told_end(struct watch *w, uint64_t id, int error)
+static void log_told_end(struct sessions *s, uint64_t id, int error)
 {
-	struct told_end *told = find_told_end(w, id);
+	struct told_end *told = find_told_end(s, id);
 
 	if (!told)
 		return;
 	if (error != STACK_NOTHING)
-		log_end(w, &told->end, "told the stack to end it");
+		log_end(s, &told->end, "told the stack to end it");
 	if (told->gone.kind == SESSION_ENDED)
-		log_gone(w, &told->gone);
-	*told = w->told_ends[--w->told_count];
+		log_gone(s, &told->gone);
+	*told = s->told_ends[--s->told_count];
 }
 
-static void session_gone(struct watch *w, const struct session_action *a)
+static void session_gone(struct sessions *s, const struct session_action *a)
 {
-	struct told_end *told = find_told_end(w, a->id);
+	struct told_end *told = find_told_end(s, a->id);
 
 	if (told)
 		told->gone = *a;
 	else
-		log_gone(w, a);
+		log_gone(s, a);
 }
 
-static void log_session(struct watch *w, const struct session_action *a)
+static void log_session(struct sessions *s, const struct session_action *a)
 {
 	switch (a->kind) {
 	case SESSION_STARTED:
-		if (w->told)
-			log_event(w->log, LOG_SESSION_UP, &a->peer, "session up, L2TP port %u, %s",
+		if (s->told)
+			log_event(s->log, LOG_SESSION_UP, &a->peer, "session up, L2TP port %u, %s",
 				  a->l2tp_port, ike_dialect_name((enum ike_dialect)a->profile));
 		break;
 	case SESSION_ENDED:
-		session_gone(w, a);
+		session_gone(s, a);
 		break;
 	case SESSION_KEPT:
-		log_event(w->log, LOG_SESSION_KEPT, &a->peer, "session has life in it again (%s taken back)",
+		log_event(s->log, LOG_SESSION_KEPT, &a->peer, "session has life in it again (%s taken back)",
 			  session_end_name(a->reason));
 		break;
 	default:
@@ -159,127 +159,128 @@ static void log_session(struct watch *w, const struct session_action *a)
 	}
 }
 
-static void keep_warm(struct watch *w, const struct session_action *a)
+static void keep_warm(struct sessions *s, const struct session_action *a)
 {
 	struct endpoint client = a->peer;
 
 	client.port = a->l2tp_port;
-	stack_warm(w->stack, &client);
+	stack_warm(s->stack, &client);
 }
 
-static void take_sample(struct watch *w);
+static void take_sample(struct sessions *s);
 
-static void act(struct watch *w, const struct session_action *a)
+static void act(struct sessions *s, const struct session_action *a)
 {
 	switch (a->kind) {
 	case SESSION_END:
-		end_session(w, a);
+		end_session(s, a);
 		break;
 	case SESSION_IDENTIFY:
-		if (stack_list(w->stack, &a->peer))
-			session_identified(w->table, clock_now_ms(), &a->peer);
+		if (stack_list(s->stack, &a->peer))
+			session_identified(s->table, clock_now_ms(), &a->peer);
 		break;
 	case SESSION_KEEP_WARM:
-		keep_warm(w, a);
+		keep_warm(s, a);
 		break;
 	case SESSION_SAMPLE:
-		take_sample(w);
+		take_sample(s);
 		break;
 	default:
-		log_session(w, a);
+		log_session(s, a);
 	}
 }
 
 /* After every fact and every tick: what is to be done is done, and the timer set to when it is the table's turn again. */
-static void follow(struct watch *w)
+static void run_actions(struct sessions *s)
 {
 	struct session_action action;
 	uint64_t deadline, wait_ms = LONGEST_WAIT_MS;
 	struct timeval wait;
 
-	session_tick(w->table,
+	session_tick(s->table,
 		     clock_now_ms()); /* here, for a timer that is set again and again never fires */
-	while (session_next_action(w->table, clock_now_ms(), &action))
-		act(w, &action);
-	deadline = session_next_deadline(w->table);
+	while (session_next_action(s->table, clock_now_ms(), &action))
+		act(s, &action);
+	deadline = session_next_deadline(s->table);
 	if (deadline < clock_now_ms() + wait_ms)
 		wait_ms = deadline > clock_now_ms() ? deadline - clock_now_ms() : 0;
 	wait = (struct timeval){.tv_sec = (time_t)(wait_ms / 1000),
 				.tv_usec = (suseconds_t)(wait_ms % 1000 * 1000)};
-	event_add(w->deadline, &wait);
+	event_add(s->deadline, &wait);
 }
 
 static void on_deadline(evutil_socket_t fd, short what, void *ctx)
 {
-	struct watch *w = ctx;
+	struct sessions *s = ctx;
 
 	(void)fd;
 	(void)what;
-	follow(w);
+	run_actions(s);
 }
 
 /* Facts from the kernel */
 
-void watch_sa(struct watch *w, const struct sa_info *sa)
+void sessions_sa(struct sessions *s, const struct sa_info *sa)
 {
 	const uint64_t now = clock_now_ms();
 
-	if (w)
-		session_sa(w->table, now, sa, ike_table_seen_dialect(w->ike, now, &sa->peer));
+	if (s)
+		session_sa(s->table, now, sa, ike_table_seen_dialect(s->ike, now, &sa->peer));
 }
 
-void watch_sa_gone(struct watch *w, const struct sa_info *sa)
+void sessions_sa_gone(struct sessions *s, const struct sa_info *sa)
 {
-	if (w)
-		session_sa_gone(w->table, clock_now_ms(), sa);
+	if (s)
+		session_sa_gone(s->table, clock_now_ms(), sa);
 }
 
-void watch_dump_begin(struct watch *w, uint64_t at_ms)
+void sessions_dump_begin(struct sessions *s, uint64_t at_ms)
 {
-	if (!w)
+	if (!s)
 		return;
-	w->dump_at = at_ms;
-	session_dump_begin(w->table);
+	s->dump_at = at_ms;
+	session_dump_begin(s->table);
 }
 
-static void tell_sampled(struct watch *w)
+static void tell_sampled(struct sessions *s)
 {
-	session_sampled(w->table, w->alive_at < w->dumped_at ? w->alive_at : w->dumped_at);
+	session_sampled(s->table, s->alive_at < s->dumped_at ? s->alive_at : s->dumped_at);
 }
 
-void watch_dump_end(struct watch *w, int error)
+void sessions_dump_end(struct sessions *s, int error)
 {
-	if (!w)
+	if (!s)
 		return;
-	w->asked_at = 0;
-	w->silent = false;
+	s->asked_at = 0;
+	s->silent = false;
 	if (error)
 		return;
-	session_dump_end(w->table, clock_now_ms());
-	w->dumped = true;
-	w->dumped_at = w->dump_at;
-	tell_sampled(w);
+	session_dump_end(s->table, clock_now_ms());
+	s->dumped = true;
+	s->dumped_at = s->dump_at;
+	tell_sampled(s);
 }
 
 /* Once, after the first whole dump: the table is complete. */
-static void tell_found(struct watch *w)
+static void tell_found(struct sessions *s)
 {
-	const struct session_stats stats = session_stats(w->table);
+	const struct session_stats stats = session_stats(s->table);
 
-	if (w->told || !w->dumped)
+	if (s->told || !s->dumped)
 		return;
-	w->told = true;
-	log_event(w->log, LOG_SESSIONS_FOUND, NULL, "sessions: %zu found, with %zu SAs, in %llu ms",
-		  stats.sessions, stats.sas, (unsigned long long)swapper_stats(w->swapper).dump_ms);
+	s->told = true;
+	log_event(s->log, LOG_SESSIONS_FOUND, NULL, "sessions: %zu found, with %zu SAs, in %llu ms",
+		  stats.sessions, stats.sas, (unsigned long long)rekeyer_stats(s->rekeyer).dump_ms);
 }
 
-void watch_follow(struct watch *w)
+void sessions_run_actions(struct sessions *s)
 {
-	if (!w)
+	if (!s)
 		return;
-	rules_nft_set_flush(w->nft); /* what on_mark_...() changed: a client's first L2TP follows within milliseconds */
-	follow(w);
-	tell_found(w);
+	rules_nft_set_flush(
+		s->nft); /* what on_mark_...() changed: a client's first L2TP follows within milliseconds */
+	run_actions(s);
+	tell_found(s);
 }
 
 /* The kernel's sets of what is a session's own. Keys: parts of whole four bytes, in network order. */
@@ -294,24 +295,24 @@ static size_t put_key(uint8_t *at, const struct endpoint *peer)
 	return peer->addr_len + 4U;
 }
 
-static void change_set(struct watch *w, enum rules_set set, const uint8_t *key, size_t length, bool there)
+static void change_set(struct sessions *s, enum rules_set set, const uint8_t *key, size_t length, bool there)
 {
 	if (there)
-		rules_nft_set_add_later(w->nft, set, key, length, 0);
+		rules_nft_set_add_later(s->nft, set, key, length, 0);
 	else
-		rules_nft_set_delete_later(w->nft, set, key, length);
+		rules_nft_set_delete_later(s->nft, set, key, length);
 }
 
 static void on_mark_l2tp(void *ctx, uint32_t spi, const struct endpoint *client, bool there)
 {
-	struct watch *w = ctx;
+	struct sessions *s = ctx;
 	const uint32_t be = htonl(spi);
 	uint8_t key[24];
 
-	if (!w->by_sa)
+	if (!s->by_sa)
 		return;
 	memcpy(key, &be, sizeof be);
-	change_set(w, client->addr_len == 4 ? RULES_SET_L2TP4 : RULES_SET_L2TP6, key,
+	change_set(s, client->addr_len == 4 ? RULES_SET_L2TP4 : RULES_SET_L2TP6, key,
 		   sizeof be + put_key(key + sizeof be, client), there);
 }
 
@@ -322,15 +323,15 @@ static void on_mark_endpoint(void *ctx, const struct endpoint *peer, bool there)
 	change_set(ctx, peer->addr_len == 4 ? RULES_SET_WATCHED4 : RULES_SET_WATCHED6, key, put_key(key, peer), there);
 }
 
-void watch_fill_sets(struct watch *watch)
+void sessions_fill_sets(struct sessions *sessions)
 {
-	if (!watch || !watch->nft)
+	if (!sessions || !sessions->nft)
 		return;
-	session_tell_marks(watch->table);
-	rules_nft_set_flush(watch->nft);
+	session_tell_marks(sessions->table);
+	rules_nft_set_flush(sessions->nft);
 }
 
-const char *watch_missing_set(struct watch *watch)
+const char *sessions_missing_set(struct sessions *sessions)
 {
 	static const struct {
 		enum rules_set set;
@@ -340,36 +341,36 @@ const char *watch_missing_set(struct watch *watch)
 		    {RULES_SET_L2TP4, "l2tp4"},
 		    {RULES_SET_L2TP6, "l2tp6"}};
 
-	for (size_t i = 0; watch && watch->nft && i < sizeof sets / sizeof *sets; i++)
-		if ((watch->by_sa || sets[i].set < RULES_SET_L2TP4) &&
-		    rules_nft_set_get(watch->nft, sets[i].set, NULL, 0, NULL, NULL) == -ENOENT)
+	for (size_t i = 0; sessions && sessions->nft && i < sizeof sets / sizeof *sets; i++)
+		if ((sessions->by_sa || sets[i].set < RULES_SET_L2TP4) &&
+		    rules_nft_set_get(sessions->nft, sets[i].set, NULL, 0, NULL, NULL) == -ENOENT)
 			return sets[i].name;
 	return NULL;
 }
 
 /* A process that stands still tells nothing, and so ends no session. */
-static void ask_for_dump(struct watch *w)
+static void ask_for_dump(struct sessions *s)
 {
 	const uint64_t now = clock_now_ms();
 
-	if (!w->swapper)
+	if (!s->rekeyer)
 		return;
-	if (!w->asked_at)
-		w->asked_at = now;
-	if (!w->silent && now > w->asked_at + SILENT_MS) {
-		w->silent = true;
-		log_event(w->log, LOG_XFRM_ERROR, NULL,
+	if (!s->asked_at)
+		s->asked_at = now;
+	if (!s->silent && now > s->asked_at + SILENT_MS) {
+		s->silent = true;
+		log_event(s->log, LOG_XFRM_ERROR, NULL,
 			  "xfrm: the process that watches the kernel's SAs is silent; sessions stay as they "
 			  "are until it speaks");
 	}
-	swapper_dump(w->swapper);
+	rekeyer_dump(s->rekeyer);
 }
 
 /* Key: address, then the port in the first two of four bytes (nftables pads each part of a concatenation). */
 static void on_alive(void *ctx, const void *key, size_t key_length, uint64_t expires_ms)
 {
-	struct watch *w = ctx;
-	const uint64_t timeout_ms = (uint64_t)w->alive_timeout_s * 1000;
+	struct sessions *s = ctx;
+	const uint64_t timeout_ms = (uint64_t)s->alive_timeout_s * 1000;
 	struct endpoint peer = {.addr_len = (uint8_t)(key_length - 4)};
 	uint16_t port;
 
@@ -378,13 +379,13 @@ static void on_alive(void *ctx, const void *key, size_t key_length, uint64_t exp
 	memcpy(peer.addr, key, peer.addr_len);
 	memcpy(&port, (const uint8_t *)key + peer.addr_len, sizeof port);
 	peer.port = ntohs(port);
-	session_alive(w->table, clock_now_ms(), &peer, expires_ms < timeout_ms ? timeout_ms - expires_ms : 0);
+	session_alive(s->table, clock_now_ms(), &peer, expires_ms < timeout_ms ? timeout_ms - expires_ms : 0);
 }
 
 static void note_key(void *ctx, const struct session_view *view)
 {
-	struct watch *w = ctx;
-	struct alive_keys *to = &w->alive_keys[view->peer.addr_len != 4];
+	struct sessions *s = ctx;
+	struct alive_keys *to = &s->alive_keys[view->peer.addr_len != 4];
 	struct endpoint peer = view->peer;
 
 	if (!peer.port)
@@ -394,18 +395,18 @@ static void note_key(void *ctx, const struct session_view *view)
 }
 
 /* Without the alive sets nobody knows who is silent: then no session ends for that. */
-static void alive_read(struct watch *w, int rc)
+static void alive_read(struct sessions *s, int rc)
 {
 	if (!rc)
-		w->alive_at = w->alive_began;
-	else if (!w->alive_complained)
-		log_event(w->log, LOG_ALIVE_UNREADABLE, NULL,
+		s->alive_at = s->alive_began;
+	else if (!s->alive_complained)
+		log_event(s->log, LOG_ALIVE_UNREADABLE, NULL,
 			  "sessions: the sets of peers seen alive cannot be read: %s; no session is ended "
 			  "for silence until they can",
 			  strerror(-rc));
-	w->alive_complained = rc != 0;
-	w->alive_began = 0;
-	tell_sampled(w);
+	s->alive_complained = rc != 0;
+	s->alive_began = 0;
+	tell_sampled(s);
 }
 
 /* Some sessions at a time, between which packets have their turn. */
@@ -413,95 +414,96 @@ static void on_alive_piece(evutil_socket_t fd, short what, void *ctx)
 {
 	static const enum rules_set sets[] = {RULES_SET_ALIVE4, RULES_SET_ALIVE6};
 	static const struct timeval at_once = {.tv_sec = 0};
-	struct watch *w = ctx;
+	struct sessions *s = ctx;
 	bool more;
 	int rc = 0;
 
 	(void)fd;
 	(void)what;
-	w->alive_keys[0].count = w->alive_keys[1].count = 0;
-	more = session_each_of(w->table, clock_now_ms(), &w->alive_cursor, RULES_GET_MAX, note_key, w);
+	s->alive_keys[0].count = s->alive_keys[1].count = 0;
+	more = session_each_of(s->table, clock_now_ms(), &s->alive_cursor, RULES_GET_MAX, note_key, s);
 	for (size_t i = 0; i < 2 && !rc; i++)
-		rc = rules_nft_set_get(w->nft, sets[i], w->alive_keys[i].keys, w->alive_keys[i].count, on_alive, w);
+		rc = rules_nft_set_get(s->nft, sets[i], s->alive_keys[i].keys, s->alive_keys[i].count,
+				       on_alive, s);
 	if (more && !rc)
-		event_add(w->alive_event, &at_once);
+		event_add(s->alive_event, &at_once);
 	else
-		alive_read(w, rc);
-	follow(w);
+		alive_read(s, rc);
+	run_actions(s);
 }
 
-static void begin_alive(struct watch *w)
+static void begin_alive(struct sessions *s)
 {
 	static const struct timeval at_once = {.tv_sec = 0};
 
-	if (w->alive_began || !session_stats(w->table).sessions)
+	if (s->alive_began || !session_stats(s->table).sessions)
 		return;
-	w->alive_began = clock_now_ms();
-	w->alive_cursor = 0;
-	event_add(w->alive_event, &at_once);
+	s->alive_began = clock_now_ms();
+	s->alive_cursor = 0;
+	event_add(s->alive_event, &at_once);
 }
 
 /* Both are read in pieces, as the event loop comes by. */
-static void take_sample(struct watch *w)
+static void take_sample(struct sessions *s)
 {
-	begin_alive(w);
-	ask_for_dump(w);
+	begin_alive(s);
+	ask_for_dump(s);
 }
 
-static void orphan_result(struct watch *w, int error, const char *text)
+static void stale_sa_result(struct sessions *s, int error, const char *text)
 {
-	if (!orphans_result(w->orphans, clock_now_ms(), error))
-		log_event(w->log, LOG_BRIDGE_ORPHANS, NULL,
+	if (!stale_sas_result(s->stale_sas, clock_now_ms(), error))
+		log_event(s->log, LOG_BRIDGE_STALE_SAS, NULL,
 			  "an SA of a bridged client from before the restart cannot be ended: %s; it ends by "
 			  "itself",
 			  *text ? text : strerror(-error));
 }
 
 /* One at a time: each wants the whole list of the stack's states, and the sessions' own ends come between. */
-static void end_orphans(struct watch *w)
+static void end_stale_sas(struct sessions *s)
 {
 	struct stack_end_request request;
 	int rc;
 
-	if (!orphans_next(w->orphans, clock_now_ms(), w->bridge, &request))
+	if (!stale_sas_next(s->stale_sas, clock_now_ms(), s->bridge, &request))
 		return;
-	rc = stack_end(w->stack, &request);
+	rc = stack_end(s->stack, &request);
 	if (rc)
-		orphan_result(w, rc, "");
+		stale_sa_result(s, rc, "");
 }
 
 static void on_sample(evutil_socket_t fd, short what, void *ctx)
 {
-	struct watch *w = ctx;
+	struct sessions *s = ctx;
 
 	(void)fd;
 	(void)what;
-	take_sample(w);
-	if (w->samples++ % DETECT_EVERY == 0)
-		stack_detect(w->stack);
-	end_orphans(w);
-	follow(w);
+	take_sample(s);
+	if (s->samples++ % DETECT_EVERY == 0)
+		stack_detect(s->stack);
+	end_stale_sas(s);
+	run_actions(s);
 }
 
 /* Answers of the stack */
 
 static void on_detected(void *ctx, enum stack_kind kind, int error, const char *text)
 {
-	struct watch *w = ctx;
+	struct sessions *s = ctx;
 
 	if (error) {
-		if (w->kind != STACK_AUTO)
-			log_event(w->log, LOG_STACK_NOT_FOUND, NULL, "stack: %s has gone: %s",
-				  stack_kind_name(w->kind), text);
-		else if (!w->detect_complained)
-			log_event(w->log, LOG_STACK_NOT_FOUND, NULL, "stack: none found yet: %s", text);
-		w->kind = STACK_AUTO;
-		w->detect_complained = true;
+		if (s->kind != STACK_AUTO)
+			log_event(s->log, LOG_STACK_NOT_FOUND, NULL, "stack: %s has gone: %s",
+				  stack_kind_name(s->kind), text);
+		else if (!s->detect_complained)
+			log_event(s->log, LOG_STACK_NOT_FOUND, NULL, "stack: none found yet: %s", text);
+		s->kind = STACK_AUTO;
+		s->detect_complained = true;
 		return;
 	}
-	if (w->kind != kind)
-		log_event(w->log, LOG_STACK_FOUND, NULL, "stack: %s", stack_kind_name(kind));
-	w->kind = kind;
+	if (s->kind != kind)
+		log_event(s->log, LOG_STACK_FOUND, NULL, "stack: %s", stack_kind_name(kind));
+	s->kind = kind;
 }
 
 /* FNV-1a: an identity only has to differ where the names do. */
@@ -516,7 +518,7 @@ static uint64_t hash_text(const char *text)
 
 static void on_ike_sa(void *ctx, const struct stack_ike_sa *sa)
 {
-	struct watch *w = ctx;
+	struct sessions *s = ctx;
 	struct endpoint address;
 	struct session_ike_sa fact = {
 		.peer = sa->peer,
@@ -527,64 +529,64 @@ static void on_ike_sa(void *ctx, const struct stack_ike_sa *sa)
 
 	for (; fact.spi_count < sa->child_count && fact.spi_count < SESSION_SAS_MAX; fact.spi_count++)
 		fact.spis_in[fact.spi_count] = sa->spis_in[fact.spi_count];
-	session_ike_sa(w->table, clock_now_ms(), &fact);
+	session_ike_sa(s->table, clock_now_ms(), &fact);
 }
 
 static void on_listed(void *ctx, const struct endpoint *peer, int error, const char *text)
 {
-	struct watch *w = ctx;
+	struct sessions *s = ctx;
 
 	if (error)
-		log_event(w->log, LOG_STACK_FAILED, NULL, "stack: cannot list its SAs: %s", text);
-	session_identified(w->table, clock_now_ms(), peer);
+		log_event(s->log, LOG_STACK_FAILED, NULL, "stack: cannot list its SAs: %s", text);
+	session_identified(s->table, clock_now_ms(), peer);
 }
 
 static void on_ended(void *ctx, uint64_t id, int error, const char *text)
 {
-	struct watch *w = ctx;
+	struct sessions *s = ctx;
 
 	const int failed = error < 0 ? error : 0;
 
-	if (orphans_is(id)) {
-		orphan_result(w, failed, text);
-		end_orphans(w);
+	if (stale_sas_is(id)) {
+		stale_sa_result(s, failed, text);
+		end_stale_sas(s);
 		return;
 	}
-	log_told_end(w, id, error);
+	log_told_end(s, id, error);
 	if (failed)
-		log_event(w->log, LOG_STACK_FAILED, NULL, "stack: cannot end a session: %s",
+		log_event(s->log, LOG_STACK_FAILED, NULL, "stack: cannot end a session: %s",
 			  *text ? text : strerror(-error));
-	session_end_result(w->table, clock_now_ms(), id, failed, text);
+	session_end_result(s->table, clock_now_ms(), id, failed, text);
 }
 
 static void on_warmed(void *ctx, const struct endpoint *peer, int error, const char *text)
 {
-	struct watch *w = ctx;
+	struct sessions *s = ctx;
 
 	if (error)
-		log_event(w->log, LOG_STACK_FAILED, peer, "stack: cannot keep a session warm: %s", text);
+		log_event(s->log, LOG_STACK_FAILED, peer, "stack: cannot keep a session warm: %s", text);
 }
 
 static void on_stack(evutil_socket_t fd, short what, void *ctx)
 {
-	struct watch *w = ctx;
+	struct sessions *s = ctx;
 
 	(void)fd;
 	(void)what;
-	switch (stack_read(w->stack)) {
+	switch (stack_read(s->stack)) {
 	case -EPIPE:
-		log_event(w->log, LOG_STACK_WORKER_DIED, NULL,
+		log_event(s->log, LOG_STACK_WORKER_DIED, NULL,
 			  "stack: its worker process has died, another one begins");
 		break;
 	case -ENOTCONN:
 		log_event(
-			w->log, LOG_STACK_WORKER_DIED, NULL,
+			s->log, LOG_STACK_WORKER_DIED, NULL,
 			"stack: its processes have died: sessions can't be ended any more; restart natshim");
 		break;
 	default:
 		break;
 	}
-	follow(w);
+	run_actions(s);
 }
 
 /* Start and end */
@@ -612,19 +614,19 @@ static void make_session_config(const struct config *config, struct session_conf
 	}
 }
 
-void watch_configure(struct watch *watch, const struct config *config)
+void sessions_configure(struct sessions *sessions, const struct config *config)
 {
-	struct session_config sessions;
+	struct session_config session_config;
 
-	if (!watch)
+	if (!sessions)
 		return;
-	make_session_config(config, &sessions);
-	watch->alive_timeout_s = config_alive_timeout_s(config);
-	session_table_configure(watch->table, clock_now_ms(), &sessions);
-	follow(watch);
+	make_session_config(config, &session_config);
+	sessions->alive_timeout_s = config_alive_timeout_s(config);
+	session_table_configure(sessions->table, clock_now_ms(), &session_config);
+	run_actions(sessions);
 }
 
-int watch_prepare(struct watch **out, const struct config *config, struct log *log)
+int sessions_prepare(struct sessions **out, const struct config *config, struct log *log)
 {
 	static const struct stack_handlers handlers = {.detected = on_detected,
 						       .ike_sa = on_ike_sa,
@@ -635,149 +637,156 @@ int watch_prepare(struct watch **out, const struct config *config, struct log *l
 						[CONFIG_STACK_LIBRESWAN] = STACK_LIBRESWAN,
 						[CONFIG_STACK_STRONGSWAN] = STACK_STRONGSWAN,
 						[CONFIG_STACK_XFRM] = STACK_XFRM};
-	struct session_config sessions;
+	struct session_config session_config;
 	struct stack_options options;
-	struct watch *w;
+	struct sessions *s;
 	int rc = -ENOMEM;
 
 	*out = NULL;
 	if (config->stack == CONFIG_STACK_NONE)
 		return 0;
-	w = calloc(1, sizeof *w);
-	if (!w)
+	s = calloc(1, sizeof *s);
+	if (!s)
 		return -ENOMEM;
-	w->log = log;
-	w->alive_timeout_s = config_alive_timeout_s(config);
-	make_session_config(config, &sessions);
-	w->table = session_table_new(&sessions);
+	s->log = log;
+	s->alive_timeout_s = config_alive_timeout_s(config);
+	make_session_config(config, &session_config);
+	s->table = session_table_new(&session_config);
 	options = (struct stack_options){.kind = kinds[config->stack]};
-	if (w->table)
-		rc = stack_open(&w->stack, &options, &handlers, w);
+	if (s->table)
+		rc = stack_open(&s->stack, &options, &handlers, s);
 	if (rc) {
-		watch_stop(w);
+		sessions_stop(s);
 		return rc;
 	}
-	*out = w;
+	*out = s;
 	return 0;
 }
 
-int watch_start(struct watch *watch, struct event_base *loop, struct rules_nft *nft,
-		const struct rules_features *features, const struct ike_table *ike, struct swapper *swapper)
+int sessions_start(struct sessions *sessions, struct event_base *loop, struct rules_nft *nft,
+		   const struct rules_features *features, const struct ike_table *ike,
+		   struct rekeyer *rekeyer)
 {
 	static const struct session_marks marks = {.l2tp = on_mark_l2tp, .endpoint = on_mark_endpoint};
 	static const struct timeval sample = {.tv_sec = SAMPLE_S};
 
-	if (!watch)
+	if (!sessions)
 		return 0;
-	watch->loop = loop;
-	watch->nft = nft;
-	watch->ike = ike;
-	watch->swapper = swapper;
-	watch->by_sa = features->secpath && features->ipsec_spi;
+	sessions->loop = loop;
+	sessions->nft = nft;
+	sessions->ike = ike;
+	sessions->rekeyer = rekeyer;
+	sessions->by_sa = features->secpath && features->ipsec_spi;
 	if (features->secpath && !features->ipsec_spi)
-		log_event(watch->log, LOG_L2TP_NOT_SEEN, NULL,
-			  "l2tp: this kernel cannot tell by which SA a message came (modprobe nft_xfrm): no Host Name is "
+		log_event(sessions->log, LOG_L2TP_NOT_SEEN, NULL,
+			  "l2tp: this kernel cannot tell by which SA a message came (modprobe nft_xfrm): no "
+			  "Host Name is "
 			  "mended, no HELLO absorbed, and no session ends with its StopCCN");
-	session_on_marks(watch->table, &marks, watch);
-	watch->deadline = evtimer_new(loop, on_deadline, watch);
-	watch->sample = event_new(loop, -1, EV_PERSIST, on_sample, watch);
-	watch->stack_event = event_new(loop, stack_fd(watch->stack), EV_READ | EV_PERSIST, on_stack, watch);
-	watch->alive_event = evtimer_new(loop, on_alive_piece, watch);
-	if (!watch->deadline || !watch->sample || !watch->stack_event || !watch->alive_event)
+	session_on_marks(sessions->table, &marks, sessions);
+	sessions->deadline = evtimer_new(loop, on_deadline, sessions);
+	sessions->sample = event_new(loop, -1, EV_PERSIST, on_sample, sessions);
+	sessions->stack_event =
+		event_new(loop, stack_fd(sessions->stack), EV_READ | EV_PERSIST, on_stack, sessions);
+	sessions->alive_event = evtimer_new(loop, on_alive_piece, sessions);
+	if (!sessions->deadline || !sessions->sample || !sessions->stack_event || !sessions->alive_event)
 		return -ENOMEM;
-	event_add(watch->stack_event, NULL);
-	event_add(watch->sample, &sample);
-	stack_detect(watch->stack);
+	event_add(sessions->stack_event, NULL);
+	event_add(sessions->sample, &sample);
+	stack_detect(sessions->stack);
 	return 0;
 }
 
-void watch_stop(struct watch *watch)
+void sessions_stop(struct sessions *sessions)
 {
 	struct event *events[4];
 
-	if (!watch)
+	if (!sessions)
 		return;
-	while (watch->told_count) /* no answer will come any more */
-		log_told_end(watch, watch->told_ends[0].end.id, -EPIPE);
-	events[0] = watch->deadline;
-	events[1] = watch->sample;
-	events[2] = watch->stack_event;
-	events[3] = watch->alive_event;
+	while (sessions->told_count) /* no answer will come any more */
+		log_told_end(sessions, sessions->told_ends[0].end.id, -EPIPE);
+	events[0] = sessions->deadline;
+	events[1] = sessions->sample;
+	events[2] = sessions->stack_event;
+	events[3] = sessions->alive_event;
 	for (size_t i = 0; i < 4; i++)
 		if (events[i])
 			event_free(events[i]);
-	if (watch->stack)
-		stack_close(watch->stack);
-	session_table_free(watch->table);
-	free(watch);
+	if (sessions->stack)
+		stack_close(sessions->stack);
+	session_table_free(sessions->table);
+	free(sessions);
 }
 
 /* Facts from the packet path */
 
-void watch_phase1_begins(struct watch *watch, const struct endpoint *peer)
+void sessions_phase1_begins(struct sessions *sessions, const struct endpoint *peer)
 {
-	if (!watch)
+	if (!sessions)
 		return;
-	session_phase1_begins(watch->table, clock_now_ms(), peer);
-	follow(watch);
+	session_phase1_begins(sessions->table, clock_now_ms(), peer);
+	run_actions(sessions);
 }
 
-void watch_l2tp(struct watch *watch, const struct endpoint *client, enum session_l2tp what)
+void sessions_l2tp(struct sessions *sessions, const struct endpoint *client, enum session_l2tp what)
 {
-	if (!watch)
+	if (!sessions)
 		return;
-	session_l2tp(watch->table, clock_now_ms(), client, what);
-	follow(watch);
+	session_l2tp(sessions->table, clock_now_ms(), client, what);
+	run_actions(sessions);
 }
 
-void watch_on_end(struct watch *watch, watch_end_fn *fn, void *ctx)
+void sessions_on_end(struct sessions *sessions, sessions_end_fn *fn, void *ctx)
 {
-	if (!watch)
+	if (!sessions)
 		return;
-	watch->on_end = fn;
-	watch->on_end_ctx = ctx;
+	sessions->on_end = fn;
+	sessions->on_end_ctx = ctx;
 }
 
-void watch_end_orphans(struct watch *watch, struct orphans *orphans, const struct bridge *bridge)
+void sessions_end_stale_sas(struct sessions *sessions, struct stale_sas *stale_sas,
+			    const struct bridge *bridge)
 {
-	if (!watch || !orphans_count(orphans))
+	if (!sessions || !stale_sas_count(stale_sas))
 		return;
-	log_event(watch->log, LOG_BRIDGE_ORPHANS, NULL,
-		  "%zu bridged clients from before the restart: their SAs are ended", orphans_count(orphans));
-	watch->orphans = orphans;
-	watch->bridge = bridge;
-	end_orphans(watch);
+	log_event(sessions->log, LOG_BRIDGE_STALE_SAS, NULL,
+		  "%zu bridged clients from before the restart: their SAs are ended",
+		  stale_sas_count(stale_sas));
+	sessions->stale_sas = stale_sas;
+	sessions->bridge = bridge;
+	end_stale_sas(sessions);
 }
 
-size_t watch_drop(struct watch *watch, const struct endpoint *peer)
+size_t sessions_drop(struct sessions *sessions, const struct endpoint *peer)
 {
 	size_t count;
 
-	if (!watch)
+	if (!sessions)
 		return 0;
-	count = session_drop(watch->table, clock_now_ms(), peer);
-	follow(watch);
+	count = session_drop(sessions->table, clock_now_ms(), peer);
+	run_actions(sessions);
 	return count;
 }
 
 /* Status */
 
-enum stack_kind watch_stack(const struct watch *watch)
+enum stack_kind sessions_stack(const struct sessions *sessions)
 {
-	return watch ? watch->kind : STACK_AUTO;
+	return sessions ? sessions->kind : STACK_AUTO;
 }
 
-bool watch_each_of(const struct watch *watch, uint32_t *cursor, unsigned max, session_view_fn *fn, void *ctx)
+bool sessions_each_of(const struct sessions *sessions, uint32_t *cursor, unsigned max, session_view_fn *fn,
+		      void *ctx)
 {
-	return watch && session_each_of(watch->table, clock_now_ms(), cursor, max, fn, ctx);
+	return sessions && session_each_of(sessions->table, clock_now_ms(), cursor, max, fn, ctx);
 }
 
-struct session_stats watch_stats(const struct watch *watch)
+struct session_stats sessions_stats(const struct sessions *sessions)
 {
-	return watch ? session_stats(watch->table) : (struct session_stats){.sessions = 0};
+	return sessions ? session_stats(sessions->table) : (struct session_stats){.sessions = 0};
 }
 
-struct xfrm_stats watch_xfrm_stats(const struct watch *watch)
+struct xfrm_stats sessions_xfrm_stats(const struct sessions *sessions)
 {
-	return watch && watch->swapper ? swapper_stats(watch->swapper) : (struct xfrm_stats){.events = 0};
+	return sessions && sessions->rekeyer ? rekeyer_stats(sessions->rekeyer)
+					     : (struct xfrm_stats){.events = 0};
 }

@@ -8,31 +8,31 @@
 
 #define ID (1ULL << 63) /* no session of the table has such an id */
 
-struct orphan {
-	struct orphan *prev, *next;
+struct stale_sa {
+	struct stale_sa *prev, *next;
 	struct bridge_entry entry;
 	unsigned tries;
 	uint64_t not_before_ms;
 };
 
-struct orphans {
-	struct orphan *list, *under_way;
+struct stale_sas {
+	struct stale_sa *list, *under_way;
 	size_t count;
 };
 
-struct orphans *orphans_new(void)
+struct stale_sas *stale_sas_new(void)
 {
-	return calloc(1, sizeof(struct orphans));
+	return calloc(1, sizeof(struct stale_sas));
 }
 
-static void drop(struct orphans *o, struct orphan *orphan)
+static void drop(struct stale_sas *o, struct stale_sa *stale_sa)
 {
-	DL_DELETE(o->list, orphan);
+	DL_DELETE(o->list, stale_sa);
 	o->count--;
-	free(orphan);
+	free(stale_sa);
 }
 
-void orphans_free(struct orphans *o)
+void stale_sas_free(struct stale_sas *o)
 {
 	if (!o)
 		return;
@@ -41,39 +41,39 @@ void orphans_free(struct orphans *o)
 	free(o);
 }
 
-void orphans_add(void *ctx, const struct bridge_entry *entry)
+void stale_sas_add(void *ctx, const struct bridge_entry *entry)
 {
-	struct orphans *o = ctx;
-	struct orphan *orphan;
+	struct stale_sas *o = ctx;
+	struct stale_sa *stale_sa;
 
-	DL_FOREACH(o->list, orphan)
-	if (!memcmp(orphan->entry.cookies, entry->cookies, sizeof entry->cookies)) {
-		orphan->entry = *entry;
+	DL_FOREACH(o->list, stale_sa)
+	if (!memcmp(stale_sa->entry.cookies, entry->cookies, sizeof entry->cookies)) {
+		stale_sa->entry = *entry;
 		return;
 	}
-	orphan = o->count < ORPHANS_MAX ? calloc(1, sizeof *orphan) : NULL;
-	if (!orphan)
+	stale_sa = o->count < STALE_SAS_MAX ? calloc(1, sizeof *stale_sa) : NULL;
+	if (!stale_sa)
 		return;
-	orphan->entry = *entry;
-	DL_APPEND(o->list, orphan);
+	stale_sa->entry = *entry;
+	DL_APPEND(o->list, stale_sa);
 	o->count++;
 }
 
-size_t orphans_count(const struct orphans *o)
+size_t stale_sas_count(const struct stale_sas *o)
 {
 	return o ? o->count : 0;
 }
 
-void orphans_each(const struct orphans *o, bridge_entry_fn *fn, void *ctx)
+void stale_sas_each(const struct stale_sas *o, bridge_entry_fn *fn, void *ctx)
 {
-	const struct orphan *orphan;
+	const struct stale_sa *stale_sa;
 
 	if (!o)
 		return;
-	DL_FOREACH(o->list, orphan)
+	DL_FOREACH(o->list, stale_sa)
 	{
 		/* cppcheck-suppress uninitvar; the macro sets it */
-		fn(ctx, &orphan->entry);
+		fn(ctx, &stale_sa->entry);
 	}
 }
 
@@ -89,10 +89,11 @@ static void write_request(const struct bridge_entry *entry, const struct bridge 
 					  .us = entry->server,
 					  .peer = entry->client,
 					  .ike_sa_too = !bridge || !bridge_has_client(bridge, &entry->client),
-					  .quick_too = !bridge || !bridge_is_up(bridge, &entry->client)};
+					  .quick_too =
+						  !bridge || !bridge_is_established(bridge, &entry->client)};
 	memcpy(out->cookies, entry->cookies, sizeof out->cookies);
-	for (unsigned i = 0; i < entry->child_count && out->sa_count + 2 <= STACK_SAS_MAX; i++) {
-		const struct bridge_child *child = &entry->children[i];
+	for (unsigned i = 0; i < entry->child_sa_count && out->sa_count + 2 <= STACK_SAS_MAX; i++) {
+		const struct bridge_child_sa *child = &entry->child_sas[i];
 
 		out->sas[out->sa_count++] = (struct stack_sa_ref){.spi = host_order(child->spi_to_server)};
 		out->sas[out->sa_count++] =
@@ -100,46 +101,46 @@ static void write_request(const struct bridge_entry *entry, const struct bridge 
 	}
 }
 
-static struct orphan *first_due(const struct orphans *o, uint64_t now_ms)
+static struct stale_sa *first_due(const struct stale_sas *o, uint64_t now_ms)
 {
-	struct orphan *orphan;
+	struct stale_sa *stale_sa;
 
-	DL_FOREACH(o->list, orphan)
+	DL_FOREACH(o->list, stale_sa)
 	{
 		/* cppcheck-suppress uninitvar; the macro sets it */
-		if (orphan->not_before_ms <= now_ms)
-			return orphan;
+		if (stale_sa->not_before_ms <= now_ms)
+			return stale_sa;
 	}
 	return NULL;
 }
 
-bool orphans_next(struct orphans *o, uint64_t now_ms, const struct bridge *bridge,
-		  struct stack_end_request *out)
+bool stale_sas_next(struct stale_sas *o, uint64_t now_ms, const struct bridge *bridge,
+		    struct stack_end_request *out)
 {
-	struct orphan *orphan = !o || o->under_way ? NULL : first_due(o, now_ms);
+	struct stale_sa *stale_sa = !o || o->under_way ? NULL : first_due(o, now_ms);
 
-	if (!orphan)
+	if (!stale_sa)
 		return false;
-	o->under_way = orphan;
-	orphan->tries++;
-	write_request(&orphan->entry, bridge, out);
+	o->under_way = stale_sa;
+	stale_sa->tries++;
+	write_request(&stale_sa->entry, bridge, out);
 	return true;
 }
 
-bool orphans_result(struct orphans *o, uint64_t now_ms, int error)
+bool stale_sas_result(struct stale_sas *o, uint64_t now_ms, int error)
 {
-	struct orphan *orphan = o->under_way;
-	const bool again = error && orphan && orphan->tries < ORPHANS_TRIES;
+	struct stale_sa *stale_sa = o->under_way;
+	const bool again = error && stale_sa && stale_sa->tries < STALE_SAS_TRIES;
 
 	o->under_way = NULL;
 	if (again)
-		orphan->not_before_ms = now_ms + ORPHANS_WAIT_MS;
-	else if (orphan)
-		drop(o, orphan);
+		stale_sa->not_before_ms = now_ms + STALE_SAS_WAIT_MS;
+	else if (stale_sa)
+		drop(o, stale_sa);
 	return !error || again;
 }
 
-bool orphans_is(uint64_t id)
+bool stale_sas_is(uint64_t id)
 {
 	return id == ID;
 }

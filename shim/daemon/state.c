@@ -169,20 +169,20 @@ const char *state_bridged_text(const struct bridge_entry *entry, char out[static
 				 endpoint_text(&entry->server, server));
 
 	length += hex_write(entry->cookies, sizeof entry->cookies, out + length);
-	for (unsigned i = 0; i < entry->child_count && i < BRIDGE_CHILDREN_MAX; i++) {
+	for (unsigned i = 0; i < entry->child_sa_count && i < BRIDGE_CHILD_SAS_MAX; i++) {
 		out[length++] = ' ';
-		length += hex_write(entry->children[i].spi_to_server, 4, out + length);
-		length += hex_write(entry->children[i].spi_to_client, 4, out + length);
+		length += hex_write(entry->child_sas[i].spi_to_server, 4, out + length);
+		length += hex_write(entry->child_sas[i].spi_to_client, 4, out + length);
 	}
 	snprintf(out + length, STATE_BRIDGED_MAX - length, "\n");
 	return out;
 }
 
-static bool read_child(const char *word, struct bridge_entry *out)
+static bool read_child_sa(const char *word, struct bridge_entry *out)
 {
-	struct bridge_child *child = &out->children[out->child_count];
+	struct bridge_child_sa *child = &out->child_sas[out->child_sa_count];
 
-	if (out->child_count++ == BRIDGE_CHILDREN_MAX || strlen(word) != 16)
+	if (out->child_sa_count++ == BRIDGE_CHILD_SAS_MAX || strlen(word) != 16)
 		return false;
 	return hex_read(word, child->spi_to_server, 4) && hex_read(word + 8, child->spi_to_client, 4);
 }
@@ -194,13 +194,13 @@ static bool read_bridged(char *line, struct bridge_entry *out)
 	const char *client = strtok_r(line, " ", &at), *server = strtok_r(NULL, " ", &at),
 		   *cookies = strtok_r(NULL, " \n", &at), *word;
 
-	*out = (struct bridge_entry){.child_count = 0};
+	*out = (struct bridge_entry){.child_sa_count = 0};
 	if (!client || !server || !cookies || strlen(cookies) != 2 * sizeof out->cookies ||
 	    !endpoint_parse(client, &out->client) || !endpoint_parse(server, &out->server) ||
 	    !hex_read(cookies, out->cookies, sizeof out->cookies))
 		return false;
 	while ((word = strtok_r(NULL, " \n", &at)))
-		if (!read_child(word, out))
+		if (!read_child_sa(word, out))
 			return false;
 	return out->client.port && out->server.port && out->client.addr_len == out->server.addr_len;
 }

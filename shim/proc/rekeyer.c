@@ -19,7 +19,7 @@
 
 enum { REQUESTS, FACTS, SOCKETS };
 
-struct swapper {
+struct rekeyer {
 	int socket; /* requests and answers; -1: gone */
 	int facts;
 	pid_t keeper;
@@ -28,52 +28,52 @@ struct swapper {
 	uint64_t deaf_until_ms;
 	bool dump_asked; /* and not ended yet */
 	struct xfrm_stats stats;
-	swapper_news_fn *news;
+	rekeyer_news_fn *news;
 	void *ctx;
 };
 
-static void tell(struct swapper *s, enum swapper_news news)
+static void tell(struct rekeyer *s, enum rekeyer_news news)
 {
 	if (s->news)
 		s->news(s->ctx, news);
 }
 
-static void gone(struct swapper *s)
+static void gone(struct rekeyer *s)
 {
 	const int fd = s->socket;
 
 	s->socket = -1;
 	s->alive = false;
-	tell(s, SWAPPER_GONE); /* while whoever watches it can still let go */
+	tell(s, REKEYER_GONE); /* while whoever watches it can still let go */
 	close(fd);
 }
 
 /* It speaks, if late: what it was not asked meanwhile it can be asked now. */
-static void heard(struct swapper *s)
+static void heard(struct rekeyer *s)
 {
 	if (!s->deaf_until_ms)
 		return;
 	s->deaf_until_ms = 0;
-	tell(s, SWAPPER_BACK);
+	tell(s, REKEYER_BACK);
 }
 
-static void began(struct swapper *s, int error)
+static void began(struct rekeyer *s, int error)
 {
 	s->alive = !error;
 	s->deaf_until_ms = 0;
 	if (!error)
-		tell(s, SWAPPER_BACK);
+		tell(s, REKEYER_BACK);
 }
 
-static bool is_sound(const struct swap_answer *answer)
+static bool is_sound(const struct rekey_answer *answer)
 {
-	return (unsigned)answer->kind < SWAP_ANSWERS &&
+	return (unsigned)answer->kind < REKEY_ANSWERS &&
 	       answer->before.key_length <= sizeof answer->before.key &&
 	       answer->before.auth_key_length <= sizeof answer->before.auth_key;
 }
 
 /* True with an answer to whatever question; the rest is told. The caller wipes it. */
-static bool next_answer(struct swapper *s, struct swap_answer *answer)
+static bool next_answer(struct rekeyer *s, struct rekey_answer *answer)
 {
 	while (s->socket >= 0) {
 		const int rc = helper_next(s->socket, answer, sizeof *answer);
@@ -85,12 +85,12 @@ static bool next_answer(struct swapper *s, struct swap_answer *answer)
 		if (!is_sound(answer))
 			continue;
 		switch (answer->kind) {
-		case SWAP_READY:
+		case REKEY_READY:
 			began(s, answer->error);
 			break;
-		case SWAP_DEATH:
+		case REKEY_DEATH:
 			s->alive = false;
-			tell(s, SWAPPER_DIED);
+			tell(s, REKEYER_DIED);
 			break;
 		default:
 			heard(s);
@@ -100,18 +100,18 @@ static bool next_answer(struct swapper *s, struct swap_answer *answer)
 	return false;
 }
 
-static void read_news(struct swapper *s)
+static void read_news(struct rekeyer *s)
 {
-	struct swap_answer late;
+	struct rekey_answer late;
 
 	while (next_answer(s, &late))
 		OPENSSL_cleanse(&late, sizeof late);
 }
 
 /* 0 with the answer to this question. */
-static int await(struct swapper *s, uint32_t sequence, struct swap_answer *answer)
+static int await(struct rekeyer *s, uint32_t sequence, struct rekey_answer *answer)
 {
-	const uint64_t until = clock_now_ms() + SWAPPER_ANSWER_MS;
+	const uint64_t until = clock_now_ms() + REKEYER_ANSWER_MS;
 	struct pollfd ready = {.fd = s->socket, .events = POLLIN};
 
 	for (uint64_t at = clock_now_ms(); s->alive && at < until; at = clock_now_ms()) {
@@ -125,12 +125,12 @@ static int await(struct swapper *s, uint32_t sequence, struct swap_answer *answe
 	}
 	if (!s->alive)
 		return -EPIPE;
-	s->deaf_until_ms = clock_now_ms() + SWAPPER_DEAF_MS;
-	tell(s, SWAPPER_SILENT);
+	s->deaf_until_ms = clock_now_ms() + REKEYER_DEAF_MS;
+	tell(s, REKEYER_SILENT);
 	return -ETIMEDOUT;
 }
 
-static int ask(struct swapper *s, struct swap_request *request, struct swap_answer *answer)
+static int ask(struct rekeyer *s, struct rekey_request *request, struct rekey_answer *answer)
 {
 	int rc;
 
@@ -146,11 +146,11 @@ static int ask(struct swapper *s, struct swap_request *request, struct swap_answ
 	return rc ? rc : answer->error;
 }
 
-int swapper_keys(struct swapper *s, const struct swap_change *change, struct esp_sa *before)
+int rekeyer_rekey(struct rekeyer *s, const struct rekey_change *change, struct esp_sa *before)
 {
-	struct swap_request request = {.operation = SWAP_DO_KEYS, .change = *change};
-	struct swap_answer answer = {.kind = SWAP_DONE};
-	const int rc = change->material_length > SWAP_MATERIAL_MAX ? -EMSGSIZE : ask(s, &request, &answer);
+	struct rekey_request request = {.operation = REKEY_DO_KEYS, .change = *change};
+	struct rekey_answer answer = {.kind = REKEY_DONE};
+	const int rc = change->material_length > REKEY_MATERIAL_MAX ? -EMSGSIZE : ask(s, &request, &answer);
 
 	if (!rc && before)
 		*before = answer.before;
@@ -159,30 +159,30 @@ int swapper_keys(struct swapper *s, const struct swap_change *change, struct esp
 	return rc;
 }
 
-int swapper_look(struct swapper *s, const struct endpoint *destination, const uint8_t (*spis)[4],
+int rekeyer_look(struct rekeyer *s, const struct endpoint *destination, const uint8_t (*spis)[4],
 		 size_t count)
 {
-	struct swap_request request = {
-		.operation = SWAP_DO_LOOK, .change.destination = *destination, .spi_count = (uint8_t)count};
-	struct swap_answer answer = {.kind = SWAP_DONE};
+	struct rekey_request request = {
+		.operation = REKEY_DO_LOOK, .change.destination = *destination, .spi_count = (uint8_t)count};
+	struct rekey_answer answer = {.kind = REKEY_DONE};
 
-	if (count > SWAP_LOOK_MAX)
+	if (count > REKEY_LOOK_MAX)
 		return -E2BIG;
 	memcpy(request.spis, spis, count * sizeof *spis);
 	return ask(s, &request, &answer);
 }
 
-int swapper_fd(const struct swapper *s)
+int rekeyer_fd(const struct rekeyer *s)
 {
 	return s->socket;
 }
 
-void swapper_read(struct swapper *s)
+void rekeyer_read(struct rekeyer *s)
 {
 	read_news(s);
 }
 
-void swapper_on_news(struct swapper *s, swapper_news_fn *fn, void *ctx)
+void rekeyer_on_news(struct rekeyer *s, rekeyer_news_fn *fn, void *ctx)
 {
 	s->news = fn;
 	s->ctx = ctx;
@@ -190,7 +190,7 @@ void swapper_on_news(struct swapper *s, swapper_news_fn *fn, void *ctx)
 
 /* Facts */
 
-static void hand_out(struct swapper *s, const struct sa_fact *fact, const struct swapper_handlers *handlers,
+static void hand_out(struct rekeyer *s, const struct sa_fact *fact, const struct rekeyer_handlers *handlers,
 		     void *ctx)
 {
 	const uint64_t now = clock_now_ms();
@@ -224,12 +224,12 @@ static void hand_out(struct swapper *s, const struct sa_fact *fact, const struct
 	}
 }
 
-int swapper_facts_fd(const struct swapper *s)
+int rekeyer_facts_fd(const struct rekeyer *s)
 {
 	return s->facts;
 }
 
-int swapper_read_facts(struct swapper *s, unsigned messages, const struct swapper_handlers *handlers,
+int rekeyer_read_facts(struct rekeyer *s, unsigned messages, const struct rekeyer_handlers *handlers,
 		       void *ctx)
 {
 	struct sa_facts message;
@@ -250,16 +250,16 @@ int swapper_read_facts(struct swapper *s, unsigned messages, const struct swappe
 	return 0;
 }
 
-void swapper_dump(struct swapper *s)
+void rekeyer_dump(struct rekeyer *s)
 {
-	struct swap_request request = {.operation = SWAP_DO_DUMP};
+	struct rekey_request request = {.operation = REKEY_DO_DUMP};
 
 	if (s->dump_asked || s->socket < 0)
 		return;
 	s->dump_asked = send(s->socket, &request, sizeof request, MSG_DONTWAIT | MSG_NOSIGNAL) > 0;
 }
 
-struct xfrm_stats swapper_stats(const struct swapper *s)
+struct xfrm_stats rekeyer_stats(const struct rekeyer *s)
 {
 	return s->stats;
 }
@@ -267,29 +267,29 @@ struct xfrm_stats swapper_stats(const struct swapper *s)
 /* Start and end */
 
 /* The first word of the first process: whether it has its sockets. */
-static int await_first(struct swapper *s)
+static int await_first(struct rekeyer *s)
 {
 	struct pollfd ready = {.fd = s->socket, .events = POLLIN};
-	struct swap_answer answer = {.kind = SWAP_DONE};
+	struct rekey_answer answer = {.kind = REKEY_DONE};
 
 	if (poll(&ready, 1, OPEN_MS) != 1)
 		return -ETIMEDOUT;
 	if (helper_next(s->socket, &answer, sizeof answer) != 1 || !is_sound(&answer) ||
-	    answer.kind != SWAP_READY)
+	    answer.kind != REKEY_READY)
 		return -EPIPE;
 	s->alive = !answer.error;
 	return answer.error;
 }
 
-int swapper_open(struct swapper **out)
+int rekeyer_open(struct rekeyer **out)
 {
-	struct swapper *s = calloc(1, sizeof *s);
+	struct rekeyer *s = calloc(1, sizeof *s);
 	int sockets[SOCKETS], rc;
 
 	*out = NULL;
 	if (!s)
 		return -ENOMEM;
-	s->keeper = helper_start_sockets(sockets, SOCKETS, "natshim-xkeeper", swap_process_keep, NULL);
+	s->keeper = helper_start_sockets(sockets, SOCKETS, "natshim-xkeeper", rekeyer_process_keep, NULL);
 	if (s->keeper < 0) {
 		rc = s->keeper;
 		free(s);
@@ -299,14 +299,14 @@ int swapper_open(struct swapper **out)
 	s->facts = sockets[FACTS];
 	rc = await_first(s);
 	if (rc) {
-		swapper_close(s);
+		rekeyer_close(s);
 		return rc;
 	}
 	*out = s;
 	return 0;
 }
 
-void swapper_close(struct swapper *s)
+void rekeyer_close(struct rekeyer *s)
 {
 	if (!s)
 		return;

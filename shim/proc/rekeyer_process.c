@@ -27,12 +27,12 @@ struct pending {
 };
 
 struct server {
-	struct swap *swap;
+	struct rekey *rekey;
 	struct xfrm_monitor *xfrm;
 	struct pending pending;
 };
 
-static void send_answer(const struct swap_answer *answer)
+static void send_answer(const struct rekey_answer *answer)
 {
 	while (send(HELPER_FD, answer, sizeof *answer, MSG_NOSIGNAL) < 0 && errno == EINTR)
 		;
@@ -43,15 +43,15 @@ static bool is_address(const struct endpoint *e)
 	return e->addr_len == 4 || e->addr_len == 16;
 }
 
-bool swap_request_sound(const struct swap_request *request)
+bool rekey_request_sound(const struct rekey_request *request)
 {
-	const struct swap_change *change = &request->change;
+	const struct rekey_change *change = &request->change;
 
-	if ((unsigned)request->operation >= SWAP_OPERATIONS)
+	if ((unsigned)request->operation >= REKEY_OPERATIONS)
 		return false;
-	return request->operation == SWAP_DO_DUMP ||
-	       (is_address(&change->destination) && change->material_length <= SWAP_MATERIAL_MAX &&
-		request->spi_count <= SWAP_LOOK_MAX);
+	return request->operation == REKEY_DO_DUMP ||
+	       (is_address(&change->destination) && change->material_length <= REKEY_MATERIAL_MAX &&
+		request->spi_count <= REKEY_LOOK_MAX);
 }
 
 static bool fact_sound(const struct sa_fact *fact)
@@ -170,15 +170,15 @@ static void watch(struct server *s)
 
 /* Requests */
 
-static void answer_one(struct swap *swap, const struct swap_request *request)
+static void answer_one(struct rekey *rekey, const struct rekey_request *request)
 {
-	struct swap_answer answer = {.kind = SWAP_DONE, .sequence = request->sequence};
+	struct rekey_answer answer = {.kind = REKEY_DONE, .sequence = request->sequence};
 
-	if (request->operation == SWAP_DO_KEYS)
-		answer.error = swap_keys(swap, &request->change, &answer.before);
+	if (request->operation == REKEY_DO_KEYS)
+		answer.error = rekey_sa(rekey, &request->change, &answer.before);
 	else
-		answer.error = swap_look(swap, &request->change.destination, request->spis,
-					 request->spi_count);
+		answer.error =
+			rekey_look(rekey, &request->change.destination, request->spis, request->spi_count);
 	send_answer(&answer);
 	OPENSSL_cleanse(&answer, sizeof answer);
 }
@@ -192,20 +192,20 @@ static void begin_dump(struct server *s)
 	send_facts(s);
 }
 
-static void do_one(struct server *s, const struct swap_request *request)
+static void do_one(struct server *s, const struct rekey_request *request)
 {
-	if (!swap_request_sound(request))
+	if (!rekey_request_sound(request))
 		return;
-	if (request->operation == SWAP_DO_DUMP)
+	if (request->operation == REKEY_DO_DUMP)
 		begin_dump(s);
 	else
-		answer_one(s->swap, request);
+		answer_one(s->rekey, request);
 }
 
 static void serve(struct server *s)
 {
 	struct pollfd fds[] = {{.fd = HELPER_FD, .events = POLLIN}, {.fd = FACTS_FD}, {.fd = -1}};
-	struct swap_request request;
+	struct rekey_request request;
 
 	for (;;) {
 		fds[1].events = waiting(s) ? POLLOUT : 0;
@@ -241,19 +241,19 @@ static int open_all(struct server *s)
 						      .lost = on_lost};
 	struct xfrm_options options = {.own_port = 0};
 	const int bytes = FACTS_BUFFER;
-	int rc = swap_open(&s->swap);
+	int rc = rekey_open(&s->rekey);
 
 	setsockopt(FACTS_FD, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
 	if (rc)
 		return rc;
-	options.own_port = swap_port(s->swap);
+	options.own_port = rekey_port(s->rekey);
 	next_fact(s, SA_FACT_BEGAN);
 	return xfrm_open(&s->xfrm, &options, &handlers, s);
 }
 
 static void run(const void *ctx)
 {
-	struct swap_answer ready = {.kind = SWAP_READY};
+	struct rekey_answer ready = {.kind = REKEY_READY};
 	struct server *server = calloc(1, sizeof *server);
 	char missing[CONFINE_TEXT_MAX];
 
@@ -268,19 +268,19 @@ static void run(const void *ctx)
 		serve(server);
 	}
 	xfrm_close(server->xfrm);
-	swap_close(server->swap);
+	rekey_close(server->rekey);
 	free(server);
 }
 
 static void announce(pid_t process)
 {
-	const struct swap_answer death = {.kind = SWAP_DEATH};
+	const struct rekey_answer death = {.kind = REKEY_DEATH};
 
 	if (!process)
 		send_answer(&death);
 }
 
-void swap_process_keep(const void *ctx)
+void rekeyer_process_keep(const void *ctx)
 {
 	char missing[CONFINE_TEXT_MAX];
 

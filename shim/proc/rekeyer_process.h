@@ -10,31 +10,31 @@
 #include "shim/xfrm/rekey.h"
 #include "shim/xfrm/monitor.h"
 
-enum swap_operation {
-	SWAP_DO_KEYS, /* swap_keys(): change */
-	SWAP_DO_LOOK, /* swap_look(): spis towards change.destination */
-	SWAP_DO_DUMP, /* has no answer but the facts of a dump */
-	SWAP_OPERATIONS
+enum rekey_operation {
+	REKEY_DO_KEYS, /* rekey_sa(): change */
+	REKEY_DO_LOOK, /* rekey_look(): spis towards change.destination */
+	REKEY_DO_DUMP, /* has no answer but the facts of a dump */
+	REKEY_OPERATIONS
 };
 
-struct swap_request {
-	enum swap_operation operation;
+struct rekey_request {
+	enum rekey_operation operation;
 	uint32_t sequence; /* comes back with the answer */
-	struct swap_change change;
+	struct rekey_change change;
 	uint8_t spi_count;
-	uint8_t spis[SWAP_LOOK_MAX][4]; /* network order */
+	uint8_t spis[REKEY_LOOK_MAX][4]; /* network order */
 };
 
-enum swap_answer_kind {
-	SWAP_DONE,  /* to a request: error, before */
-	SWAP_READY, /* unasked: a process begins; error: it could not, and there will be none */
-	SWAP_DEATH, /* of the keeper, unasked: the process has died */
-	SWAP_ANSWERS
+enum rekey_answer_kind {
+	REKEY_DONE,  /* to a request: error, before */
+	REKEY_READY, /* unasked: a process begins; error: it could not, and there will be none */
+	REKEY_DEATH, /* of the keeper, unasked: the process has died */
+	REKEY_ANSWERS
 };
 
-struct swap_answer {
-	enum swap_answer_kind kind;
-	uint32_t sequence; /* SWAP_DONE */
+struct rekey_answer {
+	enum rekey_answer_kind kind;
+	uint32_t sequence; /* REKEY_DONE */
 	int error;         /* 0 or -errno */
 	struct esp_sa before;
 };
@@ -72,9 +72,9 @@ static inline size_t sa_facts_size(uint32_t count)
 bool sa_facts_sound(const struct sa_facts *facts, size_t length);
 
 /* Whether it can be meant. */
-bool swap_request_sound(const struct swap_request *request);
+bool rekey_request_sound(const struct rekey_request *request);
 
 /* Keeps a process that answers and tells running on the helper's two sockets, until the other end closes them. ctx: nothing. */
-void swap_process_keep(const void *ctx);
+void rekeyer_process_keep(const void *ctx);
 
 #endif

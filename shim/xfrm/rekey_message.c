@@ -18,7 +18,7 @@ static struct nlattr *find(const struct nlmsghdr *dump, int type)
 	return nlmsg_find_attr((struct nlmsghdr *)(uintptr_t)dump, FIXED, type);
 }
 
-bool swap_has_keys(const struct nlmsghdr *dump)
+bool rekey_has_keys(const struct nlmsghdr *dump)
 {
 	return find(dump, XFRMA_ALG_CRYPT) || find(dump, XFRMA_ALG_AEAD) || find(dump, XFRMA_ALG_AUTH_TRUNC);
 }
@@ -70,7 +70,7 @@ static size_t read_algorithms(const struct nlmsghdr *dump, struct algorithm out[
 	return count;
 }
 
-int swap_match(const struct nlmsghdr *dump, const uint8_t *expected, size_t length)
+int rekey_match(const struct nlmsghdr *dump, const uint8_t *expected, size_t length)
 {
 	struct algorithm algorithms[KEYS_MAX];
 	const size_t count = read_algorithms(dump, algorithms), given = length;
@@ -132,7 +132,7 @@ static bool is_left_out(int type)
 
 static uint32_t later(uint32_t sequence)
 {
-	return sequence > UINT32_MAX - SWAP_SEQUENCE_GAP ? UINT32_MAX : sequence + SWAP_SEQUENCE_GAP;
+	return sequence > UINT32_MAX - REKEY_SEQUENCE_GAP ? UINT32_MAX : sequence + REKEY_SEQUENCE_GAP;
 }
 
 static void move_on(int type, void *copy, size_t length)
@@ -174,11 +174,11 @@ static bool is_outbound(const struct nlmsghdr *dump, bool otherwise)
 	return nla_get_u8(direction) == KERNEL_XFRM_SA_DIR_OUT;
 }
 
-struct nl_msg *swap_addition(const struct nlmsghdr *dump, bool outbound, const uint8_t *material,
-			     size_t length)
+struct nl_msg *rekey_addition(const struct nlmsghdr *dump, bool outbound, const uint8_t *material,
+			      size_t length)
 {
 	struct nlmsghdr *from = (struct nlmsghdr *)(uintptr_t)dump;
-	struct nl_msg *message = nlmsg_alloc_size(SWAP_MESSAGE_MAX);
+	struct nl_msg *message = nlmsg_alloc_size(REKEY_MESSAGE_MAX);
 	struct nlattr *attr;
 	int rest;
 
@@ -201,7 +201,7 @@ fail:
 	return NULL;
 }
 
-struct nl_msg *swap_deletion(const struct nlmsghdr *dump)
+struct nl_msg *rekey_deletion(const struct nlmsghdr *dump)
 {
 	const struct xfrm_usersa_info *info = nlmsg_data(dump);
 	struct xfrm_usersa_id id = {.family = info->family, .proto = info->id.proto, .spi = info->id.spi};
@@ -243,7 +243,7 @@ static bool read_auth(const struct algorithm *a, struct esp_sa *out)
 	return true;
 }
 
-void swap_read_sa(const struct nlmsghdr *dump, struct esp_sa *out)
+void rekey_read_sa(const struct nlmsghdr *dump, struct esp_sa *out)
 {
 	struct algorithm algorithms[KEYS_MAX];
 

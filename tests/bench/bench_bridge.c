@@ -41,7 +41,7 @@ static bool handshake(struct bridge *bridge, const struct vector_exchange *x, un
 			return false;
 	}
 	(void)random_at;
-	return result.actions & BRIDGE_ACT_UP;
+	return result.actions & BRIDGE_ACT_ESTABLISHED;
 }
 
 /* One of each in each group, as a handshake has them. */

@@ -97,7 +97,7 @@ static inline void require_sound(const struct bridge *bridge, const struct bridg
 		(result->reason == BRIDGE_RELAYED || result->reason == BRIDGE_REPEATED));
 	require(result->verdict != BRIDGE_REPLACE ||
 		(result->length >= ISAKMP_HEADER_LEN && result->length <= capacity));
-	require(!(result->actions & (BRIDGE_ACT_SWAP | BRIDGE_ACT_UP)) || stats.established);
+	require(!(result->actions & (BRIDGE_ACT_REKEY_SAS | BRIDGE_ACT_ESTABLISHED)) || stats.established);
 	require(stats.half_open <= (size_t)2 * WORLD_HALF_OPEN && stats.established <= WORLD_SESSIONS);
 }
 

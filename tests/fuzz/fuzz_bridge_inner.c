@@ -59,7 +59,7 @@ struct call {
 	size_t ke_length[SIDES], bridge_ke_length[SIDES]; /* 0: none */
 };
 
-struct session { /* a client, its newest ISAKMP SA */
+struct isakmp_sa { /* a client, its newest ISAKMP SA */
 	struct endpoint client;
 	bool by_server, keyed, up;
 	int64_t gone_ms; /* 0: not deleted */
@@ -76,7 +76,7 @@ struct world {
 	enum ike_dialect dialect;
 	struct keys_suite client_suite;
 	struct endpoint server;
-	struct session session[CLIENTS];
+	struct isakmp_sa session[CLIENTS];
 	struct bridge_result result;
 	uint8_t out[CAPACITY];
 	size_t out_length;
@@ -146,7 +146,7 @@ static size_t put(uint8_t *out, size_t at, uint8_t next, const void *body, size_
 	return at + 4 + length;
 }
 
-static size_t put_header(uint8_t *out, const struct session *t, uint8_t first, uint8_t exchange,
+static size_t put_header(uint8_t *out, const struct isakmp_sa *t, uint8_t first, uint8_t exchange,
 			 const uint8_t id[4], bool encrypted, size_t length)
 {
 	memcpy(out, t->cookies, ISAKMP_COOKIES_LEN);
@@ -208,7 +208,7 @@ static void require_header(const uint8_t *message, const struct world *w)
 	require(w->out[24] == 0 && w->out[25] == 0 && be16(w->out + 26) == w->out_length);
 }
 
-static void give(struct world *w, const struct session *t, bool to_client, const uint8_t *message,
+static void give(struct world *w, const struct isakmp_sa *t, bool to_client, const uint8_t *message,
 		 size_t length, size_t capacity)
 {
 	uint8_t *copy = malloc(length), *out = malloc(capacity ? capacity : 1);
@@ -235,7 +235,7 @@ static void give(struct world *w, const struct session *t, bool to_client, const
 }
 
 /* Once more: the same answer, without another word or any arithmetic. */
-static void give_again(struct world *w, const struct session *t, bool to_client, const uint8_t *message,
+static void give_again(struct world *w, const struct isakmp_sa *t, bool to_client, const uint8_t *message,
 		       size_t length, size_t capacity)
 {
 	static uint8_t before[CAPACITY];
@@ -267,8 +267,8 @@ static struct bytes body_of(const struct world *w, uint8_t type)
 	return item->body;
 }
 
-static bool send_clear(struct world *w, struct session *t, unsigned from, uint8_t first, const uint8_t *chain,
-		       size_t length)
+static bool send_clear(struct world *w, struct isakmp_sa *t, unsigned from, uint8_t first,
+		       const uint8_t *chain, size_t length)
 {
 	uint8_t message[2048];
 
@@ -286,7 +286,7 @@ static void keep_sa(struct side *side, struct bytes body)
 
 /* Messages 1 and 2: the initiator's suite is as it was set, or the client's old one; the responder takes the first of what it
  * hears. */
-static bool agree(struct world *w, struct session *t, unsigned i)
+static bool agree(struct world *w, struct isakmp_sa *t, unsigned i)
 {
 	struct side *initiator = &t->side[i], *responder = &t->side[!i];
 	uint8_t body[1024], chain[1100];
@@ -307,7 +307,7 @@ static bool agree(struct world *w, struct session *t, unsigned i)
 	return true;
 }
 
-static void send_public(struct world *w, struct session *t, unsigned from, const uint8_t *nonce,
+static void send_public(struct world *w, struct isakmp_sa *t, unsigned from, const uint8_t *nonce,
 			size_t nonce_length)
 {
 	struct side *side = &t->side[from], *other = &t->side[!from];
@@ -325,7 +325,7 @@ static void send_public(struct world *w, struct session *t, unsigned from, const
 	memcpy(other->heard, ke.data, ke.length);
 }
 
-static struct keys_input input_of(const struct session *t, unsigned leg)
+static struct keys_input input_of(const struct isakmp_sa *t, unsigned leg)
 {
 	const struct side *side = &t->side[leg];
 	const bool initiator = leg == (t->by_server ? SERVER : CLIENT);
@@ -336,7 +336,7 @@ static struct keys_input input_of(const struct session *t, unsigned leg)
 				   .cookies = t->cookies};
 }
 
-static void derive(struct session *t, unsigned leg)
+static void derive(struct isakmp_sa *t, unsigned leg)
 {
 	struct side *side = &t->side[leg];
 	struct keys_input input = input_of(t, leg);
@@ -352,8 +352,8 @@ static void derive(struct session *t, unsigned leg)
 }
 
 /* plain becomes sealed, with the sender's keys; iv is a copy, moved on. */
-static size_t seal(const struct session *t, unsigned from, uint8_t exchange, const uint8_t id[4], uint8_t *iv,
-		   uint8_t first, size_t length)
+static size_t seal(const struct isakmp_sa *t, unsigned from, uint8_t exchange, const uint8_t id[4],
+		   uint8_t *iv, uint8_t first, size_t length)
 {
 	const struct keys *keys = &t->side[from].keys;
 	const size_t padded = (length + keys->block_length - 1) / keys->block_length * keys->block_length;
@@ -364,7 +364,7 @@ static size_t seal(const struct session *t, unsigned from, uint8_t exchange, con
 }
 
 /* What came out, opened as its receiver does. */
-static void open_out(struct world *w, const struct session *t, unsigned to, uint8_t *iv, struct chain *out)
+static void open_out(struct world *w, const struct isakmp_sa *t, unsigned to, uint8_t *iv, struct chain *out)
 {
 	static uint8_t opened[CAPACITY];
 	const size_t length = w->out_length - 28;
@@ -385,7 +385,7 @@ static bool is_alias(struct bytes said, struct bytes told)
 	       told.data[4] == 198 && told.data[5] == 18 && told.data[6] <= 4;
 }
 
-static void require_auth(struct world *w, const struct session *t, unsigned from, bool responder,
+static void require_auth(struct world *w, const struct isakmp_sa *t, unsigned from, bool responder,
 			 const struct chain *said, uint8_t *iv)
 {
 	static struct chain told;
@@ -410,7 +410,7 @@ static void require_auth(struct world *w, const struct session *t, unsigned from
 }
 
 /* The chain of a record, or an ordinary one. */
-static size_t chain_of_auth(const struct session *t, unsigned from, const struct record *r, uint8_t *first)
+static size_t chain_of_auth(const struct isakmp_sa *t, unsigned from, const struct record *r, uint8_t *first)
 {
 	static const uint8_t names[SIDES][8] = {{1, 17, 1, 0xf4, 192, 168, 77, 2},
 						{1, 0, 0, 0, 203, 0, 113, 5}};
@@ -426,7 +426,7 @@ static size_t chain_of_auth(const struct session *t, unsigned from, const struct
 }
 
 /* Message 5 or 6: HASH_I or HASH_R stands where the chain has its HASH. */
-static void send_auth(struct world *w, struct session *t, bool responder, const struct record *r)
+static void send_auth(struct world *w, struct isakmp_sa *t, bool responder, const struct record *r)
 {
 	static struct chain chain;
 	const unsigned from = responder == t->by_server ? CLIENT : SERVER;
@@ -454,20 +454,22 @@ static void send_auth(struct world *w, struct session *t, bool responder, const 
 		return;
 	give_again(w, t, from == SERVER, sealed, length, capacity);
 	require_auth(w, t, from, responder, &chain, iv_out);
-	require(w->result.actions == (responder ? BRIDGE_ACT_TRACK | BRIDGE_ACT_UP : BRIDGE_ACT_TRACK));
+	require(w->result.actions ==
+		(responder ? BRIDGE_ACT_TRACK | BRIDGE_ACT_ESTABLISHED : BRIDGE_ACT_TRACK));
 	memcpy(side->keys.iv, iv, sizeof iv);
 	memcpy(t->side[!from].keys.iv, iv_out, sizeof iv_out);
 	t->up = responder;
 }
 
-static void main_mode(struct world *w, struct session *t, const struct record *r)
+static void main_mode(struct world *w, struct isakmp_sa *t, const struct record *r)
 {
 	const unsigned i = r->to_client ? SERVER : CLIENT;
 	const struct endpoint client = t->client;
 
 	if (w->mains == MAINS_MAX)
 		return;
-	*t = (struct session){.client = client, .by_server = r->to_client, .cookies = {(uint8_t)++w->mains}};
+	*t = (struct isakmp_sa){
+		.client = client, .by_server = r->to_client, .cookies = {(uint8_t)++w->mains}};
 	t->side[CLIENT].suite = w->client_suite;
 	t->side[SERVER].suite = (struct keys_suite){ISAKMP_CIPHER_AES_CBC, ISAKMP_HASH_SHA2_256, 2, 256};
 	memset(t->nonce_i, 0x11, sizeof t->nonce_i);
@@ -605,7 +607,7 @@ static void require_same(const struct world *w, const struct call *c, unsigned n
 	require(k == told->count);
 }
 
-static void hash_for(const struct session *t, unsigned leg, const struct call *c, unsigned number,
+static void hash_for(const struct isakmp_sa *t, unsigned leg, const struct call *c, unsigned number,
 		     const uint8_t id[4], struct bytes rest, uint8_t *out)
 {
 	static const uint8_t zero;
@@ -650,7 +652,7 @@ static size_t ordinary_quick(unsigned number, unsigned from, uint8_t *out)
 }
 
 /* HASH, and the chain behind it, in plain; its length. */
-static size_t with_hash(const struct session *t, unsigned from, const struct call *c, unsigned number,
+static size_t with_hash(const struct isakmp_sa *t, unsigned from, const struct call *c, unsigned number,
 			const uint8_t id[4], const struct record *r, struct chain *said, bool *good)
 {
 	static uint8_t chain[PLAIN_MAX];
@@ -678,7 +680,7 @@ static size_t with_hash(const struct session *t, unsigned from, const struct cal
 	return whole;
 }
 
-static void require_hash(const struct session *t, unsigned to, const struct call *c, unsigned number,
+static void require_hash(const struct isakmp_sa *t, unsigned to, const struct call *c, unsigned number,
 			 const uint8_t id[4], const struct chain *told)
 {
 	uint8_t hash[KEYS_HASH_MAX];
@@ -702,7 +704,7 @@ static bool pfs_secret(const struct call *c, unsigned side, uint8_t *out)
 }
 
 /* KEYMAT as that side has it. */
-static void require_material(const struct session *t, const struct call *c, unsigned side,
+static void require_material(const struct isakmp_sa *t, const struct call *c, unsigned side,
 			     const uint8_t spi[4], const uint8_t *key)
 {
 	uint8_t secret_of_pfs[DH_LENGTH_MAX];
@@ -717,21 +719,21 @@ static void require_material(const struct session *t, const struct call *c, unsi
 	require(!memcmp(material, key, sizeof material));
 }
 
-static void require_swap(const struct world *w, const struct session *t, const struct call *c)
+static void require_rekey(const struct world *w, const struct isakmp_sa *t, const struct call *c)
 {
-	const struct bridge_swap *swap = &w->result.swap;
+	const struct bridge_rekey *rekey = &w->result.rekey;
 
-	require(!memcmp(swap->spi_to_client, c->spi[c->by_server], 4));
-	require(!memcmp(swap->spi_to_server, c->spi[!c->by_server], 4));
-	require(endpoint_same_host(&swap->client, &t->client) &&
-		endpoint_same_host(&swap->server, &w->server));
-	require(!swap->own_port || c->by_server ||
-		(swap->own_port >= BRIDGE_SHARE_FIRST &&
-		 swap->own_port < BRIDGE_SHARE_FIRST + BRIDGE_SHARE_COUNT));
-	require_material(t, c, CLIENT, swap->spi_to_server, swap->key_to_server);
-	require_material(t, c, CLIENT, swap->spi_to_client, swap->key_to_client);
-	require_material(t, c, SERVER, swap->spi_to_server, swap->old_to_server);
-	require_material(t, c, SERVER, swap->spi_to_client, swap->old_to_client);
+	require(!memcmp(rekey->spi_to_client, c->spi[c->by_server], 4));
+	require(!memcmp(rekey->spi_to_server, c->spi[!c->by_server], 4));
+	require(endpoint_same_host(&rekey->client, &t->client) &&
+		endpoint_same_host(&rekey->server, &w->server));
+	require(!rekey->own_port || c->by_server ||
+		(rekey->own_port >= BRIDGE_SHARE_FIRST &&
+		 rekey->own_port < BRIDGE_SHARE_FIRST + BRIDGE_SHARE_COUNT));
+	require_material(t, c, CLIENT, rekey->spi_to_server, rekey->key_to_server);
+	require_material(t, c, CLIENT, rekey->spi_to_client, rekey->key_to_client);
+	require_material(t, c, SERVER, rekey->spi_to_server, rekey->old_to_server);
+	require_material(t, c, SERVER, rekey->spi_to_client, rekey->old_to_client);
 }
 
 static void make_id(const struct record *r, uint8_t id[4])
@@ -751,11 +753,11 @@ static unsigned number_of(const struct call *c, bool by_server)
 static unsigned expected_actions(const struct call *c, unsigned number)
 {
 	return (number == (c->by_server ? 2U : 1U) ? BRIDGE_ACT_EXPECT : 0) |
-	       (number == (c->by_server ? 3U : 2U) ? BRIDGE_ACT_SWAP : 0) |
+	       (number == (c->by_server ? 3U : 2U) ? BRIDGE_ACT_REKEY_SAS : 0) |
 	       (number == 3 ? BRIDGE_ACT_READY : 0);
 }
 
-static void begin_call(struct session *t, struct call *c, bool by_server, const uint8_t id[4])
+static void begin_call(struct isakmp_sa *t, struct call *c, bool by_server, const uint8_t id[4])
 {
 	*c = (struct call){.begun = true, .by_server = by_server};
 	for (unsigned leg = 0; leg < SIDES; leg++)
@@ -763,7 +765,7 @@ static void begin_call(struct session *t, struct call *c, bool by_server, const 
 }
 
 /* The bridge has relayed it. */
-static void quick_passed(struct world *w, struct session *t, struct call *c, unsigned number, unsigned from,
+static void quick_passed(struct world *w, struct isakmp_sa *t, struct call *c, unsigned number, unsigned from,
 			 const uint8_t id[4], const struct chain *said)
 {
 	static struct chain told;
@@ -776,12 +778,12 @@ static void quick_passed(struct world *w, struct session *t, struct call *c, uns
 		keep_call(c, number, from, said, &told);
 	require_hash(t, !from, c, number, id, &told);
 	require(w->result.actions == expected_actions(c, number));
-	if (w->result.actions & BRIDGE_ACT_SWAP)
-		require_swap(w, t, c);
+	if (w->result.actions & BRIDGE_ACT_REKEY_SAS)
+		require_rekey(w, t, c);
 	c->passed = number;
 }
 
-static void send_quick(struct world *w, struct session *t, const struct record *r)
+static void send_quick(struct world *w, struct isakmp_sa *t, const struct record *r)
 {
 	static struct chain said;
 	const unsigned from = r->to_client ? SERVER : CLIENT;
@@ -806,14 +808,14 @@ static void send_quick(struct world *w, struct session *t, const struct record *
 		memcpy(c->iv[from], iv, sizeof iv);
 		quick_passed(w, t, c, number, from, id, &said);
 	} else {
-		require(w->result.verdict != BRIDGE_REPLACE && !(w->result.actions & BRIDGE_ACT_SWAP));
+		require(w->result.verdict != BRIDGE_REPLACE && !(w->result.actions & BRIDGE_ACT_REKEY_SAS));
 		if (c->passed == 0 || w->result.reason == BRIDGE_FAILED)
 			c->begun = false;
 	}
 }
 
 /* A Delete of the ISAKMP SA that the message came in. */
-static bool deletes(const struct session *t, const struct chain *said)
+static bool deletes(const struct isakmp_sa *t, const struct chain *said)
 {
 	for (unsigned i = 0; i < said->count; i++) {
 		const struct bytes *body = &said->item[i].body;
@@ -829,7 +831,7 @@ static bool deletes(const struct session *t, const struct chain *said)
 	return false;
 }
 
-static void send_informational(struct world *w, struct session *t, const struct record *r)
+static void send_informational(struct world *w, struct isakmp_sa *t, const struct record *r)
 {
 	static struct chain said, told;
 	const unsigned from = r->to_client ? SERVER : CLIENT;
@@ -887,7 +889,7 @@ static const struct record *take_record(const uint8_t **data, size_t *size, int6
 
 static void one_record(struct world *w, const struct record *r)
 {
-	struct session *t = &w->session[r->client];
+	struct isakmp_sa *t = &w->session[r->client];
 
 	if (r->kind == 0) {
 		main_mode(w, t, r);
@@ -918,7 +920,7 @@ static bool set_up(struct world *w, uint8_t settings)
 			    .client_suite = suites[settings >> 4 & 3]};
 	config = known_config("aes256-sha2_256-modp1024", &w->random_at);
 	config.share_nat = settings & 1;
-	config.foreign_ids = settings & 2;
+	config.strongswan_answers = settings & 2;
 	w->bridge = bridge_new(&config);
 	require(endpoint_parse("203.0.113.5:4500", &w->server));
 	for (unsigned i = 0; i < CLIENTS; i++)

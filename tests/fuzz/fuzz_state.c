@@ -65,28 +65,28 @@ static void check_entry(void *ctx, const struct bridge_entry *entry)
 	char line[STATE_BRIDGED_MAX], again[STATE_BRIDGED_MAX];
 	const char *const text = state_bridged_text(entry, line);
 
-	if (strlen(text) < 32 || entry->child_count > BRIDGE_CHILDREN_MAX ||
+	if (strlen(text) < 32 || entry->child_sa_count > BRIDGE_CHILD_SAS_MAX ||
 	    strcmp(text, state_bridged_text(entry, again)) != 0)
 		abort();
-	orphans_add(ctx, entry);
+	stale_sas_add(ctx, entry);
 }
 
 static void load_bridged(void)
 {
-	struct orphans *orphans = orphans_new();
+	struct stale_sas *stale_sas = stale_sas_new();
 	struct stack_end_request request;
 	unsigned bad;
 
-	if (!orphans || state_load_bridged(directory, check_entry, orphans, &bad))
+	if (!stale_sas || state_load_bridged(directory, check_entry, stale_sas, &bad))
 		abort();
-	while (orphans_next(orphans, 0, NULL, &request)) {
-		if (request.sa_count > STACK_SAS_MAX || !orphans_is(request.id))
+	while (stale_sas_next(stale_sas, 0, NULL, &request)) {
+		if (request.sa_count > STACK_SAS_MAX || !stale_sas_is(request.id))
 			abort();
-		orphans_result(orphans, 0, 0);
+		stale_sas_result(stale_sas, 0, 0);
 	}
-	if (orphans_count(orphans))
+	if (stale_sas_count(stale_sas))
 		abort();
-	orphans_free(orphans);
+	stale_sas_free(stale_sas);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

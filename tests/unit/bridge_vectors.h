@@ -21,7 +21,7 @@ struct vector_step {
 	enum bridge_verdict verdict;
 	char reason[24];
 	unsigned actions;
-	bool swap;
+	bool rekey;
 	uint8_t spi_to_server[4], spi_to_client[4];
 	uint8_t key_to_server[KEYS_MATERIAL_LEN], key_to_client[KEYS_MATERIAL_LEN];
 	uint8_t old_to_server[KEYS_MATERIAL_LEN], old_to_client[KEYS_MATERIAL_LEN];
@@ -79,7 +79,7 @@ static inline size_t vector_skeyid(void *ctx, const struct endpoint *server, con
 static inline struct bridge_config vector_config(const char *when, unsigned *random_at)
 {
 	struct bridge_config config = {.when = strcmp(when, "always") != 0 ? BRIDGE_NEEDED : BRIDGE_ALWAYS,
-				       .foreign_ids = !strcmp(when, "foreign"),
+				       .strongswan_answers = !strcmp(when, "foreign"),
 				       .weak_groups = DH_GROUP_BIT(1) | DH_GROUP_BIT(2) | DH_GROUP_BIT(5),
 				       .has_secret = vector_has_secret,
 				       .skeyid = vector_skeyid,
@@ -146,7 +146,7 @@ static inline void vector_line(struct vector_exchange *x, const char *line)
 		return;
 	} else if (sscanf(line, "swap %15s %256s %256s %15s %256s %256s", spi_in, key_in, old_in, spi_out,
 			  key_out, old_out) == 6) {
-		step->swap = true;
+		step->rekey = true;
 		vector_hex(spi_in, step->spi_to_server, 4);
 		vector_hex(spi_out, step->spi_to_client, 4);
 		vector_hex(key_in, step->key_to_server, KEYS_MATERIAL_LEN);

@@ -64,15 +64,15 @@ static const struct bridge_result *send_step(struct bridge *bridge, const struct
 	return send_bytes(bridge, step, step->in, step->in_length, VECTOR_NOW_MS);
 }
 
-static void check_swap(const struct vector_step *step)
+static void check_rekey(const struct vector_step *step)
 {
-	assert_true(result.actions & BRIDGE_ACT_SWAP);
-	assert_memory_equal(result.swap.spi_to_server, step->spi_to_server, 4);
-	assert_memory_equal(result.swap.spi_to_client, step->spi_to_client, 4);
-	assert_memory_equal(result.swap.key_to_server, step->key_to_server, KEYS_MATERIAL_LEN);
-	assert_memory_equal(result.swap.key_to_client, step->key_to_client, KEYS_MATERIAL_LEN);
-	assert_memory_equal(result.swap.old_to_server, step->old_to_server, KEYS_MATERIAL_LEN);
-	assert_memory_equal(result.swap.old_to_client, step->old_to_client, KEYS_MATERIAL_LEN);
+	assert_true(result.actions & BRIDGE_ACT_REKEY_SAS);
+	assert_memory_equal(result.rekey.spi_to_server, step->spi_to_server, 4);
+	assert_memory_equal(result.rekey.spi_to_client, step->spi_to_client, 4);
+	assert_memory_equal(result.rekey.key_to_server, step->key_to_server, KEYS_MATERIAL_LEN);
+	assert_memory_equal(result.rekey.key_to_client, step->key_to_client, KEYS_MATERIAL_LEN);
+	assert_memory_equal(result.rekey.old_to_server, step->old_to_server, KEYS_MATERIAL_LEN);
+	assert_memory_equal(result.rekey.old_to_client, step->old_to_client, KEYS_MATERIAL_LEN);
 }
 
 static void check_step(const struct vector_exchange *x, const struct vector_step *step, const char *reason)
@@ -100,8 +100,8 @@ static void as_computed(void **state)
 			send_step(bridge, &x->step[k]);
 			check_step(x, &x->step[k], x->step[k].reason);
 			assert_int_equal(result.actions, x->step[k].actions);
-			if (x->step[k].swap)
-				check_swap(&x->step[k]);
+			if (x->step[k].rekey)
+				check_rekey(&x->step[k]);
 		}
 		bridge_free(bridge);
 	}
@@ -174,8 +174,8 @@ static void tampered(void **state)
 			step->in[at] ^= 1;
 			send_step(bridge, step);
 			step->in[at] ^= 1;
-			assert_false(result.actions & BRIDGE_ACT_SWAP);
-			assert_false(result.actions & BRIDGE_ACT_UP);
+			assert_false(result.actions & BRIDGE_ACT_REKEY_SAS);
+			assert_false(result.actions & BRIDGE_ACT_ESTABLISHED);
 			assert_int_equal(bridge_stats(bridge).established, up);
 			if (step->in[19] & 1) {
 				assert_int_equal(result.verdict, BRIDGE_DROP);
@@ -478,7 +478,7 @@ static void no_answer(void **state)
 		send_step(bridge, &x->step[k]);
 		check_step(x, &x->step[k], x->step[k].reason);
 	}
-	assert_true(result.actions & BRIDGE_ACT_UP);
+	assert_true(result.actions & BRIDGE_ACT_ESTABLISHED);
 	bridge_free(bridge);
 }
 
@@ -534,15 +534,15 @@ static void spi_of_another(const struct vector_exchange *x, unsigned which)
 {
 	const unsigned named = naming_step(x, which);
 	struct bridge *bridge = beside_kernel(x);
-	unsigned swap = named;
+	unsigned rekey = named;
 	uint64_t cost;
 
 	for (unsigned k = 0; k < named; k++)
 		send_step(bridge, &x->step[k]);
 	assert_int_equal(kernel.asked, which);
-	while (!x->step[swap].swap)
-		swap++;
-	memcpy(kernel.spi, x->step[swap].spi_to_client, sizeof kernel.spi);
+	while (!x->step[rekey].rekey)
+		rekey++;
+	memcpy(kernel.spi, x->step[rekey].spi_to_client, sizeof kernel.spi);
 	kernel.destination = x->step[named].src;
 	kernel.destination.port = 0;
 	cost = bridge_stats(bridge).exponentiations;
@@ -565,11 +565,11 @@ static void spi_of_another(const struct vector_exchange *x, unsigned which)
 	send_step(bridge, &x->step[named]);
 	check_step(x, &x->step[named], "relayed");
 	kernel.destination.addr[3] ^= 1;
-	for (unsigned k = named; k <= swap; k++) {
+	for (unsigned k = named; k <= rekey; k++) {
 		send_step(bridge, &x->step[k]);
 		check_step(x, &x->step[k], k == named ? "repeated" : "relayed");
 	}
-	check_swap(&x->step[swap]);
+	check_rekey(&x->step[rekey]);
 	bridge_free(bridge);
 }
 
@@ -583,11 +583,11 @@ static void spis_of_others(void **state)
 	spi_of_another(find("server-rekeys-pfs-14"), 1); /* the client names it in its answer */
 }
 
-static unsigned swap_step(const struct vector_exchange *x)
+static unsigned rekey_step(const struct vector_exchange *x)
 {
 	unsigned k = 0;
 
-	while (k < x->steps && !x->step[k].swap)
+	while (k < x->steps && !x->step[k].rekey)
 		k++;
 	assert_in_range(k, 6, x->steps - 2);
 	return k;
@@ -900,7 +900,7 @@ static void sessions_of_a_host(void **state)
 	struct bridge *bridge = bounded_bridge(0, 0, 3);
 	struct endpoint c[5];
 	const uint64_t now = VECTOR_NOW_MS, later = now + 11000;
-	const unsigned child = swap_step(find("3des-sha1-modp1024")) + 2;
+	const unsigned child = rekey_step(find("3des-sha1-modp1024")) + 2;
 
 	(void)state;
 	for (unsigned i = 0; i < 5; i++)
@@ -948,7 +948,7 @@ static void addresses_of_a_network(void **state)
 static void fullest_host_loses(void **state)
 {
 	struct bridge_config config = vector_config("needed", &random_at);
-	const unsigned child = swap_step(find("3des-sha1-modp1024")) + 2;
+	const unsigned child = rekey_step(find("3des-sha1-modp1024")) + 2;
 	struct endpoint a = client_at("198.51.100.7:1001"), b = client_at("198.51.100.8:1001");
 	struct bridge *bridge;
 
@@ -980,7 +980,7 @@ static struct endpoint known_at(const struct bridge *bridge, const struct vector
 static void repeats_move_nobody(void **state)
 {
 	const struct vector_exchange *x = find("3des-sha1-modp1024");
-	const unsigned last = swap_step(x) + 2;
+	const unsigned last = rekey_step(x) + 2;
 	struct bridge *bridge = up_to(x, last);
 	const struct endpoint at = known_at(bridge, x);
 	struct endpoint now_at;
@@ -1127,19 +1127,19 @@ static void send_delete(struct bridge *bridge, const struct bridge_delete *d, en
 static void deletes_for_both(void **state)
 {
 	const struct vector_exchange *x = find("3des-sha1-modp1024");
-	const unsigned swap = swap_step(x);
-	struct bridge *bridge = up_to(x, swap + 2);
+	const unsigned rekey = rekey_step(x);
+	struct bridge *bridge = up_to(x, rekey + 2);
 	const struct bridge_sa stranger = {.spi = {1, 2, 3, 4}};
 	struct bridge_sa sas[2] = {{.to_client = false}, {.to_client = true}};
-	const struct endpoint *client = &x->step[swap].dst;
+	const struct endpoint *client = &x->step[rekey].dst;
 	struct endpoint other = *client;
 	struct said said = {.count = 0};
 	struct bridge_entry entry;
 
 	(void)state;
 	other.addr[3] ^= 1;
-	memcpy(sas[0].spi, x->step[swap].spi_to_server, 4);
-	memcpy(sas[1].spi, x->step[swap].spi_to_client, 4);
+	memcpy(sas[0].spi, x->step[rekey].spi_to_server, 4);
+	memcpy(sas[1].spi, x->step[rekey].spi_to_client, 4);
 	assert_false(bridge_end(bridge, VECTOR_NOW_MS, client, &stranger, 1, keep_delete, &said));
 	assert_false(
 		bridge_end(bridge, VECTOR_NOW_MS, &other, sas, 2, keep_delete, &said)); /* the same SPIs */
@@ -1150,10 +1150,10 @@ static void deletes_for_both(void **state)
 		const struct bridge_delete *d = &said.delete[i];
 
 		assert_int_equal(d->to_server, i % 2 == 0);
-		assert_memory_equal(d->message, x->step[swap].in, IKE_COOKIE_LEN);
+		assert_memory_equal(d->message, x->step[rekey].in, IKE_COOKIE_LEN);
 		assert_int_equal(d->message[18], 5);
-		assert_true(endpoint_equal(&d->client, &x->step[swap].dst));
-		assert_true(endpoint_equal(&d->server, &x->step[swap].src));
+		assert_true(endpoint_equal(&d->client, &x->step[rekey].dst));
+		assert_true(endpoint_equal(&d->server, &x->step[rekey].src));
 		if (d->to_server) /* sealed with keys that the client has not got */
 			send_delete(bridge, d, IKE_TO_SERVER);
 		assert_int_equal(result.reason, d->to_server ? BRIDGE_BAD_HASH : result.reason);
@@ -1172,7 +1172,7 @@ static void deletes_for_both(void **state)
 static void comes_back_meanwhile(void **state)
 {
 	const struct vector_exchange *x = find("3des-sha1-modp1024"), *again = find("pfs-2");
-	const unsigned swap = swap_step(x);
+	const unsigned rekey = rekey_step(x);
 
 	(void)state;
 	for (unsigned late = 0; late < 2; late++) {
@@ -1181,14 +1181,14 @@ static void comes_back_meanwhile(void **state)
 		struct bridge_sa sa = {.to_client = true};
 		struct said said = {.count = 0};
 
-		memcpy(sa.spi, x->step[swap].spi_to_client, 4);
-		for (unsigned k = 0; k < swap + 2; k++)
+		memcpy(sa.spi, x->step[rekey].spi_to_client, 4);
+		for (unsigned k = 0; k < rekey + 2; k++)
 			send_step(bridge, &x->step[k]);
 		random_at = before;
 		for (unsigned k = 0; k < 6; k++)
 			send_step(bridge, &again->step[k]);
-		assert_true(result.actions & BRIDGE_ACT_UP);
-		assert_true(bridge_end(bridge, VECTOR_NOW_MS + late * 11000, &x->step[swap].dst, &sa, 1,
+		assert_true(result.actions & BRIDGE_ACT_ESTABLISHED);
+		assert_true(bridge_end(bridge, VECTOR_NOW_MS + late * 11000, &x->step[rekey].dst, &sa, 1,
 				       keep_delete, &said));
 		assert_int_equal(said.count, late ? 6 : 4); /* ESP, and one ISAKMP SA or both */
 		bridge_free(bridge);
@@ -1199,7 +1199,7 @@ static void count_entry(void *ctx, const struct bridge_entry *entry)
 {
 	unsigned *count = ctx;
 
-	*count += 1 + 10 * entry->child_count;
+	*count += 1 + 10 * entry->child_sa_count;
 }
 
 static unsigned entries(const struct bridge *bridge)
@@ -1214,31 +1214,31 @@ static unsigned entries(const struct bridge *bridge)
 static void what_is_left(void **state)
 {
 	const struct vector_exchange *x = find("3des-sha1-modp1024");
-	const unsigned swap = swap_step(x);
+	const unsigned rekey = rekey_step(x);
 	struct bridge *bridge = new_bridge(x->when);
 	struct bridge_entry entry;
 	struct said said = {.count = 0};
 	uint64_t changes = 0;
 
 	(void)state;
-	for (unsigned k = 0; k < swap + 2; k++) {
+	for (unsigned k = 0; k < rekey + 2; k++) {
 		const unsigned before = entries(bridge);
 
 		send_step(bridge, &x->step[k]);
-		assert_int_equal(entries(bridge), k < 4 ? 0 : k < swap ? 1 : 11);
+		assert_int_equal(entries(bridge), k < 4 ? 0 : k < rekey ? 1 : 11);
 		if (entries(bridge) != before)
 			assert_true(bridge_stats(bridge).changes > changes);
 		changes = bridge_stats(bridge).changes;
 	}
 	assert_true(bridge_entry_of(bridge, x->step[0].in, &entry));
-	assert_memory_equal(entry.cookies, x->step[swap].in, ISAKMP_COOKIES_LEN);
-	assert_memory_equal(entry.children[0].spi_to_client, x->step[swap].spi_to_client, 4);
-	assert_memory_equal(entry.children[0].spi_to_server, x->step[swap].spi_to_server, 4);
+	assert_memory_equal(entry.cookies, x->step[rekey].in, ISAKMP_COOKIES_LEN);
+	assert_memory_equal(entry.child_sas[0].spi_to_client, x->step[rekey].spi_to_client, 4);
+	assert_memory_equal(entry.child_sas[0].spi_to_server, x->step[rekey].spi_to_server, 4);
 	assert_true(bridge_has_client(bridge, &entry.client));
-	assert_true(bridge_is_up(bridge, &entry.client));
+	assert_true(bridge_is_established(bridge, &entry.client));
 	entry.client.port++;
 	assert_false(bridge_has_client(bridge, &entry.client));
-	assert_false(bridge_is_up(bridge, &entry.client));
+	assert_false(bridge_is_established(bridge, &entry.client));
 	assert_int_equal(bridge_end_some(bridge, VECTOR_NOW_MS, 9, keep_delete, &said), 1);
 	assert_int_equal(said.count, 4);
 	assert_int_equal(entries(bridge), 0);

@@ -130,7 +130,7 @@ static const char *send_delete(struct bridge *bridge, const struct vector_step *
 			       size_t length)
 {
 	static uint8_t id;
-	const struct keys *keys = &session_by_cookie(bridge, step->in)->leg[LEG_CLIENT].keys;
+	const struct keys *keys = &isakmp_sa_by_cookie(bridge, step->in)->leg[LEG_CLIENT].keys;
 	const size_t hash = 4 + (size_t)keys->hash_length, chain = hash + 4 + length;
 	const size_t sealed = (chain + keys->block_length - 1) / keys->block_length * keys->block_length;
 	uint8_t plain[256] = {PAYLOAD_DELETE, 0, 0, (uint8_t)hash}, iv[KEYS_BLOCK_MAX], message[512];
@@ -205,21 +205,21 @@ static struct bridge *several(void)
 	other_answer = other + 1;
 	bridge = up_to(x->steps);
 	x = &exchanges[0];
-	assert_true(one_answer->swap && other_answer->swap);
+	assert_true(one_answer->rekey && other_answer->rekey);
 	assert_false(endpoint_same_host(&one->src, &other->src));
 	return bridge;
 }
 
-static void count_children(void *ctx, const struct bridge_entry *entry)
+static void count_child_sas(void *ctx, const struct bridge_entry *entry)
 {
-	*(unsigned *)ctx += entry->child_count;
+	*(unsigned *)ctx += entry->child_sa_count;
 }
 
-static unsigned children_of(const struct bridge *bridge)
+static unsigned child_sas_of(const struct bridge *bridge)
 {
 	unsigned count = 0;
 
-	bridge_each_entry(bridge, count_children, &count);
+	bridge_each_entry(bridge, count_child_sas, &count);
 	return count;
 }
 
@@ -227,13 +227,13 @@ static unsigned children_of(const struct bridge *bridge)
 static void a_delete_of_anothers_sas(void **state)
 {
 	struct bridge *bridge = several();
-	const unsigned count = children_of(bridge);
+	const unsigned count = child_sas_of(bridge);
 
 	(void)state;
 	assert_string_equal(delete_esp(bridge, one, other_answer->spi_to_client), "relayed");
-	assert_int_equal(children_of(bridge), count);
+	assert_int_equal(child_sas_of(bridge), count);
 	assert_string_equal(delete_esp(bridge, one, one_answer->spi_to_client), "relayed");
-	assert_int_equal(children_of(bridge), count - 1);
+	assert_int_equal(child_sas_of(bridge), count - 1);
 	bridge_free(bridge);
 }
 
@@ -278,7 +278,7 @@ static void a_hash_of_another_length(void **state)
 		memcpy(message, fifth->in, fifth->in_length);
 		message[ISAKMP_HEADER_LEN] ^= 1;
 		assert_string_equal(send_bytes(bridge, fifth, message, fifth->in_length), "bad_hash");
-		keys = &session_by_cookie(bridge, fifth->in)->leg[LEG_CLIENT].keys;
+		keys = &isakmp_sa_by_cookie(bridge, fifth->in)->leg[LEG_CLIENT].keys;
 		memcpy(iv, keys->iv, sizeof iv);
 		assert_true(keys_decrypt(crypto, keys, iv, fifth->in + ISAKMP_HEADER_LEN, sealed, plain));
 		hash = (size_t)(plain[2] << 8 | plain[3]); /* behind the ID */

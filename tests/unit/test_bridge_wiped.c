@@ -127,7 +127,7 @@ static void learn_shared(const struct leg *leg, const struct side *side)
 }
 
 /* All secrets that a session has now. */
-static void learn(const struct session *s)
+static void learn(const struct isakmp_sa *s)
 {
 	const struct quick *q;
 
@@ -151,7 +151,7 @@ static void learn(const struct session *s)
 }
 
 /* A secret of Diffie-Hellman is over once the keys are made of it. */
-static void check_not_kept(const struct session *s)
+static void check_not_kept(const struct isakmp_sa *s)
 {
 	static const uint8_t nothing[DH_LENGTH_MAX];
 	const struct quick *q;
@@ -220,20 +220,21 @@ static void send(struct bridge *bridge, const struct vector_step *step, uint64_t
 					  .out = out,
 					  .capacity = sizeof out};
 	struct bridge_result result;
-	const struct session *s;
+	const struct isakmp_sa *s;
 
 	call = (struct call){bridge, &d, &result, now};
 	call_on_stack();
-	s = session_by_cookie(bridge, step->in);
+	s = isakmp_sa_by_cookie(bridge, step->in);
 	if (s) {
 		learn(s);
 		check_not_kept(s);
 	}
-	for (size_t at = 0; result.actions & BRIDGE_ACT_SWAP && at < KEYS_MATERIAL_LEN; at += NEEDLE_LEN) {
-		add(result.swap.key_to_client + at, NEEDLE_LEN, "KEYMAT");
-		add(result.swap.key_to_server + at, NEEDLE_LEN, "KEYMAT");
-		add(result.swap.old_to_client + at, NEEDLE_LEN, "KEYMAT");
-		add(result.swap.old_to_server + at, NEEDLE_LEN, "KEYMAT");
+	for (size_t at = 0; result.actions & BRIDGE_ACT_REKEY_SAS && at < KEYS_MATERIAL_LEN;
+	     at += NEEDLE_LEN) {
+		add(result.rekey.key_to_client + at, NEEDLE_LEN, "KEYMAT");
+		add(result.rekey.key_to_server + at, NEEDLE_LEN, "KEYMAT");
+		add(result.rekey.old_to_client + at, NEEDLE_LEN, "KEYMAT");
+		add(result.rekey.old_to_server + at, NEEDLE_LEN, "KEYMAT");
 	}
 }
 

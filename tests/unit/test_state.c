@@ -216,14 +216,14 @@ static void keep_entry(void *ctx, const struct bridge_entry *entry)
 
 static struct bridge_entry whole_entry(const char *client, const char *server)
 {
-	struct bridge_entry entry = {.child_count = BRIDGE_CHILDREN_MAX};
+	struct bridge_entry entry = {.child_sa_count = BRIDGE_CHILD_SAS_MAX};
 
 	assert_true(endpoint_parse(client, &entry.client));
 	assert_true(endpoint_parse(server, &entry.server));
 	for (unsigned i = 0; i < sizeof entry.cookies; i++)
 		entry.cookies[i] = (uint8_t)(0xf0 + i);
-	memset(entry.children, 0xa5, sizeof entry.children);
-	entry.children[7].spi_to_client[3] = 7;
+	memset(entry.child_sas, 0xa5, sizeof entry.child_sas);
+	entry.child_sas[7].spi_to_client[3] = 7;
 	return entry;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What it costs that SAs get their keys from a process of its own: a question for an SA that is not there, to the kernel at
- * once and by way of natshim-xfrm. bench_swap [--json] */
+ * once and by way of natshim-xfrm. bench_rekey [--json] */
 #include "shim/proc/rekeyer.h"
 #include "tests/bench/round_trips.h"
 
@@ -9,45 +9,45 @@
 #include <string.h>
 
 static const struct endpoint nobody = {.addr_len = 4, .addr = {203, 0, 113, 1}};
-static struct swap_change change(void)
+static struct rekey_change change(void)
 {
-	return (struct swap_change){
-		.destination = nobody, .spi = {0, 0, 0x10, 1}, .material_length = SWAP_MATERIAL_MAX};
+	return (struct rekey_change){
+		.destination = nobody, .spi = {0, 0, 0x10, 1}, .material_length = REKEY_MATERIAL_MAX};
 }
 
 static bool ask_kernel(void *ctx)
 {
-	const struct swap_change c = change();
+	const struct rekey_change c = change();
 
-	return swap_keys(ctx, &c, NULL) == -ESRCH;
+	return rekey_sa(ctx, &c, NULL) == -ESRCH;
 }
 
 static bool ask_process(void *ctx)
 {
-	const struct swap_change c = change();
+	const struct rekey_change c = change();
 
-	return swapper_keys(ctx, &c, NULL) == -ESRCH;
+	return rekeyer_rekey(ctx, &c, NULL) == -ESRCH;
 }
 
 int main(int argc, char *argv[])
 {
 	struct round_trips kernel, process;
-	struct swapper *swapper = NULL;
-	struct swap *swap = NULL;
-	int rc = swapper_open(&swapper);
+	struct rekeyer *rekeyer = NULL;
+	struct rekey *rekey = NULL;
+	int rc = rekeyer_open(&rekeyer);
 	bool done;
 
 	if (!rc)
-		rc = swap_open(&swap);
-	done = !rc && round_trips(ask_kernel, swap, &kernel) && round_trips(ask_process, swapper, &process);
-	swap_close(swap);
-	swapper_close(swapper);
+		rc = rekey_open(&rekey);
+	done = !rc && round_trips(ask_kernel, rekey, &kernel) && round_trips(ask_process, rekeyer, &process);
+	rekey_close(rekey);
+	rekeyer_close(rekeyer);
 	if (rc == -EPROTONOSUPPORT) { /* a kernel without XFRM */
 		puts("{}");
 		return 0;
 	}
 	if (!done) {
-		fprintf(stderr, "bench_swap: %s\n", rc ? strerror(-rc) : "no answer");
+		fprintf(stderr, "bench_rekey: %s\n", rc ? strerror(-rc) : "no answer");
 		return 1;
 	}
 	printf(argc > 1 && !strcmp(argv[1], "--json")

@@ -10,59 +10,59 @@ enum {
 	VERSION_AT = 17,
 	VERSION_1_0 = 0x10,
 	DOI_IPSEC = 1,
-	DELETE_MAX = DELETE_HEAD + BRIDGE_CHILDREN_MAX * SPI_LEN
+	DELETE_MAX = DELETE_HEAD + BRIDGE_CHILD_SAS_MAX * SPI_LEN
 };
 
 /* Keeping them */
 
-static void remove_child(struct bridge *bridge, struct session *s, unsigned index)
+static void remove_child_sa(struct bridge *bridge, struct isakmp_sa *s, unsigned index)
 {
-	s->child_count--;
-	memmove(&s->children[index], &s->children[index + 1],
-		(s->child_count - index) * sizeof s->children[0]);
+	s->child_sa_count--;
+	memmove(&s->child_sas[index], &s->child_sas[index + 1],
+		(s->child_sa_count - index) * sizeof s->child_sas[0]);
 	bridge->changes++;
 }
 
-void session_add_child(struct bridge *bridge, struct session *s, const uint8_t *spi_to_server,
-		       const uint8_t *spi_to_client)
+void isakmp_sa_add_child_sa(struct bridge *bridge, struct isakmp_sa *s, const uint8_t *spi_to_server,
+			    const uint8_t *spi_to_client)
 {
-	struct bridge_child *child;
+	struct bridge_child_sa *child;
 
-	if (s->child_count == BRIDGE_CHILDREN_MAX)
-		remove_child(bridge, s, 0);
-	child = &s->children[s->child_count++];
+	if (s->child_sa_count == BRIDGE_CHILD_SAS_MAX)
+		remove_child_sa(bridge, s, 0);
+	child = &s->child_sas[s->child_sa_count++];
 	memcpy(child->spi_to_server, spi_to_server, SPI_LEN);
 	memcpy(child->spi_to_client, spi_to_client, SPI_LEN);
-	s->had_child = true;
+	s->had_child_sa = true;
 	bridge->changes++;
 }
 
-static bool same_client(const struct session *s, const struct endpoint *client)
+static bool same_client(const struct isakmp_sa *s, const struct endpoint *client)
 {
 	return s->client.port == client->port && endpoint_same_host(&s->client, client);
 }
 
 /* The SPI by which each side names a child in a Delete of its own: that of the SA that it receives with. */
-static const uint8_t *spi_of(const struct bridge_child *child, unsigned teller)
+static const uint8_t *spi_of(const struct bridge_child_sa *child, unsigned teller)
 {
 	return teller == LEG_CLIENT ? child->spi_to_client : child->spi_to_server;
 }
 
-static void forget_spi(struct bridge *bridge, struct session *s, unsigned teller, const uint8_t *spi)
+static void forget_spi(struct bridge *bridge, struct isakmp_sa *s, unsigned teller, const uint8_t *spi)
 {
-	for (unsigned i = s->child_count; i-- > 0;)
-		if (!memcmp(spi_of(&s->children[i], teller), spi, SPI_LEN))
-			remove_child(bridge, s, i);
+	for (unsigned i = s->child_sa_count; i-- > 0;)
+		if (!memcmp(spi_of(&s->child_sas[i], teller), spi, SPI_LEN))
+			remove_child_sa(bridge, s, i);
 }
 
 /* It may come in another ISAKMP SA than the one that the child was agreed in. */
-void bridge_forget_children(struct bridge *bridge, const struct endpoint *client, unsigned teller,
-			    struct bytes spis)
+void bridge_forget_child_sas(struct bridge *bridge, const struct endpoint *client, unsigned teller,
+			     struct bytes spis)
 {
-	struct session *s;
+	struct isakmp_sa *s;
 
-	DL_FOREACH(bridge->head[LIST_UP], s)
-	if (s->child_count && same_client(s, client))
+	DL_FOREACH(bridge->head[LIST_ESTABLISHED], s)
+	if (s->child_sa_count && same_client(s, client))
 		for (size_t at = 0; at + SPI_LEN <= spis.length; at += SPI_LEN)
 			forget_spi(bridge, s, teller, spis.data + at);
 }
@@ -70,25 +70,26 @@ void bridge_forget_children(struct bridge *bridge, const struct endpoint *client
 /* What a restart must know */
 
 /* The server may have an ISAKMP SA from message 5 or 6 on. */
-static bool is_entry(const struct session *s)
+static bool is_entry(const struct isakmp_sa *s)
 {
 	return s->passed >= PHASE1_MESSAGES - 1 && s->passed <= PHASE1_MESSAGES &&
-	       (!s->closed || s->child_count);
+	       (!s->closed || s->child_sa_count);
 }
 
-static struct bridge_entry entry_of(const struct session *s)
+static struct bridge_entry entry_of(const struct isakmp_sa *s)
 {
-	struct bridge_entry entry = {.client = s->client, .server = s->server, .child_count = s->child_count};
+	struct bridge_entry entry = {
+		.client = s->client, .server = s->server, .child_sa_count = s->child_sa_count};
 
 	memcpy(entry.cookies, s->cookies, sizeof entry.cookies);
-	memcpy(entry.children, s->children, sizeof entry.children);
+	memcpy(entry.child_sas, s->child_sas, sizeof entry.child_sas);
 	return entry;
 }
 
 bool bridge_entry_of(const struct bridge *bridge, const uint8_t cookie[static IKE_COOKIE_LEN],
 		     struct bridge_entry *out)
 {
-	const struct session *s = session_by_cookie(bridge, cookie);
+	const struct isakmp_sa *s = isakmp_sa_by_cookie(bridge, cookie);
 
 	if (!s || !is_entry(s))
 		return false;
@@ -98,9 +99,9 @@ bool bridge_entry_of(const struct bridge *bridge, const uint8_t cookie[static IK
 
 void bridge_each_entry(const struct bridge *bridge, bridge_entry_fn *fn, void *ctx)
 {
-	const struct session *s;
+	const struct isakmp_sa *s;
 
-	for (enum list list = LIST_KEYED; list < LISTS; list++)
+	for (enum list list = LIST_HALF_OPEN; list < LISTS; list++)
 		DL_FOREACH(bridge->head[list], s)
 	if (is_entry(s)) {
 		const struct bridge_entry entry = entry_of(s);
@@ -111,23 +112,23 @@ void bridge_each_entry(const struct bridge *bridge, bridge_entry_fn *fn, void *c
 
 bool bridge_has_client(const struct bridge *bridge, const struct endpoint *client)
 {
-	const struct session *s;
+	const struct isakmp_sa *s;
 
 	for (size_t i = 0; i < bridge->fresh.count; i++)
 		if (endpoint_equal(&bridge->fresh.at[i].client, client))
 			return true;
-	for (enum list list = LIST_KEYED; list < LISTS; list++)
+	for (enum list list = LIST_HALF_OPEN; list < LISTS; list++)
 		DL_FOREACH(bridge->head[list], s)
 	if (!s->closed && same_client(s, client))
 		return true;
 	return false;
 }
 
-bool bridge_is_up(const struct bridge *bridge, const struct endpoint *client)
+bool bridge_is_established(const struct bridge *bridge, const struct endpoint *client)
 {
-	const struct session *s;
+	const struct isakmp_sa *s;
 
-	DL_FOREACH(bridge->head[LIST_UP], s)
+	DL_FOREACH(bridge->head[LIST_ESTABLISHED], s)
 	if (!s->closed && same_client(s, client))
 		return true;
 	return false;
@@ -141,12 +142,12 @@ struct teller {
 	void *ctx;
 };
 
-static bool seal_delete(struct bridge *bridge, const struct session *s, struct bytes body,
+static bool seal_delete(struct bridge *bridge, const struct isakmp_sa *s, struct bytes body,
 			struct bridge_delete *out)
 {
 	const struct bridge_datagram d = {.out = out->message, .capacity = sizeof out->message};
 	struct bridge_result result = {.length = 0};
-	struct work w = {.bridge = bridge, .d = &d, .result = &result};
+	struct message_ctx ctx = {.bridge = bridge, .d = &d, .result = &result};
 	const struct keys *keys = &s->leg[LEG_SERVER].keys;
 	uint8_t *head = bridge->copy, iv[KEYS_BLOCK_MAX];
 
@@ -155,14 +156,14 @@ static bool seal_delete(struct bridge *bridge, const struct session *s, struct b
 	head[VERSION_AT] = VERSION_1_0;
 	head[EXCHANGE_TYPE_AT] = INFORMATIONAL;
 	head[FLAGS_AT] = ISAKMP_FLAG_ENCRYPTION;
-	w.message.data = head;
-	w.id = head + MESSAGE_ID_AT;
-	w.payloads.count = 2;
-	w.payloads.item[0] = (struct payload){.type = PAYLOAD_HASH};
-	w.payloads.item[1] = (struct payload){PAYLOAD_DELETE, body};
+	ctx.message.data = head;
+	ctx.id = head + MESSAGE_ID_AT;
+	ctx.payloads.count = 2;
+	ctx.payloads.item[0] = (struct payload){.type = PAYLOAD_HASH};
+	ctx.payloads.item[1] = (struct payload){PAYLOAD_DELETE, body};
 	if (!bridge_random(bridge, head + MESSAGE_ID_AT, MESSAGE_ID_LEN) ||
-	    !keys_phase2_iv(bridge->crypto, keys, w.id, iv) ||
-	    !work_seal(&w, keys, (struct bytes){0}, NULL, iv))
+	    !keys_phase2_iv(bridge->crypto, keys, ctx.id, iv) ||
+	    !message_seal(&ctx, keys, (struct bytes){0}, NULL, iv))
 		return false;
 	out->length = result.length;
 	return true;
@@ -185,7 +186,7 @@ static size_t write_head(uint8_t *out, unsigned protocol, size_t spi_size, size_
 
 /* To the server as from the client, or to the client as from the server, whose message is sealed for the server's leg like
  * every other of the server's: it is relayed on its way. */
-static bool tell_one(const struct teller *t, const struct session *s, unsigned teller, struct bytes body)
+static bool tell_one(const struct teller *t, const struct isakmp_sa *s, unsigned teller, struct bytes body)
 {
 	struct bridge_delete delete = {
 		.client = s->client, .server = s->server, .to_server = teller == LEG_CLIENT};
@@ -197,17 +198,17 @@ static bool tell_one(const struct teller *t, const struct session *s, unsigned t
 }
 
 /* The children of s that are meant, in the ISAKMP SA of carrier. */
-static bool tell_children(const struct teller *t, const struct session *carrier, const struct session *s)
+static bool tell_child_sas(const struct teller *t, const struct isakmp_sa *carrier, const struct isakmp_sa *s)
 {
 	for (unsigned teller = 0; teller < LEGS; teller++) {
 		uint8_t body[DELETE_MAX];
 		size_t length = DELETE_HEAD;
 		unsigned count = 0;
 
-		for (unsigned i = 0; i < s->child_count; i++) {
+		for (unsigned i = 0; i < s->child_sa_count; i++) {
 			if (!(s->ending & 1U << i))
 				continue;
-			memcpy(body + length, spi_of(&s->children[i], teller), SPI_LEN);
+			memcpy(body + length, spi_of(&s->child_sas[i], teller), SPI_LEN);
 			length += SPI_LEN;
 			count++;
 		}
@@ -218,7 +219,7 @@ static bool tell_children(const struct teller *t, const struct session *carrier,
 	return true;
 }
 
-static bool tell_isakmp(const struct teller *t, const struct session *s)
+static bool tell_isakmp(const struct teller *t, const struct isakmp_sa *s)
 {
 	uint8_t body[DELETE_HEAD + ISAKMP_COOKIES_LEN];
 	const size_t head = write_head(body, PROTO_ISAKMP, ISAKMP_COOKIES_LEN, 1);
@@ -228,71 +229,71 @@ static bool tell_isakmp(const struct teller *t, const struct session *s)
 	return tell_one(t, s, LEG_CLIENT, whole) && tell_one(t, s, LEG_SERVER, whole);
 }
 
-void session_close(struct bridge *bridge, struct session *s, int64_t now)
+void isakmp_sa_close(struct bridge *bridge, struct isakmp_sa *s, int64_t now)
 {
 	s->ends_ms = now + CLOSED_S * 1000L;
 	s->closed = true;
 	bridge->changes++;
 }
 
-static bool can_carry(const struct session *s, const struct endpoint *client)
+static bool can_carry(const struct isakmp_sa *s, const struct endpoint *client)
 {
 	return !s->closed && s->passed == PHASE1_MESSAGES && same_client(s, client);
 }
 
 /* The ISAKMP SA that they were agreed in, or else another one with this client. */
-static const struct session *carrier_of(const struct bridge *bridge, const struct session *s)
+static const struct isakmp_sa *carrier_of(const struct bridge *bridge, const struct isakmp_sa *s)
 {
-	const struct session *other;
+	const struct isakmp_sa *other;
 
 	if (can_carry(s, &s->client))
 		return s;
-	DL_FOREACH(bridge->head[LIST_UP], other)
+	DL_FOREACH(bridge->head[LIST_ESTABLISHED], other)
 	if (can_carry(other, &s->client))
 		return other;
 	return NULL;
 }
 
-static bool end_children(const struct teller *t, struct session *s)
+static bool end_child_sas(const struct teller *t, struct isakmp_sa *s)
 {
-	const struct session *carrier = carrier_of(t->bridge, s);
+	const struct isakmp_sa *carrier = carrier_of(t->bridge, s);
 
-	if (!carrier || !tell_children(t, carrier, s))
+	if (!carrier || !tell_child_sas(t, carrier, s))
 		return false;
-	for (unsigned i = s->child_count; i-- > 0;)
+	for (unsigned i = s->child_sa_count; i-- > 0;)
 		if (s->ending & 1U << i)
-			remove_child(t->bridge, s, i);
+			remove_child_sa(t->bridge, s, i);
 	s->ending = 0;
 	return true;
 }
 
 /* In which nothing is left. Where nothing has been yet, a client that comes back may be about to begin its Quick Mode. */
-static bool is_empty(const struct session *s, int64_t now)
+static bool is_empty(const struct isakmp_sa *s, int64_t now)
 {
-	return !s->child_count && (s->had_child || now >= s->touched_ms + FRESH_MS);
+	return !s->child_sa_count && (s->had_child_sa || now >= s->touched_ms + FRESH_MS);
 }
 
 static bool end_empty(const struct teller *t, const struct endpoint *client, int64_t now)
 {
-	struct session *s;
+	struct isakmp_sa *s;
 
-	DL_FOREACH(t->bridge->head[LIST_UP], s)
+	DL_FOREACH(t->bridge->head[LIST_ESTABLISHED], s)
 	if (can_carry(s, client) && is_empty(s, now)) {
 		if (!tell_isakmp(t, s))
 			return false;
-		session_close(t->bridge, s, now);
+		isakmp_sa_close(t->bridge, s, now);
 	}
 	return true;
 }
 
-static struct session *mark_child(struct bridge *bridge, const struct endpoint *client,
-				  const struct bridge_sa *sa)
+static struct isakmp_sa *mark_child_sa(struct bridge *bridge, const struct endpoint *client,
+				       const struct bridge_sa *sa)
 {
-	struct session *s;
+	struct isakmp_sa *s;
 
-	DL_FOREACH(bridge->head[LIST_UP], s)
-	for (unsigned i = 0; i < s->child_count && endpoint_same_host(&s->client, client); i++)
-		if (!memcmp(spi_of(&s->children[i], sa->to_client ? LEG_CLIENT : LEG_SERVER), sa->spi,
+	DL_FOREACH(bridge->head[LIST_ESTABLISHED], s)
+	for (unsigned i = 0; i < s->child_sa_count && endpoint_same_host(&s->client, client); i++)
+		if (!memcmp(spi_of(&s->child_sas[i], sa->to_client ? LEG_CLIENT : LEG_SERVER), sa->spi,
 			    SPI_LEN)) {
 			s->ending |= (uint8_t)(1U << i);
 			return s;
@@ -305,17 +306,17 @@ bool bridge_end(struct bridge *bridge, uint64_t now_ms, const struct endpoint *c
 {
 	const struct teller t = {bridge, fn, ctx};
 	struct endpoint known = *client;
-	struct session *s;
+	struct isakmp_sa *s;
 	bool all = count > 0;
 
 	for (size_t i = 0; i < count; i++) {
-		s = mark_child(bridge, client, &sas[i]);
+		s = mark_child_sa(bridge, client, &sas[i]);
 		all &= s != NULL;
 		known = s ? s->client : known;
 	}
-	DL_FOREACH(bridge->head[LIST_UP], s)
+	DL_FOREACH(bridge->head[LIST_ESTABLISHED], s)
 	if (s->ending) {
-		all = all && end_children(&t, s);
+		all = all && end_child_sas(&t, s);
 		s->ending = 0;
 	}
 	return all && end_empty(&t, &known, (int64_t)now_ms);
@@ -325,21 +326,21 @@ size_t bridge_end_some(struct bridge *bridge, uint64_t now_ms, size_t max, bridg
 {
 	const struct teller t = {bridge, fn, ctx};
 	size_t count = 0;
-	struct session *s;
+	struct isakmp_sa *s;
 
-	DL_FOREACH(bridge->head[LIST_UP], s)
+	DL_FOREACH(bridge->head[LIST_ESTABLISHED], s)
 	{
 		if (count == max)
 			break;
 		/* cppcheck-suppress uninitvar; the macro sets it */
 		if (s->closed)
 			continue;
-		s->ending = (uint8_t)((1U << s->child_count) - 1);
+		s->ending = (uint8_t)((1U << s->child_sa_count) - 1);
 		if (s->ending)
-			end_children(&t, s);
+			end_child_sas(&t, s);
 		s->ending = 0;
 		tell_isakmp(&t, s);
-		session_close(bridge, s, (int64_t)now_ms);
+		isakmp_sa_close(bridge, s, (int64_t)now_ms);
 		count++;
 	}
 	return count;

@@ -18,7 +18,7 @@
 
 enum { RELEASED_MAX = 2048, ESP_MAX = 512, AROUND = 28 /* bytes: IP and UDP header */ };
 
-static struct holding *holding;
+static struct esp_hold *esp_hold;
 static struct endpoint client, server, stranger;
 static const uint8_t spi[4] = {0x12, 0x34, 0xab, 0xcd}, other_spi[4] = {9, 9, 9, 9};
 static struct esp_sa before, after;
@@ -166,19 +166,19 @@ static int begin(void **state)
 	(void)state;
 	now_ms = 1000000;
 	in_set = released_count = 0;
-	holding = holding_new(NULL, iv_of_the_vector, NULL);
-	assert_non_null(holding);
-	assert_int_equal(holding_start(holding, (struct nfq_queue *)(uintptr_t)1, NULL), 0);
+	esp_hold = esp_hold_new(NULL, iv_of_the_vector, NULL);
+	assert_non_null(esp_hold);
+	assert_int_equal(esp_hold_start(esp_hold, (struct nfq_queue *)(uintptr_t)1, NULL), 0);
 	return 0;
 }
 
 static int end(void **state)
 {
 	(void)state;
-	holding_release_all(holding);
+	esp_hold_release_all(esp_hold);
 	assert_int_equal(in_set, 0);
 	assert_false(ticking);
-	holding_free(holding);
+	esp_hold_free(esp_hold);
 	return 0;
 }
 
@@ -190,7 +190,7 @@ static enum nfq_verdict send_to(const struct endpoint *to, const uint8_t *esp, u
 
 	packet.length = packet_build_udp(data, sizeof data, &server, to, esp, esp_length);
 	assert_true(packet.length > 0);
-	verdict = holding_packet(holding, &packet);
+	verdict = esp_hold_packet(esp_hold, &packet);
 	if (out)
 		memcpy(out, data, packet.length);
 	return verdict;
@@ -204,7 +204,7 @@ static enum nfq_verdict receive_from(const struct endpoint *from, uint32_t id)
 
 	packet.length = packet_build_udp(data, sizeof data, from, &server, sealed, esp_length);
 	assert_true(packet.length > 0);
-	return holding_packet(holding, &packet);
+	return esp_hold_packet(esp_hold, &packet);
 }
 
 static void pass(unsigned ms)
@@ -233,15 +233,15 @@ static void in_order(void **state)
 
 	(void)state;
 	assert_int_equal(send_to(&client, sealed, 1, NULL), NFQ_AS_IT_WAS);
-	holding_expect(holding, &client, spi);
+	esp_hold_expect(esp_hold, &client, spi);
 	assert_int_equal(in_set, 1);
 	assert_int_equal(receive_from(&stranger, 2), NFQ_AS_IT_WAS);
 	assert_int_equal(send_to(&client, sealed, 3, NULL), NFQ_HELD);
-	holding_swapped(holding, &client, spi, &before, &after);
+	esp_hold_rekeyed(esp_hold, &client, spi, &before, &after);
 	assert_int_equal(send_to(&client, resealed, 4, NULL), NFQ_HELD);
 	assert_int_equal(send_to(&client, sealed, 5, NULL), NFQ_HELD);
 	assert_int_equal(released_count, 0);
-	holding_ready(holding, &client, spi, 0);
+	esp_hold_ready(esp_hold, &client, spi, 0);
 	assert_int_equal(released_count, 3);
 	for (unsigned i = 0; i < 3; i++) {
 		assert_int_equal(released[i].id, 3 + i);
@@ -256,20 +256,20 @@ static void in_order(void **state)
 	assert_int_equal(in_set, 0);
 	assert_false(ticking);
 	assert_int_equal(send_to(&client, sealed, 8, NULL), NFQ_AS_IT_WAS);
-	assert_int_equal(holding_stats(holding).held, 3);
-	assert_int_equal(holding_stats(holding).resealed, 3);
+	assert_int_equal(esp_hold_stats(esp_hold).held, 3);
+	assert_int_equal(esp_hold_stats(esp_hold).resealed, 3);
 }
 
 /* strongSwan: the client is ready before the server has its SA. */
 static void ready_first(void **state)
 {
 	(void)state;
-	holding_expect(holding, &client, spi);
-	holding_ready(holding, &client, spi, 0);
+	esp_hold_expect(esp_hold, &client, spi);
+	esp_hold_ready(esp_hold, &client, spi, 0);
 	assert_int_equal(send_to(&client, sealed, 1, NULL), NFQ_HELD);
 	pass(200);
 	assert_int_equal(released_count, 0);
-	holding_swapped(holding, &client, spi, &before, &after);
+	esp_hold_rekeyed(esp_hold, &client, spi, &before, &after);
 	assert_int_equal(released_count, 1);
 	assert_int_equal(released[0].verdict, NFQ_CHANGED);
 }
@@ -278,9 +278,9 @@ static void ready_first(void **state)
 static void ready_later(void **state)
 {
 	(void)state;
-	holding_expect(holding, &client, spi);
-	holding_swapped(holding, &client, spi, &before, &after);
-	holding_ready(holding, &client, spi, 100);
+	esp_hold_expect(esp_hold, &client, spi);
+	esp_hold_rekeyed(esp_hold, &client, spi, &before, &after);
+	esp_hold_ready(esp_hold, &client, spi, 100);
 	assert_int_equal(send_to(&client, resealed, 1, NULL), NFQ_HELD);
 	pass(80);
 	assert_int_equal(released_count, 0);
@@ -292,7 +292,7 @@ static void ready_later(void **state)
 static void not_for_ever(void **state)
 {
 	(void)state;
-	holding_expect(holding, &client, spi);
+	esp_hold_expect(esp_hold, &client, spi);
 	pass(3000);
 	assert_int_equal(send_to(&client, sealed, 1, NULL), NFQ_HELD);
 	pass(1900);
@@ -308,7 +308,7 @@ static void not_for_ever(void **state)
 static void bounds(void **state)
 {
 	(void)state;
-	holding_expect(holding, &client, spi);
+	esp_hold_expect(esp_hold, &client, spi);
 	for (uint32_t i = 0; i < 1024; i++)
 		assert_int_equal(send_to(&client, sealed, i, NULL), NFQ_HELD);
 	assert_int_equal(send_to(&client, sealed, 1024, NULL), NFQ_AS_IT_WAS);
@@ -316,14 +316,14 @@ static void bounds(void **state)
 		uint8_t many[4];
 
 		memcpy(many, &i, sizeof many);
-		holding_expect(holding, &client, many);
-		holding_expect(holding, &client, many); /* a second time is no other one */
+		esp_hold_expect(esp_hold, &client, many);
+		esp_hold_expect(esp_hold, &client, many); /* a second time is no other one */
 	}
 	assert_int_equal(in_set, 256);
-	holding_ready(holding, &client, other_spi, 0); /* of none that is known */
-	holding_swapped(holding, &stranger, spi, &before, &after);
+	esp_hold_ready(esp_hold, &client, other_spi, 0); /* of none that is known */
+	esp_hold_rekeyed(esp_hold, &stranger, spi, &before, &after);
 	assert_int_equal(released_count, 0);
-	holding_release_all(holding);
+	esp_hold_release_all(esp_hold);
 	assert_int_equal(released_count, 1024);
 	assert_int_equal(in_set, 0);
 }
@@ -332,12 +332,12 @@ static void bounds(void **state)
 static void of_another(void **state)
 {
 	(void)state;
-	holding_expect(holding, &client, spi);
+	esp_hold_expect(esp_hold, &client, spi);
 	assert_int_equal(send_to(&client, sealed, 1, NULL), NFQ_HELD);
 	assert_int_equal(send_to(&client, sealed, 2, NULL), NFQ_HELD);
-	holding_refused(holding, &stranger, spi);
+	esp_hold_refused(esp_hold, &stranger, spi);
 	assert_int_equal(released_count, 0);
-	holding_refused(holding, &client, spi);
+	esp_hold_refused(esp_hold, &client, spi);
 	assert_int_equal(released_count, 2);
 	for (unsigned i = 0; i < 2; i++) {
 		assert_int_equal(released[i].verdict, NFQ_AS_IT_WAS);
@@ -345,7 +345,7 @@ static void of_another(void **state)
 	}
 	assert_int_equal(in_set, 0);
 	assert_int_equal(send_to(&client, sealed, 3, NULL), NFQ_AS_IT_WAS);
-	holding_refused(holding, &client, spi); /* a second time is nothing */
+	esp_hold_refused(esp_hold, &client, spi); /* a second time is nothing */
 	assert_int_equal(in_set, 0);
 }
 
@@ -354,8 +354,8 @@ static void of_another(void **state)
 static void same_spi_elsewhere(void **state)
 {
 	(void)state;
-	holding_expect(holding, &client, spi);
-	holding_expect(holding, &client, other_spi);
+	esp_hold_expect(esp_hold, &client, spi);
+	esp_hold_expect(esp_hold, &client, other_spi);
 	assert_int_equal(send_to(&client, sealed, 1, NULL), NFQ_HELD);
 	assert_int_equal(send_to(&stranger, sealed, 2, NULL), NFQ_AS_IT_WAS);
 	assert_int_equal(in_set, 1); /* the other one alone */
@@ -366,13 +366,13 @@ static void same_spi_elsewhere(void **state)
 
 static void not_started(void **state)
 {
-	struct holding *idle = holding_new(NULL, iv_of_the_vector, NULL);
+	struct esp_hold *idle = esp_hold_new(NULL, iv_of_the_vector, NULL);
 
 	(void)state;
-	holding_expect(idle, &client, spi);
+	esp_hold_expect(idle, &client, spi);
 	assert_int_equal(in_set, 0);
-	holding_release_all(idle);
-	holding_free(idle);
+	esp_hold_release_all(idle);
+	esp_hold_free(idle);
 }
 
 int main(void)

@@ -27,7 +27,7 @@
 #define PATIENCE_MS 60000
 
 static bool capable;
-static struct swapper *swapper;
+static struct rekeyer *rekeyer;
 static struct endpoint client;
 
 static struct heard {
@@ -81,7 +81,7 @@ static void on_failed(void *ctx, int error)
 	fail_msg("xfrm: %s", strerror(-error));
 }
 
-static const struct swapper_handlers handlers = {.sa = on_sa,
+static const struct rekeyer_handlers handlers = {.sa = on_sa,
 						 .sa_gone = on_sa_gone,
 						 .dump_begin = on_dump_begin,
 						 .dump_end = on_dump_end,
@@ -103,10 +103,10 @@ static void await(const unsigned *counter, unsigned wanted)
 	const uint64_t until = clock_now_ms() + PATIENCE_MS;
 
 	while (*counter < wanted && clock_now_ms() < until) {
-		struct pollfd ready = {.fd = swapper_facts_fd(swapper), .events = POLLIN};
+		struct pollfd ready = {.fd = rekeyer_facts_fd(rekeyer), .events = POLLIN};
 
 		if (poll(&ready, 1, 100) > 0)
-			assert_int_equal(swapper_read_facts(swapper, 1, &handlers, NULL), 0);
+			assert_int_equal(rekeyer_read_facts(rekeyer, 1, &handlers, NULL), 0);
 	}
 	assert_in_range(*counter, wanted, UINT32_MAX);
 }
@@ -116,7 +116,7 @@ static void await_dump(void)
 {
 	const unsigned ended = heard.ended;
 
-	swapper_dump(swapper);
+	rekeyer_dump(rekeyer);
 	await(&heard.ended, ended + 1);
 }
 
@@ -146,30 +146,30 @@ static void begin(void)
 	if (!capable)
 		skip();
 	memset(&heard, 0, sizeof heard);
-	assert_int_equal(swapper_open(&swapper), 0);
+	assert_int_equal(rekeyer_open(&rekeyer), 0);
 }
 
 static int finish(void **state)
 {
 	(void)state;
-	if (!swapper)
+	if (!rekeyer)
 		return 0;
-	swapper_close(swapper);
-	swapper = NULL;
+	rekeyer_close(rekeyer);
+	rekeyer = NULL;
 	return system("ip xfrm state flush");
 }
 
 static int give_key(uint32_t number)
 {
-	struct swap_change change = {.destination = client,
-				     .spi = {0, 1, (uint8_t)(number >> 8), (uint8_t)number},
-				     .outbound = true,
-				     .material_length = 36};
+	struct rekey_change change = {.destination = client,
+				      .spi = {0, 1, (uint8_t)(number >> 8), (uint8_t)number},
+				      .outbound = true,
+				      .material_length = 36};
 
 	memset(change.expected, 0x22, 16);
 	memset(change.expected + 16, 0x11, 20);
 	memset(change.material, 0x44, 36);
-	return swapper_keys(swapper, &change, NULL);
+	return rekeyer_rekey(rekeyer, &change, NULL);
 }
 
 /* A dump that nobody takes is begun and not ended: a question is answered all the same, nothing is lost of the dump, and what
@@ -182,7 +182,7 @@ static void test_dump_that_nobody_reads(void **state)
 	add_sas(MANY);
 	begin();
 	for (unsigned i = 0; i < 20; i++) {
-		assert_int_equal(give_key(i), 0); /* within SWAPPER_ANSWER_MS, each */
+		assert_int_equal(give_key(i), 0); /* within REKEYER_ANSWER_MS, each */
 		usleep(10000);
 	}
 	run("ip xfrm state delete src 203.0.113.1 dst 198.51.100.7 proto esp spi 68535"); /* the last one */
@@ -195,7 +195,7 @@ static void test_dump_that_nobody_reads(void **state)
 	assert_int_equal(seen(), MANY - 1);
 	assert_int_equal(heard.seen[MANY - 1], 0);
 	assert_int_equal(heard.gone, 1);
-	assert_int_equal(swapper_stats(swapper).dumps, 2);
+	assert_int_equal(rekeyer_stats(rekeyer).dumps, 2);
 }
 
 /* Deleted and added again by ourselves: no end, and no beginning. By others: both. */
@@ -244,7 +244,8 @@ static void test_dies_in_a_dump(void **state)
 	begin();
 	await(&heard.begun, 1);
 	assert_int_equal(heard.ended, 0); /* facts are on their way, and more wait for room */
-	assert_int_equal(kill(child_of(getpid()), SIGSTOP), 0); /* the keeper, so that there is none meanwhile */
+	assert_int_equal(kill(child_of(getpid()), SIGSTOP),
+			 0); /* the keeper, so that there is none meanwhile */
 	assert_int_equal(kill(child_of(child_of(getpid())), SIGKILL), 0);
 	each_sa("delete", "", 7);
 	assert_int_equal(kill(child_of(getpid()), SIGCONT), 0);
@@ -269,8 +270,8 @@ static void test_stopped(void **state)
 	kill(process, SIGSTOP);
 	add_sas(100);
 	for (unsigned i = 0; i < 1000; i++) /* which are not piled up */
-		swapper_dump(swapper);
-	assert_int_equal(swapper_read_facts(swapper, 10, &handlers, NULL), 0);
+		rekeyer_dump(rekeyer);
+	assert_int_equal(rekeyer_read_facts(rekeyer, 10, &handlers, NULL), 0);
 	assert_int_equal(heard.events, 0);
 	kill(process, SIGCONT);
 	await(&heard.events, 100);

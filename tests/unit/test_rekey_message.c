@@ -79,7 +79,7 @@ static struct nl_msg *an_sa(const struct shape *shape)
 {
 	struct xfrm_usersa_info info = {.family = AF_INET, .reqid = 16401, .replay_window = 32};
 	const struct xfrm_mark mark = {.v = 5, .m = 0xff};
-	struct nl_msg *m = nlmsg_alloc_size(SWAP_MESSAGE_MAX);
+	struct nl_msg *m = nlmsg_alloc_size(REKEY_MESSAGE_MAX);
 
 	assert_non_null(m);
 	info.id.proto = 50;
@@ -134,21 +134,21 @@ static void numbers(void **state)
 		bool outbound;
 		uint32_t oseq;
 	} cases[] = {
-		{{0, false, false}, true, OSEQ + SWAP_SEQUENCE_GAP},
+		{{0, false, false}, true, OSEQ + REKEY_SEQUENCE_GAP},
 		{{0, false, false}, false, OSEQ},
-		{{0, true, false}, true, OSEQ + SWAP_SEQUENCE_GAP},
+		{{0, true, false}, true, OSEQ + REKEY_SEQUENCE_GAP},
 		{{0, true, false}, false, OSEQ},
 		{{KERNEL_XFRM_SA_DIR_IN, false, false}, false, OSEQ},
 		{{KERNEL_XFRM_SA_DIR_IN, true, false}, true, OSEQ},
-		{{KERNEL_XFRM_SA_DIR_OUT, true, false}, false, OSEQ + SWAP_SEQUENCE_GAP},
-		{{KERNEL_XFRM_SA_DIR_OUT, false, false}, true, OSEQ + SWAP_SEQUENCE_GAP},
+		{{KERNEL_XFRM_SA_DIR_OUT, true, false}, false, OSEQ + REKEY_SEQUENCE_GAP},
+		{{KERNEL_XFRM_SA_DIR_OUT, false, false}, true, OSEQ + REKEY_SEQUENCE_GAP},
 	};
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct nl_msg *dump = an_sa(&cases[i].shape);
-		struct nl_msg *to = swap_addition(nlmsg_hdr(dump), cases[i].outbound, new_keys, KEYS);
-		struct nl_msg *back = swap_addition(nlmsg_hdr(dump), cases[i].outbound, NULL, 0);
+		struct nl_msg *to = rekey_addition(nlmsg_hdr(dump), cases[i].outbound, new_keys, KEYS);
+		struct nl_msg *back = rekey_addition(nlmsg_hdr(dump), cases[i].outbound, NULL, 0);
 
 		assert_int_equal(oseq(to), cases[i].oseq);
 		assert_int_equal(oseq(back), cases[i].oseq); /* it may have sealed packets since */
@@ -164,7 +164,7 @@ static void numbers(void **state)
 static void what_else(void **state)
 {
 	struct nl_msg *dump = an_sa(&(struct shape){KERNEL_XFRM_SA_DIR_OUT, false, true});
-	struct nl_msg *to = swap_addition(nlmsg_hdr(dump), true, new_keys, KEYS);
+	struct nl_msg *to = rekey_addition(nlmsg_hdr(dump), true, new_keys, KEYS);
 	const struct xfrm_usersa_info *info = nlmsg_data(nlmsg_hdr(to));
 	struct xfrm_lifetime_cur counters;
 
@@ -181,7 +181,7 @@ static void what_else(void **state)
 	memcpy(&counters, nla_data(attribute(to, XFRMA_LTIME_VAL)), sizeof counters);
 	assert_int_equal(counters.bytes, 1234);
 	nlmsg_free(to);
-	to = swap_deletion(nlmsg_hdr(dump));
+	to = rekey_deletion(nlmsg_hdr(dump));
 	const struct xfrm_usersa_id *id = nlmsg_data(nlmsg_hdr(to));
 
 	assert_int_equal(nlmsg_hdr(to)->nlmsg_type, XFRM_MSG_DELSA);
@@ -199,22 +199,22 @@ static void matches(void **state)
 {
 	struct nl_msg *dump = an_sa(&(struct shape){0, false, false});
 	const struct nlmsghdr *sa = nlmsg_hdr(dump);
-	uint8_t expected[SWAP_MATERIAL_MAX];
+	uint8_t expected[REKEY_MATERIAL_MAX];
 
 	(void)state;
 	memset(expected, 0xff, sizeof expected);
 	memcpy(expected, old_keys, KEYS);
-	assert_true(swap_has_keys(sa));
-	assert_int_equal(swap_match(sa, expected, sizeof expected), 0);
-	assert_int_equal(swap_match(sa, expected, KEYS), 0);
-	assert_int_equal(swap_match(sa, expected, KEYS - 1), -EMSGSIZE);
-	assert_int_equal(swap_match(sa, expected, 0), -EMSGSIZE);
+	assert_true(rekey_has_keys(sa));
+	assert_int_equal(rekey_match(sa, expected, sizeof expected), 0);
+	assert_int_equal(rekey_match(sa, expected, KEYS), 0);
+	assert_int_equal(rekey_match(sa, expected, KEYS - 1), -EMSGSIZE);
+	assert_int_equal(rekey_match(sa, expected, 0), -EMSGSIZE);
 	for (unsigned bit = 0; bit < 8 * KEYS; bit++) {
 		expected[bit / 8] ^= (uint8_t)(1 << bit % 8);
-		assert_int_equal(swap_match(sa, expected, sizeof expected), -EKEYREJECTED);
+		assert_int_equal(rekey_match(sa, expected, sizeof expected), -EKEYREJECTED);
 		expected[bit / 8] ^= (uint8_t)(1 << bit % 8);
 	}
-	assert_int_equal(swap_match(sa, new_keys, KEYS), -EKEYREJECTED);
+	assert_int_equal(rekey_match(sa, new_keys, KEYS), -EKEYREJECTED);
 	nlmsg_free(dump);
 }
 
@@ -227,16 +227,16 @@ static void none_to_compare(void **state)
 
 	(void)state;
 	crypt->alg_key_len = auth->alg_key_len = 0;
-	assert_int_equal(swap_match(nlmsg_hdr(dump), old_keys, KEYS), -EKEYREJECTED);
+	assert_int_equal(rekey_match(nlmsg_hdr(dump), old_keys, KEYS), -EKEYREJECTED);
 	crypt->alg_key_len = 8 * ENC + 1;
-	assert_int_equal(swap_match(nlmsg_hdr(dump), old_keys, KEYS), -EMSGSIZE);
+	assert_int_equal(rekey_match(nlmsg_hdr(dump), old_keys, KEYS), -EMSGSIZE);
 	crypt->alg_key_len = UINT32_MAX;
-	assert_int_equal(swap_match(nlmsg_hdr(dump), old_keys, KEYS), -EMSGSIZE);
-	assert_null(swap_addition(nlmsg_hdr(dump), true, new_keys, KEYS));
+	assert_int_equal(rekey_match(nlmsg_hdr(dump), old_keys, KEYS), -EMSGSIZE);
+	assert_null(rekey_addition(nlmsg_hdr(dump), true, new_keys, KEYS));
 	attribute(dump, XFRMA_ALG_CRYPT)->nla_type = attribute(dump, XFRMA_ALG_AUTH_TRUNC)->nla_type =
 		UNKNOWN;
-	assert_false(swap_has_keys(nlmsg_hdr(dump)));
-	assert_int_equal(swap_match(nlmsg_hdr(dump), old_keys, KEYS), -EMSGSIZE);
+	assert_false(rekey_has_keys(nlmsg_hdr(dump)));
+	assert_int_equal(rekey_match(nlmsg_hdr(dump), old_keys, KEYS), -EMSGSIZE);
 	nlmsg_free(dump);
 }
 
@@ -249,5 +249,5 @@ int main(void)
 		cmocka_unit_test_setup(none_to_compare, keys),
 	};
 
-	return cmocka_run_group_tests_name("swap_message", tests, keys, NULL);
+	return cmocka_run_group_tests_name("rekey_message", tests, keys, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* shim/proc/rekeyer and the processes at its other end: what they refuse, and what comes of a process that dies or stops. Skipped
- * where the kernel has no XFRM; tests/vm/test_xfrm runs test_swap_kernel in one that has ESP, too. */
+ * where the kernel has no XFRM; tests/vm/test_xfrm runs test_rekey_kernel in one that has ESP, too. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,10 +24,10 @@
 
 static const uint8_t spi[1][4] = {{0, 0, 0x10, 1}};
 static struct endpoint somebody;
-static struct swapper *swapper;
-static unsigned heard[SWAPPER_GONE + 1];
+static struct rekeyer *rekeyer;
+static unsigned heard[REKEYER_GONE + 1];
 
-static void on_news(void *ctx, enum swapper_news news)
+static void on_news(void *ctx, enum rekeyer_news news)
 {
 	(void)ctx;
 	heard[news]++;
@@ -38,28 +38,28 @@ static int begin(void **state)
 	(void)state;
 	memset(heard, 0, sizeof heard);
 	assert_true(endpoint_parse("192.0.2.9", &somebody));
-	if (swapper_open(&swapper))
-		swapper = NULL;
+	if (rekeyer_open(&rekeyer))
+		rekeyer = NULL;
 	else
-		swapper_on_news(swapper, on_news, NULL);
+		rekeyer_on_news(rekeyer, on_news, NULL);
 	return 0;
 }
 
 static int finish(void **state)
 {
 	(void)state;
-	swapper_close(swapper);
+	rekeyer_close(rekeyer);
 	return 0;
 }
 
 static int ask(void)
 {
-	if (!swapper)
+	if (!rekeyer)
 		skip();
-	const struct swap_change change = {
-		.destination = somebody, .spi = {0, 0, 0x10, 1}, .material_length = SWAP_MATERIAL_MAX};
+	const struct rekey_change change = {
+		.destination = somebody, .spi = {0, 0, 0x10, 1}, .material_length = REKEY_MATERIAL_MAX};
 
-	return swapper_keys(swapper, &change, NULL);
+	return rekeyer_rekey(rekeyer, &change, NULL);
 }
 
 /* The first child of a process. */
@@ -88,24 +88,24 @@ static pid_t worker(void)
 
 static void test_refuses(void **state)
 {
-	struct swap_request request = {.operation = SWAP_DO_KEYS,
-				       .change = {.destination = somebody, .material_length = 128},
-				       .spi_count = SWAP_LOOK_MAX};
+	struct rekey_request request = {.operation = REKEY_DO_KEYS,
+					.change = {.destination = somebody, .material_length = 128},
+					.spi_count = REKEY_LOOK_MAX};
 
 	(void)state;
-	assert_true(swap_request_sound(&request));
+	assert_true(rekey_request_sound(&request));
 	request.spi_count++;
-	assert_false(swap_request_sound(&request));
+	assert_false(rekey_request_sound(&request));
 	request.spi_count = 0;
 	request.change.material_length++;
-	assert_false(swap_request_sound(&request));
+	assert_false(rekey_request_sound(&request));
 	request.change.material_length = 0;
 	request.change.destination.addr_len = 5;
-	assert_false(swap_request_sound(&request));
+	assert_false(rekey_request_sound(&request));
 	request.change.destination.addr_len = 16;
-	assert_true(swap_request_sound(&request));
-	request.operation = SWAP_OPERATIONS;
-	assert_false(swap_request_sound(&request));
+	assert_true(rekey_request_sound(&request));
+	request.operation = REKEY_OPERATIONS;
+	assert_false(rekey_request_sound(&request));
 }
 
 static void test_believes_no_nonsense(void **state)
@@ -168,7 +168,7 @@ static void on_failed(void *ctx, int error)
 	fail_msg("xfrm: %s", strerror(-error));
 }
 
-static const struct swapper_handlers handlers = {.sa = on_sa,
+static const struct rekeyer_handlers handlers = {.sa = on_sa,
 						 .sa_gone = on_sa,
 						 .dump_begin = on_begin,
 						 .dump_end = on_end,
@@ -180,10 +180,10 @@ static void await_dumps(unsigned count)
 	const uint64_t until = clock_now_ms() + 10000;
 
 	while (ended < count && clock_now_ms() < until) {
-		struct pollfd ready = {.fd = swapper_facts_fd(swapper), .events = POLLIN};
+		struct pollfd ready = {.fd = rekeyer_facts_fd(rekeyer), .events = POLLIN};
 
 		if (poll(&ready, 1, 100) > 0)
-			assert_int_equal(swapper_read_facts(swapper, 1, &handlers, NULL), 0);
+			assert_int_equal(rekeyer_read_facts(rekeyer, 1, &handlers, NULL), 0);
 	}
 	assert_int_equal(ended, count);
 	assert_int_equal(begun, count);
@@ -197,14 +197,14 @@ static void test_dumps(void **state)
 	assert_int_equal(ask(), -ESRCH);
 	await_dumps(1);
 	assert_int_equal(lost, 1); /* nobody watched before it began */
-	swapper_dump(swapper);
-	swapper_dump(swapper);
+	rekeyer_dump(rekeyer);
+	rekeyer_dump(rekeyer);
 	await_dumps(2);
-	assert_int_equal(swapper_stats(swapper).dumps, 2);
+	assert_int_equal(rekeyer_stats(rekeyer).dumps, 2);
 	kill(worker(), SIGKILL);
 	await_dumps(3);
 	assert_int_equal(lost, 2);
-	swapper_dump(swapper);
+	rekeyer_dump(rekeyer);
 	await_dumps(4);
 }
 
@@ -225,13 +225,13 @@ static void test_told_meanwhile(void **state)
 	close(process);
 	if (fd < 0)
 		skip(); /* not root */
-	ready = (struct pollfd){.fd = swapper_facts_fd(swapper), .events = POLLIN};
+	ready = (struct pollfd){.fd = rekeyer_facts_fd(rekeyer), .events = POLLIN};
 	for (unsigned i = 1; i <= 2; i++) {
 		assert_int_equal(send(fd, &told, sa_facts_size(1), 0), sa_facts_size(1));
-		assert_int_equal(i == 1 ? ask() : swapper_look(swapper, &somebody, spi, 1),
+		assert_int_equal(i == 1 ? ask() : rekeyer_look(rekeyer, &somebody, spi, 1),
 				 i == 1 ? -ESRCH : 0);
 		assert_int_equal(poll(&ready, 1, 0), 1);
-		assert_int_equal(swapper_read_facts(swapper, 10, &handlers, NULL), 0);
+		assert_int_equal(rekeyer_read_facts(rekeyer, 10, &handlers, NULL), 0);
 		assert_int_equal(lost, 1 + i);
 		assert_int_equal(poll(&ready, 1, 0), 0);
 	}
@@ -250,37 +250,37 @@ static void test_no_more_facts(void **state)
 	last = worker();
 	kill(child_of(getpid()), SIGKILL);
 	kill(last, SIGKILL);
-	for (int i = 0; i < 100 && !swapper_read_facts(swapper, 1, &handlers, NULL); i++)
+	for (int i = 0; i < 100 && !rekeyer_read_facts(rekeyer, 1, &handlers, NULL); i++)
 		usleep(50000);
-	assert_int_equal(swapper_read_facts(swapper, 1, &handlers, NULL), -EPIPE);
-	swapper_dump(swapper); /* asks nobody */
+	assert_int_equal(rekeyer_read_facts(rekeyer, 1, &handlers, NULL), -EPIPE);
+	rekeyer_dump(rekeyer); /* asks nobody */
 }
 
 static void test_answers(void **state)
 {
 	(void)state;
 	assert_int_equal(ask(), -ESRCH);
-	assert_int_equal(swapper_keys(swapper,
-				      &(struct swap_change){.destination = somebody,
-							    .material_length = SWAP_MATERIAL_MAX + 1},
-				      NULL),
+	assert_int_equal(rekeyer_rekey(rekeyer,
+				       &(struct rekey_change){.destination = somebody,
+							      .material_length = REKEY_MATERIAL_MAX + 1},
+				       NULL),
 			 -EMSGSIZE);
-	assert_int_equal(swapper_look(swapper, &somebody, spi, 1), 0);
-	assert_int_equal(swapper_look(swapper, &somebody, spi, SWAP_LOOK_MAX + 1), -E2BIG);
+	assert_int_equal(rekeyer_look(rekeyer, &somebody, spi, 1), 0);
+	assert_int_equal(rekeyer_look(rekeyer, &somebody, spi, REKEY_LOOK_MAX + 1), -E2BIG);
 	somebody.addr_len = 7; /* not even answered: it waits, and then not at all for a while */
 	assert_int_equal(ask(), -ETIMEDOUT);
-	assert_int_equal(heard[SWAPPER_SILENT], 1);
+	assert_int_equal(heard[REKEYER_SILENT], 1);
 }
 
-static void await_news(enum swapper_news news)
+static void await_news(enum rekeyer_news news)
 {
 	const uint64_t until = clock_now_ms() + 5000;
 
 	while (!heard[news] && clock_now_ms() < until) {
-		struct pollfd ready = {.fd = swapper_fd(swapper), .events = POLLIN};
+		struct pollfd ready = {.fd = rekeyer_fd(rekeyer), .events = POLLIN};
 
 		poll(&ready, 1, 100);
-		swapper_read(swapper);
+		rekeyer_read(rekeyer);
 	}
 	assert_int_equal(heard[news], 1);
 }
@@ -290,9 +290,9 @@ static void test_dies(void **state)
 	(void)state;
 	assert_int_equal(ask(), -ESRCH);
 	kill(worker(), SIGKILL);
-	await_news(SWAPPER_DIED);
+	await_news(REKEYER_DIED);
 	assert_int_equal(ask(), -EPIPE);
-	await_news(SWAPPER_BACK);
+	await_news(REKEYER_BACK);
 	assert_int_equal(ask(), -ESRCH);
 }
 
@@ -306,12 +306,12 @@ static void test_stops(void **state)
 	kill(stopped, SIGSTOP);
 	assert_int_equal(ask(), -ETIMEDOUT);
 	assert_int_equal(ask(), -ETIMEDOUT);
-	assert_int_equal(heard[SWAPPER_SILENT], 1);
+	assert_int_equal(heard[REKEYER_SILENT], 1);
 	kill(stopped, SIGCONT);
 	for (int i = 0; i < 50 && ask() != -ESRCH; i++) /* its late answer is not taken for another's */
 		usleep(100000);
 	assert_int_equal(ask(), -ESRCH);
-	assert_int_equal(heard[SWAPPER_BACK], 1); /* or nobody would ask again for what found it stopped */
+	assert_int_equal(heard[REKEYER_BACK], 1); /* or nobody would ask again for what found it stopped */
 }
 
 static void test_all_gone(void **state)
@@ -323,8 +323,8 @@ static void test_all_gone(void **state)
 	last = worker();
 	kill(child_of(getpid()), SIGKILL);
 	kill(last, SIGKILL);
-	await_news(SWAPPER_GONE);
-	assert_int_equal(swapper_fd(swapper), -1);
+	await_news(REKEYER_GONE);
+	assert_int_equal(rekeyer_fd(rekeyer), -1);
 	assert_int_equal(ask(), -EPIPE);
 }
 
@@ -342,5 +342,5 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_all_gone, begin, finish),
 	};
 
-	return cmocka_run_group_tests_name("swapper", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("rekeyer", tests, NULL, NULL);
 }

@@ -26,7 +26,7 @@
 	"0x22222222222222222222222222222222"
 
 static bool capable;
-static struct swap *swap;
+static struct rekey *rekey;
 static const uint8_t spi[1][4] = {{0, 0, 0x10, 0x01}};
 static struct endpoint client;
 
@@ -91,24 +91,24 @@ static void begin(void)
 {
 	if (!capable)
 		skip();
-	assert_int_equal(swap_open(&swap), 0);
+	assert_int_equal(rekey_open(&rekey), 0);
 }
 
 static int finish(void **state)
 {
 	(void)state;
 	memset(&faults, 0, sizeof faults);
-	if (!swap)
+	if (!rekey)
 		return 0;
-	swap_close(swap);
-	swap = NULL;
+	rekey_close(rekey);
+	rekey = NULL;
 	return system("ip xfrm state flush; ip xfrm policy flush");
 }
 
 /* From the keys of the SA above to others. */
-static struct swap_change a_change(bool outbound)
+static struct rekey_change a_change(bool outbound)
 {
-	struct swap_change c = {.destination = client, .outbound = outbound, .material_length = 36};
+	struct rekey_change c = {.destination = client, .outbound = outbound, .material_length = 36};
 
 	memcpy(c.spi, spi[0], sizeof c.spi);
 	memset(c.expected, 0x22, 16);
@@ -120,9 +120,9 @@ static struct swap_change a_change(bool outbound)
 
 static int try_to_give(struct esp_sa *before)
 {
-	const struct swap_change c = a_change(true);
+	const struct rekey_change c = a_change(true);
 
-	return swap_keys(swap, &c, before);
+	return rekey_sa(rekey, &c, before);
 }
 
 static void give(struct esp_sa *before)
@@ -161,7 +161,7 @@ static void keys_and_nothing_else(void **state)
 	is = output("ip -d xfrm state");
 	expect(is, "0x44444444444444444444444444444444");
 	expect(is, "0x3333333333333333333333333333333333333333");
-	expect(is, "oseq 0x1064"); /* 100 + SWAP_SEQUENCE_GAP */
+	expect(is, "oseq 0x1064"); /* 100 + REKEY_SEQUENCE_GAP */
 	free(is);
 	assert_string_equal(before.cipher, "cbc(aes)");
 	assert_string_equal(before.auth, "hmac(sha1)");
@@ -219,17 +219,17 @@ static void counters_stay(void **state)
 
 static void none_there(void **state)
 {
-	struct swap_change c;
+	struct rekey_change c;
 
 	(void)state;
 	begin();
 	c = a_change(true);
-	assert_int_equal(swap_keys(swap, &c, NULL), -ESRCH);
+	assert_int_equal(rekey_sa(rekey, &c, NULL), -ESRCH);
 	run("ip xfrm state add " SA " mode transport " KEYS);
 	c.material_length = 35;
-	assert_int_equal(swap_keys(swap, &c, NULL), -EMSGSIZE);
+	assert_int_equal(rekey_sa(rekey, &c, NULL), -EMSGSIZE);
 	c.material_length = 36;
-	assert_int_equal(swap_keys(swap, &c, NULL), 0);
+	assert_int_equal(rekey_sa(rekey, &c, NULL), 0);
 }
 
 static const char *const show_all = "ip -d xfrm state; ip xfrm state count";
@@ -245,11 +245,11 @@ static void keys_of_another(void **state)
 	run("ip xfrm state add " SA " reqid 7 mode transport replay-window 32 replay-oseq 100 " KEYS);
 	was = output(show_all);
 	for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-		struct swap_change c = a_change(true);
+		struct rekey_change c = a_change(true);
 		struct esp_sa before = {.key_length = 0};
 
 		c.expected[wrong[i]] ^= 1;
-		assert_int_equal(swap_keys(swap, &c, &before), -EKEYREJECTED);
+		assert_int_equal(rekey_sa(rekey, &c, &before), -EKEYREJECTED);
 		assert_int_equal(before.key_length, 0); /* nor does anybody hear of its keys */
 		is = output(show_all);
 		assert_string_equal(is, was);
@@ -263,7 +263,7 @@ static void keys_of_another(void **state)
 /* One key for both, and a salt at its end. */
 static void aead(void **state)
 {
-	struct swap_change c = a_change(true);
+	struct rekey_change c = a_change(true);
 	char *is;
 
 	(void)state;
@@ -271,9 +271,9 @@ static void aead(void **state)
 	run("ip xfrm state add " SA " mode transport aead 'rfc4106(gcm(aes))' "
 	    "0x2222222222222222222222222222222211111111 128");
 	c.expected[19] ^= 1;
-	assert_int_equal(swap_keys(swap, &c, NULL), -EKEYREJECTED);
+	assert_int_equal(rekey_sa(rekey, &c, NULL), -EKEYREJECTED);
 	c.expected[19] ^= 1;
-	assert_int_equal(swap_keys(swap, &c, NULL), 0);
+	assert_int_equal(rekey_sa(rekey, &c, NULL), 0);
 	is = output("ip -d xfrm state");
 	expect(is, "0x4444444444444444444444444444444433333333");
 	free(is);
@@ -282,13 +282,13 @@ static void aead(void **state)
 /* What is received with has no number of its own: from Linux 6.10 on the kernel refuses one that says so. */
 static void inbound(void **state)
 {
-	struct swap_change c = a_change(false);
+	struct rekey_change c = a_change(false);
 	char *is;
 
 	(void)state;
 	begin();
 	run("ip xfrm state add " SA " mode transport replay-window 32 replay-seq 7 " KEYS);
-	assert_int_equal(swap_keys(swap, &c, NULL), 0);
+	assert_int_equal(rekey_sa(rekey, &c, NULL), 0);
 	is = output("ip -d xfrm state");
 	expect(is, "seq 0x7, oseq 0x0,");
 	expect(is, "0x44444444444444444444444444444444");
@@ -299,7 +299,7 @@ static void inbound(void **state)
  * deleted the SA. */
 static void direction_known(void **state)
 {
-	struct swap_change c = a_change(true);
+	struct rekey_change c = a_change(true);
 	char *is;
 
 	(void)state;
@@ -307,7 +307,7 @@ static void direction_known(void **state)
 	if (system("ip xfrm state add " SA
 		   " mode transport replay-window 128 flag esn replay-seq 7 dir in " KEYS " 2> /dev/null"))
 		skip(); /* neither this kernel nor this iproute2 knows of it */
-	assert_int_equal(swap_keys(swap, &c, NULL), 0);
+	assert_int_equal(rekey_sa(rekey, &c, NULL), 0);
 	is = output("ip -d xfrm state");
 	expect(is, "dir in");
 	expect(is, "seq 0x7, oseq-hi 0x0, oseq 0x0");
@@ -315,7 +315,7 @@ static void direction_known(void **state)
 	free(is);
 	run("ip xfrm state flush; ip xfrm state add " SA " mode transport replay-oseq 100 dir out " KEYS);
 	c.outbound = false;
-	assert_int_equal(swap_keys(swap, &c, NULL), 0);
+	assert_int_equal(rekey_sa(rekey, &c, NULL), 0);
 	is = output("ip -d xfrm state");
 	expect(is, "dir out");
 	expect(is, "oseq 0x1064");
@@ -330,14 +330,14 @@ static void looks(void **state)
 	(void)state;
 	begin();
 	assert_true(endpoint_parse("198.51.100.8", &other));
-	assert_int_equal(swap_look(swap, &client, spis, 3), 0);
+	assert_int_equal(rekey_look(rekey, &client, spis, 3), 0);
 	run("ip xfrm state add " SA " mode transport " KEYS);
-	assert_int_equal(swap_look(swap, &client, spis, 2), 0);
-	assert_int_equal(swap_look(swap, &client, spis, 3), -EEXIST);
-	assert_int_equal(swap_look(swap, &other, spis, 3), 0);
+	assert_int_equal(rekey_look(rekey, &client, spis, 2), 0);
+	assert_int_equal(rekey_look(rekey, &client, spis, 3), -EEXIST);
+	assert_int_equal(rekey_look(rekey, &other, spis, 3), 0);
 	run("ip xfrm state flush; ip xfrm state allocspi src 203.0.113.1 dst 198.51.100.7 proto esp min "
 	    "0x1001 max 0x1001 > /dev/null");
-	assert_int_equal(swap_look(swap, &client, spis, 3), -EEXIST);
+	assert_int_equal(rekey_look(rekey, &client, spis, 3), -EEXIST);
 }
 
 static void expect_as_it_was(const char *was)
