@@ -71,6 +71,14 @@ class Natshim:
         after = self.counters()
         return {key: after[key] - before[key] for key in ("packets", "rewritten")}
 
+    def pid_of(self, name):
+        """Of that one of its processes (natshim-xfrm, ...)."""
+        for pid in self.host.processes():
+            with open(f"/proc/{pid}/comm", encoding="utf-8") as comm:
+                if comm.read().strip() == name:
+                    return pid
+        raise LookupError(name)
+
     def send(self, signum):
         self.process.send_signal(signum)
 
