@@ -61,7 +61,7 @@ Q := @
 say := @printf '  %-7s %s\n'
 endif
 
-.PHONY: all help coverage format check-quick compile_commands.json deps check check-release check-unit check-net check-vm fuzz fuzz-short bench lint analyze demo install uninstall clean
+.PHONY: all help coverage format check-quick compile_commands.json deps check check-build check-release check-unit check-net check-vm fuzz fuzz-short bench lint analyze demo install uninstall clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -138,17 +138,20 @@ help:
 deps:
 	tools/install-deps
 
-check: natshim $B/san/natshim $(UNIT:%=$B/san/%) $(NET_TOOLS)
+# What all tests use.
+check-build: natshim $B/san/natshim $(UNIT:%=$B/san/%) $(NET_TOOLS)
+
+check: check-build
 	$(Q)PYTHON=$(PYTHON) tests/run
 
 # What a second release needs beside a whole "make check" of the first: the package, and all that meets its own kernel and servers.
-check-release: natshim $B/san/natshim $(UNIT:%=$B/san/%) $(NET_TOOLS)
+check-release: check-build
 	$(Q)PYTHON=$(PYTHON) tests/run unit net-package net-check net-phase1 vm
 
 check-unit: $(UNIT:%=$B/san/%)
 	$(Q)PYTHON=$(PYTHON) tests/run unit
 
-check-quick: natshim $B/san/natshim $(UNIT:%=$B/san/%) $(NET_TOOLS)
+check-quick: check-build
 	$(Q)PYTHON=$(PYTHON) tests/run quick
 
 check-vm: $(patsubst %,$B/san/%,$(filter test_rules_% test_xfrm_kernel test_rekey_kernel test_rekeyer_kernel,$(UNIT)))
