@@ -37,6 +37,10 @@ class Attempt:
     def shows(self, fault):
         return self.stage == fault.stage and re.search(fault.sign, f"{self.why}\n{self.log}")
 
+    def sign(self, fault):
+        """The words that show it, with the rest of their line."""
+        return re.search(f".*(?:{fault.sign.removeprefix('(?s)')}).*", f"{self.why}\n{self.log}")
+
 
 class Counters:
     """Counters of a host's kernel as a log: what has moved since the last look, a line each."""
@@ -71,6 +75,8 @@ def mend_all(faults, attempt, check, by_hand=None):
         fault = next((one for one in left if tried.shows(one)), None)
         if not tap.ok(fault, f"what it meets is the sign of one of them ({tried.stage})", tried.said):
             break
+        if said := tried.sign(fault):
+            tap.diag(said.group())
         found = check()
         tap.ok(fault.check in found, f"{fault.check} (stuck at: {fault.stage}): the check names it", found.said)
         if fault.check not in found:
