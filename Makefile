@@ -31,7 +31,7 @@ CLANG ?= clang
 PKG_CONFIG ?= pkg-config
 B := build
 
-PKGS := libnetfilter_queue libmnl libnftnl libnl-3.0 libnl-xfrm-3.0 libnl-route-3.0 libcrypto libevent_core inih jansson \
+PKGS := libnetfilter_queue libmnl libnftnl libnl-3.0 libcrypto libevent_core inih jansson \
 	libcap-ng libseccomp
 # libpcap is loaded by `natshim rewrite' alone (nfq/libpcap.h).
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) libpcap 2>/dev/null)

@@ -298,18 +298,24 @@ static void on_saved(void *ctx, enum files_target target, int error)
 		packets_saved(d->packets, target, error);
 }
 
+static void on_files_gone(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	if (d->files_event)
+		event_del(d->files_event);
+	log_event(&d->log, LOG_FILES_PROCESS_DIED, NULL,
+		  "files: the process that writes them has died: state and metrics are not written any more, "
+		  "and SIGHUP is refused; restart natshim");
+}
+
 static void on_files(evutil_socket_t fd, short what, void *ctx)
 {
 	struct daemon *d = ctx;
 
 	(void)fd;
 	(void)what;
-	if (!files_read(d->files))
-		return;
-	event_del(d->files_event);
-	log_event(&d->log, LOG_FILES_PROCESS_DIED, NULL,
-		  "files: the process that writes them has died: state and metrics are not written any more, "
-		  "and SIGHUP is refused; restart natshim");
+	files_read(d->files);
 }
 
 static void drop_sessions(struct daemon *d, const char *argument, struct control_reply *reply)
@@ -591,7 +597,7 @@ static bool open_files(struct daemon *d)
 
 	if (rc)
 		return fail(d, "files", strerror(-rc));
-	files_on_saved(d->files, on_saved, d);
+	files_on_news(d->files, on_saved, on_files_gone, d);
 	return true;
 }
 

@@ -567,6 +567,14 @@ static void on_warmed(void *ctx, const struct endpoint *peer, int error, const c
 		log_event(s->log, LOG_STACK_FAILED, peer, "stack: cannot keep a session warm: %s", text);
 }
 
+static void on_stack_gone(void *ctx)
+{
+	struct sessions *w = ctx;
+
+	if (w->stack_event)
+		event_del(w->stack_event);
+}
+
 static void on_stack(evutil_socket_t fd, short what, void *ctx)
 {
 	struct sessions *s = ctx;
@@ -632,7 +640,8 @@ int sessions_prepare(struct sessions **out, const struct config *config, struct 
 						       .ike_sa = on_ike_sa,
 						       .listed = on_listed,
 						       .ended = on_ended,
-						       .warmed = on_warmed};
+						       .warmed = on_warmed,
+						       .gone = on_stack_gone};
 	static const enum stack_kind kinds[] = {[CONFIG_STACK_AUTO] = STACK_AUTO,
 						[CONFIG_STACK_LIBRESWAN] = STACK_LIBRESWAN,
 						[CONFIG_STACK_STRONGSWAN] = STACK_STRONGSWAN,

@@ -2,7 +2,6 @@
 /* Both ends of it. */
 #include "shim/proc/files.h"
 
-#include "shim/clock.h"
 #include "shim/proc/confine.h"
 #include "shim/proc/file.h"
 #include "shim/proc/helper.h"
@@ -13,12 +12,10 @@
 #include <libgen.h>
 #include <limits.h>
 #include <net/if.h>
-#include <poll.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #define ANSWER_MS 2000 /* for the questions of a reload */
@@ -28,16 +25,16 @@
 enum operation { SAVE, APPEND, OPEN_CONFIG, FIND_INTERFACE, FIND_LNS, REMOVE_SOCKET, OPERATIONS };
 
 struct request {
+	uint32_t sequence; /* comes back with the answer */
 	enum operation operation;
-	uint32_t sequence;         /* comes back with the answer */
 	enum files_target target;  /* SAVE, with a descriptor of the content; APPEND */
 	char name[IFNAMSIZ];       /* FIND_INTERFACE */
 	char line[FILES_LINE_MAX]; /* APPEND */
 };
 
 struct answer {
-	enum operation operation;
 	uint32_t sequence;
+	enum operation operation;
 	enum files_target target;
 	int error; /* 0 or -errno; OPEN_CONFIG: with a descriptor */
 	struct endpoint lns;
@@ -45,63 +42,12 @@ struct answer {
 };
 
 struct files {
-	int socket;
+	struct helper helper;
 	pid_t process;
-	uint32_t sequence; /* of the last request */
 	files_saved_fn *saved;
+	files_gone_fn *gone;
 	void *ctx;
 };
-
-/* One message with at most one descriptor; both ends. */
-
-union control {
-	struct cmsghdr header; /* for its alignment */
-	char room[CMSG_SPACE(sizeof(int))];
-};
-
-static int send_message(int socket, const void *message, size_t length, int fd, int flags)
-{
-	union control control = {.room = {0}};
-	struct iovec part = {.iov_base = (void *)(uintptr_t)message, .iov_len = length};
-	struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
-
-	if (fd >= 0) {
-		header.msg_control = control.room;
-		header.msg_controllen = sizeof control.room;
-		struct cmsghdr *c = CMSG_FIRSTHDR(&header);
-
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof fd);
-		memcpy(CMSG_DATA(c), &fd, sizeof fd);
-	}
-	return sendmsg(socket, &header, flags | MSG_NOSIGNAL) < 0 ? -errno : 0;
-}
-
-/* Bytes received, 0 at the end, or -errno. *fd: -1, or the caller's to close. */
-static ssize_t receive_message(int socket, void *message, size_t length, int *fd, int flags)
-{
-	union control control = {.room = {0}};
-	struct iovec part = {.iov_base = message, .iov_len = length};
-	struct msghdr header = {.msg_iov = &part,
-				.msg_iovlen = 1,
-				.msg_control = control.room,
-				.msg_controllen = sizeof control.room};
-	ssize_t got;
-
-	*fd = -1;
-	do
-		got = recvmsg(socket, &header, flags | MSG_CMSG_CLOEXEC);
-	while (got < 0 && errno == EINTR);
-	if (got < 0)
-		return -errno;
-	const struct cmsghdr *c = CMSG_FIRSTHDR(&header);
-
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-	    c->cmsg_len == CMSG_LEN(sizeof *fd))
-		memcpy(fd, CMSG_DATA(c), sizeof *fd);
-	return got;
-}
 
 /* The process: paths are its own, from the start. */
 
@@ -226,7 +172,6 @@ static void run(const void *ctx)
 {
 	struct server server = {.config = ctx};
 	struct request request;
-	ssize_t got;
 	int content;
 
 	snprintf(server.paths[FILES_PEERS], PATH_MAX, "%s/peers", server.config->state_dir);
@@ -235,15 +180,15 @@ static void run(const void *ctx)
 	if (server.config->metrics_file)
 		snprintf(server.paths[FILES_METRICS], PATH_MAX, "%s", server.config->metrics_file);
 	confine_server(&server);
-	while ((got = receive_message(HELPER_FD, &request, sizeof request, &content, 0)) > 0) {
+	while (helper_receive_passed(HELPER_FD, &request, sizeof request, &content)) {
 		struct answer answer = {.operation = request.operation,
 					.sequence = request.sequence,
 					.target = request.target};
 		int fd = -1;
 
-		if (got == (ssize_t)sizeof request && request.operation < OPERATIONS)
+		if (request.operation < OPERATIONS)
 			serve(&server, &request, content, &answer, &fd);
-		send_message(HELPER_FD, &answer, sizeof answer, fd, 0);
+		helper_send(HELPER_FD, &answer, sizeof answer, fd, 0);
 		if (fd >= 0)
 			close(fd);
 		if (content >= 0)
@@ -253,13 +198,40 @@ static void run(const void *ctx)
 
 /* The daemon's end */
 
+static bool on_message(void *owner, void *message)
+{
+	const struct files *files = owner;
+	struct answer *answer = message;
+
+	answer->text[CONFIG_ERROR_MAX - 1] = '\0';
+	if ((answer->operation == SAVE || answer->operation == APPEND) && files->saved &&
+	    answer->target < FILES_TARGETS)
+		files->saved(files->ctx, answer->target, answer->error);
+	return answer->operation < OPERATIONS;
+}
+
+static void on_gone(void *owner)
+{
+	const struct files *files = owner;
+
+	if (files->gone)
+		files->gone(files->ctx);
+}
+
+static const struct helper_protocol protocol = {.question = sizeof(struct request),
+						.answer = sizeof(struct answer),
+						.take = on_message,
+						.gone = on_gone};
+_Static_assert(sizeof(struct answer) <= HELPER_MESSAGE_MAX, "an answer has room");
+
 int files_open(struct files **out, const struct config *config)
 {
 	struct files *files = calloc(1, sizeof *files);
 
 	if (!files)
 		return -ENOMEM;
-	files->process = helper_start(&files->socket, "natshim-files", run, config);
+	files->helper = (struct helper){.protocol = &protocol, .owner = files, .socket = -1, .alive = true};
+	files->process = helper_start(&files->helper.socket, "natshim-files", run, config);
 	if (files->process < 0) {
 		const int rc = files->process;
 
@@ -274,22 +246,16 @@ void files_close(struct files *files)
 {
 	if (!files)
 		return;
-	if (files->socket >= 0)
-		close(files->socket);
+	helper_close(&files->helper);
 	helper_reap(files->process, END_MS);
 	free(files);
 }
 
-void files_on_saved(struct files *files, files_saved_fn *saved, void *ctx)
+void files_on_news(struct files *files, files_saved_fn *saved, files_gone_fn *gone, void *ctx)
 {
 	files->saved = saved;
+	files->gone = gone;
 	files->ctx = ctx;
-}
-
-static int send_request(struct files *files, struct request *request, int fd)
-{
-	request->sequence = ++files->sequence;
-	return send_message(files->socket, request, sizeof *request, fd, MSG_DONTWAIT);
 }
 
 FILE *files_begin(void)
@@ -311,7 +277,7 @@ int files_finish(struct files *files, enum files_target target, FILE *content)
 	if (fflush(content) || ferror(content))
 		rc = errno ? -errno : -EIO;
 	else
-		rc = send_request(files, &request, fileno(content));
+		rc = helper_post(&files->helper, &request, fileno(content));
 	fclose(content);
 	return rc;
 }
@@ -321,83 +287,34 @@ int files_append(struct files *files, enum files_target target, const char *line
 	struct request request = {.operation = APPEND, .target = target};
 
 	snprintf(request.line, sizeof request.line, "%s", line);
-	return send_request(files, &request, -1);
-}
-
-/* 1 with an answer, 0: none there, or -EPIPE, and that again each time: the socket stays open and readable, so that whoever watches it
- * learns of the process' end even if a question was the first to meet it. */
-static int next_answer(struct files *files, struct answer *answer, int *fd)
-{
-	ssize_t got;
-
-	got = receive_message(files->socket, answer, sizeof *answer, fd, MSG_DONTWAIT);
-	if (got == -EAGAIN)
-		return 0;
-	if (got <= 0)
-		return -EPIPE;
-	answer->text[CONFIG_ERROR_MAX - 1] = '\0';
-	if ((answer->operation == SAVE || answer->operation == APPEND) && files->saved &&
-	    answer->target < FILES_TARGETS)
-		files->saved(files->ctx, answer->target, answer->error);
-	return 1;
+	return helper_post(&files->helper, &request, -1);
 }
 
 int files_fd(const struct files *files)
 {
-	return files->socket;
+	return files->helper.socket;
 }
 
-int files_read(struct files *files)
+void files_read(struct files *files)
 {
-	struct answer answer;
-	int fd, rc;
-
-	while ((rc = next_answer(files, &answer, &fd)) > 0)
-		if (fd >= 0)
-			close(fd);
-	return rc;
-}
-
-/* 0: *answer is the one to this request, and not a late one to an earlier request. */
-static int ask(struct files *files, struct request *request, struct answer *answer, int *fd)
-{
-	const uint64_t until = clock_now_ms() + ANSWER_MS;
-	struct pollfd ready = {.fd = files->socket, .events = POLLIN};
-	int rc = send_request(files, request, -1);
-
-	*fd = -1;
-	while (!rc) {
-		const uint64_t now = clock_now_ms();
-
-		if (now >= until || poll(&ready, 1, (int)(until - now)) == 0)
-			return -ETIMEDOUT;
-		rc = next_answer(files, answer, fd);
-		if (rc > 0 && answer->sequence == request->sequence && answer->operation == request->operation)
-			return 0;
-		if (rc > 0 && *fd >= 0)
-			close(*fd);
-		rc = rc < 0 ? rc : 0;
-	}
-	return rc;
+	helper_read(&files->helper);
 }
 
 static int ask_simply(struct files *files, struct request *request, struct answer *answer)
 {
-	int fd;
-	const int rc = ask(files, request, answer, &fd);
+	const int rc = helper_ask(&files->helper, request, answer, ANSWER_MS, NULL);
 
-	if (fd >= 0)
-		close(fd);
 	return rc ? rc : answer->error;
 }
 
 FILE *files_open_config(void *ctx, const char *path)
 {
+	struct files *files = ctx;
 	struct request request = {.operation = OPEN_CONFIG};
 	struct answer answer = {.error = 0};
 	FILE *in;
 	int fd;
-	const int rc = ask(ctx, &request, &answer, &fd);
+	const int rc = helper_ask(&files->helper, &request, &answer, ANSWER_MS, &fd);
 
 	(void)path; /* the process knows it */
 	if (rc || answer.error || fd < 0) {

@@ -21,7 +21,9 @@ typedef void files_saved_fn(void *ctx, enum files_target target, int error);
 int files_open(struct files **out, const struct config *config);
 /* What was handed over is still written. */
 void files_close(struct files *files);
-void files_on_saved(struct files *files, files_saved_fn *saved, void *ctx);
+/* The process has died: called once, from within any function here, while its socket is still open. */
+typedef void files_gone_fn(void *ctx);
+void files_on_news(struct files *files, files_saved_fn *saved, files_gone_fn *gone, void *ctx);
 
 /* A stream for the whole new content (in memory), and its handing over; the stream is closed in any case. NULL with errno;
  * 0 or -errno: -EAGAIN when earlier ones wait still, -EPIPE when the process is gone. */
@@ -30,9 +32,9 @@ int files_finish(struct files *files, enum files_target target, FILE *content);
 /* Adds a line to a file that is there. Once this has returned the line is written even if this process is killed. 0 or -errno, as
  * above; what has come of it is told as of a whole file. */
 int files_append(struct files *files, enum files_target target, const char *line);
-/* Hands what has become of them to the function above; does not block. 0, or -EPIPE: the process is gone. */
-int files_read(struct files *files);
-int files_fd(const struct files *files); /* readable: call files_read */
+/* Hands what has become of them to the functions above; does not block. */
+void files_read(struct files *files);
+int files_fd(const struct files *files); /* readable: call files_read; -1 when the process is gone */
 
 /* For a reload: the configuration file as config_reload() wants it (ctx: the struct files), the two questions of
  * shim/firewall.h, and at the end the control socket's removal. errno and results as of the functions they stand for. */

@@ -6,6 +6,8 @@
 #define NATSHIM_SHIM_PROC_HELPER_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #define HELPER_FD 3 /* the socket, in the new process, beside stdio, and further ones behind it: nothing else is open there */
@@ -20,9 +22,11 @@ pid_t helper_start(int *fd, const char *name, helper_run *run, const void *ctx);
 pid_t helper_start_sockets(int fds[], unsigned count, const char *name, helper_run *run, const void *ctx);
 /* In the new process. The next message of exactly that length; others are passed over. False: nobody is at the other end any more. */
 bool helper_receive(int fd, void *message, size_t length);
-/* At the caller's end, which does not wait: 1 with the next message of exactly that length (others are passed over), 0: there is none,
- * -EPIPE: nobody is at the other end any more. */
-int helper_next(int fd, void *message, size_t length);
+/* The same with the descriptor that came along: -1, or the caller's to close. */
+bool helper_receive_passed(int fd, void *message, size_t length, int *passed);
+/* Either end: one message with at most one descriptor (passed: -1, none; stays the caller's). flags as of send(). 0 or -errno. */
+int helper_send(int fd, const void *message, size_t length, int passed, int flags);
+
 /* In the new process: runs fn in one of its own, with that name and the same socket, and in another one when it dies, at most one a
  * second, until one ends by itself. news: of each that begins, and 0 when it has died. */
 typedef void helper_news_fn(pid_t process);
@@ -30,5 +34,42 @@ void helper_keep(const char *name, helper_run *fn, const void *ctx, helper_news_
 
 /* After *fd was closed: waits for its end, and kills it when that takes longer. */
 void helper_reap(pid_t pid, unsigned timeout_ms);
+
+/* The near end: questions, their answers, and news that nobody asked for. Every question and every answer is a structure that begins
+ * with a uint32_t: the question's number (from 1 on), which comes back with the answer. */
+
+#define HELPER_MESSAGE_MAX 1024 /* bytes of an answer */
+
+struct helper_protocol {
+	size_t question, answer; /* bytes of each */
+	unsigned deaf_ms;        /* after a question without an answer in time no other is asked for so long; 0: they are */
+	/* Looks at what has come. True: an answer; false: news, which it has dealt with, or nothing that can be meant. */
+	bool (*take)(void *owner, void *answer);
+	void (*silent)(void *owner); /* a question got no answer in time. May be NULL, as the next two */
+	void (*heard)(void *owner);  /* it speaks again after that */
+	void (*gone)(void *owner);   /* the other end is closed, and the socket is about to be */
+};
+
+struct helper {
+	const struct helper_protocol *protocol;
+	void *owner; /* for the functions above */
+	int socket;  /* -1: gone */
+	bool alive;  /* there is a process that answers; take() keeps it up to date */
+	uint32_t sequence;      /* of the last question */
+	uint64_t deaf_until_ms; /* 0: not deaf */
+};
+
+/* All that has come; never waits. */
+void helper_read(struct helper *helper);
+/* Sends a question whose answer, if it has one, is left to take(). 0, -EAGAIN: too much waits already, or -EPIPE. */
+int helper_post(struct helper *helper, void *question, int passed);
+/* Sends a question, and waits for its answer. 0 with the answer (the caller wipes it where there is need), -EPIPE: there is no
+ * process, or it has just died; -ETIMEDOUT: no answer, or none is waited for now. passed: a descriptor that came along, -1 or
+ * the caller's to close; NULL: none is wanted. */
+int helper_ask(struct helper *helper, void *question, void *answer, unsigned wait_ms, int *passed);
+/* Waits for the first word that comes, whatever it is. 0, -ETIMEDOUT or -EPIPE. */
+int helper_first(struct helper *helper, void *answer, unsigned wait_ms);
+/* Closes the socket; the process ends with it. */
+void helper_close(struct helper *helper);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The near end: asks, waits a little, and believes nothing that does not fit the question. */
+/* The near end: what is asked of natshim-xfrm, what its answers and news mean, and its facts. */
 #include "shim/proc/rekeyer.h"
 
 #include "shim/clock.h"
@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <openssl/crypto.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -20,12 +19,9 @@
 enum { REQUESTS, FACTS, SOCKETS };
 
 struct rekeyer {
-	int socket; /* requests and answers; -1: gone */
+	struct helper helper; /* requests and answers */
 	int facts;
 	pid_t keeper;
-	uint32_t sequence; /* of the last question */
-	bool alive;        /* the process that answers */
-	uint64_t deaf_until_ms;
 	bool dump_asked; /* and not ended yet */
 	struct xfrm_stats stats;
 	rekeyer_news_fn *news;
@@ -38,29 +34,26 @@ static void tell(struct rekeyer *s, enum rekeyer_news news)
 		s->news(s->ctx, news);
 }
 
-static void gone(struct rekeyer *s)
+static void on_gone(void *owner)
 {
-	const int fd = s->socket;
-
-	s->socket = -1;
-	s->alive = false;
-	tell(s, REKEYER_GONE); /* while whoever watches it can still let go */
-	close(fd);
+	tell(owner, REKEYER_GONE);
 }
 
-/* It speaks, if late: what it was not asked meanwhile it can be asked now. */
-static void heard(struct rekeyer *s)
+static void on_silent(void *owner)
 {
-	if (!s->deaf_until_ms)
-		return;
-	s->deaf_until_ms = 0;
-	tell(s, REKEYER_BACK);
+	tell(owner, REKEYER_SILENT);
+}
+
+/* If late: what it was not asked meanwhile it can be asked now. */
+static void on_heard(void *owner)
+{
+	tell(owner, REKEYER_BACK);
 }
 
 static void began(struct rekeyer *s, int error)
 {
-	s->alive = !error;
-	s->deaf_until_ms = 0;
+	s->helper.alive = !error;
+	s->helper.deaf_until_ms = 0;
 	if (!error)
 		tell(s, REKEYER_BACK);
 }
@@ -72,77 +65,35 @@ static bool is_sound(const struct rekey_answer *answer)
 	       answer->before.auth_key_length <= sizeof answer->before.auth_key;
 }
 
-/* True with an answer to whatever question; the rest is told. The caller wipes it. */
-static bool next_answer(struct rekeyer *s, struct rekey_answer *answer)
+static bool on_message(void *owner, void *message)
 {
-	while (s->socket >= 0) {
-		const int rc = helper_next(s->socket, answer, sizeof *answer);
+	struct rekeyer *s = owner;
+	const struct rekey_answer *answer = message;
 
-		if (rc < 0)
-			gone(s);
-		if (rc <= 0)
-			return false;
-		if (!is_sound(answer))
-			continue;
-		switch (answer->kind) {
-		case REKEY_READY:
-			began(s, answer->error);
-			break;
-		case REKEY_DEATH:
-			s->alive = false;
-			tell(s, REKEYER_DIED);
-			break;
-		default:
-			heard(s);
-			return true;
-		}
+	if (!is_sound(answer))
+		return false;
+	if (answer->kind == REKEY_READY) {
+		began(s, answer->error);
+	} else if (answer->kind == REKEY_DEATH) {
+		s->helper.alive = false;
+		tell(s, REKEYER_DIED);
 	}
-	return false;
+	return answer->kind == REKEY_DONE;
 }
 
-static void read_news(struct rekeyer *s)
-{
-	struct rekey_answer late;
-
-	while (next_answer(s, &late))
-		OPENSSL_cleanse(&late, sizeof late);
-}
-
-/* 0 with the answer to this question. */
-static int await(struct rekeyer *s, uint32_t sequence, struct rekey_answer *answer)
-{
-	const uint64_t until = clock_now_ms() + REKEYER_ANSWER_MS;
-	struct pollfd ready = {.fd = s->socket, .events = POLLIN};
-
-	for (uint64_t at = clock_now_ms(); s->alive && at < until; at = clock_now_ms()) {
-		if (poll(&ready, 1, (int)(until - at)) < 0 && errno != EINTR)
-			return -errno;
-		while (next_answer(s, answer)) {
-			if (answer->sequence == sequence)
-				return 0;
-			OPENSSL_cleanse(answer, sizeof *answer);
-		}
-	}
-	if (!s->alive)
-		return -EPIPE;
-	s->deaf_until_ms = clock_now_ms() + REKEYER_DEAF_MS;
-	tell(s, REKEYER_SILENT);
-	return -ETIMEDOUT;
-}
+static const struct helper_protocol protocol = {.question = sizeof(struct rekey_request),
+						.answer = sizeof(struct rekey_answer),
+						.deaf_ms = REKEYER_DEAF_MS,
+						.take = on_message,
+						.silent = on_silent,
+						.heard = on_heard,
+						.gone = on_gone};
+_Static_assert(sizeof(struct rekey_answer) <= HELPER_MESSAGE_MAX, "an answer has room");
 
 static int ask(struct rekeyer *s, struct rekey_request *request, struct rekey_answer *answer)
 {
-	int rc;
+	const int rc = helper_ask(&s->helper, request, answer, REKEYER_ANSWER_MS, NULL);
 
-	read_news(s); /* it may be that nobody is there any more, or somebody again */
-	if (!s->alive)
-		return -EPIPE;
-	if (clock_now_ms() < s->deaf_until_ms)
-		return -ETIMEDOUT;
-	request->sequence = ++s->sequence;
-	if (send(s->socket, request, sizeof *request, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-		return errno == EAGAIN ? -ETIMEDOUT : -EPIPE;
-	rc = await(s, request->sequence, answer);
 	return rc ? rc : answer->error;
 }
 
@@ -174,12 +125,12 @@ int rekeyer_look(struct rekeyer *s, const struct endpoint *destination, const ui
 
 int rekeyer_fd(const struct rekeyer *s)
 {
-	return s->socket;
+	return s->helper.socket;
 }
 
 void rekeyer_read(struct rekeyer *s)
 {
-	read_news(s);
+	helper_read(&s->helper);
 }
 
 void rekeyer_on_news(struct rekeyer *s, rekeyer_news_fn *fn, void *ctx)
@@ -254,9 +205,8 @@ void rekeyer_dump(struct rekeyer *s)
 {
 	struct rekey_request request = {.operation = REKEY_DO_DUMP};
 
-	if (s->dump_asked || s->socket < 0)
-		return;
-	s->dump_asked = send(s->socket, &request, sizeof request, MSG_DONTWAIT | MSG_NOSIGNAL) > 0;
+	if (!s->dump_asked)
+		s->dump_asked = !helper_post(&s->helper, &request, -1);
 }
 
 struct xfrm_stats rekeyer_stats(const struct rekeyer *s)
@@ -269,15 +219,14 @@ struct xfrm_stats rekeyer_stats(const struct rekeyer *s)
 /* The first word of the first process: whether it has its sockets. */
 static int await_first(struct rekeyer *s)
 {
-	struct pollfd ready = {.fd = s->socket, .events = POLLIN};
-	struct rekey_answer answer = {.kind = REKEY_DONE};
+	struct rekey_answer answer;
+	const int rc = helper_first(&s->helper, &answer, OPEN_MS);
 
-	if (poll(&ready, 1, OPEN_MS) != 1)
-		return -ETIMEDOUT;
-	if (helper_next(s->socket, &answer, sizeof answer) != 1 || !is_sound(&answer) ||
-	    answer.kind != REKEY_READY)
+	if (rc)
+		return rc;
+	if (!is_sound(&answer) || answer.kind != REKEY_READY)
 		return -EPIPE;
-	s->alive = !answer.error;
+	s->helper.alive = !answer.error;
 	return answer.error;
 }
 
@@ -295,7 +244,7 @@ int rekeyer_open(struct rekeyer **out)
 		free(s);
 		return rc;
 	}
-	s->socket = sockets[REQUESTS];
+	s->helper = (struct helper){.protocol = &protocol, .owner = s, .socket = sockets[REQUESTS]};
 	s->facts = sockets[FACTS];
 	rc = await_first(s);
 	if (rc) {
@@ -310,8 +259,7 @@ void rekeyer_close(struct rekeyer *s)
 {
 	if (!s)
 		return;
-	if (s->socket >= 0)
-		close(s->socket);
+	helper_close(&s->helper);
 	close(s->facts);
 	helper_reap(s->keeper, END_MS);
 	free(s);

@@ -18,8 +18,8 @@ enum rekey_operation {
 };
 
 struct rekey_request {
-	enum rekey_operation operation;
 	uint32_t sequence; /* comes back with the answer */
+	enum rekey_operation operation;
 	struct rekey_change change;
 	uint8_t spi_count;
 	uint8_t spis[REKEY_LOOK_MAX][4]; /* network order */
@@ -33,8 +33,8 @@ enum rekey_answer_kind {
 };
 
 struct rekey_answer {
-	enum rekey_answer_kind kind;
 	uint32_t sequence; /* REKEY_DONE */
+	enum rekey_answer_kind kind;
 	int error;         /* 0 or -errno */
 	struct esp_sa before;
 };

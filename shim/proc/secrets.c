@@ -1,30 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The near end: asks, waits a little, and believes nothing that does not fit the question. */
+/* The near end: what is asked of natshim-secrets, and what its answers and news mean. */
 #include "shim/proc/secrets.h"
 
 #include "shim/clock.h"
 #include "shim/proc/helper.h"
 #include "shim/proc/secrets_process.h"
 
-#include <errno.h>
 #include <openssl/crypto.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #define LOAD_MS 2000
 #define END_MS 300
 
 struct secrets {
-	int socket; /* -1: gone */
+	struct helper helper;
 	pid_t keeper;
-	uint32_t sequence; /* of the last question */
-	bool everybody;    /* there is a secret for whoever it may be */
-	bool alive;        /* the process that answers */
-	bool complained;   /* of its file, after it had died */
-	uint64_t deaf_until_ms;
+	bool everybody;  /* there is a secret for whoever it may be */
+	bool complained; /* of its file, after it had died */
 	uint64_t unanswered;
 	secrets_news_fn *news;
 	void *ctx;
@@ -36,23 +29,23 @@ static void tell(struct secrets *s, enum secrets_news news, const char *text)
 		s->news(s->ctx, news, text);
 }
 
-static void gone(struct secrets *s)
+static void on_gone(void *owner)
 {
-	const int fd = s->socket;
+	tell(owner, SECRETS_GONE, "");
+}
 
-	s->socket = -1;
-	s->alive = false;
-	tell(s, SECRETS_GONE, ""); /* while whoever watches it can still let go */
-	close(fd);
+static void on_silent(void *owner)
+{
+	tell(owner, SECRETS_SILENT, "");
 }
 
 /* What came of a process that began by itself. */
 static void began(struct secrets *s, const struct secrets_answer *answer)
 {
-	s->alive = answer->done;
+	s->helper.alive = answer->done;
+	s->helper.deaf_until_ms = 0;
 	if (answer->done) {
 		s->complained = false;
-		s->deaf_until_ms = 0;
 		tell(s, SECRETS_BACK, "");
 	} else if (!s->complained) {
 		s->complained = true;
@@ -60,66 +53,37 @@ static void began(struct secrets *s, const struct secrets_answer *answer)
 	}
 }
 
-/* True with an answer in *answer to whatever it was; news have been told. The caller wipes it. */
-static bool next_answer(struct secrets *s, struct secrets_answer *answer)
+static bool on_message(void *owner, void *message)
 {
-	while (s->socket >= 0) {
-		const int rc = helper_next(s->socket, answer, sizeof *answer);
+	struct secrets *s = owner;
+	struct secrets_answer *answer = message;
 
-		if (rc < 0)
-			gone(s);
-		if (rc <= 0)
-			return false;
-		answer->text[PSK_ERROR_MAX - 1] = '\0';
-		s->deaf_until_ms = 0; /* it speaks, if late */
-		if (answer->operation == SECRETS_LOAD && answer->done)
-			s->everybody = answer->everybody;
-		if (answer->operation == SECRETS_DEATH) {
-			s->alive = false;
-			tell(s, SECRETS_DIED, "");
-		} else if (answer->operation == SECRETS_LOAD && !answer->sequence) {
-			began(s, answer);
-		} else {
-			return true;
-		}
+	answer->text[PSK_ERROR_MAX - 1] = '\0';
+	if (answer->operation == SECRETS_LOAD && answer->done)
+		s->everybody = answer->everybody;
+	if (answer->operation == SECRETS_DEATH) {
+		s->helper.alive = false;
+		tell(s, SECRETS_DIED, "");
+		return false;
 	}
-	return false;
+	if (answer->operation == SECRETS_LOAD && !answer->sequence) {
+		began(s, answer);
+		return false;
+	}
+	return true;
 }
 
-static bool ask(struct secrets *s, struct secrets_request *request, struct secrets_answer *answer,
-		unsigned wait_ms)
-{
-	const uint64_t now = clock_now_ms(), until = now + wait_ms;
-	struct pollfd ready = {.fd = s->socket, .events = POLLIN};
-
-	/* First what has come in meanwhile: it may be that nobody is there any more, or somebody again. */
-	while (next_answer(s, answer))
-		OPENSSL_cleanse(answer, sizeof *answer);
-	if (!s->alive || now < s->deaf_until_ms)
-		return false;
-	s->sequence = s->sequence == UINT32_MAX ? 1 : s->sequence + 1;
-	request->sequence = s->sequence;
-	if (send(s->socket, request, sizeof *request, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-		return false;
-	for (uint64_t at = now; s->alive && at < until; at = clock_now_ms()) {
-		if (poll(&ready, 1, (int)(until - at)) < 0 && errno != EINTR)
-			return false;
-		while (next_answer(s, answer)) {
-			if (answer->operation == request->operation && answer->sequence == request->sequence)
-				return true;
-			OPENSSL_cleanse(answer, sizeof *answer);
-		}
-	}
-	if (s->alive) {
-		s->deaf_until_ms = clock_now_ms() + SECRETS_DEAF_MS;
-		tell(s, SECRETS_SILENT, "");
-	}
-	return false;
-}
+static const struct helper_protocol protocol = {.question = sizeof(struct secrets_request),
+						.answer = sizeof(struct secrets_answer),
+						.deaf_ms = SECRETS_DEAF_MS,
+						.take = on_message,
+						.silent = on_silent,
+						.gone = on_gone};
+_Static_assert(sizeof(struct secrets_answer) <= HELPER_MESSAGE_MAX, "an answer has room");
 
 static bool put_question(struct secrets *s, struct secrets_request *request, struct secrets_answer *answer)
 {
-	const bool answered = ask(s, request, answer, SECRETS_ANSWER_MS);
+	const bool answered = !helper_ask(&s->helper, request, answer, SECRETS_ANSWER_MS, NULL);
 
 	s->unanswered += !answered;
 	return answered;
@@ -131,7 +95,7 @@ enum bridge_secret secrets_have(struct secrets *s, const struct endpoint *server
 	struct secrets_request request = {.operation = SECRETS_HAVE, .server = *server, .client = *client};
 	struct secrets_answer answer;
 
-	if (s->everybody && s->socket >= 0 && clock_now_ms() >= s->deaf_until_ms)
+	if (s->everybody && s->helper.socket >= 0 && clock_now_ms() >= s->helper.deaf_until_ms)
 		return BRIDGE_SECRET_THERE;
 	if (!put_question(s, &request, &answer))
 		return BRIDGE_SECRET_UNKNOWN;
@@ -168,7 +132,7 @@ bool secrets_reload(struct secrets *s, char error[static PSK_ERROR_MAX])
 	struct secrets_request request = {.operation = SECRETS_LOAD};
 	struct secrets_answer answer;
 
-	if (!ask(s, &request, &answer, LOAD_MS)) {
+	if (helper_ask(&s->helper, &request, &answer, LOAD_MS, NULL)) {
 		snprintf(error, PSK_ERROR_MAX, "the process that reads it does not answer");
 		return false;
 	}
@@ -185,15 +149,12 @@ void secrets_on_news(struct secrets *s, secrets_news_fn *fn, void *ctx)
 
 int secrets_fd(const struct secrets *s)
 {
-	return s->socket;
+	return s->helper.socket;
 }
 
 void secrets_read(struct secrets *s)
 {
-	struct secrets_answer answer;
-
-	while (next_answer(s, &answer))
-		OPENSSL_cleanse(&answer, sizeof answer);
+	helper_read(&s->helper);
 }
 
 uint64_t secrets_unanswered(const struct secrets *s)
@@ -206,18 +167,14 @@ uint64_t secrets_unanswered(const struct secrets *s)
 /* The first word of the first process: whether it could read the file. */
 static bool await_first(struct secrets *s, char error[static PSK_ERROR_MAX])
 {
-	struct pollfd ready = {.fd = s->socket, .events = POLLIN};
-	struct secrets_answer answer = {.done = false};
-	ssize_t length = -1;
+	struct secrets_answer answer;
 
 	snprintf(error, PSK_ERROR_MAX, "the process that reads it does not answer");
-	if (poll(&ready, 1, LOAD_MS) == 1)
-		length = recv(s->socket, &answer, sizeof answer, MSG_DONTWAIT);
-	if (length != (ssize_t)sizeof answer || answer.operation != SECRETS_LOAD)
+	if (helper_first(&s->helper, &answer, LOAD_MS) || answer.operation != SECRETS_LOAD)
 		return false;
 	answer.text[PSK_ERROR_MAX - 1] = '\0';
 	snprintf(error, PSK_ERROR_MAX, "%s", answer.text);
-	s->alive = answer.done;
+	s->helper.alive = answer.done;
 	s->everybody = answer.everybody;
 	return answer.done;
 }
@@ -231,7 +188,8 @@ bool secrets_open(struct secrets **out, const char *path, char error[static PSK_
 		snprintf(error, PSK_ERROR_MAX, "out of memory");
 		return false;
 	}
-	s->keeper = helper_start(&s->socket, "natshim-keys", secrets_keep, path);
+	s->helper = (struct helper){.protocol = &protocol, .owner = s, .socket = -1};
+	s->keeper = helper_start(&s->helper.socket, "natshim-keys", secrets_keep, path);
 	if (s->keeper < 0) {
 		snprintf(error, PSK_ERROR_MAX, "no process for it: %s", strerror(-s->keeper));
 		free(s);
@@ -249,8 +207,7 @@ void secrets_close(struct secrets *s)
 {
 	if (!s)
 		return;
-	if (s->socket >= 0)
-		close(s->socket);
+	helper_close(&s->helper);
 	helper_reap(s->keeper, END_MS);
 	free(s);
 }

@@ -19,8 +19,8 @@ enum secrets_operation {
 };
 
 struct secrets_request {
-	enum secrets_operation operation;
 	uint32_t sequence; /* comes back with the answer */
+	enum secrets_operation operation;
 	struct endpoint server, client;
 	uint8_t hash;
 	uint16_t nonce_i_length, nonce_r_length;
@@ -28,8 +28,8 @@ struct secrets_request {
 };
 
 struct secrets_answer {
-	enum secrets_operation operation;
 	uint32_t sequence; /* 0: nobody asked */
+	enum secrets_operation operation;
 	bool done;         /* there is one; here is SKEYID; the file was read */
 	bool everybody;    /* SECRETS_LOAD: there is one for whoever it may be, no need to ask */
 	uint8_t skeyid_length;

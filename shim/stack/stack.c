@@ -10,9 +10,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #define LAST_WORD_MS 300 /* for the worker to end by itself */
 #define BEGIN_MS 1000    /* for the worker to begin */
@@ -29,9 +26,9 @@ struct stack {
 	char *paths[3];
 	struct stack_handlers handlers;
 	void *ctx;
-	int epoll, socket; /* socket -1: the keeper is gone, and no worker any more */
+	struct helper helper; /* its socket -1: the keeper is gone, and no worker any more */
 	pid_t keeper, worker;
-	uint32_t sequence;
+	bool worker_died; /* since the last look */
 	struct waiting waiting[STACK_REQUESTS_MAX]; /* in the order of the requests, which is that of the answers */
 	size_t waiting_count;
 };
@@ -51,29 +48,6 @@ bool stack_kind_parse(const char *name, enum stack_kind *out)
 			return true;
 		}
 	return false;
-}
-
-/* ---- the process ------------------------------------------------------------------------------------------------- */
-
-static int start_keeper(struct stack *stack)
-{
-	struct epoll_event event = {.events = EPOLLIN};
-	const pid_t pid = helper_start(&stack->socket, "natshim-keeper", worker_keep, &stack->options);
-
-	if (pid < 0)
-		return (int)pid;
-	stack->keeper = pid;
-	return epoll_ctl(stack->epoll, EPOLL_CTL_ADD, stack->socket, &event) ? -errno : 0;
-}
-
-static void stop_keeper(struct stack *stack)
-{
-	if (stack->socket < 0)
-		return;
-	close(stack->socket); /* leaves the epoll set with it */
-	stack->socket = -1;
-	stack->worker = 0;
-	helper_reap(stack->keeper, LAST_WORD_MS);
 }
 
 /* ---- answers ----------------------------------------------------------------------------------------------------- */
@@ -143,61 +117,82 @@ static bool is_address(const struct endpoint *e)
 	return e->addr_len == 0 || e->addr_len == 4 || e->addr_len == 16;
 }
 
+static bool is_sound(const struct stack_answer *answer)
+{
+	return is_address(&answer->peer) && is_address(&answer->ike_sa.peer) &&
+	       (unsigned)answer->kind < STACK_ANSWERS;
+}
+
+static void on_worker(struct stack *stack, pid_t worker)
+{
+	stack->worker = worker;
+	if (worker)
+		return;
+	stack->worker_died = true;
+	answer_all(stack);
+}
+
 /* The worker speaks with other programs, so it is not believed either. Late answers, to what a dead worker was asked, have
  * been given already. */
-static bool take(struct stack *stack, struct stack_answer *answer)
+static bool on_message(void *owner, void *message)
 {
+	struct stack *stack = owner;
+	struct stack_answer *answer = message;
+
 	answer->text[STACK_TEXT_MAX - 1] = '\0';
 	answer->ike_sa.id[STACK_ID_MAX - 1] = '\0';
-	if (!is_address(&answer->peer) || !is_address(&answer->ike_sa.peer) ||
-	    (unsigned)answer->kind >= STACK_ANSWERS)
+	if (!is_sound(answer))
 		return false;
-	if (answer->kind == STACK_IKE_SA)
-		return true;
-	if (!stack->waiting_count || answer->sequence != stack->waiting[0].sequence)
-		return false;
-	forget_first(stack);
-	return true;
+	if (answer->kind == STACK_WORKER) {
+		on_worker(stack, answer->worker);
+	} else if (answer->kind == STACK_IKE_SA) {
+		hand_on(stack, answer);
+	} else if (stack->waiting_count && answer->sequence == stack->waiting[0].sequence) {
+		forget_first(stack);
+		hand_on(stack, answer);
+	}
+	return false; /* nobody waits for one */
 }
+
+static void on_gone(void *owner)
+{
+	struct stack *stack = owner;
+
+	stack->worker = 0;
+	if (stack->handlers.gone)
+		stack->handlers.gone(stack->ctx);
+}
+
+static const struct helper_protocol protocol = {.question = sizeof(struct stack_request),
+						.answer = sizeof(struct stack_answer),
+						.take = on_message,
+						.gone = on_gone};
+_Static_assert(sizeof(struct stack_answer) <= HELPER_MESSAGE_MAX, "an answer has room");
 
 int stack_read(struct stack *stack)
 {
-	struct stack_answer answer;
+	bool died;
 
-	while (stack->socket >= 0) {
-		const int rc = helper_next(stack->socket, &answer, sizeof answer);
-
-		if (!rc)
-			return 0;
-		if (rc < 0) {
-			stop_keeper(stack);
-			answer_all(stack);
-			return -ENOTCONN;
-		}
-		if (answer.kind == STACK_WORKER) {
-			stack->worker = answer.worker;
-			if (stack->worker)
-				continue;
-			answer_all(stack);
-			return -EPIPE;
-		}
-		if (take(stack, &answer))
-			hand_on(stack, &answer);
-	}
-	return 0;
+	helper_read(&stack->helper);
+	died = stack->worker_died;
+	stack->worker_died = false;
+	if (stack->helper.socket >= 0)
+		return died ? -EPIPE : 0;
+	answer_all(stack);
+	return -ENOTCONN;
 }
 
 /* ---- requests ---------------------------------------------------------------------------------------------------- */
 
 static int ask(struct stack *stack, struct stack_request *request)
 {
+	int rc;
+
 	if (stack->waiting_count == STACK_REQUESTS_MAX)
 		return -EAGAIN;
-	if (stack->socket < 0)
-		return -EPIPE;
-	request->sequence = ++stack->sequence;
-	if (send(stack->socket, request, sizeof *request, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-		return errno == EAGAIN ? -EAGAIN : -EPIPE;
+	rc = helper_post(&stack->helper, request, -1);
+	if (rc)
+		return rc;
 	stack->waiting[stack->waiting_count++] = (struct waiting){.sequence = request->sequence,
 								  .operation = request->operation,
 								  .id = request->end.id,
@@ -257,21 +252,21 @@ int stack_open(struct stack **out, const struct stack_options *options, const st
 
 	if (!stack)
 		return -ENOMEM;
-	stack->socket = -1;
+	stack->helper = (struct helper){.protocol = &protocol, .owner = stack, .socket = -1};
 	stack->handlers = *handlers;
 	stack->ctx = ctx;
-	stack->epoll = epoll_create1(EPOLL_CLOEXEC);
-	rc = stack->epoll < 0 ? -errno : copy_options(stack, options);
-	if (!rc)
-		rc = start_keeper(stack);
+	rc = copy_options(stack, options);
 	if (!rc) {
-		poll(&(struct pollfd){.fd = stack->socket, .events = POLLIN}, 1, BEGIN_MS);
-		stack_read(stack);
+		stack->keeper =
+			helper_start(&stack->helper.socket, "natshim-keeper", worker_keep, &stack->options);
+		rc = stack->keeper < 0 ? (int)stack->keeper : 0;
 	}
 	if (rc) {
 		stack_close(stack);
 		return rc;
 	}
+	poll(&(struct pollfd){.fd = stack->helper.socket, .events = POLLIN}, 1, BEGIN_MS);
+	stack_read(stack);
 	*out = stack;
 	return 0;
 }
@@ -280,9 +275,9 @@ void stack_close(struct stack *stack)
 {
 	if (!stack)
 		return;
-	stop_keeper(stack);
-	if (stack->epoll >= 0)
-		close(stack->epoll);
+	helper_close(&stack->helper);
+	if (stack->keeper > 0)
+		helper_reap(stack->keeper, LAST_WORD_MS);
 	for (size_t i = 0; i < sizeof stack->paths / sizeof *stack->paths; i++)
 		free(stack->paths[i]);
 	free(stack);
@@ -290,7 +285,7 @@ void stack_close(struct stack *stack)
 
 int stack_fd(const struct stack *stack)
 {
-	return stack->epoll;
+	return stack->helper.socket;
 }
 
 pid_t stack_worker(const struct stack *stack)

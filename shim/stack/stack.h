@@ -68,6 +68,7 @@ struct stack_handlers {
 	void (*listed)(void *ctx, const struct endpoint *peer, int error, const char *text);
 	void (*ended)(void *ctx, uint64_t id, int error, const char *text);
 	void (*warmed)(void *ctx, const struct endpoint *peer, int error, const char *text);
+	void (*gone)(void *ctx); /* there will be no worker any more; the descriptor is about to be closed */
 };
 
 struct stack; /* owned by the caller */
@@ -77,7 +78,7 @@ int stack_open(struct stack **out, const struct stack_options *options, const st
 	       void *ctx);
 void stack_close(struct stack *stack); /* the worker ends; what it still had to do is dropped */
 
-/* Readable: call stack_read. It stays the same while the stack is open. */
+/* Readable: call stack_read. -1 when it is gone. */
 int stack_fd(const struct stack *stack);
 /* Hands all answers that are there to the handlers; never blocks. 0; -EPIPE when the worker had died: every
  * request it had was answered with an error, and another worker begins within a second; -ENOTCONN when there

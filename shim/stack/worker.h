@@ -10,8 +10,8 @@
 enum stack_operation { STACK_DO_DETECT, STACK_DO_LIST, STACK_DO_END, STACK_DO_WARM, STACK_OPERATIONS };
 
 struct stack_request {
+	uint32_t sequence; /* comes back with the answer */
 	enum stack_operation operation;
-	uint32_t sequence;            /* comes back with the answer */
 	struct endpoint peer;         /* STACK_DO_LIST, STACK_DO_WARM */
 	struct stack_end_request end; /* STACK_DO_END */
 };
@@ -27,8 +27,8 @@ enum stack_answer_kind {
 };
 
 struct stack_answer {
-	enum stack_answer_kind kind;
 	uint32_t sequence; /* but STACK_IKE_SA and STACK_WORKER */
+	enum stack_answer_kind kind;
 	int error;
 	char text[STACK_TEXT_MAX];
 	enum stack_kind stack;      /* STACK_DETECTED */
