@@ -15,6 +15,7 @@
 #include "shim/log.h"
 #include "shim/daemon/notify.h"
 #include "shim/daemon/report.h"
+#include "shim/daemon/ruleset_upkeep.h"
 #include "shim/daemon/sas.h"
 #include "shim/daemon/state.h"
 #include "shim/daemon/packets.h"
@@ -36,9 +37,7 @@
 #define ENDS_AT_ONCE 50
 #define DRAIN_RELOAD_MS 200 /* likewise before the rules are replaced */
 #define TICK_MS 1000
-#define METRICS_EVERY 15    /* ticks */
-#define REPAIR_RETRY_MAX 60 /* ticks between two attempts to put the rules back */
-#define REFILL_TICKS 5      /* attempts to fill the sets of the admin's own tables, after they were loaded again */
+#define METRICS_EVERY 15 /* ticks */
 
 struct daemon {
 	struct config config;
@@ -63,13 +62,9 @@ struct daemon {
 	struct rules_nft *nft;
 	struct rules_features features;
 	struct ruleset *ruleset;
+	struct ruleset_upkeep upkeep;
 	struct sessions *sessions; /* NULL: sessions are left alone */
 
-	bool base_missing, queue_missing; /* tables that somebody took away, not back yet */
-	unsigned repair_wait;             /* ticks until the next attempt */
-	unsigned repair_step;             /* ticks to wait after it, if it fails */
-	uint64_t rules_repaired;          /* times */
-	unsigned refill;                  /* attempts to go */
 	unsigned ticks;
 	bool metrics_complained; /* about a metrics file that can't be written */
 };
@@ -105,99 +100,28 @@ static void on_queue(evutil_socket_t fd, short what, void *ctx)
 
 /* Rules */
 
-static void fill_sets(struct daemon *d)
+static void fill_sets(void *ctx)
 {
+	struct daemon *d = ctx;
+
 	packets_fill_sets(d->packets);
 	sessions_fill_sets(d->sessions);
 }
 
-/* The admin's own tables, which may be those of an older natshim. */
-static bool refill(struct daemon *d)
+static const char *missing_set(void *ctx)
 {
-	const char *const missing = sessions_missing_set(d->sessions);
+	struct daemon *d = ctx;
 
-	if (missing && d->refill <= 1)
-		log_event(&d->log, LOG_RULES_MISSING, NULL,
-			  "rules: the set %s is not in your tables: load what `natshim rules' prints", missing);
-	if (!missing)
-		fill_sets(d);
-	return !missing;
-}
-
-static int install_rules(struct daemon *d, char error[static RULES_ERROR_MAX])
-{
-	int rc;
-
-	if (d->config.rules == CONFIG_RULES_EXTERNAL) {
-		refill(d);
-		return 0;
-	}
-	rc = rules_nft_install(d->nft, d->ruleset, error);
-	if (rc)
-		return rc;
-	d->base_missing = d->queue_missing = false;
-	fill_sets(d);
-	return 0;
-}
-
-static int install_base(struct daemon *d, char error[static RULES_ERROR_MAX])
-{
-	const int rc = rules_nft_install_base(d->nft, d->ruleset, error);
-
-	if (!rc)
-		fill_sets(d);
-	return rc;
-}
-
-/* Puts back what somebody (a firewall reload) took away: at once, and after a failure again, ever less often. */
-static void repair_rules(struct daemon *d)
-{
-	char error[RULES_ERROR_MAX] = "";
-	int rc;
-
-	if (!d->base_missing && !d->queue_missing)
-		return;
-	if (d->repair_wait && d->repair_wait--)
-		return;
-	if (d->queue_missing)
-		rc = install_rules(d, error);
-	else
-		rc = install_base(d, error);
-	if (!rc) {
-		d->base_missing = d->queue_missing = false;
-		d->repair_step = 0;
-		d->rules_repaired++;
-		log_event(&d->log, LOG_RULES_REPAIRED, NULL,
-			  "rules: taken away by another program, put back");
-		return;
-	}
-	d->repair_step = d->repair_step ? d->repair_step * 2 : 1;
-	if (d->repair_step > REPAIR_RETRY_MAX)
-		d->repair_step = REPAIR_RETRY_MAX;
-	d->repair_wait = d->repair_step;
-	log_event(&d->log, LOG_RULES_MISSING, NULL,
-		  "rules: taken away by another program, and not put back: %s; next attempt in %u s", error,
-		  d->repair_step);
+	return sessions_missing_set(d->sessions);
 }
 
 static void on_nft_event(evutil_socket_t fd, short what, void *ctx)
 {
 	struct daemon *d = ctx;
-	bool base_gone = false, queue_gone = false;
 
 	(void)fd;
 	(void)what;
-	rules_nft_watch_read(d->nft, &base_gone, &queue_gone);
-	if (!base_gone && !queue_gone)
-		return;
-	if (d->config.rules == CONFIG_RULES_EXTERNAL) {
-		d->refill = REFILL_TICKS; /* it takes the admin a moment to load them again */
-		return;
-	}
-	d->base_missing |= base_gone;
-	d->queue_missing |= queue_gone;
-	d->repair_wait = 0;
-	repair_rules(d);
+	ruleset_upkeep_on_nft_event(&d->upkeep);
 }
 
 /* State, status, control */
@@ -213,7 +137,7 @@ static struct report make_report(struct daemon *d)
 		.nft = d->nft,
 		.bridge_mode = d->bridge_mode,
 		.sessions = d->sessions,
-		.rules_repaired = d->rules_repaired,
+		.rules_repaired = d->upkeep.repaired,
 	};
 }
 
@@ -363,11 +287,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
-	repair_rules(d);
-	if (d->refill && refill(d))
-		d->refill = 0;
-	else if (d->refill)
-		d->refill--;
+	ruleset_upkeep_tick(&d->upkeep);
 	packets_save(d->packets);
 	write_metrics(d);
 	d->ticks++;
@@ -388,13 +308,15 @@ static bool adopt(struct daemon *d, struct config *fresh, char error[static CONF
 		return false;
 	}
 	d->ruleset = ruleset;
+	d->upkeep.ruleset = ruleset;
 	packets_allow_waiting(d->packets, false);
 	bridge_mode_release(d->bridge_mode);
 	nfq_queue_drain(d->queue, DRAIN_RELOAD_MS); /* what waits is lost when the old chains go */
-	rc = install_rules(d, error);
+	rc = ruleset_upkeep_install(&d->upkeep, error);
 	packets_allow_waiting(d->packets, true);
 	if (rc) {
 		d->ruleset = old;
+		d->upkeep.ruleset = old;
 		ruleset_free(ruleset);
 		return false;
 	}
@@ -500,6 +422,8 @@ static bool open_queue(struct daemon *d)
 
 static bool open_rules(struct daemon *d)
 {
+	static const struct ruleset_upkeep_handlers handlers = {.fill_sets = fill_sets,
+								.missing_set = missing_set};
 	char error[RULES_ERROR_MAX] = "";
 
 	if (rules_nft_open(&d->nft, error) || rules_nft_probe(d->nft, &d->features, error))
@@ -510,6 +434,12 @@ static bool open_rules(struct daemon *d)
 			"this kernel has neither nftables' queue nor the x_tables NFQUEUE target; load the "
 			"module nft_queue");
 	d->ruleset = firewall_ruleset(&d->config, &d->features);
+	d->upkeep = (struct ruleset_upkeep){.log = &d->log,
+					    .nft = d->nft,
+					    .ruleset = d->ruleset,
+					    .external = d->config.rules == CONFIG_RULES_EXTERNAL,
+					    .handlers = &handlers,
+					    .ctx = d};
 	return d->ruleset ? true : fail(d, "rules", "out of memory");
 }
 
@@ -646,7 +576,7 @@ static bool start(struct daemon *d)
 	/* The queue's socket is the first netlink socket and so bears our process id: a second natshim can name us. */
 	if (!open_queue(d) || !open_rules(d) || !open_packets(d) || !open_loop(d))
 		return false;
-	if (install_rules(d, error))
+	if (ruleset_upkeep_install(&d->upkeep, error))
 		return fail(d, "rules", error);
 	rc = bridge_mode_start(d->bridge_mode, d->queue, d->loop);
 	if (rc)
@@ -661,7 +591,8 @@ static bool start(struct daemon *d)
 	if (rc)
 		return fail(d, "sessions", strerror(-rc));
 	if (d->config.rules == CONFIG_RULES_EXTERNAL)
-		refill(d); /* the watch's own sets, which it knows from now on */
+		ruleset_upkeep_refill(
+			&d->upkeep); /* the sessions' own sets, which they can fill from now on */
 	sessions_on_end(d->sessions, on_session_end, d);
 	sessions_end_stale_sas(d->sessions, packets_stale_sas(d->packets),
 			       bridge_mode_bridge(d->bridge_mode));
