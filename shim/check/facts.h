@@ -12,18 +12,28 @@
 #define FACTS_TEXT 200
 #define FACTS_NAMES_MAX 32
 #define FACTS_IFACES_MAX 16
+#define FACTS_ADDRESSES_MAX 256
 
 enum known { UNKNOWN, NO, YES };
 
 /* A file with secrets. */
 struct secrets_facts {
 	char path[FACTS_TEXT], blind[FACTS_TEXT];
-	bool others_read; /* its mode lets others than owner and group read */
-	unsigned psk_count;
+	bool others_read;        /* its mode lets others than owner and group read */
+	unsigned psk_count;      /* strongSwan's */
+	struct settings entries; /* libreswan's: ipsec_secrets.h */
+};
+
+/* This host's own addresses, but for lo's, as text. */
+struct host_facts {
+	char addresses[FACTS_ADDRESSES_MAX][INET6_ADDRSTRLEN];
+	unsigned address_count;
+	char default_address[INET_ADDRSTRLEN]; /* by its default route; "": not known */
 };
 
 struct libreswan_facts {
-	bool present; /* there is something to check */
+	bool present;                  /* there is something to check */
+	const struct host_facts *host; /* never NULL where a judge sees it */
 	char path[FACTS_TEXT], blind[FACTS_TEXT];
 	char error[FACTS_TEXT]; /* libreswan's parser refuses the configuration */
 	unsigned version;       /* the first number of it: 4, 5 */
@@ -69,9 +79,8 @@ struct l2tp_facts {
 	char path[FACTS_TEXT], blind[FACTS_TEXT];
 	struct settings xl2tpd;
 	char ppp_path[FACTS_TEXT],
-		ppp_blind[FACTS_TEXT];     /* the file for this LNS; ppp_path "": none is named */
-	char own_address[INET_ADDRSTRLEN]; /* of the host, by its default route; "": not known */
-	struct settings ppp;               /* /etc/ppp/options, then that file; the section is the path */
+		ppp_blind[FACTS_TEXT]; /* the file for this LNS; ppp_path "": none is named */
+	struct settings ppp;           /* /etc/ppp/options, then that file; the section is the path */
 };
 
 struct kernel_facts {
@@ -97,6 +106,7 @@ struct firewall_facts {
 };
 
 struct check_facts {
+	struct host_facts host;
 	struct libreswan_facts libreswan;
 	struct strongswan_facts strongswan;
 	struct certificate_facts certificate;

@@ -59,7 +59,7 @@ static bool is_address(const char *text)
 /* The server's address towards its clients: the conn's, else the host's. */
 static const char *client_side(const struct check_facts *facts)
 {
-	const char *conn = check_libreswan_conn(&facts->libreswan), *own = facts->l2tp.own_address;
+	const char *conn = check_libreswan_conn(&facts->libreswan), *own = facts->host.default_address;
 	const bool left_is_any = conn && settings_is(&facts->libreswan.config, conn, "left", "%any");
 	const char *end =
 		conn ? settings_get(&facts->libreswan.config, conn, left_is_any ? "right" : "left") : NULL;

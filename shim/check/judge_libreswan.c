@@ -2,7 +2,9 @@
 /* Checks of libreswan's configuration, versions 4 and 5: ipsec.conf(5). Pure. */
 #include "shim/check/check.h"
 #include "shim/check/ipsec_conf.h"
+#include "shim/check/ipsec_secrets.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +57,13 @@ static bool is_any_port(const char *protoport)
 	const char *port = udp_port(protoport);
 
 	return port && !strcasecmp(port, "%any");
+}
+
+static bool is_address(const char *text)
+{
+	struct in6_addr ignored;
+
+	return text && (inet_pton(AF_INET, text, &ignored) == 1 || inet_pton(AF_INET6, text, &ignored) == 1);
 }
 
 static bool is_for_l2tp(const struct libreswan_facts *f, const char *conn)
@@ -522,6 +531,45 @@ static void judge_authby(const struct check_facts *facts, struct check_result *r
 	mend_conn(f, conn, r, "authby=secret");
 }
 
+/* The ID by which pluto looks for the server's key; NULL: not known. */
+static const char *own_id(const struct libreswan_facts *f, struct ends e)
+{
+	const char *id = end_get(f, e, e.us, "id"), *address = get(f, e.conn, e.us);
+
+	if (id)
+		return *id == '@' || is_address(id) ? id : NULL;
+	if (address && !strcmp(address, "%defaultroute") && *f->host->default_address)
+		return f->host->default_address;
+	return is_address(address) ? address : NULL;
+}
+
+/* Why there is no key, if a line tells. */
+static void found_no_psk(const struct secrets_facts *s, struct check_result *r)
+{
+	const struct setting *fault = NULL, *other = NULL;
+
+	for (size_t i = s->entries.count; i-- > 0;) {
+		if (!strcmp(s->entries.items[i].section, "fault"))
+			fault = &s->entries.items[i];
+		else if (!strcmp(s->entries.items[i].section, "psk"))
+			other = &s->entries.items[i];
+	}
+	if (fault) {
+		check_found(r, "%s has no pre-shared key that pluto finds for a client: %s: %s", s->path,
+			    fault->key, fault->value);
+		check_mend(r,
+			   "correct %s, or add the line below; the entry is : PSK \"KEY\", from the first "
+			   "column on",
+			   fault->key);
+	} else if (other) {
+		check_found(r,
+			    "%s has no pre-shared key that pluto finds for a client: %s is for \"%s\" only",
+			    s->path, other->key, other->value);
+	} else {
+		check_found(r, "%s has no pre-shared key", s->path);
+	}
+}
+
 static void judge_psk(const struct check_facts *facts, struct check_result *r)
 {
 	const struct libreswan_facts *f = &facts->libreswan;
@@ -533,8 +581,8 @@ static void judge_psk(const struct check_facts *facts, struct check_result *r)
 	if (*s->blind) {
 		check_blind(r, "%s", s->blind);
 		check_mend(r, "run it as root, or name the file: --ipsec-secrets FILE");
-	} else if (!s->psk_count) {
-		check_found(r, "%s has no pre-shared key that any client can use", s->path);
+	} else if (!ipsec_secrets_serve(&s->entries, own_id(f, ends_of(f, conn)))) {
+		found_no_psk(s, r);
 		check_mend(r, "in %s: : PSK \"a long random secret\"", s->path);
 		if (f->pluto_runs)
 			check_mend(r, "run: ipsec %srereadsecrets", f->version < 5 ? "auto --" : "");

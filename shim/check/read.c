@@ -4,6 +4,8 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,6 +92,37 @@ bool check_read_own_address(char text[static INET_ADDRSTRLEN])
 		inet_ntop(AF_INET, &address.sin_addr, text, INET_ADDRSTRLEN);
 	close(fd);
 	return found;
+}
+
+/* The address of an interface that is not lo, or NULL. */
+static const void *address_of(const struct ifaddrs *one)
+{
+	const struct sockaddr *a = one->ifa_addr;
+
+	if (!a || one->ifa_flags & IFF_LOOPBACK)
+		return NULL;
+	if (a->sa_family == AF_INET)
+		return &((const struct sockaddr_in *)(const void *)a)->sin_addr;
+	return a->sa_family == AF_INET6 ? &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr : NULL;
+}
+
+void check_read_host(struct host_facts *out)
+{
+	struct ifaddrs *all;
+
+	if (!check_read_own_address(out->default_address))
+		*out->default_address = '\0';
+	if (getifaddrs(&all))
+		return;
+	for (const struct ifaddrs *one = all; one; one = one->ifa_next) {
+		const void *address = address_of(one);
+
+		if (address && out->address_count < FACTS_ADDRESSES_MAX &&
+		    inet_ntop(one->ifa_addr->sa_family, address, out->addresses[out->address_count],
+			      INET6_ADDRSTRLEN))
+			out->address_count++;
+	}
+	freeifaddrs(all);
 }
 
 bool check_others_read(const char *path)

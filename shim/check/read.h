@@ -22,6 +22,8 @@ struct check_options {
 	unsigned queue_number;
 };
 
+void check_read_host(struct host_facts *out);
+/* out->host is set. */
 void check_read_libreswan(const struct check_options *options, struct libreswan_facts *out);
 void check_read_strongswan(const struct check_options *options, struct strongswan_facts *out);
 /* After the stacks: it takes certificate and ID from the conn. */

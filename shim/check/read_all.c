@@ -17,6 +17,8 @@ static void choose_stack(const struct check_options *options, struct check_facts
 void check_read_all(const struct check_options *options, struct check_facts *out)
 {
 	memset(out, 0, sizeof *out);
+	check_read_host(&out->host);
+	out->libreswan.host = &out->host;
 	check_read_libreswan(options, &out->libreswan);
 	check_read_strongswan(options, &out->strongswan);
 	choose_stack(options, out);
@@ -31,6 +33,7 @@ void check_facts_clear(struct check_facts *facts)
 	settings_clear(&facts->libreswan.config);
 	settings_clear(&facts->libreswan.setup);
 	settings_clear(&facts->libreswan.status);
+	settings_clear(&facts->libreswan.secrets.entries);
 	free(facts->libreswan.ike);
 	free(facts->libreswan.esp);
 	settings_clear(&facts->strongswan.config);

@@ -47,7 +47,5 @@ void check_read_l2tp(const struct check_options *options, struct l2tp_facts *out
 	free(text);
 	ppp = options->ppp_options ? options->ppp_options : settings_get(&out->xl2tpd, NULL, "pppoptfile");
 	snprintf(out->ppp_path, sizeof out->ppp_path, "%s", ppp ? ppp : "");
-	if (!check_read_own_address(out->own_address))
-		*out->own_address = '\0';
 	read_ppp(out);
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* libreswan's configuration as the file has it (ipsec_conf.c); of libreswan's own programs, whether they take it (ipsec readwriteconf),
  * defaults (addconn --configsetup), algorithms (algparse), and what pluto has loaded (whack --status); and the entries of
- * ipsec.secrets(5), of which only kind and owners are looked at. */
+ * ipsec.secrets(5) (ipsec_secrets.c). */
 #include "shim/check/check.h"
 #include "shim/check/ipsec_conf.h"
+#include "shim/check/ipsec_secrets.h"
 #include "shim/check/read.h"
 
-#include <ctype.h>
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +16,8 @@
 
 #define DEFAULT_CONFIG "/etc/ipsec.conf"
 #define DEFAULT_SECRETS "/etc/ipsec.secrets"
-#define INCLUDE_DEPTH_MAX 4
+#define INCLUDE_DEPTH_MAX 10 /* as pluto */
+#define PATH_LENGTH 512
 
 unsigned check_read_libreswan_version(char blind[static FACTS_TEXT])
 {
@@ -114,45 +115,26 @@ static enum known has_modp1024(void)
 
 static void read_secrets(struct secrets_facts *s, const char *path, unsigned depth);
 
-static void include(struct secrets_facts *s, char *pattern, unsigned depth)
+/* A pattern is relative to the file that includes it. */
+static void include(struct secrets_facts *s, const char *from, const char *pattern, unsigned depth)
 {
+	const char *slash = *pattern == '/' ? NULL : strrchr(from, '/');
+	char full[PATH_LENGTH];
 	glob_t found;
 
-	pattern += strspn(pattern, " \t\"");
-	pattern[strcspn(pattern, " \t\"\r")] = '\0';
-	if (depth == INCLUDE_DEPTH_MAX || glob(pattern, 0, NULL, &found))
+	snprintf(full, sizeof full, "%.*s%s", slash ? (int)(slash - from + 1) : 0, from, pattern);
+	if (depth == INCLUDE_DEPTH_MAX || glob(full, 0, NULL, &found))
 		return;
 	for (size_t i = 0; i < found.gl_pathc; i++)
 		read_secrets(s, found.gl_pathv[i], depth + 1);
 	globfree(&found);
 }
 
-/* "[INDEX]... : PSK ..." that a client from anywhere can use: no index, only our own, or one that is %any. */
-static bool is_open_psk(const char *line)
-{
-	const char *colon = line;
-	unsigned indices = 0;
-	bool any = false;
-
-	while ((colon = strchr(colon, ':')) && colon != line && !isspace((unsigned char)colon[-1]))
-		colon++;
-	if (!colon)
-		return false;
-	for (const char *at = line; at < colon;) {
-		const size_t n = strcspn(at, " \t:");
-
-		indices += n != 0;
-		any |= n >= 4 && !strncmp(at, "%any", 4);
-		at += n ? n : 1;
-	}
-	colon += 1 + strspn(colon + 1, " \t");
-	return !strncasecmp(colon, "psk", 3) && strchr(" \t\"'", colon[3]) && (any || indices < 2);
-}
-
 static void read_secrets(struct secrets_facts *s, const char *path, unsigned depth)
 {
 	char blind[FACTS_TEXT];
-	char *text = check_read_file(path, blind), *rest = text, *line;
+	char *text = check_read_file(path, blind);
+	const size_t first = s->entries.count;
 
 	if (!text) {
 		if (!depth)
@@ -163,16 +145,18 @@ static void read_secrets(struct secrets_facts *s, const char *path, unsigned dep
 		s->others_read = true;
 		snprintf(s->path, sizeof s->path, "%s", path);
 	}
-	while ((line = strsep(&rest, "\n"))) {
-		if (*line == '#')
-			continue;
-		if (!strncmp(line, "include", 7) && strchr(" \t", line[7]))
-			include(s, line + 7, depth);
-		else
-			s->psk_count += is_open_psk(line);
-	}
+	ipsec_secrets_lines(&s->entries, text, path);
 	explicit_bzero(text, strlen(text));
 	free(text);
+	for (size_t i = first, end = s->entries.count; i < end; i++) {
+		char *const pattern = strcmp(s->entries.items[i].section, "include")
+					      ? NULL
+					      : strdup(s->entries.items[i].value); /* items may move */
+
+		if (pattern)
+			include(s, path, pattern, depth);
+		free(pattern);
+	}
 }
 
 void check_read_libreswan(const struct check_options *options, struct libreswan_facts *out)

@@ -9,17 +9,17 @@
 
 #include "shim/check/check.h"
 #include "shim/check/ipsec_conf.h"
+#include "shim/check/ipsec_secrets.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char good_ipsec[] =
-	"config setup\n\tikev1-policy=accept\n\tuniqueids=no\nconn "
-	"l2tp\n\tleft=203.0.113.1\n\tleftprotoport=UDP/1701\n"
-	"\tright=%any\n\trightprotoport=UDP/"
-	"%any\n\ttype=transport\n\tikev2=no\n\tpfs=no\n\trekey=no\n\tdpddelay=40\n"
-	"\tdpdtimeout=130\n\tdpdaction=clear\n\tauthby=secret\n\tauto=add\n";
+static const char good_ipsec[] = "config setup\n\tikev1-policy=accept\n\tuniqueids=no\nconn "
+				 "l2tp\n\tleft=203.0.113.1\n\tleftprotoport=UDP/1701\n"
+				 "\tright=%any\n\trightprotoport=UDP/"
+				 "%any\n\ttype=transport\n\tikev2=no\n\tpfs=no\n\trekey=no\n\tdpddelay=40\n"
+				 "\tdpdtimeout=130\n\tdpdaction=clear\n\tauthby=secret\n\tauto=add\n";
 static const char good_status[] = "000 x, ikev1-policy=accept\n000 \"l2tp\":     oriented; my_ip=unset\n";
 static const char good_swanctl[] = "connections { l2tp {\nversion = 1\nremote_addrs = %any\nunique = "
 				   "never\nrekey_time = 0\ndpd_delay = 40s\n"
@@ -64,7 +64,8 @@ static void make_good(struct check_facts *f, const struct texts *t)
 	f->libreswan.ike = strdup("AES_CBC-HMAC_SHA1-MODP2048\n3DES_CBC-HMAC_SHA1-MODP1536\n");
 	f->libreswan.esp = strdup("AES_CBC_128-HMAC_SHA1_96\n");
 	f->libreswan.modp1024 = YES;
-	f->libreswan.secrets.psk_count = 1;
+	f->libreswan.host = &f->host;
+	ipsec_secrets_lines(&f->libreswan.secrets.entries, ": PSK \"x\"\n", "/etc/ipsec.secrets");
 	f->strongswan.present = f->strongswan.charon_runs = true;
 	strcpy(f->strongswan.path, "/etc/swanctl/swanctl.conf");
 	settings_read_swanctl(&f->strongswan.config, t->part[SWANCTL]);
@@ -108,6 +109,7 @@ static void clear(struct check_facts *f)
 {
 	settings_clear(&f->libreswan.config);
 	settings_clear(&f->libreswan.status);
+	settings_clear(&f->libreswan.secrets.entries);
 	free(f->libreswan.ike);
 	free(f->libreswan.esp);
 	settings_clear(&f->strongswan.config);
@@ -186,7 +188,8 @@ static void test_libreswan_5(void **state)
 		{"ikev2=no", "ikev2=yes", "libreswan-ikev2", "conn l2tp: ikev2=no", CHECK_ERROR},
 		{"ikev2=no", "keyexchange=ikev1", "", "", CHECK_ERROR},
 		{"ikev2=no", "keyexchange=ikev1\n\tikev2=yes", "", "", CHECK_ERROR},
-		{"ikev2=no", "keyexchange=ikev2", "libreswan-ikev2", "conn l2tp: keyexchange=ikev1", CHECK_ERROR},
+		{"ikev2=no", "keyexchange=ikev2", "libreswan-ikev2", "conn l2tp: keyexchange=ikev1",
+		 CHECK_ERROR},
 		{"\tikev2=no\n", "", "libreswan-ikev2", "conn l2tp: keyexchange=ikev1", CHECK_ERROR},
 		{"dpdaction=clear", "dpdaction=hold", "", "", CHECK_ERROR},
 		{"\tdpdaction=clear\n", "", "", "", CHECK_ERROR},
@@ -337,7 +340,7 @@ static void test_facts(void **state)
 {
 	(void)state;
 	FACT(strcpy(f.libreswan.error, "bad line"), "libreswan-config", "/etc/ipsec.conf");
-	FACT(f.libreswan.secrets.psk_count = 0, "libreswan-psk", "PSK");
+	FACT(settings_clear(&f.libreswan.secrets.entries), "libreswan-psk", "PSK");
 	FACT(f.libreswan.secrets.others_read = true, "libreswan-secrets-mode",
 	     "chmod 600 /etc/ipsec.secrets");
 	FACT(strcpy(f.libreswan.ike, "AES_CBC-HMAC_SHA1-MODP2048"), "libreswan-ike", "3des-sha1;modp1536");
@@ -423,7 +426,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good),  cmocka_unit_test(test_libreswan_5),
-		cmocka_unit_test(test_texts),   cmocka_unit_test(test_facts),
+		cmocka_unit_test(test_texts), cmocka_unit_test(test_facts),
 		cmocka_unit_test(test_blind), cmocka_unit_test(test_nothing),
 	};
 

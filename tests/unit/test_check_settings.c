@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "shim/check/ipsec_secrets.h"
 #include "shim/check/settings.h"
 
 #include <stdlib.h>
@@ -149,10 +150,45 @@ static void test_long(void **state)
 	free(text);
 }
 
+/* Records, and which of them pluto finds for a client; the forms that admins write are tests/net/test_check_secrets', with pluto. */
+static void test_secrets(void **state)
+{
+	static const char text[] = "# no\n192.0.2.9 %any6: PSK \"a#b\" # x\n@a\n  : psk 0sYQ==\n:PSK \"c\"\n"
+				   "include \"more\"\n : PSK 'd'\n: PSK \"e\n";
+	struct settings s = {.items = NULL};
+
+	(void)state;
+	ipsec_secrets_lines(&s, text, "/s");
+	assert_int_equal(s.count, 5);
+	want(&s, "psk", "/s:2", "192.0.2.9 %any");
+	want(&s, "psk", "/s:3", "@a");
+	assert_non_null(settings_get(&s, "fault", "/s:5"));
+	assert_string_equal(settings_get(&s, "fault", "/s:6"), "include takes one name");
+	assert_non_null(strstr(settings_get(&s, "fault", "/s:8"), "not closed"));
+	assert_true(ipsec_secrets_serve(&s, "203.0.113.1"));
+	settings_clear(&s);
+	for (size_t n = 0; n <= sizeof text; n++) {
+		char *cut = strndup(text, n);
+
+		ipsec_secrets_lines(&s, cut, "/s");
+		for (size_t i = 0; i < s.count; i++)
+			assert_null(strstr(s.items[i].value, "a#b")); /* no key is kept */
+		settings_clear(&s);
+		free(cut);
+	}
+	ipsec_secrets_lines(&s, "203.0.113.1 : PSK \"x\"\n@vpn.example.org : PSK \"y\"\n", "/s");
+	assert_true(ipsec_secrets_serve(&s, "203.0.113.1"));
+	assert_true(ipsec_secrets_serve(&s, "@VPN.example.org"));
+	assert_true(ipsec_secrets_serve(&s, NULL));
+	assert_false(ipsec_secrets_serve(&s, "203.0.113.2"));
+	settings_clear(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_exports_and_status),
+		cmocka_unit_test(test_secrets),
 		cmocka_unit_test(test_swanctl),
 		cmocka_unit_test(test_ini_and_ppp),
 		cmocka_unit_test(test_truncated),
