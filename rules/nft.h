@@ -64,6 +64,9 @@ void rules_nft_set_add_later(struct rules_nft *nft, enum rules_set set, const vo
 void rules_nft_set_delete_later(struct rules_nft *nft, enum rules_set set, const void *key,
 				size_t key_length);
 void rules_nft_set_flush(struct rules_nft *nft);
+/* Called with each change of an element before it goes to the kernel; NULL: nobody wants to know. */
+typedef void rules_change_fn(void *ctx, const char *set, const uint8_t *key, size_t key_length, bool added);
+void rules_nft_on_change(struct rules_nft *nft, rules_change_fn *fn, void *ctx);
 uint64_t
 rules_nft_set_refused(const struct rules_nft *nft); /* of these, those that the kernel did not take */
 

@@ -35,6 +35,8 @@ struct rules_nft {
 	struct rules_change waiting[RULES_WAITING_MAX];
 	size_t waiting_count;
 	char waiting_buffer[RULES_WAITING_SIZE];
+	rules_change_fn *on_change;
+	void *change_ctx;
 	uint64_t refused;                   /* changes that waited, and that the kernel did not take */
 	uint64_t refused_until_ms[RULES_SETS]; /* CLOCK_MONOTONIC: full or not there, not asked again before; 0: neither */
 	bool missing[RULES_SETS];              /* which of the two */

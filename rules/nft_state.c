@@ -100,6 +100,19 @@ static void note_refusal(struct rules_nft *nft, enum rules_set set, int error)
 							: 0;
 }
 
+void rules_nft_on_change(struct rules_nft *nft, rules_change_fn *fn, void *ctx)
+{
+	nft->on_change = fn;
+	nft->change_ctx = ctx;
+}
+
+static void tell_change(const struct rules_nft *nft, const struct rules_set_place *place, const void *key,
+			size_t key_length, bool added)
+{
+	if (nft->on_change)
+		nft->on_change(nft->change_ctx, place->name, key, key_length, added);
+}
+
 /* port: of an element of a map, network order; else NULL. */
 static int change_element(struct rules_nft *nft, enum rules_set set, const void *key, size_t key_length,
 			  const uint16_t *port, unsigned timeout_s, bool keep)
@@ -115,6 +128,7 @@ static int change_element(struct rules_nft *nft, enum rules_set set, const void 
 	result = known_refusal(nft, set, keep);
 	if (result)
 		return result;
+	tell_change(nft, place, key, key_length, keep);
 	rules_batch_begin(nft, &batch, buffer, sizeof(buffer));
 	put_change(nft, &batch, place, key, port, timeout_s, keep);
 	result = rules_batch_send(nft, &batch, &failed);
@@ -156,6 +170,7 @@ static void change_later(struct rules_nft *nft, struct rules_change change, cons
 	}
 	if (nft->waiting_count == RULES_WAITING_MAX)
 		rules_nft_set_flush(nft);
+	tell_change(nft, place, key, change.key_length, change.keep);
 	memcpy(change.key, key, change.key_length);
 	nft->waiting[nft->waiting_count++] = change;
 }

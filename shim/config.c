@@ -4,6 +4,7 @@
 #include "shim/config.h"
 
 #include "shim/bridge/dh.h"
+#include "shim/log.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -135,6 +136,11 @@ static bool set_bridge_groups(struct config *c, const char *value)
 	} while (*end);
 	c->bridge_groups = groups;
 	return true;
+}
+
+static bool set_verbose(struct config *c, const char *value)
+{
+	return log_parse_subjects(value, &c->verbose);
 }
 
 static const char *const bridge_choices[] = {"off", "needed", "always", NULL};
@@ -338,9 +344,12 @@ static const struct option_spec options[] = {
 	 .restart_only = true},
 	{.name = "verbose",
 	 .letter = 'v',
-	 .kind = KIND_FLAG,
-	 .offset = AT(verbose),
-	 .help = "log each rewritten message too"},
+	 .kind = KIND_CUSTOM,
+	 .argument = "SUBJECT,...",
+	 .otherwise = "packets",
+	 .set = set_verbose,
+	 .expected = "yes, no, all or some of " LOG_SUBJECT_NAMES ", with commas between them",
+	 .help = "log details: of packets, or of the subjects named (" LOG_SUBJECT_NAMES ", all)"},
 	{.name = "config",
 	 .kind = KIND_TEXT,
 	 .offset = AT(file),
@@ -669,8 +678,11 @@ static void build_getopt(struct option *table, char *letters)
 						      : options[n].argument ? required_argument
 									    : no_argument,
 					   .val = (int)n + 256};
-		if (options[n].letter)
-			*letters++ = options[n].letter;
+		if (!options[n].letter)
+			continue;
+		*letters++ = options[n].letter;
+		if (options[n].otherwise)
+			letters = stpcpy(letters, "::");
 	}
 	table[n++] = (struct option){.name = "help", .val = VALUE_HELP};
 	table[n++] = (struct option){.name = "version", .val = VALUE_VERSION};
@@ -690,12 +702,14 @@ static const struct option_spec *option_of(int value)
 	return NULL;
 }
 
-/* "--bridge always" is "--bridge" and a stray word for getopt_long: the error says how to write it. */
+/* "--bridge always" and "-v xfrm" are an option and a stray word for getopt_long: the error says how to write it. */
 static bool value_is_next_word(const struct option_spec *o, int argc, char *const argv[])
 {
 	unsigned word;
 
-	return optind < argc && choose(o->choices, argv[optind], &word);
+	if (optind >= argc)
+		return false;
+	return o->choices ? choose(o->choices, argv[optind], &word) : log_parse_subjects(argv[optind], &word);
 }
 
 /* What getopt_long(3) means by '?' and ':': it leaves in optopt the option that it knows, but for one that is used wrongly. */
@@ -721,7 +735,7 @@ static enum config_outcome read_command_line(struct config *config, int argc, ch
 					     bool only_config, char *error)
 {
 	struct option table[OPTION_COUNT + 3];
-	char letters[OPTION_COUNT + 4];
+	char letters[3 * OPTION_COUNT + 4];
 	bool seen[OPTION_COUNT] = {false};
 	int value;
 

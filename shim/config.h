@@ -61,7 +61,8 @@ struct config {
 	char *file;                                   /* what was read; NULL: none */
 	unsigned log_format;                          /* enum config_log */
 	char *metrics_file;                           /* NULL: none */
-	bool dry_run, verbose;
+	bool dry_run;
+	unsigned verbose; /* LOG_SUBJECT_BIT of each subject whose debug lines are wanted */
 	char *given[CONFIG_OPTIONS_MAX]; /* config.c's own: the text of each option that a reload keeps */
 };
 

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 /* As in syslog(3), which the journal understands. */
@@ -17,6 +18,7 @@ static const char *const severity_names[] = {
 static const struct {
 	const char *name;
 	enum severity severity;
+	enum log_subject subject; /* of those of severity DEBUG */
 } events[LOG_EVENTS] = {
 	[LOG_READY] = {"ready", NOTICE},
 	[LOG_CLEAR_ALLOWED] = {"clear-allowed", WARNING},
@@ -26,10 +28,10 @@ static const struct {
 	[LOG_RELOADED] = {"reloaded", NOTICE},
 	[LOG_RELOAD_REFUSED] = {"reload-refused", ERROR},
 	[LOG_RELOAD_PARTIAL] = {"reload-partial", WARNING},
-	[LOG_PHASE1_BEGINS] = {"phase1-begins", DEBUG},
+	[LOG_PHASE1_BEGINS] = {"phase1-begins", DEBUG, LOG_OF_PACKETS},
 	[LOG_NATT_AGREED] = {"natt-agreed", NOTICE},
-	[LOG_REWRITTEN] = {"rewritten", DEBUG},
-	[LOG_L2TP_REPAIRED] = {"l2tp-repaired", DEBUG},
+	[LOG_REWRITTEN] = {"rewritten", DEBUG, LOG_OF_PACKETS},
+	[LOG_L2TP_REPAIRED] = {"l2tp-repaired", DEBUG, LOG_OF_PACKETS},
 	[LOG_HELLO_NOT_ABSORBED] = {"hello-not-absorbed", WARNING},
 	[LOG_QUEUE_ERROR] = {"queue-error", ERROR},
 	[LOG_RULES_REPAIRED] = {"rules-repaired", NOTICE},
@@ -69,6 +71,10 @@ static const struct {
 	[LOG_METRICS_UNWRITABLE] = {"metrics-unwritable", WARNING},
 	[LOG_FILES_PROCESS_DIED] = {"files-process-died", ERROR},
 	[LOG_SUPPRESSED] = {"suppressed", NOTICE},
+	[LOG_PACKET_HELD] = {"packet-held", DEBUG, LOG_OF_BRIDGE},
+	[LOG_SESSION_STAYS] = {"session-stays", DEBUG, LOG_OF_SESSIONS},
+	[LOG_XFRM_EVENT] = {"xfrm-event", DEBUG, LOG_OF_XFRM},
+	[LOG_SET_CHANGED] = {"set-changed", DEBUG, LOG_OF_RULES},
 };
 
 const char *log_event_name(enum log_event event)
@@ -76,9 +82,50 @@ const char *log_event_name(enum log_event event)
 	return event < LOG_EVENTS ? events[event].name : "?";
 }
 
-void log_open(struct log *log, bool verbose, bool json)
+static bool parse_subject(const char *word, size_t length, unsigned *subjects)
 {
-	*log = (struct log){.verbose = verbose, .json = json, .journal = getenv("JOURNAL_STREAM") != NULL};
+	static const struct {
+		const char *name;
+		unsigned subjects;
+	} words[] = {
+		{"no", 0},
+		{"yes", LOG_SUBJECT_BIT(LOG_OF_PACKETS)},
+		{"all", LOG_SUBJECT_BIT(LOG_SUBJECTS) - 1},
+		{"packets", LOG_SUBJECT_BIT(LOG_OF_PACKETS)},
+		{"sessions", LOG_SUBJECT_BIT(LOG_OF_SESSIONS)},
+		{"xfrm", LOG_SUBJECT_BIT(LOG_OF_XFRM)},
+		{"bridge", LOG_SUBJECT_BIT(LOG_OF_BRIDGE)},
+		{"rules", LOG_SUBJECT_BIT(LOG_OF_RULES)},
+	};
+
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (strlen(words[i].name) == length && !strncmp(words[i].name, word, length)) {
+			*subjects |= words[i].subjects;
+			return true;
+		}
+	return false;
+}
+
+bool log_parse_subjects(const char *text, unsigned *subjects)
+{
+	unsigned found = 0;
+
+	for (;; text++) {
+		const size_t length = strcspn(text, ",");
+
+		if (!parse_subject(text, length, &found))
+			return false;
+		text += length;
+		if (!*text)
+			break;
+	}
+	*subjects = found;
+	return true;
+}
+
+void log_open(struct log *log, unsigned subjects, bool json)
+{
+	*log = (struct log){.subjects = subjects, .json = json, .journal = getenv("JOURNAL_STREAM") != NULL};
 	setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
 }
 
@@ -142,12 +189,17 @@ static bool may_write(struct log *log, enum log_event event)
 	return false;
 }
 
+bool log_wants(const struct log *log, enum log_event event)
+{
+	return events[event].severity != DEBUG || log->subjects & LOG_SUBJECT_BIT(events[event].subject);
+}
+
 void log_event(struct log *log, enum log_event event, const struct endpoint *peer, const char *format, ...)
 {
 	char text[512], name[ENDPOINT_TEXT_MAX];
 	va_list arguments;
 
-	if ((events[event].severity == DEBUG && !log->verbose) || !may_write(log, event))
+	if (!log_wants(log, event) || !may_write(log, event))
 		return;
 	va_start(arguments, format);
 	vsnprintf(text, sizeof text, format, arguments);

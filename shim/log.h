@@ -59,13 +59,25 @@ enum log_event {
 	LOG_METRICS_UNWRITABLE,
 	LOG_FILES_PROCESS_DIED,
 	LOG_SUPPRESSED,
+	LOG_PACKET_HELD,
+	LOG_SESSION_STAYS,
+	LOG_XFRM_EVENT,
+	LOG_SET_CHANGED,
 	LOG_EVENTS
 };
 /* "session-gone"; stable. */
 const char *log_event_name(enum log_event event);
 
+/* What debug lines are about. An event of severity debug belongs to one subject. */
+enum log_subject { LOG_OF_PACKETS, LOG_OF_SESSIONS, LOG_OF_XFRM, LOG_OF_BRIDGE, LOG_OF_RULES, LOG_SUBJECTS };
+#define LOG_SUBJECT_BIT(subject) (1U << (subject))
+#define LOG_SUBJECT_NAMES "packets, sessions, xfrm, bridge, rules"
+
+/* "packets,xfrm", "all", or "yes" (packets) and "no", as --verbose takes them -> bits. False: a word is none of these. */
+bool log_parse_subjects(const char *text, unsigned *subjects);
+
 struct log {
-	bool verbose;    /* debug lines too */
+	unsigned subjects; /* LOG_SUBJECT_BIT of those whose debug lines are written */
 	bool json;       /* one object a line: time, event, severity, peer, text */
 	bool journal;    /* "<5>" in front of each line of text */
 	uint64_t second; /* of the present burst, CLOCK_MONOTONIC */
@@ -75,7 +87,9 @@ struct log {
 
 #define LOG_LINES_PER_SECOND 50
 
-void log_open(struct log *log, bool verbose, bool json);
+void log_open(struct log *log, unsigned subjects, bool json);
+/* Whether this event's lines are written: where what the line tells costs something to find out. */
+bool log_wants(const struct log *log, enum log_event event);
 /* peer NULL: the event has none; else it stands in front of the text. */
 void log_event(struct log *log, enum log_event event, const struct endpoint *peer, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));

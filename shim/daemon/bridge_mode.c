@@ -623,6 +623,7 @@ bool bridge_mode_open(struct bridge_mode **out, const struct config *config, str
 	b->esp_hold = esp_hold_new(nft, random_bytes, NULL);
 	if (!b->bridge || !b->esp_hold)
 		return fail(b, error, "bridge", "out of memory");
+	esp_hold_log(b->esp_hold, b->log);
 	if (nfq_inject_open(&b->injector))
 		b->injector = NULL;
 	secrets_on_news(secrets, on_news, b);

@@ -12,6 +12,7 @@
 #include "shim/proc/files.h"
 #include "shim/firewall.h"
 #include "shim/daemon/footprint.h"
+#include "shim/hex.h"
 #include "shim/log.h"
 #include "shim/daemon/notify.h"
 #include "shim/daemon/report.h"
@@ -323,7 +324,7 @@ static bool adopt(struct daemon *d, struct config *fresh, char error[static CONF
 	ruleset_free(old);
 	config_free(&d->config);
 	d->config = *fresh;
-	d->log.verbose = d->config.verbose;
+	d->log.subjects = d->config.verbose;
 	sessions_configure(d->sessions, &d->config);
 	packets_configure(d->packets, &d->config);
 	return true;
@@ -420,6 +421,17 @@ static bool open_queue(struct daemon *d)
 	return fail(d, what, why);
 }
 
+static void on_set_change(void *ctx, const char *set, const uint8_t *key, size_t key_length, bool added)
+{
+	struct daemon *d = ctx;
+	char text[2 * 64 + 1];
+
+	if (!log_wants(&d->log, LOG_SET_CHANGED) || key_length > sizeof text / 2)
+		return;
+	hex_write(key, key_length, text);
+	log_event(&d->log, LOG_SET_CHANGED, NULL, "rules: set %s: %s %s", set, text, added ? "added" : "removed");
+}
+
 static bool open_rules(struct daemon *d)
 {
 	static const struct ruleset_upkeep_handlers handlers = {.fill_sets = fill_sets,
@@ -428,6 +440,7 @@ static bool open_rules(struct daemon *d)
 
 	if (rules_nft_open(&d->nft, error) || rules_nft_probe(d->nft, &d->features, error))
 		return fail(d, "rules", error);
+	rules_nft_on_change(d->nft, on_set_change, d);
 	if (d->config.rules == CONFIG_RULES_INSTALL && !d->features.native_queue && !d->features.xt_queue)
 		return fail(
 			d, "rules",

@@ -4,6 +4,7 @@
 
 #include "nfq/packet.h"
 #include "shim/clock.h"
+#include "shim/log.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -44,6 +45,7 @@ struct esp_hold {
 	struct rules_nft *nft;
 	esp_hold_random_fn *random;
 	void *ctx;
+	struct log *log;
 	struct nfq_queue *queue; /* NULL: not started */
 	struct event *tick;
 	bool ticking;
@@ -94,11 +96,38 @@ static bool reseal(struct esp_hold *h, const struct expected *e, uint8_t *data, 
 	return true;
 }
 
+static unsigned long spi_of(const struct expected *e)
+{
+	return (unsigned long)e->spi[0] << 24 | (unsigned long)e->spi[1] << 16 | (unsigned long)e->spi[2] << 8 |
+	       e->spi[3];
+}
+
+/* The first one of an SA; those after it wait for the same. */
+static void log_held(const struct esp_hold *h, const struct expected *e)
+{
+	if (h->log)
+		log_event(h->log, LOG_PACKET_HELD, &e->destination, "ESP packet held, SPI 0x%08lx: %s", spi_of(e),
+			  e->rekeyed ? "the client does not have this SA yet"
+				     : "this SA does not have the client's keys yet");
+}
+
+static void log_released(const struct esp_hold *h, const struct expected *e, unsigned count)
+{
+	if (h->log && count)
+		log_event(h->log, LOG_PACKET_HELD, &e->destination, "%u held ESP packets go on, SPI 0x%08lx: %s", count,
+			  spi_of(e),
+			  !e->rekeyed   ? "as they were, no keys were exchanged"
+			  : e->ready_ms ? "with the client's keys"
+					: "with the client's keys, after the longest wait");
+}
+
 static void release(struct esp_hold *h, struct expected *e)
 {
+	unsigned count = 0;
+
 	e->released = true;
 	e->release_ms = 0;
-	while (e->first) {
+	for (; e->first; count++) {
 		struct held *p = e->first;
 		const bool changed = reseal(h, e, p->data, p->length);
 
@@ -108,6 +137,7 @@ static void release(struct esp_hold *h, struct expected *e)
 		h->free = p;
 	}
 	e->last = NULL;
+	log_released(h, e, count);
 }
 
 static void forget(struct esp_hold *h, struct expected *e)
@@ -171,6 +201,11 @@ struct esp_hold *esp_hold_new(struct rules_nft *nft, esp_hold_random_fn *random,
 	h->random = random;
 	h->ctx = ctx;
 	return h;
+}
+
+void esp_hold_log(struct esp_hold *h, struct log *log)
+{
+	h->log = log;
 }
 
 void esp_hold_free(struct esp_hold *h)
@@ -284,10 +319,12 @@ static bool hold(struct esp_hold *h, struct expected *e, const struct nfq_packet
 	h->stats.held++;
 	if (!e->release_ms)
 		e->release_ms = clock_now_ms() + WAIT_MS;
-	if (e->last)
+	if (e->last) {
 		e->last->next = p;
-	else
+	} else {
 		e->first = p;
+		log_held(h, e);
+	}
 	e->last = p;
 	return true;
 }

@@ -14,6 +14,7 @@
 #include "shim/bridge/esp.h"
 
 struct event_base;
+struct log;
 struct esp_hold; /* owned by the caller */
 
 /* Random bytes that nobody can foresee: for IVs. */
@@ -21,6 +22,7 @@ typedef bool esp_hold_random_fn(void *ctx, uint8_t *out, size_t length);
 
 struct esp_hold *esp_hold_new(struct rules_nft *nft, esp_hold_random_fn *random,
 			      void *ctx); /* NULL: out of memory */
+void esp_hold_log(struct esp_hold *esp_hold, struct log *log); /* where packet-held goes; NULL: nowhere */
 void esp_hold_free(struct esp_hold *esp_hold);
 /* Joins the event loop; nothing is held before. 0 or -errno. */
 int esp_hold_start(struct esp_hold *esp_hold, struct nfq_queue *queue, struct event_base *loop);

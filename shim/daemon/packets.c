@@ -244,12 +244,19 @@ static bool answer_lns(struct packets *t, const struct filter_outcome *o)
 /* What the client said of its tunnel, for the session table. */
 static void tell_sessions(struct packets *t, const struct filter_outcome *o)
 {
+	const bool closed =
+		o->l2tp.event == L2TP_EVENT_TUNNEL_CLOSED || o->l2tp.event == L2TP_EVENT_SESSION_CLOSED;
 	enum session_l2tp what = SESSION_L2TP_OTHER;
 
 	if (o->l2tp.actions & L2TP_ACT_CLOSED)
 		what = SESSION_L2TP_CLOSE;
 	else if (o->l2tp.event == L2TP_EVENT_TUNNEL_REQUEST || o->l2tp.event == L2TP_EVENT_SESSION_UP)
 		what = SESSION_L2TP_OPEN;
+	else if (closed)
+		log_event(t->log, LOG_SESSION_STAYS, &o->src,
+			  "%s does not end the session: the client has another tunnel or call, or natshim has not "
+			  "seen this one begin",
+			  o->l2tp.event == L2TP_EVENT_TUNNEL_CLOSED ? "StopCCN" : "CDN");
 	sessions_l2tp(t->sessions, &o->src, what);
 }
 
@@ -315,8 +322,10 @@ enum nfq_verdict packets_handle(void *ctx, struct nfq_packet *packet)
 	if (esp != NFQ_AS_IT_WAS)
 		return esp;
 	if (t->waiting_allowed &&
-	    filter_is_slow(&t->filter, direction_of(packet), packet->data, packet->length, &host))
+	    filter_is_slow(&t->filter, direction_of(packet), packet->data, packet->length, &host)) {
+		log_event(t->log, LOG_PACKET_HELD, &host, "IKE message waits for its turn: it needs Diffie-Hellman");
 		return slow_wait(t->slow, packet, &host);
+	}
 	return work_on(t, packet);
 }
 

@@ -19,10 +19,20 @@ struct sas {
 
 /* Facts */
 
+/* What a dump shows every five seconds is no event. */
+static void log_sa(struct sas *s, const struct sa_info *sa, const char *what)
+{
+	if (!sa->dumped)
+		log_event(s->log, LOG_XFRM_EVENT, &sa->peer, "XFRM: SA %s %s, SPI 0x%08x, L2TP port %u, reqid %u%s",
+			  sa->outbound ? "out" : "in", what, sa->spi, sa->peer_port, sa->reqid,
+			  sa_is_l2tp(sa) ? "" : ": no SA of an L2TP client, ignored");
+}
+
 static void on_sa(void *ctx, const struct sa_info *sa)
 {
 	struct sas *s = ctx;
 
+	log_sa(s, sa, "added or updated");
 	sessions_sa(s->sessions, sa);
 	bridge_mode_sa(s->bridge_mode, sa);
 }
@@ -31,6 +41,8 @@ static void on_sa_gone(void *ctx, const struct sa_info *sa)
 {
 	struct sas *s = ctx;
 
+	log_event(s->log, LOG_XFRM_EVENT, &sa->peer, "XFRM: SA %s deleted, SPI 0x%08x", sa->outbound ? "out" : "in",
+		  sa->spi);
 	sessions_sa_gone(s->sessions, sa);
 }
 
@@ -45,6 +57,8 @@ static void on_dump_end(void *ctx, int error)
 {
 	struct sas *s = ctx;
 
+	if (error)
+		log_event(s->log, LOG_XFRM_EVENT, NULL, "XFRM: a dump of the SAs is not whole: %s", strerror(-error));
 	sessions_dump_end(s->sessions, error);
 }
 

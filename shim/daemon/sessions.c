@@ -303,6 +303,25 @@ static void change_set(struct sessions *s, enum rules_set set, const uint8_t *ke
 		rules_nft_set_delete_later(s->nft, set, key, length);
 }
 
+static void on_stay(void *ctx, enum session_stay why, const struct session_view *v)
+{
+	static const char *const reasons[SESSION_STAYS] = {
+		[SESSION_STAY_AMBIGUOUS] = "StopCCN or CDN, but several sessions of this address could be meant",
+		[SESSION_STAY_OFF] = "the client closed its tunnel, but end-closed = no",
+		[SESSION_STAY_REOPENED] = "the client closed its tunnel and opened one again",
+		[SESSION_STAY_ACTIVE] = "activity since the time-out began",
+		[SESSION_STAY_UNKNOWN] = "a time-out is over, but the SAs' counters are read first",
+	};
+	const struct sessions *s = ctx;
+
+	if (v->ends_in_ms == UINT64_MAX || why == SESSION_STAY_AMBIGUOUS)
+		log_event(s->log, LOG_SESSION_STAYS, &v->peer, "session stays: %s", reasons[why]);
+	else
+		log_event(s->log, LOG_SESSION_STAYS, &v->peer, "session stays: %s; idle %llu s, would end in %llu s (%s)",
+			  reasons[why], (unsigned long long)(v->idle_ms / 1000),
+			  (unsigned long long)(v->ends_in_ms / 1000), session_end_name(v->why));
+}
+
 static void on_mark_l2tp(void *ctx, uint32_t spi, const struct endpoint *client, bool there)
 {
 	struct sessions *s = ctx;
@@ -692,6 +711,7 @@ int sessions_start(struct sessions *sessions, struct event_base *loop, struct ru
 			  "Host Name is "
 			  "mended, no HELLO absorbed, and no session ends with its StopCCN");
 	session_on_marks(sessions->table, &marks, sessions);
+	session_on_stay(sessions->table, on_stay, sessions);
 	sessions->deadline = evtimer_new(loop, on_deadline, sessions);
 	sessions->sample = event_new(loop, -1, EV_PERSIST, on_sample, sessions);
 	sessions->stack_event =

@@ -127,6 +127,21 @@ static void reopen(struct session_table *table, uint32_t index)
 	schedule(table, index);
 }
 
+void session_on_stay(struct session_table *table, session_stay_fn *fn, void *ctx)
+{
+	table->on_stay = fn;
+	table->stay_ctx = ctx;
+}
+
+static void stays(const struct session_table *table, uint32_t index, uint64_t now_ms, enum session_stay why)
+{
+	if (!table->on_stay)
+		return;
+	const struct session_view view = view_of(table, now_ms, table_session(table, index));
+
+	table->on_stay(table->stay_ctx, why, &view);
+}
+
 /* An end that a time-out began is taken back when the same rule, asked again, would not begin it now. */
 static void reconsider(struct session_table *table, uint32_t index, uint64_t now_ms)
 {
@@ -533,8 +548,12 @@ static void close_session(struct session_table *table, uint32_t index, uint64_t 
 	struct session *s = table_session(table, index);
 	const uint32_t grace = table->config.profiles[s->profile].close_grace_ms;
 
-	if (!is_open(s) || grace == SESSION_NEVER)
+	if (!is_open(s))
 		return;
+	if (grace == SESSION_NEVER) {
+		stays(table, index, now_ms, SESSION_STAY_OFF);
+		return;
+	}
 	if (grace == 0) {
 		begin_end(table, index, now_ms, SESSION_CLOSED);
 		return;
@@ -551,15 +570,22 @@ void session_l2tp(struct session_table *table, uint64_t now_ms, const struct end
 	const uint32_t index = speaker(table, now_ms, client);
 
 	if (!index) {
-		if (what == SESSION_L2TP_CLOSE && table_first(table, BY_L2TP, client, client->port))
+		if (what == SESSION_L2TP_CLOSE && table_first(table, BY_L2TP, client, client->port)) {
+			const struct session_view view = {.peer = *client, .l2tp_port = client->port};
+
 			table->stats.ambiguous++;
+			if (table->on_stay)
+				table->on_stay(table->stay_ctx, SESSION_STAY_AMBIGUOUS, &view);
+		}
 		return;
 	}
 	sign_of_life(table, index, now_ms, now_ms, true);
 	if (what == SESSION_L2TP_CLOSE)
 		close_session(table, index, now_ms);
-	else if (what == SESSION_L2TP_OPEN && table_session(table, index)->state == SESSION_CLOSING)
+	else if (what == SESSION_L2TP_OPEN && table_session(table, index)->state == SESSION_CLOSING) {
 		reopen(table, index);
+		stays(table, index, now_ms, SESSION_STAY_REOPENED);
+	}
 }
 
 size_t session_drop(struct session_table *table, uint64_t now_ms, const struct endpoint *peer)
@@ -647,12 +673,15 @@ void session_sampled(struct session_table *table, uint64_t began_ms)
 static void session_due(struct session_table *table, uint64_t now_ms, uint32_t index)
 {
 	struct session *s = table_session(table, index);
+	const bool waited = s->waits;
 
 	s->waits = 0;
 	if (is_open(s)) {
 		const struct rule_answer end = rules_next_end(table, s);
 
 		if (end.at <= now_ms && table->sampled_at < end.at) {
+			if (!waited)
+				stays(table, index, now_ms, SESSION_STAY_UNKNOWN);
 			wait_for_sample(table, index, now_ms);
 			return;
 		}
@@ -663,6 +692,8 @@ static void session_due(struct session_table *table, uint64_t now_ms, uint32_t i
 		if (rules_keep_warm_at(table, s) <= now_ms) {
 			s->last_payload = now_ms;
 			action_push(table, index, SESSION_KEEP_WARM);
+		} else {
+			stays(table, index, now_ms, SESSION_STAY_ACTIVE);
 		}
 		schedule(table, index);
 	} else if (s->at > now_ms) {

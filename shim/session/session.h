@@ -83,6 +83,20 @@ void session_on_marks(struct session_table *table, const struct session_marks *m
 /* All that is there, once more: after the kernel's sets were emptied. */
 void session_tell_marks(const struct session_table *table);
 
+/* Why a session does not end, for the log. */
+enum session_stay {
+	SESSION_STAY_AMBIGUOUS, /* a close that may be of several sessions: view has the address and L2TP port alone */
+	SESSION_STAY_OFF,       /* a close, and the profile has no end for that */
+	SESSION_STAY_REOPENED,  /* within the grace after a close the client opened a tunnel again */
+	SESSION_STAY_ACTIVE,    /* the time-out that was next has been moved by activity since: view has the next one */
+	SESSION_STAY_UNKNOWN,   /* a time-out is over, and the counters and alive sets are read first */
+	SESSION_STAYS
+};
+struct session_view;
+/* NULL: nobody wants to know. Called from within the functions below, and must not call them. */
+typedef void session_stay_fn(void *ctx, enum session_stay why, const struct session_view *view);
+void session_on_stay(struct session_table *table, session_stay_fn *fn, void *ctx);
+
 /* ---- facts
  * ---------------------------------------------------------------------------------------------------- */
 

@@ -74,6 +74,8 @@ struct session_table {
 	struct session_config config;
 	struct session_marks marks;
 	void *marks_ctx;
+	session_stay_fn *on_stay;
+	void *stay_ctx;
 	struct pool sessions, sas;
 	uint32_t *buckets[TABLE_INDEXES], *sa_buckets;
 	size_t bucket_count, sa_bucket_count; /* powers of two */
@@ -133,6 +135,9 @@ void deadline_set(struct session_table *table, uint32_t session, uint64_t due);
 /* action.c */
 void action_push(struct session_table *table, uint32_t session, enum session_action_kind kind);
 void action_take_back(struct session_table *table, uint32_t session, enum session_action_kind kind);
+
+/* view.c */
+struct session_view view_of(const struct session_table *table, uint64_t now_ms, const struct session *session);
 
 /* rules.c */
 struct rule_answer {

@@ -42,12 +42,12 @@ static uint64_t packets(const struct session_table *table, const struct session 
 	return sum;
 }
 
-static void view_session(const struct session_table *table, uint64_t now_ms, const struct session *s,
-			 session_view_fn *fn, void *ctx)
+struct session_view view_of(const struct session_table *table, uint64_t now_ms, const struct session *s)
 {
 	const bool open = s->state == SESSION_NEW || s->state == SESSION_UP;
 	const struct rule_answer next = rules_next_end(table, s);
-	const struct session_view view = {
+
+	return (struct session_view){
 		.id = s->id,
 		.us = s->us,
 		.peer = s->peer,
@@ -70,8 +70,6 @@ static void view_session(const struct session_table *table, uint64_t now_ms, con
 		.attempts = s->attempts,
 		.error = s->error,
 	};
-
-	fn(ctx, &view);
 }
 
 /* By their places, which never change; who has none among those that are due is not there. */
@@ -81,8 +79,11 @@ bool session_each_of(const struct session_table *table, uint64_t now_ms, uint32_
 	for (; *cursor + 1 < table->sessions.next_fresh && max; max--) {
 		const struct session *s = table_session(table, ++*cursor);
 
-		if (s->due_slot)
-			view_session(table, now_ms, s, fn, ctx);
+		if (s->due_slot) {
+			const struct session_view view = view_of(table, now_ms, s);
+
+			fn(ctx, &view);
+		}
 	}
 	return *cursor + 1 < table->sessions.next_fresh;
 }

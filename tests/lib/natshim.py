@@ -22,14 +22,15 @@ def binary():
 
 
 class Natshim:
-    """Natshim(host, "--public", ADDR, ...): runs from construction to stop(); iface=None leaves --iface to the options."""
+    """Natshim(host, "--public", ADDR, ...): runs from construction to stop(); iface=None leaves --iface to the options;
+    verbose: subjects of debug lines, or True for -v."""
 
     def __init__(self, host, *options, iface="wan", verbose=True, wait=True, environment=None):
         self.host = host
         self.log_file = host.path("natshim.log")
         self.start_mark = len(self.log())
         words = ["--iface", iface] if iface else []
-        words += ["-v"] if verbose else []
+        words += [f"--verbose={verbose}" if isinstance(verbose, str) else "-v"] if verbose else []
         self.process = host.popen(binary(), *words, *options, log=self.log_file,
                                   env=os.environ | (environment or {}))
         if wait and not self.ready():

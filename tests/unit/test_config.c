@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "shim/config.h"
+#include "shim/log.h"
 #include "shim/session/session.h"
 
 #include <stdlib.h>
@@ -108,7 +109,7 @@ static void test_every_kind_of_value(void **state)
 	assert_int_equal(c.session.idle_timeout, 0);
 	assert_int_equal(c.priority, -5);
 	assert_int_equal(c.hello, CONFIG_HELLO_ABSORB);
-	assert_true(c.verbose);
+	assert_int_equal(c.verbose, LOG_SUBJECT_BIT(LOG_OF_PACKETS));
 	config_free(&c);
 }
 
@@ -148,7 +149,9 @@ static void test_bad_command_lines(void **state)
 		{{NULL}, "--iface is missing"},
 		{{"--iface", NULL}, "--iface: needs a value"},
 		{{"--no-such-option", NULL}, "--no-such-option: unknown"},
-		{{"--verbose=3", NULL}, "--verbose=3"},
+		{{"--verbose=3", NULL}, "--verbose 3: invalid value; expected yes, no, all or some of packets, sessions, xfrm, bridge, rules"},
+		{{"-v", "xfrm", NULL}, "--verbose xfrm: write it as one word, --verbose=xfrm"},
+		{{"--allow-clear=3", NULL}, "--allow-clear=3: takes no value"},
 		{{"--iface", "a-name-that-is-too-long", NULL}, "the name of a network interface"},
 		{{"--iface", "", NULL}, "the name of a network interface"},
 		{{"--lns", "192.168.1.300", NULL}, "--lns 192.168.1.300"},
@@ -212,6 +215,7 @@ static void test_bad_files(void **state)
 		{"[apple]\nqueue-num = 3\n", ":2: queue-num: not allowed in a section; expected idle-timeout or keep-warm"},
 		{"[apple]\ndead-after = 3\n", ":2: dead-after: not allowed in a section"},
 		{"[apple]\nclose-grace = 3\n", ":2: close-grace: no longer an option; remove it"},
+		{"verbose = loud\n", ":1: verbose: invalid value 'loud'; expected yes, no, all or some of packets"},
 		{"bridge-offer = x\n", ":1: bridge-offer: no longer an option; remove it"},
 		{"priority-dnat = 3\n", ":1: priority-dnat: no longer an option; use priority"},
 		{"[apple]\nidle-timeout = never\n", ":2: idle-timeout: invalid value; expected a time"},
@@ -304,6 +308,19 @@ static void test_alive_timeout(void **state)
 	config_free(&c);
 }
 
+static void test_verbose_by_subject(void **state)
+{
+	static const char *const words[][3] = {{"--iface=eth0", "-vsessions,xfrm"}, {"--iface=eth0", "--verbose=sessions,xfrm"}};
+	struct config c;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+		assert_int_equal(load(&c, words[i]), CONFIG_OK);
+		assert_int_equal(c.verbose, LOG_SUBJECT_BIT(LOG_OF_SESSIONS) | LOG_SUBJECT_BIT(LOG_OF_XFRM));
+		config_free(&c);
+	}
+}
+
 static void test_hostname_and_an_interface_twice(void **state)
 {
 	struct config c;
@@ -328,7 +345,7 @@ static void test_prints_options(void **state)
 	config_print_options(out);
 	assert_int_equal(fclose(out), 0);
 	assert_non_null(strstr(text, "      --iface NAME   "));
-	assert_non_null(strstr(text, "  -v, --verbose   "));
+	assert_non_null(strstr(text, "  -v, --verbose[=SUBJECT,...]   "));
 	assert_non_null(strstr(text, "      --psk-file FILE   "));
 	free(text);
 }
@@ -460,13 +477,13 @@ static void test_reload_changes_the_rest(void **state)
 
 	(void)state;
 	assert_int_equal(load(&running, (const char *const[]){"--iface", "eth0", NULL}), CONFIG_OK);
-	assert_int_equal(reload(&fresh, &running, "dead-after = 5\nhello = absorb\nlns = 192.0.2.7\nverbose = yes\n", kept),
+	assert_int_equal(reload(&fresh, &running, "dead-after = 5\nhello = absorb\nlns = 192.0.2.7\nverbose = xfrm,rules\n", kept),
 			 CONFIG_OK);
 	assert_string_equal(kept, "");
 	assert_int_equal(fresh.session.dead_after, 5);
 	assert_int_equal(fresh.hello, CONFIG_HELLO_ABSORB);
 	assert_int_equal(fresh.lns4.addr_len, 4);
-	assert_true(fresh.verbose);
+	assert_int_equal(fresh.verbose, LOG_SUBJECT_BIT(LOG_OF_XFRM) | LOG_SUBJECT_BIT(LOG_OF_RULES));
 	config_free(&fresh);
 	assert_int_equal(reload(&fresh, &running, "stack = nobody\n", kept), CONFIG_BAD_FILE);
 	config_free(&fresh);
@@ -491,6 +508,7 @@ int main(void)
 		cmocka_unit_test(test_unreadable_file),
 		cmocka_unit_test(test_bridge_options),
 		cmocka_unit_test(test_alive_timeout),
+		cmocka_unit_test(test_verbose_by_subject),
 		cmocka_unit_test(test_hostname_and_an_interface_twice),
 		cmocka_unit_test(test_prints_options),
 	};

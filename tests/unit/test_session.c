@@ -346,6 +346,87 @@ static void test_close_switched_off(void **state)
 	session_table_free(t);
 }
 
+/* Why sessions did not end, as an admin gets it with -v. */
+
+struct stay_log {
+	unsigned count[SESSION_STAYS];
+	struct session_view last;
+};
+
+static void note_stay(void *ctx, enum session_stay why, const struct session_view *v)
+{
+	struct stay_log *log = ctx;
+
+	assert_true(why < SESSION_STAYS);
+	log->count[why]++;
+	log->last = *v;
+}
+
+static void test_stays_when_a_close_counts_not(void **state)
+{
+	struct stay_log log = {.count = {0}};
+	struct session_config config;
+
+	(void)state;
+	session_config_default(&config);
+	config.profiles[1].close_grace_ms = SESSION_NEVER;
+	struct session_table *t = session_table_new(&config);
+	const struct sa_info in = sa_of(B, 49153, 0x20, false);
+
+	session_on_stay(t, note_stay, &log);
+	connect_client(t, T0, A, 49152, 0x10);
+	session_sa(t, T0, &in, 1);
+	l2tp(t, T0, "198.51.100.7:49153", SESSION_L2TP_CLOSE);
+	assert_int_equal(log.count[SESSION_STAY_OFF], 1);
+	assert_int_equal(log.last.peer.port, at(B).port);
+	l2tp(t, T0, "198.51.100.7:49152", SESSION_L2TP_CLOSE);
+	assert_int_equal(log.count[SESSION_STAY_REOPENED], 0);
+	l2tp(t, T0 + 100, "198.51.100.7:49152", SESSION_L2TP_OPEN);
+	assert_int_equal(log.count[SESSION_STAY_REOPENED], 1);
+	assert_int_equal(log.last.peer.port, at(A).port);
+	assert_int_equal(log.count[SESSION_STAY_AMBIGUOUS], 0);
+	session_table_free(t);
+}
+
+static void test_stays_when_a_close_is_ambiguous(void **state)
+{
+	struct session_table *t = new_table();
+	struct stay_log log = {.count = {0}};
+
+	(void)state;
+	session_on_stay(t, note_stay, &log);
+	connect_client(t, T0, A, 1701, 0x10);
+	connect_client(t, T0, B, 1701, 0x20);
+	l2tp(t, T0 + SECOND, "198.51.100.7:1701", SESSION_L2TP_CLOSE);
+	assert_int_equal(log.count[SESSION_STAY_AMBIGUOUS], 1);
+	assert_int_equal(log.last.l2tp_port, 1701);
+	session_table_free(t);
+}
+
+static void test_stays_when_activity_moved_the_time_out(void **state)
+{
+	struct session_table *t = new_table();
+	struct stay_log log = {.count = {0}};
+	const uint64_t due = T0 + 600 * SECOND;
+
+	(void)state;
+	session_on_stay(t, note_stay, &log);
+	connect_client(t, T0, A, 49152, 0x10);
+	session_tick(t, due);
+	assert_int_equal(log.count[SESSION_STAY_UNKNOWN], 1);
+	assert_int_equal(log.last.why, SESSION_IDLE);
+	session_tick(t, due + SECOND); /* told once */
+	assert_int_equal(log.count[SESSION_STAY_UNKNOWN], 1);
+	assert_int_equal(log.count[SESSION_STAY_ACTIVE], 0);
+	alive(t, due + SECOND, A, 4 * SECOND);
+	session_sampled(t, due + SECOND);
+	session_tick(t, due + 2 * SECOND);
+	assert_int_equal(log.count[SESSION_STAY_ACTIVE], 1);
+	assert_int_equal(log.last.idle_ms, 5 * SECOND);
+	assert_int_equal(log.last.ends_in_ms, 595 * SECOND);
+	session_table_free(t);
+}
+
 static void test_dead_when_nothing_comes_back(void **state)
 {
 	struct session_table *t = new_table();
@@ -1315,6 +1396,9 @@ int main(void)
 		cmocka_unit_test(test_each_in_pieces),
 		cmocka_unit_test(test_only_l2tp_road_warriors),
 		cmocka_unit_test(test_closed_after_the_grace),
+		cmocka_unit_test(test_stays_when_a_close_counts_not),
+		cmocka_unit_test(test_stays_when_a_close_is_ambiguous),
+		cmocka_unit_test(test_stays_when_activity_moved_the_time_out),
 		cmocka_unit_test(test_a_new_tunnel_takes_the_close_back),
 		cmocka_unit_test(test_new_pair_during_an_end),
 		cmocka_unit_test(test_close_switched_off),
