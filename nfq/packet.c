@@ -315,17 +315,6 @@ void packet_compute_checksum(const struct packet_udp *udp)
 	memcpy(udp->udp + UDP_CHECKSUM, &checksum, sizeof checksum);
 }
 
-bool packet_checksum_ok(const struct packet_udp *udp)
-{
-	const bool v6 = is_ipv6(udp);
-
-	if (!v6 && fold(sum_bytes(udp->ip, (size_t)(udp->ip[0] & 15) * 4)) != 0xffff)
-		return false;
-	if (load16(udp->udp + UDP_CHECKSUM) == 0)
-		return !v6;
-	return fold(sum_datagram(udp)) == 0xffff;
-}
-
 /* Another length */
 
 static void set_ipv4_length(struct packet_udp *udp, size_t total)

@@ -68,6 +68,5 @@ void packet_compute_checksum(const struct packet_udp *udp);
 size_t packet_build_udp(uint8_t *out, size_t capacity, const struct endpoint *src, const struct endpoint *dst,
 			const uint8_t *payload, size_t length);
 
-bool packet_checksum_ok(const struct packet_udp *udp); /* IPv4 header and UDP; "none" is ok on IPv4 */
 
 #endif

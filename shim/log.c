@@ -77,11 +77,6 @@ static const struct {
 	[LOG_SET_CHANGED] = {"set-changed", DEBUG, LOG_OF_RULES},
 };
 
-const char *log_event_name(enum log_event event)
-{
-	return event < LOG_EVENTS ? events[event].name : "?";
-}
-
 static bool parse_subject(const char *word, size_t length, unsigned *subjects)
 {
 	static const struct {

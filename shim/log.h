@@ -65,8 +65,6 @@ enum log_event {
 	LOG_SET_CHANGED,
 	LOG_EVENTS
 };
-/* "session-gone"; stable. */
-const char *log_event_name(enum log_event event);
 
 /* What debug lines are about. An event of severity debug belongs to one subject. */
 enum log_subject { LOG_OF_PACKETS, LOG_OF_SESSIONS, LOG_OF_XFRM, LOG_OF_BRIDGE, LOG_OF_RULES, LOG_SUBJECTS };

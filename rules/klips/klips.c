@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-const char *const klips_hook_names[HOOKS] = {"PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"};
+/* As iptables calls its base chains. */
+static const char *const hook_names[HOOKS] = {"PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"};
 
 static const struct table_kind kinds[] = {
 	{"raw", HOOK_BIT(PREROUTING) | HOOK_BIT(OUTPUT), {-300, 0, 0, -300, 0}},
@@ -68,7 +69,7 @@ static void add_base_chains(struct klips *k, struct klips_table *t)
 		if (!(t->kind->hooks & 1u << hook))
 			continue;
 		c = arena_alloc(&k->arena, sizeof(*c));
-		*c = (struct klips_chain){.name = klips_hook_names[hook], .base = true, .hook = hook};
+		*c = (struct klips_chain){.name = hook_names[hook], .base = true, .hook = hook};
 		t->chains = arena_grow(&k->arena, t->chains, t->chain_count, sizeof(struct klips_chain *));
 		t->chains[t->chain_count++] = c;
 	}

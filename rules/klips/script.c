@@ -9,6 +9,8 @@
 #define STEPS_MAX 20000
 #define CALLS_MAX 24
 
+static enum outcome run_statement(struct script *s, const struct shell_node *n);
+
 static const char not_known[] = "an argument of the script, which --arg gives";
 
 void klips_not_followed(struct script *s, const struct shell_node *n, const char *reason)
@@ -44,7 +46,7 @@ static void run_unsure(struct script *s, const struct shell_node *n, bool muted)
 	if (!s->unsure++)
 		s->unsure_line = n->source.line;
 	s->muted = s->muted || muted;
-	klips_run(s, n);
+	run_statement(s, n);
 	s->muted = was_muted;
 	s->unsure--;
 	s->leaving = leaving;
@@ -56,7 +58,7 @@ static enum outcome run_asked(struct script *s, const struct shell_node *n)
 	enum outcome outcome;
 
 	s->asked = true;
-	outcome = klips_run(s, n);
+	outcome = run_statement(s, n);
 	s->asked = asked;
 	return outcome;
 }
@@ -124,7 +126,7 @@ static enum outcome run_chain(struct script *s, const struct shell_node *n)
 		if (outcome == MAYBE)
 			run_unsure(s, child, refused);
 		else if (outcome == (child->or_else ? NO : YES))
-			outcome = i + 1 < n->child_count ? run_asked(s, child) : klips_run(s, child);
+			outcome = i + 1 < n->child_count ? run_asked(s, child) : run_statement(s, child);
 	}
 	if (!s->assumed)
 		s->assumed = assumed;
@@ -169,13 +171,13 @@ static enum outcome run_if(struct script *s, const struct shell_node *n)
 			outcome = settle_if(s, n, i, outcome, &refused);
 		s->assumed = NULL;
 		if (outcome == YES)
-			return klips_run(s, n->children[i + 1]);
+			return run_statement(s, n->children[i + 1]);
 		for (size_t rest = i + 1; outcome == MAYBE && rest < n->child_count; rest++)
 			run_unsure(s, n->children[rest], refused);
 		if (outcome == MAYBE)
 			return MAYBE;
 	}
-	return i < n->child_count ? klips_run(s, n->children[i]) : YES;
+	return i < n->child_count ? run_statement(s, n->children[i]) : YES;
 }
 
 static struct shell_word one_word(struct script *s, const struct shell_slice *word, enum shell_mode mode)
@@ -254,7 +256,7 @@ static enum outcome run_case(struct script *s, const struct shell_node *n)
 		return MAYBE;
 	}
 	for (; (size_t)branch < n->child_count; branch++) {
-		outcome = klips_run(s, n->children[branch]->children[0]);
+		outcome = run_statement(s, n->children[branch]->children[0]);
 		if (!n->children[branch]->falls_through || s->leaving)
 			break;
 	}
@@ -334,7 +336,7 @@ static enum outcome run_for(struct script *s, const struct shell_node *n)
 			  (struct shell_variable){.value = values.words[i].text,
 						  .problem = s->unsure ? "its value depends on a condition"
 								       : NULL});
-		outcome = klips_run(s, n->children[0]);
+		outcome = run_statement(s, n->children[0]);
 		if (!goes_on(s))
 			break;
 	}
@@ -364,7 +366,7 @@ static enum outcome run_loop(struct script *s, const struct shell_node *n)
 		}
 		if (outcome == (n->kind == SHELL_WHILE ? NO : YES))
 			return YES;
-		klips_run(s, n->children[1]);
+		run_statement(s, n->children[1]);
 		if (!goes_on(s))
 			return YES;
 	}
@@ -387,7 +389,7 @@ static enum outcome run_subshell(struct script *s, const struct shell_node *n)
 		s->reader.variable_count = i + 1;
 	}
 	s->steps += (unsigned)(size / 128);
-	outcome = klips_run(s, n);
+	outcome = run_statement(s, n);
 	outer.expanded = s->reader.expanded;
 	s->reader = outer;
 	s->leaving = LEAVING_NOTHING;
@@ -462,7 +464,7 @@ static enum outcome run_with(struct script *s, const struct shell_node *n, const
 	s->inside++;
 	s->reader.parameters = parameters(s, words, count, &s->reader.no_parameters);
 	s->reader.parameter_count = count;
-	outcome = klips_run(s, n);
+	outcome = run_statement(s, n);
 	restore_locals(s, first_local);
 	s->reader.parameters = outer.parameters;
 	s->reader.parameter_count = outer.parameter_count;
@@ -504,7 +506,7 @@ static enum outcome run_list(struct script *s, const struct shell_node *n)
 	enum outcome outcome = YES;
 
 	for (size_t i = 0; i < n->child_count && !s->leaving; i++)
-		outcome = klips_run(s, n->children[i]);
+		outcome = run_statement(s, n->children[i]);
 	return outcome;
 }
 
@@ -551,7 +553,7 @@ static enum outcome run_kind(struct script *s, const struct shell_node *n)
 	return MAYBE;
 }
 
-enum outcome klips_run(struct script *s, const struct shell_node *n)
+static enum outcome run_statement(struct script *s, const struct shell_node *n)
 {
 	enum outcome outcome;
 
@@ -669,7 +671,7 @@ static bool run_root(struct script *s, const struct shell_node *root)
 	size_t i = 0;
 
 	for (; i < root->child_count && !s->leaving; i++)
-		klips_run(s, root->children[i]);
+		run_statement(s, root->children[i]);
 	return s->leaving && i < root->child_count;
 }
 

@@ -50,8 +50,6 @@ struct script {
 	unsigned commands;    /* iptables commands that were reached */
 };
 
-/* Runs a statement. */
-enum outcome klips_run(struct script *s, const struct shell_node *n);
 /* Runs a script's root anew, as "$0 WORD..." does. */
 enum outcome klips_run_again(struct script *s, const struct shell_word *words, size_t count);
 enum outcome klips_call(struct script *s, struct function *f, const struct shell_word *words, size_t count);

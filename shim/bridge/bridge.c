@@ -96,7 +96,7 @@ struct bridge *bridge_new(const struct bridge_config *config)
 
 /* Sessions */
 
-void retransmit_free(struct retransmit_cache *m)
+static void retransmit_free(struct retransmit_cache *m)
 {
 	free(m->in);
 	free(m->out);

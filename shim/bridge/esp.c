@@ -45,7 +45,8 @@ static const struct mac *find_mac(const struct esp_sa *sa)
 	return NULL;
 }
 
-bool esp_known(const struct esp_sa *sa)
+/* False: an algorithm, or the length of a key, that is not among those below. */
+static bool esp_known(const struct esp_sa *sa)
 {
 	return find_cipher(sa) && find_mac(sa);
 }

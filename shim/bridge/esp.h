@@ -23,8 +23,6 @@ struct esp_sa {
 	size_t key_length, auth_key_length, icv_length; /* bytes */
 };
 
-/* False: an algorithm, or the length of a key, that esp_reseal() does not know. */
-bool esp_known(const struct esp_sa *sa);
 
 enum esp_outcome {
 	ESP_RESEALED, /* it was sealed with from's keys, and now is with to's */

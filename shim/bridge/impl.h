@@ -255,7 +255,6 @@ void message_refuse(struct message_ctx *ctx, enum refusal why);
 bool retransmit_same(const struct retransmit_cache *m, const struct message_ctx *ctx);
 bool retransmit_answer(const struct retransmit_cache *m, struct message_ctx *ctx);
 bool retransmit_store(struct retransmit_cache *m, const struct message_ctx *ctx);
-void retransmit_free(struct retransmit_cache *m);
 
 bool identity_keep(struct identity *id, struct bytes body);
 bool identity_is(const struct identity *id, struct bytes body);

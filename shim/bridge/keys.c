@@ -198,13 +198,8 @@ bool keys_derive(struct crypto *crypto, const struct keys_suite *suite, const st
 	if (ok)
 		memcpy(out->iv, iv, out->block_length);
 	else
-		keys_wipe(out);
+		OPENSSL_cleanse(out, sizeof *out);
 	return ok;
-}
-
-void keys_wipe(struct keys *keys)
-{
-	OPENSSL_cleanse(keys, sizeof *keys);
 }
 
 bool keys_hash_auth(struct crypto *crypto, const struct keys *keys, const struct keys_input *input,

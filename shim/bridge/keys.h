@@ -3,7 +3,7 @@
  * appendix B. One struct keys is one leg of one ISAKMP SA.
  *
  * The prf is HMAC of the agreed hash. Everything here is bytes in and bytes out; the caller wipes what he was given
- * with keys_wipe(). Pure but for OpenSSL. */
+ * with OPENSSL_cleanse(). Pure but for OpenSSL. */
 #ifndef NATSHIM_SHIM_BRIDGE_KEYS_H
 #define NATSHIM_SHIM_BRIDGE_KEYS_H
 
@@ -56,7 +56,6 @@ struct keys_input {
 };
 bool keys_derive(struct crypto *crypto, const struct keys_suite *suite, const struct keys_input *input,
 		 struct keys *out);
-void keys_wipe(struct keys *keys);
 
 /* HASH_I or, with the publics and cookies of the other side first, HASH_R: hash_length bytes. sa: the body of the
  * initiator's SA payload; id: the body of the sender's ID payload. */

@@ -107,8 +107,8 @@ static void on_news(void *ctx, enum rekeyer_news news)
 		[REKEYER_DIED] = "",
 		[REKEYER_BACK] = "",
 		[REKEYER_SILENT] = ": bridged clients get no keys",
-		[REKEYER_GONE] = ": sessions are not watched and bridged clients get no keys any more; "
-				 "restart natshim",
+		[REKEYER_GONE] = (": sessions are not watched and bridged clients get no keys any more; "
+				  "restart natshim"),
 	};
 	static const char *const watched[] = {
 		[REKEYER_DIED] = "",

@@ -17,21 +17,6 @@ struct message { /* one call's view */
 	struct l2tp_result *result;
 };
 
-static const char *const event_names[L2TP_EVENTS] = {
-	[L2TP_EVENT_NONE] = "none",
-	[L2TP_EVENT_TUNNEL_REQUEST] = "tunnel_request",
-	[L2TP_EVENT_TUNNEL_UP] = "tunnel_up",
-	[L2TP_EVENT_SESSION_UP] = "session_up",
-	[L2TP_EVENT_HELLO] = "hello",
-	[L2TP_EVENT_SESSION_CLOSED] = "session_closed",
-	[L2TP_EVENT_TUNNEL_CLOSED] = "tunnel_closed",
-};
-
-const char *l2tp_event_name(enum l2tp_event event)
-{
-	return event < L2TP_EVENTS ? event_names[event] : "unknown";
-}
-
 static enum l2tp_event event_of(uint16_t message_type)
 {
 	switch (message_type) {

@@ -43,7 +43,6 @@ enum l2tp_event {
 	L2TP_EVENT_TUNNEL_CLOSED,  /* StopCCN */
 	L2TP_EVENTS
 };
-const char *l2tp_event_name(enum l2tp_event event); /* "none", "tunnel_request", ... */
 
 struct l2tp_datagram {
 	enum l2tp_direction direction;

@@ -60,7 +60,8 @@ static void leave_owner(struct l2tp_table *table, struct tunnel *t)
 	free(owner);
 }
 
-void tunnel_forget(struct l2tp_table *table, struct tunnel *t)
+/* t NULL: nothing. */
+static void tunnel_forget(struct l2tp_table *table, struct tunnel *t)
 {
 	if (!t)
 		return;

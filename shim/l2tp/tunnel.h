@@ -63,7 +63,6 @@ struct tunnel *tunnel_find(struct l2tp_table *table, uint64_t now_ms, enum l2tp_
 /* A new one, instead of one with the same ID. NULL: out of memory. */
 struct tunnel *tunnel_begin(struct l2tp_table *table, uint64_t now_ms, const struct endpoint *client,
 			    uint16_t client_tunnel);
-void tunnel_forget(struct l2tp_table *table, struct tunnel *t); /* NULL: nothing */
 void tunnel_touch(struct l2tp_table *table, uint64_t now_ms, struct tunnel *t);
 /* Learns the LNS' ID for it. False: out of memory. */
 bool tunnel_assign_lns(struct l2tp_table *table, struct tunnel *t, uint16_t lns_tunnel);

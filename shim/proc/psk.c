@@ -37,11 +37,6 @@ void psk_free(struct psk *psk)
 	free(psk);
 }
 
-size_t psk_count(const struct psk *psk)
-{
-	return psk->count;
-}
-
 bool psk_everybody(const struct psk *psk)
 {
 	for (size_t i = 0; i < psk->count; i++)
@@ -277,7 +272,8 @@ static bool read_all(struct reader *r, struct psk *psk)
 	return true;
 }
 
-struct psk *psk_parse(const char *text, const char *name, char error[static PSK_ERROR_MAX])
+/* name stands in the errors. */
+static struct psk *parse(const char *text, const char *name, char error[static PSK_ERROR_MAX])
 {
 	struct reader reader = {.at = text, .name = name, .line = 1, .error = error};
 	struct psk *psk = calloc(1, sizeof *psk);
@@ -342,7 +338,7 @@ struct psk *psk_load(const char *path, char error[static PSK_ERROR_MAX])
 	if (is_safe(fd, path, &st, error)) {
 		text = malloc((size_t)st.st_size + 1);
 		if (text && read_whole(fd, text, (size_t)st.st_size))
-			psk = psk_parse(text, path, error);
+			psk = parse(text, path, error);
 		else
 			snprintf(error, PSK_ERROR_MAX, "%s: cannot be read", path);
 		if (text)

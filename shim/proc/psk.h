@@ -15,13 +15,10 @@ struct psk; /* owned by the caller */
 /* The file must be a regular one of root (or of whoever we are) that nobody else may read. NULL: error says why, and how
  * to mend it; never a secret. */
 struct psk *psk_load(const char *path, char error[static PSK_ERROR_MAX]);
-/* The same from text, for tests; name stands in the errors. */
-struct psk *psk_parse(const char *text, const char *name, char error[static PSK_ERROR_MAX]);
 void psk_free(struct psk *psk);
 
 /* The one that fits best: both ends named, one of them, %any, everybody's. Length 0: none. Borrowed. */
 struct bytes psk_find(const struct psk *psk, const struct endpoint *server, const struct endpoint *client);
-size_t psk_count(const struct psk *psk);
 bool psk_everybody(const struct psk *psk); /* one of them is everybody's: there is always one to be found */
 
 #endif

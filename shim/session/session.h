@@ -213,8 +213,7 @@ struct session_view {
 	const char *error; /* the stack's own words of the last failure, or NULL; valid during the call */
 };
 typedef void session_view_fn(void *ctx, const struct session_view *view);
-void session_each(const struct session_table *table, uint64_t now_ms, session_view_fn *fn, void *ctx);
-/* The same in pieces, between which the table may change: looks at max places of it at most, from *cursor on (0 at first). Whoever is
+/* Every session, in pieces between which the table may change: looks at max places of it at most, from *cursor on (0 at first). Whoever is
  * there all the time is seen once, and nobody twice. False: that was the end. */
 bool session_each_of(const struct session_table *table, uint64_t now_ms, uint32_t *cursor, unsigned max,
 		     session_view_fn *fn, void *ctx);

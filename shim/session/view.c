@@ -88,13 +88,6 @@ bool session_each_of(const struct session_table *table, uint64_t now_ms, uint32_
 	return *cursor + 1 < table->sessions.next_fresh;
 }
 
-void session_each(const struct session_table *table, uint64_t now_ms, session_view_fn *fn, void *ctx)
-{
-	uint32_t cursor = 0;
-
-	session_each_of(table, now_ms, &cursor, UINT32_MAX, fn, ctx);
-}
-
 struct session_stats session_stats(const struct session_table *table)
 {
 	struct session_stats stats = table->stats;

@@ -40,16 +40,6 @@ const char *stack_kind_name(enum stack_kind kind)
 	return kind < STACK_KINDS ? names[kind] : "unknown";
 }
 
-bool stack_kind_parse(const char *name, enum stack_kind *out)
-{
-	for (unsigned i = 0; i < STACK_KINDS; i++)
-		if (!strcmp(name, names[i])) {
-			*out = (enum stack_kind)i;
-			return true;
-		}
-	return false;
-}
-
 /* ---- answers ----------------------------------------------------------------------------------------------------- */
 
 static void forget_first(struct stack *stack)

@@ -21,7 +21,6 @@
 
 enum stack_kind { STACK_AUTO, STACK_LIBRESWAN, STACK_STRONGSWAN, STACK_XFRM, STACK_KINDS };
 const char *stack_kind_name(enum stack_kind kind); /* "auto", "libreswan", "strongswan", "xfrm" */
-bool stack_kind_parse(const char *name, enum stack_kind *out);
 
 struct stack_options {
 	enum stack_kind kind;

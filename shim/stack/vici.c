@@ -158,31 +158,3 @@ void vici_pair(struct vici_writer *w, const char *key, const char *value)
 	put_text(w, 1, key);
 	put_text(w, 2, value);
 }
-
-void vici_section(struct vici_writer *w, const char *name)
-{
-	put_byte(w, VICI_SECTION_START);
-	put_text(w, 1, name);
-}
-
-void vici_section_end(struct vici_writer *w)
-{
-	put_byte(w, VICI_SECTION_END);
-}
-
-void vici_list(struct vici_writer *w, const char *name)
-{
-	put_byte(w, VICI_LIST_START);
-	put_text(w, 1, name);
-}
-
-void vici_item(struct vici_writer *w, const char *value)
-{
-	put_byte(w, VICI_LIST_ITEM);
-	put_text(w, 2, value);
-}
-
-void vici_list_end(struct vici_writer *w)
-{
-	put_byte(w, VICI_LIST_END);
-}

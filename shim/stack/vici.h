@@ -64,10 +64,5 @@ struct vici_writer {
 void vici_begin(struct vici_writer *writer, uint8_t *bytes, size_t size, enum vici_packet type,
 		const char *name);
 void vici_pair(struct vici_writer *writer, const char *key, const char *value);
-void vici_section(struct vici_writer *writer, const char *name);
-void vici_section_end(struct vici_writer *writer);
-void vici_list(struct vici_writer *writer, const char *name);
-void vici_item(struct vici_writer *writer, const char *value);
-void vici_list_end(struct vici_writer *writer);
 
 #endif

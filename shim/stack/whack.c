@@ -208,7 +208,7 @@ static bool take_id(struct cursor c, struct whack_line *out)
 	return true;
 }
 
-bool whack_parse_line(const char *line, size_t length, struct whack_line *out)
+static bool parse_line(const char *line, size_t length, struct whack_line *out)
 {
 	struct cursor c = {.at = line, .end = line + length};
 
@@ -233,7 +233,7 @@ void whack_parse(const char *text, size_t length, whack_line_fn *fn, void *ctx)
 		const char *newline = memchr(text, '\n', (size_t)(end - text));
 		const char *stop = newline ? newline : end;
 
-		if (whack_parse_line(text, (size_t)(stop - text), &line))
+		if (parse_line(text, (size_t)(stop - text), &line))
 			fn(ctx, &line);
 		text = stop + 1;
 	}

@@ -34,9 +34,6 @@ struct whack_line {
 	char id[WHACK_ID_MAX];
 };
 
-/* One line of length bytes, without its newline. False: WHACK_OTHER. */
-bool whack_parse_line(const char *line, size_t length, struct whack_line *out);
-
 /* Calls fn for each line of a whole output that is not WHACK_OTHER. */
 typedef void whack_line_fn(void *ctx, const struct whack_line *line);
 void whack_parse(const char *text, size_t length, whack_line_fn *fn, void *ctx);

@@ -2,6 +2,7 @@
 /* nfq/packet and shim/filter: any bytes as a packet. The first byte chooses the direction and the length of a new payload.
  * What is left alone must be left byte for byte; what is changed must keep its length and a right checksum. */
 #include "shim/filter.h"
+#include "tests/unit/checksum.h"
 
 #include <stdlib.h>
 #include <string.h>

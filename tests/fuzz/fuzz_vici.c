@@ -2,6 +2,7 @@
 /* VICI messages. Every name and value must lie within the message, sections and lists must balance, and what was read can be
  * written again, byte for byte. */
 #include "shim/stack/vici.h"
+#include "tests/unit/vici_build.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,6 +4,7 @@
 #include "shim/daemon/esp_hold.h"
 
 #include "nfq/packet.h"
+#include "tests/unit/checksum.h"
 
 #include <event2/event.h>
 #include <setjmp.h>

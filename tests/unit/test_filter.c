@@ -2,6 +2,7 @@
 /* shim/filter: the way of a packet, its counters, its line in the log. The translation itself is ike's
  * matter; here an Apple client's first message stands for all of them. */
 #include "shim/filter.h"
+#include "tests/unit/checksum.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -336,7 +336,7 @@ static void the_exchange_survives_new_ports_and_addresses(void **state)
 	r = send_between(table, 0, IKE_TO_SERVER, "198.51.100.99:61234", "203.0.113.5:4500", &m3);
 	assert_int_equal(r.edits, IKE_EDIT_NATD_TYPE | IKE_EDIT_NATD_ORDER);
 	assert_int_equal(r.actions, 0); /* translated, but who is there is not proven: see below */
-	assert_int_equal(ike_table_peer_dialect(table, 0, &r.peer), IKE_DIALECT_NONE);
+	assert_int_equal(ike_table_stats(table).peers, 0);
 	ike_table_free(table);
 }
 
@@ -559,12 +559,10 @@ static void an_unknown_peer_is_left_to_the_server(void **state)
 static void a_peer_is_found_by_its_address_alone(void **state)
 {
 	struct ike_table *table = new_table();
-	const struct endpoint other_port = at("198.51.100.7:4500");
 
 	(void)state;
 	meet(table, 0, "198.51.100.7:1027", VENDOR_APPLE, 1);
 	meet(table, 0, "198.51.100.7:1028", VENDOR_APPLE, 2); /* another one of the kind */
-	assert_int_equal(ike_table_peer_dialect(table, 0, &other_port), IKE_DIALECT_APPLE);
 	assert_true(server_offers(table, 0, client_text, 3, VENDOR_APPLE));
 	ike_table_free(table);
 }

@@ -2,6 +2,7 @@
 /* nfq/packet: each shape of packet that is or is not UDP, also at every truncation, and checksum arithmetic
  * against a full computation written the slow way. */
 #include "nfq/packet.h"
+#include "tests/unit/checksum.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -4,6 +4,7 @@
  * queue until the test reads it. */
 #include "nfq/packet.h"
 #include "nfq/queue.h"
+#include "tests/unit/checksum.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -5,6 +5,7 @@
 #include "nfq/packet.h"
 #include "nfq/queue.h"
 #include "tests/unit/rules_netns.h"
+#include "tests/unit/checksum.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

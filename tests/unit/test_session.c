@@ -161,7 +161,7 @@ static struct session_view view(struct session_table *t, uint64_t now, const cha
 {
 	struct view_of wanted = {.peer = peer};
 
-	session_each(t, now, take_view, &wanted);
+	session_each_of(t, now, &(uint32_t){0}, UINT32_MAX, take_view, &wanted);
 	assert_int_equal(wanted.matches, 1);
 	return wanted.view;
 }
@@ -601,7 +601,7 @@ static void test_everything_off(void **state)
 	assert_int_equal(session_next_deadline(t) == UINT64_MAX, 1);
 	struct view_of wanted = {.peer = A};
 
-	session_each(t, T0, take_view, &wanted);
+	session_each_of(t, T0, &(uint32_t){0}, UINT32_MAX, take_view, &wanted);
 	assert_int_equal(wanted.view.why, SESSION_NOT_ENDED);
 	assert_true(wanted.view.ends_in_ms == UINT64_MAX);
 	session_table_free(t);

@@ -57,7 +57,7 @@ static enum ike_dialect dialect_of(struct ike_table *table, uint64_t now_ms, con
 	struct endpoint e;
 
 	assert_true(endpoint_parse(peer, &e));
-	return ike_table_peer_dialect(table, now_ms, &e);
+	return ike_table_seen_dialect(table, now_ms, &e);
 }
 
 static FILE *begin(const char *name)

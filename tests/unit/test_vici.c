@@ -3,6 +3,7 @@
  * test's own behind a UNIX socket. */
 #include "shim/stack/stack.h"
 #include "shim/stack/vici.h"
+#include "tests/unit/vici_build.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -175,7 +175,7 @@ static struct found sessions(struct watch *w)
 {
 	struct found found = {.count = 0};
 
-	session_each(w->table, clock_ms(), keep_view, &found);
+	session_each_of(w->table, clock_ms(), &(uint32_t){0}, UINT32_MAX, keep_view, &found);
 	return found;
 }
 
