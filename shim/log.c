@@ -18,7 +18,6 @@ static const char *const severity_names[] = {
 static const struct {
 	const char *name;
 	enum severity severity;
-	enum log_subject subject; /* of those of severity DEBUG */
 } events[LOG_EVENTS] = {
 	[LOG_READY] = {"ready", NOTICE},
 	[LOG_CLEAR_ALLOWED] = {"clear-allowed", WARNING},
@@ -28,10 +27,10 @@ static const struct {
 	[LOG_RELOADED] = {"reloaded", NOTICE},
 	[LOG_RELOAD_REFUSED] = {"reload-refused", ERROR},
 	[LOG_RELOAD_PARTIAL] = {"reload-partial", WARNING},
-	[LOG_PHASE1_BEGINS] = {"phase1-begins", DEBUG, LOG_OF_PACKETS},
+	[LOG_PHASE1_BEGINS] = {"phase1-begins", DEBUG},
 	[LOG_NATT_AGREED] = {"natt-agreed", NOTICE},
-	[LOG_REWRITTEN] = {"rewritten", DEBUG, LOG_OF_PACKETS},
-	[LOG_L2TP_REPAIRED] = {"l2tp-repaired", DEBUG, LOG_OF_PACKETS},
+	[LOG_REWRITTEN] = {"rewritten", DEBUG},
+	[LOG_L2TP_REPAIRED] = {"l2tp-repaired", DEBUG},
 	[LOG_HELLO_NOT_ABSORBED] = {"hello-not-absorbed", WARNING},
 	[LOG_QUEUE_ERROR] = {"queue-error", ERROR},
 	[LOG_RULES_REPAIRED] = {"rules-repaired", NOTICE},
@@ -71,13 +70,21 @@ static const struct {
 	[LOG_METRICS_UNWRITABLE] = {"metrics-unwritable", WARNING},
 	[LOG_FILES_PROCESS_DIED] = {"files-process-died", ERROR},
 	[LOG_SUPPRESSED] = {"suppressed", NOTICE},
-	[LOG_PACKET_HELD] = {"packet-held", DEBUG, LOG_OF_BRIDGE},
-	[LOG_SESSION_STAYS] = {"session-stays", DEBUG, LOG_OF_SESSIONS},
-	[LOG_XFRM_EVENT] = {"xfrm-event", DEBUG, LOG_OF_XFRM},
-	[LOG_SET_CHANGED] = {"set-changed", DEBUG, LOG_OF_RULES},
+	[LOG_PACKET_HELD] = {"packet-held", DEBUG},
+	[LOG_SESSION_STAYS] = {"session-stays", DEBUG},
+	[LOG_XFRM_EVENT] = {"xfrm-event", DEBUG},
+	[LOG_SET_CHANGED] = {"set-changed", DEBUG},
 };
 
-static bool parse_subject(const char *word, size_t length, unsigned *subjects)
+/* Of the events of severity DEBUG. */
+static const enum log_subject subjects[LOG_EVENTS] = {
+	[LOG_PHASE1_BEGINS] = LOG_OF_PACKETS, [LOG_REWRITTEN] = LOG_OF_PACKETS,
+	[LOG_L2TP_REPAIRED] = LOG_OF_PACKETS, [LOG_PACKET_HELD] = LOG_OF_BRIDGE,
+	[LOG_SESSION_STAYS] = LOG_OF_SESSIONS, [LOG_XFRM_EVENT] = LOG_OF_XFRM,
+	[LOG_SET_CHANGED] = LOG_OF_RULES,
+};
+
+static bool parse_subject(const char *word, size_t length, unsigned *wanted)
 {
 	static const struct {
 		const char *name;
@@ -95,13 +102,13 @@ static bool parse_subject(const char *word, size_t length, unsigned *subjects)
 
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
 		if (strlen(words[i].name) == length && !strncmp(words[i].name, word, length)) {
-			*subjects |= words[i].subjects;
+			*wanted |= words[i].subjects;
 			return true;
 		}
 	return false;
 }
 
-bool log_parse_subjects(const char *text, unsigned *subjects)
+bool log_parse_subjects(const char *text, unsigned *wanted)
 {
 	unsigned found = 0;
 
@@ -114,13 +121,13 @@ bool log_parse_subjects(const char *text, unsigned *subjects)
 		if (!*text)
 			break;
 	}
-	*subjects = found;
+	*wanted = found;
 	return true;
 }
 
-void log_open(struct log *log, unsigned subjects, bool json)
+void log_open(struct log *log, unsigned wanted, bool json)
 {
-	*log = (struct log){.subjects = subjects, .json = json, .journal = getenv("JOURNAL_STREAM") != NULL};
+	*log = (struct log){.subjects = wanted, .json = json, .journal = getenv("JOURNAL_STREAM") != NULL};
 	setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
 }
 
@@ -186,7 +193,7 @@ static bool may_write(struct log *log, enum log_event event)
 
 bool log_wants(const struct log *log, enum log_event event)
 {
-	return events[event].severity != DEBUG || log->subjects & LOG_SUBJECT_BIT(events[event].subject);
+	return events[event].severity != DEBUG || log->subjects & LOG_SUBJECT_BIT(subjects[event]);
 }
 
 void log_event(struct log *log, enum log_event event, const struct endpoint *peer, const char *format, ...)
