@@ -21,12 +21,12 @@ static int cmd_help(int argc, char **argv)
 
 static const struct command commands[] = {
 	{"run", cmd_run, "[run] --iface NAME [OPTION]...", "serve the clients, in the foreground"},
-	{"rules", cmd_rules, "rules --iface NAME [OPTION]...", "print the ruleset for nft -f, touch nothing"},
-	{"status", cmd_status, "status [--json] [--watch]", "what the running natshim sees"},
-	{"rewrite", cmd_rewrite, "rewrite [OPTION]... IN OUT", "the same rewriting, offline: a capture file"},
-	{"drop", cmd_drop, "drop PEER[:PORT]", "clean up a session as if its Delete SA had arrived"},
-	{"translate", cmd_translate, "translate [--iface NAME] [FILE]", "old iptables rules for ipsec0 -> nftables"},
-	{"check", cmd_check, "check [--json] [OPTION]...", "what keeps clients out of this server, and how to mend it"},
+	{"rules", cmd_rules, "rules --iface NAME [OPTION]...", "print the ruleset for nft -f; change nothing"},
+	{"status", cmd_status, "status [--json] [--watch]", "show clients, sessions and counters"},
+	{"rewrite", cmd_rewrite, "rewrite [OPTION]... IN OUT", "rewrite a capture file as the daemon would"},
+	{"drop", cmd_drop, "drop PEER[:PORT]", "end a session as if the client had sent Delete"},
+	{"translate", cmd_translate, "translate [--iface NAME] [FILE]", "translate old iptables rules for ipsec0 to nftables"},
+	{"check", cmd_check, "check [--json] [OPTION]...", "find what prevents clients from connecting, and the fix"},
 	{"stop", cmd_stop, "stop", "stop the running natshim, or remove what a killed one left"},
 	{"help", cmd_help, "help", "this text"},
 };
@@ -58,9 +58,8 @@ static int end(int status)
 int main(int argc, char **argv)
 {
 	if (argc < 2) {
-		fprintf(stderr, "natshim: --iface is missing: name the interface that the clients come in "
-				"on; natshim --help "
-				"tells more\n");
+		fprintf(stderr, "natshim: --iface is missing: name the interface towards the clients; "
+				"see natshim --help\n");
 		return EXIT_USAGE;
 	}
 	if (*argv[1] == '-')

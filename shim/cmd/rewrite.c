@@ -34,7 +34,7 @@ static const char usage_text[] =
 	"Rewrite the IKE messages in a capture as the daemon would. \"-\" is standard input or output.\n"
 	"  --server ADDR        this host is a server (repeatable); default: who is sent an exchange's first "
 	"message\n"
-	"  --public ADDR        the server's address as clients see it, when it is behind a NAT itself\n"
+	"  --public ADDR        the server's address as clients see it, if the server is behind a NAT\n"
 	"  --view wire|server   wire (default): clients' messages become RFC 3947, and the server's RFC "
 	"3947\n"
 	"                       messages become the client's dialect; server: the server's messages that "

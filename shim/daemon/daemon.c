@@ -230,8 +230,8 @@ static void on_files_gone(void *ctx)
 	if (d->files_event)
 		event_del(d->files_event);
 	log_event(&d->log, LOG_FILES_PROCESS_DIED, NULL,
-		  "files: the process that writes them has died: state and metrics are not written any more, "
-		  "and SIGHUP is refused; restart natshim");
+		  "files: the process that writes state and metrics died: they are no longer written, and "
+		  "SIGHUP is refused; restart natshim");
 }
 
 static void on_files(evutil_socket_t fd, short what, void *ctx)
@@ -368,7 +368,7 @@ static void reload(struct daemon *d)
 		if (adopt(d, &fresh, error)) {
 			if (*kept)
 				log_event(&d->log, LOG_RELOAD_PARTIAL, NULL,
-					  "reload: changed, but in effect only after a restart: %s", kept);
+					  "reload: these changed options need a restart: %s", kept);
 			log_event(&d->log, LOG_RELOADED, NULL, "reload: done");
 			notify_tell(d->notify, "READY=1");
 			return;
@@ -506,7 +506,7 @@ static void confine_self(struct daemon *d)
 	tzset();
 	json_object_seed(0);
 	if (!confine(CONFINE_PACKETS, NULL, missing))
-		log_event(&d->log, LOG_PRIVILEGES_KEPT, NULL, "privileges: not confined by: %s", missing);
+		log_event(&d->log, LOG_PRIVILEGES_KEPT, NULL, "sandbox incomplete, unavailable: %s", missing);
 }
 
 /* Whoever is refused here has changed nothing yet, of whatever belongs to the natshim that runs. */
@@ -689,7 +689,7 @@ int daemon_run(struct config *config, int argc, char *const argv[])
 			  d.config.interface_count > 1 ? " and others" : "", d.config.queue_number,
 			  d.features.native_queue ? "" : " (x_tables)",
 			  d.config.rules == CONFIG_RULES_INSTALL ? "rules installed"
-								 : "rules left to the admin");
+								 : "rules not installed (--rules external)");
 		if (d.config.allow_clear)
 			log_event(&d.log, LOG_CLEAR_ALLOWED, NULL,
 				  "allow-clear: unencrypted L2TP reaches the server on every interface");

@@ -52,7 +52,7 @@ static void written(struct packets *t, struct state_file *file, int rc)
 {
 	if (rc && !file->complained)
 		log_event(t->log, LOG_STATE_UNWRITABLE, NULL,
-			  "%s/%s: cannot be written: %s; a restart would not know what stands in it",
+			  "%s/%s: cannot write: %s; a restart will lose this state",
 			  t->config->state_dir, file->name, strerror(-rc));
 	file->complained = rc != 0;
 	file->changed |= rc != 0;
@@ -147,9 +147,9 @@ static void tell_restored(struct packets *t, const char *file, int rc, unsigned 
 {
 	if (rc || bad)
 		log_event(t->log, LOG_STATE_DAMAGED, NULL, "%s/%s: %s", t->config->state_dir, file,
-			  rc ? strerror(-rc) : "has lines that are not understood or too old; passed over");
+			  rc ? strerror(-rc) : "has invalid or outdated lines; ignored");
 	if (restored)
-		log_event(t->log, LOG_STATE_RESTORED, NULL, "%u known %s from before the restart", restored,
+		log_event(t->log, LOG_STATE_RESTORED, NULL, "%u %s restored from before the restart", restored,
 			  file);
 }
 
@@ -382,7 +382,7 @@ static void load_bridged(struct packets *t)
 
 	if (rc == -EPERM)
 		log_event(t->log, LOG_STATE_DAMAGED, NULL,
-			  "%s/bridged: belongs to another user, or others may write it; not read",
+			  "%s/bridged: another user owns it or can write it; ignored",
 			  t->config->state_dir);
 	else
 		tell_restored(t, "bridged", rc, 0, bad);

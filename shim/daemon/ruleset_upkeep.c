@@ -59,7 +59,7 @@ static void repair(struct ruleset_upkeep *u)
 		u->base_missing = u->queue_missing = false;
 		u->repair_step = 0;
 		u->repaired++;
-		log_event(u->log, LOG_RULES_REPAIRED, NULL, "rules: taken away by another program, put back");
+		log_event(u->log, LOG_RULES_REPAIRED, NULL, "rules: removed by another program, installed again");
 		return;
 	}
 	u->repair_step = u->repair_step ? u->repair_step * 2 : 1;
@@ -67,7 +67,7 @@ static void repair(struct ruleset_upkeep *u)
 		u->repair_step = REPAIR_RETRY_MAX;
 	u->repair_wait = u->repair_step;
 	log_event(u->log, LOG_RULES_MISSING, NULL,
-		  "rules: taken away by another program, and not put back: %s; next attempt in %u s", error,
+		  "rules: removed by another program, and installing them again failed: %s; next attempt in %u s", error,
 		  u->repair_step);
 }
 

@@ -98,10 +98,10 @@ static void on_facts(evutil_socket_t fd, short what, void *ctx)
 static void on_news(void *ctx, enum rekeyer_news news)
 {
 	static const char *const words[] = {
-		[REKEYER_DIED] = "has died, another one begins",
-		[REKEYER_BACK] = "is there again",
+		[REKEYER_DIED] = "died and is restarted",
+		[REKEYER_BACK] = "is running again",
 		[REKEYER_SILENT] = "does not answer",
-		[REKEYER_GONE] = "has died, and its keeper too",
+		[REKEYER_GONE] = "died, and so did the one that restarts it",
 	};
 	static const char *const bridged[] = {
 		[REKEYER_DIED] = "",
@@ -155,7 +155,7 @@ bool sas_open(struct sas **out, const struct config *config, struct log *log,
 		if (rc != -EPROTONOSUPPORT || config_bridges(config))
 			return false;
 		log_event(log, LOG_XFRM_MISSING, NULL,
-			  "xfrm: this kernel has none, so there are no sessions to watch");
+			  "xfrm: this kernel has no IPsec; natshim watches no sessions");
 		return true;
 	}
 	s->log = log;

@@ -80,7 +80,7 @@ static void end_session(struct sessions *s, const struct session_action *a)
 	int rc;
 
 	if (a->attempt == 1 && s->on_end && s->on_end(s->on_end_ctx, a)) {
-		log_end(s, a, "told both sides by Deletes");
+		log_end(s, a, "sent Deletes to both sides");
 		session_end_result(s->table, clock_now_ms(), a->id, 0, "");
 		return;
 	}
@@ -88,7 +88,7 @@ static void end_session(struct sessions *s, const struct session_action *a)
 		request.sas[i] = (struct stack_sa_ref){.spi = a->sas[i].spi, .outbound = a->sas[i].outbound};
 	rc = stack_end(s->stack, &request);
 	if (rc) {
-		log_event(s->log, LOG_STACK_FAILED, &a->peer, "session %s, and the stack cannot be told: %s",
+		log_event(s->log, LOG_STACK_FAILED, &a->peer, "session %s, but asking the stack to end it failed: %s",
 			  session_end_name(a->reason), strerror(-rc));
 		session_end_result(s->table, clock_now_ms(), a->id, rc, strerror(-rc));
 		return;
@@ -96,7 +96,7 @@ static void end_session(struct sessions *s, const struct session_action *a)
 	if (s->told_count < STACK_REQUESTS_MAX)
 		s->told_ends[s->told_count++] = (struct told_end){.end = *a};
 	else
-		log_end(s, a, "told the stack to end it");
+		log_end(s, a, "asked the stack to end it");
 }
 
 static struct told_end *find_told_end(struct sessions *s, uint64_t id)
@@ -123,7 +123,7 @@ static void log_told_end(struct sessions *s, uint64_t id, int error)
 	if (!told)
 		return;
 	if (error != STACK_NOTHING)
-		log_end(s, &told->end, "told the stack to end it");
+		log_end(s, &told->end, "asked the stack to end it");
 	if (told->gone.kind == SESSION_ENDED)
 		log_gone(s, &told->gone);
 	*told = s->told_ends[--s->told_count];
@@ -151,7 +151,7 @@ static void log_session(struct sessions *s, const struct session_action *a)
 		session_gone(s, a);
 		break;
 	case SESSION_KEPT:
-		log_event(s->log, LOG_SESSION_KEPT, &a->peer, "session has life in it again (%s taken back)",
+		log_event(s->log, LOG_SESSION_KEPT, &a->peer, "session active again, termination cancelled (%s)",
 			  session_end_name(a->reason));
 		break;
 	default:
@@ -379,8 +379,8 @@ static void ask_for_dump(struct sessions *s)
 	if (!s->silent && now > s->asked_at + SILENT_MS) {
 		s->silent = true;
 		log_event(s->log, LOG_XFRM_ERROR, NULL,
-			  "xfrm: the process that watches the kernel's SAs is silent; sessions stay as they "
-			  "are until it speaks");
+			  "xfrm: the process that watches the kernel's SAs does not answer; no session ends "
+			  "until it does");
 	}
 	rekeyer_dump(s->rekeyer);
 }
@@ -420,8 +420,8 @@ static void alive_read(struct sessions *s, int rc)
 		s->alive_at = s->alive_began;
 	else if (!s->alive_complained)
 		log_event(s->log, LOG_ALIVE_UNREADABLE, NULL,
-			  "sessions: the sets of peers seen alive cannot be read: %s; no session is ended "
-			  "for silence until they can",
+			  "sessions: cannot read the sets of active peers: %s; no session ends for silence "
+			  "until then",
 			  strerror(-rc));
 	s->alive_complained = rc != 0;
 	s->alive_began = 0;
@@ -473,8 +473,8 @@ static void stale_sa_result(struct sessions *s, int error, const char *text)
 {
 	if (!stale_sas_result(s->stale_sas, clock_now_ms(), error))
 		log_event(s->log, LOG_BRIDGE_STALE_SAS, NULL,
-			  "an SA of a bridged client from before the restart cannot be ended: %s; it ends by "
-			  "itself",
+			  "cannot delete an SA of a bridged client from before the restart: %s; it stays "
+			  "until it expires",
 			  *text ? text : strerror(-error));
 }
 
@@ -512,7 +512,7 @@ static void on_detected(void *ctx, enum stack_kind kind, int error, const char *
 
 	if (error) {
 		if (s->kind != STACK_AUTO)
-			log_event(s->log, LOG_STACK_NOT_FOUND, NULL, "stack: %s has gone: %s",
+			log_event(s->log, LOG_STACK_NOT_FOUND, NULL, "stack: %s no longer runs: %s",
 				  stack_kind_name(s->kind), text);
 		else if (!s->detect_complained)
 			log_event(s->log, LOG_STACK_NOT_FOUND, NULL, "stack: none found yet: %s", text);
@@ -603,12 +603,12 @@ static void on_stack(evutil_socket_t fd, short what, void *ctx)
 	switch (stack_read(s->stack)) {
 	case -EPIPE:
 		log_event(s->log, LOG_STACK_WORKER_DIED, NULL,
-			  "stack: its worker process has died, another one begins");
+			  "stack: the process that talks to it died and is restarted");
 		break;
 	case -ENOTCONN:
 		log_event(
 			s->log, LOG_STACK_WORKER_DIED, NULL,
-			"stack: its processes have died: sessions can't be ended any more; restart natshim");
+			"stack: the processes that talk to it died: no session can be ended; restart natshim");
 		break;
 	default:
 		break;
@@ -707,9 +707,8 @@ int sessions_start(struct sessions *sessions, struct event_base *loop, struct ru
 	sessions->by_sa = features->secpath && features->ipsec_spi;
 	if (features->secpath && !features->ipsec_spi)
 		log_event(sessions->log, LOG_L2TP_NOT_SEEN, NULL,
-			  "l2tp: this kernel cannot tell by which SA a message came (modprobe nft_xfrm): no "
-			  "Host Name is "
-			  "mended, no HELLO absorbed, and no session ends with its StopCCN");
+			  "l2tp: this kernel cannot tell by which SA a message arrived (modprobe nft_xfrm): natshim "
+			  "repairs no Host Name, absorbs no HELLO and ends no session on StopCCN");
 	session_on_marks(sessions->table, &marks, sessions);
 	session_on_stay(sessions->table, on_stay, sessions);
 	sessions->deadline = evtimer_new(loop, on_deadline, sessions);
@@ -778,7 +777,7 @@ void sessions_end_stale_sas(struct sessions *sessions, struct stale_sas *stale_s
 	if (!sessions || !stale_sas_count(stale_sas))
 		return;
 	log_event(sessions->log, LOG_BRIDGE_STALE_SAS, NULL,
-		  "%zu bridged clients from before the restart: their SAs are ended",
+		  "%zu bridged clients from before the restart: deleting their SAs",
 		  stale_sas_count(stale_sas));
 	sessions->stale_sas = stale_sas;
 	sessions->bridge = bridge;

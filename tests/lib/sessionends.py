@@ -41,7 +41,7 @@ class Ends:
                 self._table_says(client)
             self._closes(client)
         mark = len(lab.natshim.log())
-        tap.ok(lab.logged(r"session closed.*told the stack to end it", 1), "closed: the end is logged with its reason")
+        tap.ok(lab.logged(r"session closed.*asked the stack to end it", 1), "closed: the end is logged with its reason")
         tap.ok(lab.logged(r"session gone \(closed\)", 1), "closed: that it is gone is logged", lab.natshim.log()[mark:])
         tap.equal(lab.ended()["closed"], 2, "closed: counted by reason")
 

@@ -52,7 +52,7 @@ static void test_refused(void **state)
 	assert_false(read_text("[global]\nlisten-addr = gateway\n", &e));
 	assert_non_null(strstr(error, "gateway"));
 	assert_false(xl2tpd_listen_address("/nonexistent", &e, error));
-	assert_non_null(strstr(error, "/nonexistent: cannot be read"));
+	assert_non_null(strstr(error, "/nonexistent: cannot read"));
 }
 
 int main(void)
