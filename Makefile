@@ -4,9 +4,9 @@
 #   make                 the program                make check       all tests (closes with a count)
 #   make install         DESTDIR, PREFIX            make fuzz-short  fuzz targets, two minutes in all
 #   make uninstall                                  make bench       the figures of docs/performance.md
-#   make demo            see it work (as root)      make lint        clang-tidy, cppcheck, man pages
+#   make demo            see it work (as root)      make lint        clang-format, clang-tidy, cppcheck, man pages
 #   make deps            install what is needed     V=1              show the commands
-#   make check-quick     what runs in a minute      make format      clang-format of what has changed
+#   make check-quick     what runs in a minute      make format      clang-format of every file
 #   make coverage        lines that unit tests run  make compile_commands.json   for editors
 #   make GOAL RELEASE=trixie    the same on another Debian release (tests/release), in build/trixie; as root
 
@@ -170,9 +170,9 @@ lint:
 coverage:
 	$(Q)tools/coverage
 
-# Files that differ from the last commit; tables in comments are left as they are (ReflowComments).
+# Comments are not reflowed (ReflowComments), so tables in them stay.
 format:
-	$(Q)git diff --name-only --diff-filter=d HEAD -- '*.c' '*.h' | xargs -r clang-format -i
+	$(Q)git ls-files -- '*.c' '*.h' | xargs clang-format -i
 
 compile_commands.json:
 	$(Q)printf '%s\n' $(SRC) | $(PYTHON) -c 'import json, os, sys; print(json.dumps([{"directory": os.getcwd(), "file": f, \

@@ -68,5 +68,4 @@ void packet_compute_checksum(const struct packet_udp *udp);
 size_t packet_build_udp(uint8_t *out, size_t capacity, const struct endpoint *src, const struct endpoint *dst,
 			const uint8_t *payload, size_t length);
 
-
 #endif

@@ -129,7 +129,8 @@ static bool set_bridge_groups(struct config *c, const char *value)
 	do {
 		const unsigned long group = strtoul(value, &end, 10);
 
-		if (end == value || group > 31 || !(DH_GROUPS_KNOWN & DH_GROUP_BIT(group)) || (*end && *end != ','))
+		if (end == value || group > 31 || !(DH_GROUPS_KNOWN & DH_GROUP_BIT(group)) ||
+		    (*end && *end != ','))
 			return false;
 		groups |= DH_GROUP_BIT(group);
 		value = end + 1;
@@ -529,7 +530,8 @@ static const struct option_spec *find_option(const char *name)
 static const char *instead_of(const char *name, size_t length)
 {
 	for (size_t i = 0; i < sizeof removed_options / sizeof *removed_options; i++)
-		if (strlen(removed_options[i].name) == length && !strncmp(removed_options[i].name, name, length))
+		if (strlen(removed_options[i].name) == length &&
+		    !strncmp(removed_options[i].name, name, length))
 			return removed_options[i].instead;
 	return NULL;
 }
@@ -588,8 +590,9 @@ static int profile_entry(struct file_reader *r, const char *section, const struc
 	if (!ike_dialect_parse(section, &dialect))
 		return refuse(r, section, "unknown dialect", "a section such as [apple] or [leopard]");
 	if (!o->by_dialect)
-		return refuse(r, o->name, "not allowed in a section",
-			      "idle-timeout or keep-warm; the others go above the first section, for all clients");
+		return refuse(
+			r, o->name, "not allowed in a section",
+			"idle-timeout or keep-warm; the others go above the first section, for all clients");
 	if (r->override_count == MAX_OVERRIDES)
 		return refuse(r, o->name, "too many lines in sections", NULL);
 	v = &r->overrides[r->override_count++];
@@ -674,7 +677,7 @@ static void build_getopt(struct option *table, char *letters)
 	*letters++ = ':'; /* and tell a missing argument from an unknown option */
 	for (; n < OPTION_COUNT; n++) {
 		table[n] = (struct option){.name = options[n].name,
-					   .has_arg = options[n].otherwise ? optional_argument
+					   .has_arg = options[n].otherwise  ? optional_argument
 						      : options[n].argument ? required_argument
 									    : no_argument,
 					   .val = (int)n + 256};
@@ -717,7 +720,8 @@ static const char *misuse(int value)
 {
 	if (value == ':')
 		return "needs a value";
-	return optopt && (optopt >= 256 || option_of(optopt)) ? "takes no value" : "unknown or ambiguous option";
+	return optopt && (optopt >= 256 || option_of(optopt)) ? "takes no value"
+							      : "unknown or ambiguous option";
 }
 
 static void explain_misuse(int value, const char *word, char *error)
@@ -728,7 +732,8 @@ static void explain_misuse(int value, const char *word, char *error)
 	if (instead)
 		snprintf(error, CONFIG_ERROR_MAX, "%s: no longer an option; %s", word, instead);
 	else
-		snprintf(error, CONFIG_ERROR_MAX, "%s: %s; natshim --help lists the options", word, misuse(value));
+		snprintf(error, CONFIG_ERROR_MAX, "%s: %s; natshim --help lists the options", word,
+			 misuse(value));
 }
 
 static enum config_outcome read_command_line(struct config *config, int argc, char *const argv[],
@@ -766,8 +771,8 @@ static enum config_outcome read_command_line(struct config *config, int argc, ch
 			take_back(o, config);
 		seen[o - options] = true;
 		if (!give(o, config, &config->session, given)) {
-			snprintf(error, CONFIG_ERROR_MAX, "--%s %.80s: invalid value; expected %s", o->name, given,
-				 expected_text(o));
+			snprintf(error, CONFIG_ERROR_MAX, "--%s %.80s: invalid value; expected %s", o->name,
+				 given, expected_text(o));
 			return CONFIG_BAD_USAGE;
 		}
 	}
@@ -790,7 +795,8 @@ static bool set_defaults(struct config *c)
 
 /* Reloading: what only a restart can change stays as it runs. */
 
-static bool keep_running_value(const struct option_spec *o, struct config *fresh, const struct config *running)
+static bool keep_running_value(const struct option_spec *o, struct config *fresh,
+			       const struct config *running)
 {
 	char *texts = strdup(running->given[o - options] ? running->given[o - options] : ""), *rest = texts;
 	bool ok = texts != NULL;
@@ -808,7 +814,8 @@ static bool same_text(const char *a, const char *b)
 }
 
 /* False: out of memory. kept gets the names of the options that differ, with commas between them. */
-static bool keep_restart_only(struct config *fresh, const struct config *running, char kept[static CONFIG_ERROR_MAX])
+static bool keep_restart_only(struct config *fresh, const struct config *running,
+			      char kept[static CONFIG_ERROR_MAX])
 {
 	size_t used = 0;
 
@@ -818,8 +825,8 @@ static bool keep_restart_only(struct config *fresh, const struct config *running
 		if (!keep_running_value(&options[i], fresh, running))
 			return false;
 		if (used < CONFIG_ERROR_MAX)
-			used += (size_t)snprintf(kept + used, CONFIG_ERROR_MAX - used, "%s%s", used ? ", " : "",
-						 options[i].name);
+			used += (size_t)snprintf(kept + used, CONFIG_ERROR_MAX - used, "%s%s",
+						 used ? ", " : "", options[i].name);
 	}
 	return true;
 }
@@ -845,8 +852,8 @@ static bool complete(struct config *c, char *error)
 }
 
 /* running and kept: NULL at the start. */
-static enum config_outcome load(struct config *out, const struct config *running, int argc, char *const argv[],
-				config_open_fn *open, void *ctx, char *kept, char *error)
+static enum config_outcome load(struct config *out, const struct config *running, int argc,
+				char *const argv[], config_open_fn *open, void *ctx, char *kept, char *error)
 {
 	struct file_reader *reader = calloc(1, sizeof *reader);
 	enum config_outcome outcome = CONFIG_BAD_USAGE;
@@ -889,9 +896,9 @@ enum config_outcome config_load(struct config *out, int argc, char *const argv[]
 	return load(out, NULL, argc, argv, open_path, NULL, NULL, error);
 }
 
-enum config_outcome config_reload(struct config *out, const struct config *running, int argc, char *const argv[],
-				  config_open_fn *open, void *ctx, char kept[static CONFIG_ERROR_MAX],
-				  char error[static CONFIG_ERROR_MAX])
+enum config_outcome config_reload(struct config *out, const struct config *running, int argc,
+				  char *const argv[], config_open_fn *open, void *ctx,
+				  char kept[static CONFIG_ERROR_MAX], char error[static CONFIG_ERROR_MAX])
 {
 	*kept = '\0';
 	return load(out, running, argc, argv, open, ctx, kept, error);

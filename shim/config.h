@@ -45,7 +45,7 @@ struct config {
 	struct endpoint public4, public6;
 	unsigned queue_number;
 	unsigned rules; /* enum config_rules */
-	int priority; /* all hook priorities are moved by it */
+	int priority;   /* all hook priorities are moved by it */
 	bool allow_clear;
 	char *l2tp_hostname;
 	unsigned hello;                /* enum config_hello */
@@ -53,16 +53,16 @@ struct config {
 	struct config_session session; /* the defaults */
 	struct config_session
 		profile[IKE_DIALECTS]; /* by dialect: the defaults with the file's [dialect] sections */
-	unsigned bridge;            /* enum config_bridge */
-	bool share_nat;             /* bridge every client with a pre-shared key, for the sake of its port */
-	char *psk_file;             /* NULL: none */
-	unsigned bridge_groups;     /* DH_GROUP_BIT of each group that is bridged */
+	unsigned bridge;               /* enum config_bridge */
+	bool share_nat;         /* bridge every client with a pre-shared key, for the sake of its port */
+	char *psk_file;         /* NULL: none */
+	unsigned bridge_groups; /* DH_GROUP_BIT of each group that is bridged */
 	char *state_dir, *socket_path, *socket_group; /* socket_group NULL: root's only */
 	char *file;                                   /* what was read; NULL: none */
 	unsigned log_format;                          /* enum config_log */
 	char *metrics_file;                           /* NULL: none */
 	bool dry_run;
-	unsigned verbose; /* LOG_SUBJECT_BIT of each subject whose debug lines are wanted */
+	unsigned verbose;                /* LOG_SUBJECT_BIT of each subject whose debug lines are wanted */
 	char *given[CONFIG_OPTIONS_MAX]; /* config.c's own: the text of each option that a reload keeps */
 };
 
@@ -75,9 +75,9 @@ enum config_outcome config_load(struct config *out, int argc, char *const argv[]
 /* After a SIGHUP: the same, with another way to open the file (a stream, or NULL with errno), while running stays the caller's.
  * Options that take effect with a restart only keep their running value; kept names those that differ, "" if none does. */
 typedef FILE *config_open_fn(void *ctx, const char *path);
-enum config_outcome config_reload(struct config *out, const struct config *running, int argc, char *const argv[],
-				  config_open_fn *open, void *ctx, char kept[static CONFIG_ERROR_MAX],
-				  char error[static CONFIG_ERROR_MAX]);
+enum config_outcome config_reload(struct config *out, const struct config *running, int argc,
+				  char *const argv[], config_open_fn *open, void *ctx,
+				  char kept[static CONFIG_ERROR_MAX], char error[static CONFIG_ERROR_MAX]);
 void config_free(struct config *config);
 
 /* Bridge mode is on, for whichever clients. */

@@ -10,11 +10,11 @@
 #include "shim/l2tp/quirks.h"
 
 struct filter_counters {
-	uint64_t packets;                    /* all */
-	uint64_t kinds[PACKET_KINDS];        /* of these, by enum packet_kind */
-	uint64_t not_ike;                    /* of the UDP packets: neither IKE nor L2TP in it */
-	uint64_t reasons[IKE_REASONS];       /* of the IKE messages, by enum ike_reason */
-	uint64_t l2tp_reasons[L2TP_REASONS]; /* of the L2TP messages, by enum l2tp_reason */
+	uint64_t packets;                        /* all */
+	uint64_t kinds[PACKET_KINDS];            /* of these, by enum packet_kind */
+	uint64_t not_ike;                        /* of the UDP packets: neither IKE nor L2TP in it */
+	uint64_t reasons[IKE_REASONS];           /* of the IKE messages, by enum ike_reason */
+	uint64_t l2tp_reasons[L2TP_REASONS];     /* of the L2TP messages, by enum l2tp_reason */
 	uint64_t bridge_reasons[BRIDGE_REASONS]; /* of the IKE messages, by enum bridge_reason */
 };
 
@@ -34,8 +34,9 @@ struct filter_outcome {
 	enum packet_kind kind;
 	struct endpoint src, dst; /* with kind PACKET_UDP */
 	enum filter_protocol protocol;
-	struct ike_result ike;   /* with FILTER_IKE; its actions are the caller's to carry out */
-	struct bridge_result bridge; /* with FILTER_IKE and a bridge; likewise, and its keys are the caller's to wipe */
+	struct ike_result ike; /* with FILTER_IKE; its actions are the caller's to carry out */
+	/* with FILTER_IKE and a bridge; likewise, and its keys are the caller's to wipe */
+	struct bridge_result bridge;
 	struct l2tp_result l2tp; /* with FILTER_L2TP; likewise */
 };
 

@@ -76,10 +76,10 @@ bool log_parse_subjects(const char *text, unsigned *subjects);
 
 struct log {
 	unsigned subjects; /* LOG_SUBJECT_BIT of those whose debug lines are written */
-	bool json;       /* one object a line: time, event, severity, peer, text */
-	bool journal;    /* "<5>" in front of each line of text */
-	uint64_t second; /* of the present burst, CLOCK_MONOTONIC */
-	unsigned lines;  /* in it */
+	bool json;         /* one object a line: time, event, severity, peer, text */
+	bool journal;      /* "<5>" in front of each line of text */
+	uint64_t second;   /* of the present burst, CLOCK_MONOTONIC */
+	unsigned lines;    /* in it */
 	unsigned suppressed;
 };
 

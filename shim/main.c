@@ -21,12 +21,15 @@ static int cmd_help(int argc, char **argv)
 
 static const struct command commands[] = {
 	{"run", cmd_run, "[run] --iface NAME [OPTION]...", "serve the clients, in the foreground"},
-	{"rules", cmd_rules, "rules --iface NAME [OPTION]...", "print the ruleset for nft -f; change nothing"},
+	{"rules", cmd_rules, "rules --iface NAME [OPTION]...",
+	 "print the ruleset for nft -f; change nothing"},
 	{"status", cmd_status, "status [--json] [--watch]", "show clients, sessions and counters"},
 	{"rewrite", cmd_rewrite, "rewrite [OPTION]... IN OUT", "rewrite a capture file as the daemon would"},
 	{"drop", cmd_drop, "drop PEER[:PORT]", "end a session as if the client had sent Delete"},
-	{"translate", cmd_translate, "translate [--iface NAME] [FILE]", "translate old iptables rules for ipsec0 to nftables"},
-	{"check", cmd_check, "check [--json] [OPTION]...", "find what prevents clients from connecting, and the fix"},
+	{"translate", cmd_translate, "translate [--iface NAME] [FILE]",
+	 "translate old iptables rules for ipsec0 to nftables"},
+	{"check", cmd_check, "check [--json] [OPTION]...",
+	 "find what prevents clients from connecting, and the fix"},
 	{"stop", cmd_stop, "stop", "stop the running natshim, or remove what a killed one left"},
 	{"help", cmd_help, "help", "this text"},
 };

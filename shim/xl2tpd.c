@@ -33,8 +33,7 @@ bool xl2tpd_listen_address(const char *path, struct endpoint *out, char error[st
 
 	if (!in) {
 		snprintf(error, XL2TPD_ERROR_MAX,
-			 "%s: cannot read: %s; give the LNS' address instead of auto", path,
-			 strerror(errno));
+			 "%s: cannot read: %s; give the LNS' address instead of auto", path, strerror(errno));
 		return false;
 	}
 	ini_parse_file(in, entry, &g); /* lines that only xl2tpd understands are not ours to judge */

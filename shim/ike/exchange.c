@@ -26,7 +26,8 @@ struct exchange {
 	uint8_t type;                             /* enum isakmp_exchange */
 	uint8_t hash;                             /* enum isakmp_hash, as agreed */
 	uint8_t responder_cookie[IKE_COOKIE_LEN]; /* zero until it is answered */
-	struct endpoint client; /* where its cookie was sent that the client must show: the responder's, with the answer,
+	struct endpoint
+		client; /* where its cookie was sent that the client must show: the responder's, with the answer,
 				 * or the server's own; before that, where the first message came from */
 };
 
@@ -144,8 +145,7 @@ static struct exchange *learn_client(struct ike_table *table, int64_t now,
 
 	result->dialect = dialect_classify(message);
 	result->watched = !dialect_facts(result->dialect)->shimmed;
-	if (result->watched &&
-	    !peers_offer_ordinary(table->peers, now, &result->peer, result->dialect)) {
+	if (result->watched && !peers_offer_ordinary(table->peers, now, &result->peer, result->dialect)) {
 		lru_remove(table->exchanges, message->data);
 		return NULL;
 	}

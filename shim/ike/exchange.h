@@ -51,8 +51,9 @@ enum ike_action {
 			    * first message (repeated ones too), not with the later ones */
 	IKE_ACT_REMEMBER_PEER =
 		2, /* the peer's dialect is proven: let server-initiated exchanges with it come up */
-	IKE_ACT_FORGET_PEER = 4, /* less is known of the peers than before: an ordinary client has shown itself at the
-				  * endpoint, or the address, of one */
+	/* less is known of the peers than before: an ordinary client has shown itself at the
+	 * endpoint, or the address, of one */
+	IKE_ACT_FORGET_PEER = 4,
 	IKE_ACT_UNTRACK = 8, /* the exchange of the evicted cookie had to make room: undo its IKE_ACT_TRACK */
 };
 
@@ -90,8 +91,8 @@ struct ike_result {
 	unsigned exchange_type;  /* 2 Main, 4 Aggressive (RFC 2408 section 3.1); 0 unknown */
 	unsigned message_number; /* 1.. within the exchange as far as it is known, else 0 */
 	bool server_initiated;
-	bool watched;                    /* of an exchange that is only looked at: its dialect needs no translation */
-	struct endpoint peer;            /* the client's side of the datagram */
+	bool watched;         /* of an exchange that is only looked at: its dialect needs no translation */
+	struct endpoint peer; /* the client's side of the datagram */
 	uint8_t cookie[IKE_COOKIE_LEN];  /* the initiator's, as in the message */
 	uint8_t evicted[IKE_COOKIE_LEN]; /* with IKE_ACT_UNTRACK */
 };
@@ -118,7 +119,8 @@ struct ike_result ike_translate(struct ike_table *table, uint64_t now_ms, struct
 
 /* Peers whose dialect is known (not ordinary ones), for status and for the state file. age_ms: since last
  * seen. alone: nobody else was seen at its address, so that it is known by the address alone as well. */
-typedef void ike_peer_fn(void *ctx, const struct endpoint *peer, enum ike_dialect dialect, uint64_t age_ms, bool alone);
+typedef void ike_peer_fn(void *ctx, const struct endpoint *peer, enum ike_dialect dialect, uint64_t age_ms,
+			 bool alone);
 void ike_table_each_peer(const struct ike_table *table, uint64_t now_ms, ike_peer_fn *fn, void *ctx);
 /* Put back one from the state file. False: unknown dialect, or already too old. */
 bool ike_table_restore_peer(struct ike_table *table, uint64_t now_ms, const struct endpoint *peer,

@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ISAKMP_HEADER_LEN 28   /* bytes */
-#define ISAKMP_COOKIES_LEN 16  /* bytes: the initiator's cookie, then the responder's */
+#define ISAKMP_HEADER_LEN 28  /* bytes */
+#define ISAKMP_COOKIES_LEN 16 /* bytes: the initiator's cookie, then the responder's */
 #define ISAKMP_FLAG_ENCRYPTION 1
 #define ISAKMP_PAYLOADS_MAX 64 /* a longer chain counts as malformed */
 

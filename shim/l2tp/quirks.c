@@ -236,8 +236,8 @@ static void on_session_closed(struct l2tp_table *table, uint64_t now_ms, struct 
 	if (!m->tunnel || !tunnel_remove_session(m->tunnel, m->result->client_session))
 		return;
 	m->result->actions |= L2TP_ACT_SAVE;
-	if (m->d->direction == L2TP_TO_LNS && m->tunnel->state.from_start && !m->tunnel->state.session_count &&
-	    !tunnel_has_successor(table, now_ms, m->tunnel))
+	if (m->d->direction == L2TP_TO_LNS && m->tunnel->state.from_start &&
+	    !m->tunnel->state.session_count && !tunnel_has_successor(table, now_ms, m->tunnel))
 		m->result->actions |= L2TP_ACT_CLOSED;
 }
 

@@ -28,8 +28,9 @@ enum l2tp_action {
 	L2TP_ACT_SAVE =
 		4, /* a tunnel's state changed: write the state file (l2tp_table_each). With L2TP_ACT_DROP do
 		    * it before the reply goes out, or a crash would break the tunnel */
-	L2TP_ACT_CLOSED = 8, /* the client has ended it: StopCCN, or CDN for the tunnel's last session; of a tunnel that is
-			      * known, and the client's last one */
+	/* the client has ended it: StopCCN, or CDN for the tunnel's last session; of a tunnel that
+	 * is known, and the client's last one */
+	L2TP_ACT_CLOSED = 8,
 };
 
 /* What happened, for the session table; retransmissions show up again. */
@@ -95,10 +96,10 @@ struct l2tp_result l2tp_translate(struct l2tp_table *table, uint64_t now_ms, str
 struct l2tp_tunnel_state {
 	struct endpoint client;
 	uint16_t client_tunnel, lns_tunnel; /* one of them may be 0: not known */
-	uint16_t lns_next;    /* one after the newest Ns seen from the LNS */
-	uint16_t client_next; /* the Ns of the client's next message */
-	uint16_t client_nr;   /* the client's newest Nr, as it wrote it */
-	uint16_t forgotten;   /* absorbed HELLOs before those in absorbed[], modulo 65536 */
+	uint16_t lns_next;                  /* one after the newest Ns seen from the LNS */
+	uint16_t client_next;               /* the Ns of the client's next message */
+	uint16_t client_nr;                 /* the client's newest Nr, as it wrote it */
+	uint16_t forgotten;                 /* absorbed HELLOs before those in absorbed[], modulo 65536 */
 	uint16_t absorbed_count;
 	uint16_t absorbed[L2TP_ABSORBED_MAX]; /* their Ns, ascending */
 	uint16_t session_count;

@@ -371,8 +371,8 @@ void l2tp_table_each(const struct l2tp_table *table, uint64_t now_ms, l2tp_tunne
 
 static bool consistent(const struct l2tp_tunnel_state *s)
 {
-	if (!s->client.addr_len || (!s->client_tunnel && !s->lns_tunnel) || s->absorbed_count > L2TP_ABSORBED_MAX ||
-	    s->session_count > L2TP_SESSIONS_MAX)
+	if (!s->client.addr_len || (!s->client_tunnel && !s->lns_tunnel) ||
+	    s->absorbed_count > L2TP_ABSORBED_MAX || s->session_count > L2TP_SESSIONS_MAX)
 		return false;
 	for (unsigned i = 0; i < s->absorbed_count; i++)
 		if (!before(i ? s->absorbed[i - 1] : (uint16_t)(s->lns_next - FAR_BEHIND - 1),
@@ -394,8 +394,9 @@ bool l2tp_table_restore(struct l2tp_table *table, uint64_t now_ms, const struct 
 		return false;
 	t->state = *state;
 	t->state.lns_tunnel = 0;
-	t->seen_ms = t->requested_ms = now_ms -
-		     state->age_ms; /* the clock may be younger than that: the difference is what counts */
+	t->seen_ms = t->requested_ms =
+		now_ms -
+		state->age_ms; /* the clock may be younger than that: the difference is what counts */
 	if (state->lns_tunnel && !tunnel_assign_lns(table, t, state->lns_tunnel)) {
 		tunnel_forget(table, t);
 		return false;

@@ -9,7 +9,8 @@
 /* Nobody else's session is at its address, as far as the NAT's ports tell. */
 static bool is_alone(const struct session_table *table, const struct session *s)
 {
-	for (uint32_t at = table_first(table, BY_ADDRESS, &s->peer, 0); at; at = table_next(table, BY_ADDRESS, at))
+	for (uint32_t at = table_first(table, BY_ADDRESS, &s->peer, 0); at;
+	     at = table_next(table, BY_ADDRESS, at))
 		if (table_session(table, at)->peer.port != s->peer.port)
 			return false;
 	return true;
@@ -24,7 +25,8 @@ static uint16_t own_port(const struct session_table *table, const struct session
 	return is_alone(table, s) ? L2TP_PORT : 0;
 }
 
-static void tell_sa(const struct session_table *table, const struct session *s, const struct sa *sa, bool there)
+static void tell_sa(const struct session_table *table, const struct session *s, const struct sa *sa,
+		    bool there)
 {
 	const uint16_t port = own_port(table, s);
 	struct endpoint client = s->peer;
@@ -58,7 +60,8 @@ void marks_sa(const struct session_table *table, uint32_t sa, bool there)
 /* Who is alone at that address, and who is not any more. */
 static void tell_portless(const struct session_table *table, const struct endpoint *peer)
 {
-	for (uint32_t at = table_first(table, BY_ADDRESS, peer, 0); at; at = table_next(table, BY_ADDRESS, at))
+	for (uint32_t at = table_first(table, BY_ADDRESS, peer, 0); at;
+	     at = table_next(table, BY_ADDRESS, at))
 		if (!table_session(table, at)->l2tp_port)
 			tell_sas(table, table_session(table, at));
 }

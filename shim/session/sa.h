@@ -16,7 +16,7 @@ struct sa_info {
 	uint16_t peer_port;       /* likewise: the client's L2TP port */
 	bool outbound;
 	bool transport; /* transport mode; false: tunnel or anything else */
-	bool dumped;    /* out of a dump, or as out of one: it may have been read before a deletion that was told since */
+	bool dumped; /* out of a dump, or as out of one: it may have been read before a deletion that was told since */
 	uint64_t bytes, packets;
 	uint64_t add_time_s; /* wall clock, seconds since 1970; 0: not known */
 };

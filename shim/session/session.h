@@ -17,9 +17,9 @@
 
 /* All in ms; SESSION_NEVER: off. */
 struct session_profile {
-	uint32_t close_grace_ms;      /* closed: from the client's StopCCN until the SAs go, by the client's own
+	uint32_t close_grace_ms; /* closed: from the client's StopCCN until the SAs go, by the client's own
 				       * Deletes if they come by then. Default 300 */
-	uint32_t dead_after_ms;       /* dead: packets go out and nothing comes back. Default 30000 */
+	uint32_t dead_after_ms;  /* dead: packets go out and nothing comes back. Default 30000 */
 	uint32_t dead_after_plain_ms; /* the same without NAT, where no keep-alives tell of life: the LNS'
 				       * HELLO (60 s) must have had time to be answered. Default 90000, at
 				       * least dead_after_ms */
@@ -86,10 +86,10 @@ void session_tell_marks(const struct session_table *table);
 /* Why a session does not end, for the log. */
 enum session_stay {
 	SESSION_STAY_AMBIGUOUS, /* a close that may be of several sessions: view has the address and L2TP port alone */
-	SESSION_STAY_OFF,       /* a close, and the profile has no end for that */
-	SESSION_STAY_REOPENED,  /* within the grace after a close the client opened a tunnel again */
-	SESSION_STAY_ACTIVE,    /* the time-out that was next has been moved by activity since: view has the next one */
-	SESSION_STAY_UNKNOWN,   /* a time-out is over, and the counters and alive sets are read first */
+	SESSION_STAY_OFF,      /* a close, and the profile has no end for that */
+	SESSION_STAY_REOPENED, /* within the grace after a close the client opened a tunnel again */
+	SESSION_STAY_ACTIVE, /* the time-out that was next has been moved by activity since: view has the next one */
+	SESSION_STAY_UNKNOWN, /* a time-out is over, and the counters and alive sets are read first */
 	SESSION_STAYS
 };
 struct session_view;

@@ -137,7 +137,8 @@ void action_push(struct session_table *table, uint32_t session, enum session_act
 void action_take_back(struct session_table *table, uint32_t session, enum session_action_kind kind);
 
 /* view.c */
-struct session_view view_of(const struct session_table *table, uint64_t now_ms, const struct session *session);
+struct session_view view_of(const struct session_table *table, uint64_t now_ms,
+			    const struct session *session);
 
 /* rules.c */
 struct rule_answer {

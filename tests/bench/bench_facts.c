@@ -107,8 +107,10 @@ int main(int argc, char *argv[])
 	qsort(took, MESSAGES, sizeof *took, by_size);
 	printf(argc > 1 && !strcmp(argv[1], "--json")
 		       ? "{\"p50_us\": %.1f, \"p99_us\": %.1f, \"longest_us\": %.1f, \"bytes\": %zu}\n"
-		       : "64 SAs of a dump: %.1f us (half of them), %.1f us (99 of 100), %.1f us (the longest), %zu "
+		       : "64 SAs of a dump: %.1f us (half of them), %.1f us (99 of 100), %.1f us (the "
+			 "longest), %zu "
 			 "bytes\n",
-	       took[MESSAGES / 2], took[MESSAGES * 99 / 100], took[MESSAGES - 1], sa_facts_size(SA_FACTS_MAX));
+	       took[MESSAGES / 2], took[MESSAGES * 99 / 100], took[MESSAGES - 1],
+	       sa_facts_size(SA_FACTS_MAX));
 	return 0;
 }

@@ -43,7 +43,8 @@ static void check_esp(uint8_t *packet, size_t size)
 	struct packet_esp esp;
 
 	if (packet_parse_esp(packet, size, &esp))
-		require(esp.length >= PACKET_ESP_HEADER && esp.esp >= packet && esp.esp + esp.length <= packet + size);
+		require(esp.length >= PACKET_ESP_HEADER && esp.esp >= packet &&
+			esp.esp + esp.length <= packet + size);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

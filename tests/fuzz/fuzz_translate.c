@@ -57,8 +57,8 @@ static void ignore(void *ctx, unsigned line, const char *reason)
 
 static bool has_form(const char *line)
 {
-	static const char *const begins[] = {"#", "}", "table ip", "delete table ip", "chain ", "type ",
-					     "not-whole # "};
+	static const char *const begins[] = {"#",      "}",     "table ip",    "delete table ip",
+					     "chain ", "type ", "not-whole # "};
 
 	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++)
 		if (!strncmp(line, begins[i], strlen(begins[i])))

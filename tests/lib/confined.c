@@ -256,7 +256,8 @@ static const struct attempt {
 	{CONFINE_XFRM_KEEPER, "keeper of xfrm: no netlink of a kind between them", usersock_socket, REFUSED},
 	{CONFINE_XFRM_KEEPER, "keeper of xfrm: nor of one beyond", netfilter_socket, REFUSED},
 	{CONFINE_XFRM_KEEPER, "keeper of xfrm: no socket to the network", reach_network, REFUSED},
-	{CONFINE_XFRM_KEEPER, "keeper of xfrm: no UNIX socket (pluto, D-Bus, systemd)", reach_unix_socket, REFUSED},
+	{CONFINE_XFRM_KEEPER, "keeper of xfrm: no UNIX socket (pluto, D-Bus, systemd)", reach_unix_socket,
+	 REFUSED},
 	{CONFINE_XFRM_KEEPER, "keeper of xfrm: opens no file", open_file, REFUSED},
 	{CONFINE_XFRM_KEEPER, "keeper of xfrm: exec is death", run_program, DIES},
 	{CONFINE_XFRM_KEEPER, "keeper of xfrm: does not change its user", become_other, REFUSED},
@@ -336,7 +337,8 @@ int main(void)
 	if (pid == 0)
 		_exit(child_unreadable());
 	waitpid(pid, &status, 0);
-	failed += !report(count + 1, "capabilities that cannot be read: not confined, and said so", status == 0, status);
+	failed += !report(count + 1, "capabilities that cannot be read: not confined, and said so",
+			  status == 0, status);
 	unlink(there);
 	rmdir(allowed);
 	printf("1..%zu\n", count + 1);

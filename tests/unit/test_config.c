@@ -97,11 +97,11 @@ static void test_every_kind_of_value(void **state)
 	struct config c;
 
 	(void)state;
-	assert_int_equal(load(&c, (const char *const[]){"--iface=eth0", "--iface=eth1", "--lns=192.168.1.98",
-							"--lns=[fd00::1]:1702", "--dead-after=2m",
-							"--priority=-5", "--hello=absorb", "-v",
-							"--idle-timeout=off", NULL}),
-			 CONFIG_OK);
+	assert_int_equal(
+		load(&c, (const char *const[]){"--iface=eth0", "--iface=eth1", "--lns=192.168.1.98",
+					       "--lns=[fd00::1]:1702", "--dead-after=2m", "--priority=-5",
+					       "--hello=absorb", "-v", "--idle-timeout=off", NULL}),
+		CONFIG_OK);
 	assert_int_equal(c.interface_count, 2);
 	assert_int_equal(c.lns4.addr_len, 4);
 	assert_int_equal(c.lns6.port, 1702);
@@ -149,7 +149,9 @@ static void test_bad_command_lines(void **state)
 		{{NULL}, "--iface is missing"},
 		{{"--iface", NULL}, "--iface: needs a value"},
 		{{"--no-such-option", NULL}, "--no-such-option: unknown"},
-		{{"--verbose=3", NULL}, "--verbose 3: invalid value; expected yes, no, all or some of packets, sessions, xfrm, bridge, rules"},
+		{{"--verbose=3", NULL},
+		 "--verbose 3: invalid value; expected yes, no, all or some of packets, sessions, xfrm, "
+		 "bridge, rules"},
 		{{"-v", "xfrm", NULL}, "--verbose xfrm: write it as one word, --verbose=xfrm"},
 		{{"--allow-clear=3", NULL}, "--allow-clear=3: takes no value"},
 		{{"--iface", "a-name-that-is-too-long", NULL}, "the name of a network interface"},
@@ -175,7 +177,8 @@ static void test_bad_command_lines(void **state)
 		{{"--bridge", "always", NULL}, "--bridge always: write it as one word, --bridge=always"},
 		{{"--bridge", "sometimes", NULL}, "sometimes: unexpected word"},
 		{{"--priority=50", NULL}, "from -49 to 49"},
-		{{"--bridge-offer", "aes128-sha1-modp2048", NULL}, "--bridge-offer: no longer an option; remove it"},
+		{{"--bridge-offer", "aes128-sha1-modp2048", NULL},
+		 "--bridge-offer: no longer an option; remove it"},
 		{{"--close-grace=200", NULL}, "--close-grace=200: no longer an option; remove it"},
 		{{"--priority-dnat", "3", NULL}, "--priority-dnat: no longer an option; use priority"},
 		{{"--priority-guard=3", NULL}, "--priority-guard=3: no longer an option; use priority"},
@@ -205,17 +208,18 @@ static void test_bad_files(void **state)
 		{"iface = eth0\nno-such-key = 1\n", ":2: no-such-key: unknown key"},
 		{"iface = eth0\n\n# c\nqueue-num = many\n",
 		 ":4: queue-num: invalid value 'many'; expected a number"},
-		{"iface = eth0\nhello = pass\nhello = absorb\n",
-		 ":3: hello: duplicate key"},
+		{"iface = eth0\nhello = pass\nhello = absorb\n", ":3: hello: duplicate key"},
 		{"iface = eth0\nallow-clear = maybe\n",
 		 ":2: allow-clear: invalid value 'maybe'; expected yes or no"},
 		{"iface = eth0\nthis is no line\n", ":2: invalid line; expected key = value"},
 		{"config = x\n", ":1: config: unknown key"},
 		{"[no-dialect]\ndead-after = 3\n", ":2: no-dialect: unknown dialect"},
-		{"[apple]\nqueue-num = 3\n", ":2: queue-num: not allowed in a section; expected idle-timeout or keep-warm"},
+		{"[apple]\nqueue-num = 3\n",
+		 ":2: queue-num: not allowed in a section; expected idle-timeout or keep-warm"},
 		{"[apple]\ndead-after = 3\n", ":2: dead-after: not allowed in a section"},
 		{"[apple]\nclose-grace = 3\n", ":2: close-grace: no longer an option; remove it"},
-		{"verbose = loud\n", ":1: verbose: invalid value 'loud'; expected yes, no, all or some of packets"},
+		{"verbose = loud\n",
+		 ":1: verbose: invalid value 'loud'; expected yes, no, all or some of packets"},
 		{"bridge-offer = x\n", ":1: bridge-offer: no longer an option; remove it"},
 		{"priority-dnat = 3\n", ":1: priority-dnat: no longer an option; use priority"},
 		{"[apple]\nidle-timeout = never\n", ":2: idle-timeout: invalid value; expected a time"},
@@ -310,7 +314,8 @@ static void test_alive_timeout(void **state)
 
 static void test_verbose_by_subject(void **state)
 {
-	static const char *const words[][3] = {{"--iface=eth0", "-vsessions,xfrm"}, {"--iface=eth0", "--verbose=sessions,xfrm"}};
+	static const char *const words[][3] = {{"--iface=eth0", "-vsessions,xfrm"},
+					       {"--iface=eth0", "--verbose=sessions,xfrm"}};
 	struct config c;
 
 	(void)state;
@@ -387,7 +392,8 @@ static FILE *open_text(void *ctx, const char *path)
 }
 
 /* With the same command line, which names the interface. */
-static enum config_outcome reload(struct config *fresh, const struct config *running, const char *text, char *kept)
+static enum config_outcome reload(struct config *fresh, const struct config *running, const char *text,
+				  char *kept)
 {
 	char name[] = "natshim", option[] = "--iface", value[] = "eth0";
 	char *argv[] = {name, option, value, NULL};
@@ -456,7 +462,8 @@ static void test_reload_keeps(void **state)
 
 static void test_reload_keeps_several_values(void **state)
 {
-	const char *const words[] = {"--iface", "eth0", "--public", "192.0.2.1", "--public", "2001:db8::1", NULL};
+	const char *const words[] = {"--iface",  "eth0",        "--public", "192.0.2.1",
+				     "--public", "2001:db8::1", NULL};
 	struct config running, fresh;
 	char kept[CONFIG_ERROR_MAX];
 
@@ -477,7 +484,9 @@ static void test_reload_changes_the_rest(void **state)
 
 	(void)state;
 	assert_int_equal(load(&running, (const char *const[]){"--iface", "eth0", NULL}), CONFIG_OK);
-	assert_int_equal(reload(&fresh, &running, "dead-after = 5\nhello = absorb\nlns = 192.0.2.7\nverbose = xfrm,rules\n", kept),
+	assert_int_equal(reload(&fresh, &running,
+				"dead-after = 5\nhello = absorb\nlns = 192.0.2.7\nverbose = xfrm,rules\n",
+				kept),
 			 CONFIG_OK);
 	assert_string_equal(kept, "");
 	assert_int_equal(fresh.session.dead_after, 5);

@@ -125,7 +125,8 @@ static void counts_what_it_leaves_alone(void **state)
 			packet[21] = 0xf5; /* ... on both sides */
 		packet[cases[i].at] = cases[i].value;
 		memcpy(before, packet, LENGTH);
-		const struct filter_outcome outcome = filter_packet(filter, 1, IKE_TO_SERVER, packet, LENGTH, LENGTH);
+		const struct filter_outcome outcome =
+			filter_packet(filter, 1, IKE_TO_SERVER, packet, LENGTH, LENGTH);
 
 		assert_false(outcome.changed);
 		assert_int_equal(outcome.kind, cases[i].kind);

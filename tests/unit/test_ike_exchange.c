@@ -160,10 +160,11 @@ static struct ike_result meet(struct ike_table *table, uint64_t now, const char 
 }
 
 /* The same of one that needs no translation: its NAT-D is that of RFC 3947. */
-static struct ike_result meet_ordinary(struct ike_table *table, uint64_t now, const char *client, enum vendor vendor,
-				       uint32_t cookie)
+static struct ike_result meet_ordinary(struct ike_table *table, uint64_t now, const char *client,
+				       enum vendor vendor, uint32_t cookie)
 {
-	struct message m1 = first(cookie, vendor), m2 = answer(cookie, 5), m3 = start(cookie, 5, MAIN), before;
+	struct message m1 = first(cookie, vendor), m2 = answer(cookie, 5), m3 = start(cookie, 5, MAIN),
+		       before;
 	struct ike_result r;
 
 	to_server(table, now, client, &m1);
@@ -591,8 +592,9 @@ static void an_ordinary_client_behind_the_same_address(void **state)
 
 		if (i % 2) {
 			meet(table, 0, "198.51.100.7:500", VENDOR_APPLE, 1);
-			assert_int_equal(meet_ordinary(table, 0, "198.51.100.7:1027", ordinary[i / 2], 2).actions,
-					 IKE_ACT_FORGET_PEER);
+			assert_int_equal(
+				meet_ordinary(table, 0, "198.51.100.7:1027", ordinary[i / 2], 2).actions,
+				IKE_ACT_FORGET_PEER);
 		} else { /* of one who was there before, only the first message is seen */
 			assert_int_equal(to_server(table, 0, "198.51.100.7:1027", &m).actions, 0);
 			assert_int_equal(ike_table_stats(table).exchanges, 0);
@@ -610,13 +612,15 @@ static void a_peer_that_has_learned_the_rfc(void **state)
 
 	(void)state;
 	meet(table, 0, client_text, VENDOR_APPLE, 1);
-	assert_int_equal(meet_ordinary(table, 0, client_text, VENDOR_RFC_3947, 2).actions, IKE_ACT_FORGET_PEER);
+	assert_int_equal(meet_ordinary(table, 0, client_text, VENDOR_RFC_3947, 2).actions,
+			 IKE_ACT_FORGET_PEER);
 	assert_int_equal(ike_table_stats(table).peers, 0);
 	assert_true(server_offers(table, 0, client_text, 3, VENDOR_RFC_3947));
 	/* Also where nothing was known by the address alone. */
 	meet(table, 0, "198.51.100.9:500", VENDOR_APPLE, 4);
 	meet(table, 0, "198.51.100.9:1027", VENDOR_DRAFT_08, 5);
-	assert_int_equal(meet_ordinary(table, 0, "198.51.100.9:500", VENDOR_RFC_3947, 6).actions, IKE_ACT_FORGET_PEER);
+	assert_int_equal(meet_ordinary(table, 0, "198.51.100.9:500", VENDOR_RFC_3947, 6).actions,
+			 IKE_ACT_FORGET_PEER);
 	assert_true(server_offers(table, 0, "198.51.100.9:500", 7, VENDOR_RFC_3947));
 	assert_int_equal(ike_table_stats(table).peers, 1);
 	ike_table_free(table);
@@ -691,7 +695,8 @@ static void a_cookie_proves_only_whom_it_was_sent_to(void **state)
  * repeats, to the other one, says nothing that he does not know. Nor is he known by another port than the one it came to. */
 static void a_repeated_answer_proves_nobody(void **state)
 {
-	static const char attacker[] = "192.0.2.66:500", other_port[] = "192.0.2.66:501", victim[] = "198.51.100.8:500";
+	static const char attacker[] = "192.0.2.66:500", other_port[] = "192.0.2.66:501",
+			  victim[] = "198.51.100.8:500";
 	struct ike_table *table = new_table();
 	struct message m1 = first(1, VENDOR_APPLE), m2 = answer(1, 5), m3 = third(1, 5);
 
@@ -766,7 +771,8 @@ static void the_servers_exchange_keeps_its_dialect(void **state)
 	(void)state;
 	meet(table, 0, client_text, VENDOR_APPLE, 1);
 	assert_true(server_offers(table, 0, client_text, 3, VENDOR_APPLE));
-	assert_int_equal(meet_ordinary(table, 0, client_text, VENDOR_RFC_3947, 2).actions, IKE_ACT_FORGET_PEER);
+	assert_int_equal(meet_ordinary(table, 0, client_text, VENDOR_RFC_3947, 2).actions,
+			 IKE_ACT_FORGET_PEER);
 	assert_true(server_offers(table, 0, client_text, 3, VENDOR_APPLE));
 	assert_true(server_offers(table, 0, client_text, 4, VENDOR_RFC_3947));
 	ike_table_free(table);
@@ -813,9 +819,8 @@ static void peers_are_saved_and_restored(void **state)
 	assert_int_equal(seen.age_ms[1], 1000);
 	/* Another clock, that began only a second ago. */
 	for (unsigned i = 0; i < seen.count; i++)
-		assert_true(
-			ike_table_restore_peer(after, boot, &seen.peer[i], seen.dialect[i], seen.age_ms[i],
-					       seen.alone[i]));
+		assert_true(ike_table_restore_peer(after, boot, &seen.peer[i], seen.dialect[i],
+						   seen.age_ms[i], seen.alone[i]));
 	assert_true(server_offers(after, boot, "198.51.100.7:500", 3, VENDOR_APPLE));
 	assert_true(server_offers(after, boot, "[2001:db8::7]:4500", 4, VENDOR_DRAFT_04));
 	assert_true(server_offers(after, boot, "198.51.100.9:500", 7, VENDOR_APPLE));

@@ -275,7 +275,8 @@ static void a_repeated_request_loses_nothing(void **state)
 	send_to_client(table, sccrp(CLIENT_TUNNEL, LNS_TUNNEL));
 	send_to_lns(table, sccrq(CLIENT_TUNNEL));
 	assert_int_equal(l2tp_table_stats(table).tunnels, 1);
-	assert_int_equal(send_to_lns(table, make(TYPE_WEN, LNS_TUNNEL, 0, 1, 1)).client_tunnel, CLIENT_TUNNEL);
+	assert_int_equal(send_to_lns(table, make(TYPE_WEN, LNS_TUNNEL, 0, 1, 1)).client_tunnel,
+			 CLIENT_TUNNEL);
 	l2tp_table_free(table);
 }
 
@@ -422,7 +423,8 @@ static void table_is_bounded(void **state)
 	send_to_client(table, sccrp(CLIENT_TUNNEL, LNS_TUNNEL));
 	send_to_client(table, hello(1));
 	for (unsigned i = 1; i <= 100; i++) {
-		const struct endpoint from = {.addr = {192, 0, 2, 2}, .addr_len = 4, .port = (uint16_t)(1000 + i)};
+		const struct endpoint from = {
+			.addr = {192, 0, 2, 2}, .addr_len = 4, .port = (uint16_t)(1000 + i)};
 
 		p = sccrq(1000 + i);
 		pass_from(table, 1000, L2TP_TO_LNS, &from, &p);
@@ -997,14 +999,20 @@ static void numbers_wrap(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(hello_is_answered),     cmocka_unit_test(hello_passes_where_it_must),
-		cmocka_unit_test(answer_claims_nothing), cmocka_unit_test(malformed_keeps_its_number_right),
+		cmocka_unit_test(hello_is_answered),
+		cmocka_unit_test(hello_passes_where_it_must),
+		cmocka_unit_test(answer_claims_nothing),
+		cmocka_unit_test(malformed_keeps_its_number_right),
 		cmocka_unit_test(a_hello_with_a_fault_passes),
 		cmocka_unit_test(a_repeated_request_loses_nothing),
-		cmocka_unit_test(reuse_begins_anew),     cmocka_unit_test(clients_are_told_apart),
-		cmocka_unit_test(last_session_closes),   cmocka_unit_test(lns_closing_is_not_the_clients),
-		cmocka_unit_test(too_many_sessions),     cmocka_unit_test(stopccn_closes_and_is_forgotten),
-		cmocka_unit_test(table_is_bounded),      cmocka_unit_test(idle_tunnel_expires),
+		cmocka_unit_test(reuse_begins_anew),
+		cmocka_unit_test(clients_are_told_apart),
+		cmocka_unit_test(last_session_closes),
+		cmocka_unit_test(lns_closing_is_not_the_clients),
+		cmocka_unit_test(too_many_sessions),
+		cmocka_unit_test(stopccn_closes_and_is_forgotten),
+		cmocka_unit_test(table_is_bounded),
+		cmocka_unit_test(idle_tunnel_expires),
 		cmocka_unit_test(a_client_has_few_tunnels),
 		cmocka_unit_test(a_tunnel_never_seen_closes_nothing),
 		cmocka_unit_test(a_request_given_up_leaves_the_tunnel_that_is_up),
@@ -1012,8 +1020,10 @@ int main(void)
 		cmocka_unit_test(the_last_of_two_closes),
 		cmocka_unit_test(a_tunnel_whose_request_was_missed_is_known),
 		cmocka_unit_test(numbers_alone_are_not_saved),
-		cmocka_unit_test(state_survives),        cmocka_unit_test(state_text),
-		cmocka_unit_test(both_ends_are_content), cmocka_unit_test(numbers_wrap),
+		cmocka_unit_test(state_survives),
+		cmocka_unit_test(state_text),
+		cmocka_unit_test(both_ends_are_content),
+		cmocka_unit_test(numbers_wrap),
 	};
 
 	return cmocka_run_group_tests_name("l2tp_tunnel", tests, NULL, NULL);

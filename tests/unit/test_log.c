@@ -116,7 +116,8 @@ static void subjects_by_name(void **state)
 		{"bridge,rules,bridge", LOG_SUBJECT_BIT(LOG_OF_BRIDGE) | LOG_SUBJECT_BIT(LOG_OF_RULES)},
 		{"all", LOG_SUBJECT_BIT(LOG_SUBJECTS) - 1},
 	};
-	static const char *const bad[] = {"", "packet", "packets,", ",packets", "packets, xfrm", "7", "xfrm,no-such"};
+	static const char *const bad[] = {"",  "packet",      "packets,", ",packets", "packets, xfrm",
+					  "7", "xfrm,no-such"};
 	unsigned subjects;
 
 	(void)state;

@@ -140,7 +140,8 @@ int main(void)
 		cmocka_unit_test(without_memory),
 	};
 
-	if (!CRYPTO_set_mem_functions(allocate, reallocate, release)) /* before OpenSSL has allocated anything */
+	if (!CRYPTO_set_mem_functions(allocate, reallocate,
+				      release)) /* before OpenSSL has allocated anything */
 		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

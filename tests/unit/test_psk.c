@@ -54,15 +54,16 @@ static void the_best_fits(void **state)
 {
 	char error[PSK_ERROR_MAX];
 	struct psk *psk = load("# a comment\n"
-				    ": PSK \"for all\"\n"
-				    "\n"
-				    "203.0.113.1 %any : PSK 'for that server' # another\n"
-				    "203.0.113.1 192.0.2.9 : PSK \"for both\"\n"
-				    "192.0.2.10\n  203.0.113.1\n\t: psk\n  \"over lines\"\n"
-				    "2001:db8::9 : PSK 0x736978\n"
-				    "192.0.2.11 203.0.113.1 : PSK 0sc2VjcmV0\n"
-				    "@road.example 203.0.113.1 : RSA {\n  # key\n  Modulus: 0x03\n  }\n"
-				    ": XAUTH \"not that\"\n", error);
+			       ": PSK \"for all\"\n"
+			       "\n"
+			       "203.0.113.1 %any : PSK 'for that server' # another\n"
+			       "203.0.113.1 192.0.2.9 : PSK \"for both\"\n"
+			       "192.0.2.10\n  203.0.113.1\n\t: psk\n  \"over lines\"\n"
+			       "2001:db8::9 : PSK 0x736978\n"
+			       "192.0.2.11 203.0.113.1 : PSK 0sc2VjcmV0\n"
+			       "@road.example 203.0.113.1 : RSA {\n  # key\n  Modulus: 0x03\n  }\n"
+			       ": XAUTH \"not that\"\n",
+			       error);
 
 	(void)state;
 	assert_non_null(psk);

@@ -28,16 +28,17 @@ static struct endpoint at(const char *text)
 
 static struct sa_info sa_of(const char *peer, uint16_t l2tp_port, uint32_t spi, bool outbound)
 {
-	return (struct sa_info){.us = at(strchr(peer, '[') || !strchr(peer, '.') ? "[2001:db8::1]:4500" : "203.0.113.1:4500"),
-				.peer = at(peer),
-				.spi = spi,
-				.reqid = 16401,
-				.protocol = 50,
-				.upper_protocol = 17,
-				.our_port = 1701,
-				.peer_port = l2tp_port,
-				.outbound = outbound,
-				.transport = true};
+	return (struct sa_info){
+		.us = at(strchr(peer, '[') || !strchr(peer, '.') ? "[2001:db8::1]:4500" : "203.0.113.1:4500"),
+		.peer = at(peer),
+		.spi = spi,
+		.reqid = 16401,
+		.protocol = 50,
+		.upper_protocol = 17,
+		.our_port = 1701,
+		.peer_port = l2tp_port,
+		.outbound = outbound,
+		.transport = true};
 }
 
 static void drain(struct session_table *t, uint64_t now, struct log *log)

@@ -9,10 +9,12 @@
 #include <string.h>
 
 /* The element's type, then its text behind a length of length_bytes; NULL: none. */
-static inline void vici_put_element(struct vici_writer *w, enum vici_element type, unsigned length_bytes, const char *text)
+static inline void vici_put_element(struct vici_writer *w, enum vici_element type, unsigned length_bytes,
+				    const char *text)
 {
 	const size_t length = text ? strlen(text) : 0;
-	const uint8_t head[] = {(uint8_t)type, (uint8_t)(length_bytes == 2 ? length >> 8 : length), (uint8_t)length};
+	const uint8_t head[] = {(uint8_t)type, (uint8_t)(length_bytes == 2 ? length >> 8 : length),
+				(uint8_t)length};
 
 	if (w->overflow || length >> (8 * length_bytes) || w->size - w->length < 1 + length_bytes + length) {
 		w->overflow = true;
