@@ -25,7 +25,6 @@ BOTH_NATED = _by_version({"I am behind NAT", "peer behind NAT"}, {"I am behind N
 IPSEC_UP = r"IPsec SA established"
 WANTS_PFS = r"we require PFS"
 NO_PROPOSAL = r"no acceptable Proposal in IPsec SA"
-NOT_TRANSPORT = r"IPsec encapsulation mode .*|TRANSPORT" # libreswan 5
 NO_CONNECTION = r"no connection is known"
 PORT_IN_USE = _by_version(r"eroute -- it is in use", r"cannot install kernel policy .*in use by")
 
