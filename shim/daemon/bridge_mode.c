@@ -21,6 +21,7 @@
 #define SHARE_S (24 * 3600)
 #define WAITING_MAX 256     /* SAs that the stack has not installed yet */
 #define WAITING_MS 60000    /* then it will not */
+#define STALE_EVERY 5       /* seconds between two attempts to end what a killed natshim left */
 #define OWN_MESSAGE_MAX 160 /* bytes of an IKE message that we send ourselves */
 #define UDP_HEADERS_MAX 48  /* IPv6 and UDP */
 #define PORT_IKE_NAT 4500
@@ -47,13 +48,17 @@ _Static_assert(OWN_MESSAGE_MAX >= BRIDGE_REPLY_MAX && OWN_MESSAGE_MAX >= BRIDGE_
 
 struct bridge_mode {
 	struct log *log;
+	struct stale_sas *stale_sas;
+	struct sessions *sessions; /* NULL: --stack none */
+	unsigned seconds;          /* since the start */
+	struct event *event;       /* each second */
+	struct bridge *bridge;     /* NULL: without --bridge; then the rest is zero */
 	struct rules_nft *nft;
 	struct secrets *secrets;
-	struct bridge *bridge;
 	struct rekeyer *rekeyer;       /* the caller's */
 	struct nfq_injector *injector; /* NULL: refusals are not sent */
 	struct esp_hold *esp_hold;
-	struct event *event, *secrets_event;
+	struct event *secrets_event;
 	bool retry; /* what waits may have its SA, or somebody to give it the key, without that having been told */
 	struct waiting waiting[WAITING_MAX];
 	struct moved moved[SHARES_MAX];
@@ -115,7 +120,7 @@ bool bridge_mode_reload(struct bridge_mode *b, char error[static CONFIG_ERROR_MA
 {
 	char why[PSK_ERROR_MAX];
 
-	if (!b || secrets_reload(b->secrets, why))
+	if (!b->bridge || secrets_reload(b->secrets, why))
 		return true;
 	snprintf(error, CONFIG_ERROR_MAX, "--psk-file: %s", why);
 	return false;
@@ -287,7 +292,7 @@ void bridge_mode_sa(struct bridge_mode *b, const struct sa_info *sa)
 	uint8_t spi[4];
 	uint32_t wire;
 
-	if (!b || sa->dumped || sa->protocol != PROTOCOL_ESP)
+	if (!b->bridge || sa->dumped || sa->protocol != PROTOCOL_ESP)
 		return;
 	destination = sa->outbound ? sa->peer : sa->us;
 	destination.port = 0;
@@ -315,21 +320,61 @@ static void forget_overdue(struct bridge_mode *b)
 			OPENSSL_cleanse(&b->waiting[i], sizeof b->waiting[i]);
 }
 
-static void on_retry(evutil_socket_t fd, short what, void *ctx)
+/* What a killed natshim left */
+
+static void stale_result(struct bridge_mode *b, int error, const char *text)
+{
+	if (!stale_sas_result(b->stale_sas, clock_now_ms(), error))
+		log_event(b->log, LOG_BRIDGE_STALE_SAS, NULL,
+			  "cannot delete an SA of a bridged client from before the restart: %s; it stays "
+			  "until it expires",
+			  *text ? text : strerror(-error));
+}
+
+/* One at a time: for each the stack lists all of its states, and the ends of sessions come between. */
+static void end_stale_sas(struct bridge_mode *b)
+{
+	struct stack_end_request request;
+	int rc;
+
+	if (!b->sessions || !stale_sas_next(b->stale_sas, clock_now_ms(), b->bridge, &request))
+		return;
+	rc = sessions_end_stale(b->sessions, &request);
+	if (rc)
+		stale_result(b, rc, "");
+}
+
+static void stale_ended(void *ctx, int error, const char *text)
+{
+	stale_result(ctx, error, text);
+	end_stale_sas(ctx);
+}
+
+struct stale_sas *bridge_mode_stale_sas(struct bridge_mode *b)
+{
+	return b->stale_sas;
+}
+
+static void on_second(evutil_socket_t fd, short what, void *ctx)
 {
 	struct bridge_mode *b = ctx;
 
 	(void)fd;
 	(void)what;
-	forget_overdue(b);
-	if (b->retry)
-		retry_waiting(b);
+	if (b->bridge) {
+		bridge_tick(b->bridge, clock_now_ms());
+		forget_overdue(b);
+		if (b->retry)
+			retry_waiting(b);
+	}
+	if (b->seconds++ % STALE_EVERY == 0)
+		end_stale_sas(b);
 }
 
 /* Not at once: a question may be under way. */
 void bridge_mode_sas_lost(struct bridge_mode *b)
 {
-	if (!b || !b->event)
+	if (!b->bridge || !b->event)
 		return;
 	b->retry = true;
 	event_active(b->event, EV_TIMEOUT, 0);
@@ -410,9 +455,9 @@ static void untrack(void *ctx, const uint8_t cookie[static IKE_COOKIE_LEN])
 
 void bridge_mode_fill_sets(struct bridge_mode *b)
 {
-	const size_t count = !b ? 0 : b->moved_count < SHARES_MAX ? b->moved_count : SHARES_MAX;
+	const size_t count = b->moved_count < SHARES_MAX ? b->moved_count : SHARES_MAX;
 
-	if (!b)
+	if (!b->bridge)
 		return;
 	bridge_each(b->bridge, clock_now_ms(), track_again, b);
 	rules_nft_set_flush(b->nft);
@@ -465,11 +510,12 @@ static void send_delete(void *ctx, const struct bridge_delete *d)
 	       d->length);
 }
 
-bool bridge_mode_end(struct bridge_mode *b, const struct session_action *a)
+static bool end_session(void *ctx, const struct session_action *a)
 {
+	struct bridge_mode *b = ctx;
 	struct bridge_sa sas[SESSION_SAS_MAX];
 
-	if (!b || !b->injector)
+	if (!b->bridge || !b->injector)
 		return false;
 	for (size_t i = 0; i < a->sa_count; i++) {
 		const uint32_t spi = htonl(a->sas[i].spi);
@@ -482,7 +528,32 @@ bool bridge_mode_end(struct bridge_mode *b, const struct session_action *a)
 
 size_t bridge_mode_end_some(struct bridge_mode *b, size_t max)
 {
-	return b && b->injector ? bridge_end_some(b->bridge, clock_now_ms(), max, send_delete, b) : 0;
+	return b && b->bridge && b->injector ? bridge_end_some(b->bridge, clock_now_ms(), max, send_delete, b)
+					     : 0;
+}
+
+static void stack_found(void *ctx, enum stack_kind stack)
+{
+	struct bridge_mode *b = ctx;
+
+	if (b->bridge)
+		bridge_set_strongswan_answers(b->bridge, stack == STACK_STRONGSWAN);
+}
+
+void bridge_mode_join_sessions(struct bridge_mode *b, struct sessions *sessions)
+{
+	static const struct sessions_bridge handlers = {
+		.end = end_session, .stack_found = stack_found, .stale_ended = stale_ended};
+
+	if (!sessions)
+		return;
+	b->sessions = sessions;
+	sessions_set_bridge(sessions, &handlers, b);
+	if (stale_sas_count(b->stale_sas))
+		log_event(b->log, LOG_BRIDGE_STALE_SAS, NULL,
+			  "%zu bridged clients from before the restart: deleting their SAs",
+			  stale_sas_count(b->stale_sas));
+	end_stale_sas(b);
 }
 
 static void tell_up(struct bridge_mode *b, const struct bridge_result *r)
@@ -559,13 +630,6 @@ enum nfq_verdict bridge_mode_act(struct bridge_mode *b, struct filter_outcome *o
 
 /* Start and end */
 
-static bool fail(struct bridge_mode *b, char *error, const char *what, const char *why)
-{
-	snprintf(error, CONFIG_ERROR_MAX, "%s: %s", what, why);
-	bridge_mode_close(b);
-	return false;
-}
-
 static void forbid_core_dumps(struct bridge_mode *b)
 {
 	static const struct rlimit none = {0, 0};
@@ -602,62 +666,69 @@ static struct bridge *make_bridge(struct bridge_mode *b, const struct config *co
 	return offer_parse(OFFERED, bridge.offer, &bridge.offer_count, &bad, &bad_length) ? bridge_new(&bridge) : NULL;
 }
 
+/* Only with --bridge. */
+static bool open_bridge(struct bridge_mode *b, const struct config *config)
+{
+	forbid_core_dumps(b);
+	b->bridge = make_bridge(b, config);
+	b->esp_hold = esp_hold_new(b->nft, random_bytes, NULL);
+	if (!b->bridge || !b->esp_hold)
+		return false;
+	esp_hold_log(b->esp_hold, b->log);
+	if (nfq_inject_open(&b->injector))
+		b->injector = NULL;
+	secrets_on_news(b->secrets, on_news, b);
+	return true;
+}
+
 bool bridge_mode_open(struct bridge_mode **out, const struct config *config, struct log *log,
 		      struct rules_nft *nft, struct secrets *secrets, struct rekeyer *rekeyer,
 		      char error[static CONFIG_ERROR_MAX])
 {
-	struct bridge_mode *b;
+	struct bridge_mode *b = *out = calloc(1, sizeof *b);
 
-	*out = NULL;
-	if (!config_bridges(config))
-		return true;
-	b = calloc(1, sizeof *b);
-	if (!b)
-		return fail(NULL, error, "bridge", "out of memory");
+	if (b)
+		b->stale_sas = stale_sas_new();
+	if (!b || !b->stale_sas) {
+		snprintf(error, CONFIG_ERROR_MAX, "out of memory");
+		return false;
+	}
 	b->log = log;
 	b->nft = nft;
 	b->secrets = secrets;
 	b->rekeyer = rekeyer;
-	forbid_core_dumps(b);
-	b->bridge = make_bridge(b, config);
-	b->esp_hold = esp_hold_new(nft, random_bytes, NULL);
-	if (!b->bridge || !b->esp_hold)
-		return fail(b, error, "bridge", "out of memory");
-	esp_hold_log(b->esp_hold, b->log);
-	if (nfq_inject_open(&b->injector))
-		b->injector = NULL;
-	secrets_on_news(secrets, on_news, b);
-	*out = b;
-	return true;
+	if (!config_bridges(config) || open_bridge(b, config))
+		return true;
+	snprintf(error, CONFIG_ERROR_MAX, "bridge: out of memory");
+	return false;
 }
 
 int bridge_mode_start(struct bridge_mode *b, struct nfq_queue *queue, struct event_base *loop)
 {
-	static const struct timeval at_least = {.tv_sec = WAITING_MS / 1000};
+	static const struct timeval second = {.tv_sec = 1};
 	int rc;
 
-	if (!b)
+	b->event = event_new(loop, -1, EV_PERSIST, on_second, b);
+	if (!b->event || event_add(b->event, &second))
+		return -ENOMEM;
+	if (!b->bridge)
 		return 0;
 	rc = esp_hold_start(b->esp_hold, queue, loop);
 	if (rc)
 		return rc;
-	b->event = event_new(loop, -1, EV_PERSIST, on_retry, b);
 	b->secrets_event = event_new(loop, secrets_fd(b->secrets), EV_READ | EV_PERSIST, on_secrets, b);
-	return b->event && b->secrets_event && !event_add(b->event, &at_least) &&
-			       !event_add(b->secrets_event, NULL)
-		       ? 0
-		       : -ENOMEM;
+	return b->secrets_event && !event_add(b->secrets_event, NULL) ? 0 : -ENOMEM;
 }
 
 void bridge_mode_release(struct bridge_mode *b)
 {
-	if (b)
+	if (b && b->bridge)
 		esp_hold_release_all(b->esp_hold);
 }
 
 enum nfq_verdict bridge_mode_packet(struct bridge_mode *b, struct nfq_packet *packet)
 {
-	return b ? esp_hold_packet(b->esp_hold, packet) : NFQ_AS_IT_WAS;
+	return b->bridge ? esp_hold_packet(b->esp_hold, packet) : NFQ_AS_IT_WAS;
 }
 
 void bridge_mode_close(struct bridge_mode *b)
@@ -669,29 +740,25 @@ void bridge_mode_close(struct bridge_mode *b)
 	esp_hold_free(b->esp_hold);
 	if (b->secrets_event)
 		event_free(b->secrets_event);
-	secrets_on_news(b->secrets, NULL, NULL);
+	if (b->secrets)
+		secrets_on_news(b->secrets, NULL, NULL);
+	stale_sas_free(b->stale_sas);
 	nfq_inject_close(b->injector);
 	bridge_free(b->bridge);
 	OPENSSL_cleanse(b, sizeof *b);
 	free(b);
 }
 
-void bridge_mode_set_stack(struct bridge_mode *b, enum stack_kind stack)
-{
-	if (b && stack != STACK_AUTO)
-		bridge_set_strongswan_answers(b->bridge, stack == STACK_STRONGSWAN);
-}
-
 struct bridge *bridge_mode_bridge(struct bridge_mode *b)
 {
-	return b ? b->bridge : NULL;
+	return b->bridge;
 }
 
 struct bridge_mode_stats bridge_mode_stats(const struct bridge_mode *b)
 {
 	struct bridge_mode_stats stats = {0};
 
-	if (!b)
+	if (!b->bridge)
 		return stats;
 	stats = (struct bridge_mode_stats){.bridge = bridge_stats(b->bridge),
 					   .rekeyed = b->rekeyed,

@@ -9,6 +9,8 @@
 #include "shim/config.h"
 #include "shim/filter.h"
 #include "shim/daemon/esp_hold.h"
+#include "shim/daemon/sessions.h"
+#include "shim/daemon/stale_sas.h"
 #include "shim/log.h"
 #include "shim/proc/secrets.h"
 #include "shim/session/session.h"
@@ -18,12 +20,13 @@
 struct bridge_mode;
 struct event_base;
 
-/* NULL in *out, and true, without --bridge; else core dumps are forbidden from then on. False: one line in error. log, nft,
- * secrets and rekeyer stay the caller's and must outlive it. */
+/* Without --bridge nothing is bridged, and of bridge mode only the end of what a killed natshim left remains; with it, core dumps are
+ * forbidden from then on. False: one line in error; *out is to be closed all the same. log, nft, secrets and rekeyer stay the
+ * caller's and must outlive it. */
 bool bridge_mode_open(struct bridge_mode **out, const struct config *config, struct log *log,
 		      struct rules_nft *nft, struct secrets *secrets, struct rekeyer *rekeyer,
 		      char error[static CONFIG_ERROR_MAX]);
-void bridge_mode_close(struct bridge_mode *bridge_mode); /* wipes every key */
+void bridge_mode_close(struct bridge_mode *bridge_mode); /* wipes every key; NULL: nothing */
 /* After a SIGHUP: reads the file of secrets anew. False: the old ones stay; one line in error. */
 bool bridge_mode_reload(struct bridge_mode *bridge_mode, char error[static CONFIG_ERROR_MAX]);
 /* Joins the event loop. queue: where packets to clients may be held. 0 or -errno. */
@@ -33,8 +36,11 @@ void bridge_mode_release(struct bridge_mode *bridge_mode);
 /* A packet that came up: NFQ_AS_IT_WAS where it is none that bridge mode waits for (shim/daemon/esp_hold.h). */
 enum nfq_verdict bridge_mode_packet(struct bridge_mode *bridge_mode, struct nfq_packet *packet);
 
-/* Which VPN stack was found; STACK_AUTO: none yet. strongSwan cannot serve the Macs before 10.4.4 without the bridge. */
-void bridge_mode_set_stack(struct bridge_mode *bridge_mode, enum stack_kind stack);
+/* From here on sessions end by Deletes where they can, the stack's kind is known once it is found, and what a killed natshim left is
+ * ended by the stack. sessions: NULL with --stack none; else the caller's, and to be stopped before bridge_mode_close(). */
+void bridge_mode_join_sessions(struct bridge_mode *bridge_mode, struct sessions *sessions);
+/* What a killed natshim left; bridge mode's own. */
+struct stale_sas *bridge_mode_stale_sas(struct bridge_mode *bridge_mode);
 struct bridge *bridge_mode_bridge(struct bridge_mode *bridge_mode); /* NULL without one */
 /* Fills the kernel's maps anew, after the tables that they are in were installed. */
 void bridge_mode_fill_sets(struct bridge_mode *bridge_mode);
@@ -43,14 +49,12 @@ void bridge_mode_fill_sets(struct bridge_mode *bridge_mode);
 enum nfq_verdict bridge_mode_act(struct bridge_mode *bridge_mode, struct filter_outcome *outcome,
 				 bool *known);
 
-/* Facts of the kernel's SAs (shim/proc/rekeyer.h): what waited for one gets its keys. bridging may be NULL. */
+/* Facts of the kernel's SAs (shim/proc/rekeyer.h): what waited for one gets its keys. */
 void bridge_mode_sa(struct bridge_mode *bridge_mode, const struct sa_info *sa);
 void bridge_mode_sas_lost(
 	struct bridge_mode *bridge_mode); /* some may have come untold, or nobody could give keys meanwhile */
 
-/* A session's end, said to both sides in IKE's own words. False: it is none that is bridged, or not all of it can be ended so. */
-bool bridge_mode_end(struct bridge_mode *bridge_mode, const struct session_action *action);
-/* The same for all sessions, at most max at a time. How many. */
+/* Ends ISAKMP SAs of clients, at most max, and all SAs of theirs by Deletes to both sides. How many. */
 size_t bridge_mode_end_some(struct bridge_mode *bridge_mode, size_t max);
 
 struct bridge_mode_stats {

@@ -57,7 +57,7 @@ struct daemon {
 	struct watchdog watchdog;
 	struct control_server *control;
 
-	struct bridge_mode *bridge_mode; /* NULL: without --bridge */
+	struct bridge_mode *bridge_mode;
 	struct packets *packets;
 	struct nfq_queue *queue;
 	struct rules_nft *nft;
@@ -220,7 +220,7 @@ static void on_saved(void *ctx, enum files_target target, int error)
 	if (target == FILES_METRICS)
 		metrics_written(d, error);
 	else
-		packets_saved(d->packets, target, error);
+		journal_saved(packets_journal(d->packets), target, error);
 }
 
 static void on_files_gone(void *ctx)
@@ -289,7 +289,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	ruleset_upkeep_tick(&d->upkeep);
-	packets_save(d->packets);
+	journal_tick(packets_journal(d->packets));
 	write_metrics(d);
 	d->ticks++;
 	notify_tell(d->notify, "WATCHDOG=1");
@@ -560,13 +560,6 @@ static bool open_sas(struct daemon *d)
 	       fail(d, config_bridges(&d->config) ? "--bridge" : "sessions", why);
 }
 
-static bool on_session_end(void *ctx, const struct session_action *action)
-{
-	const struct daemon *d = ctx;
-
-	return bridge_mode_end(d->bridge_mode, action);
-}
-
 static bool start(struct daemon *d)
 {
 	char error[RULES_ERROR_MAX] = "";
@@ -606,9 +599,7 @@ static bool start(struct daemon *d)
 	if (d->config.rules == CONFIG_RULES_EXTERNAL)
 		ruleset_upkeep_refill(
 			&d->upkeep); /* the sessions' own sets, which they can fill from now on */
-	sessions_on_end(d->sessions, on_session_end, d);
-	sessions_end_stale_sas(d->sessions, packets_stale_sas(d->packets),
-			       bridge_mode_bridge(d->bridge_mode));
+	bridge_mode_join_sessions(d->bridge_mode, d->sessions);
 	footprint_trim();
 	confine_self(d);
 	return true;

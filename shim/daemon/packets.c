@@ -5,7 +5,6 @@
 #include "nfq/inject.h"
 #include "shim/clock.h"
 #include "shim/hex.h"
-#include "shim/daemon/state.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -18,140 +17,21 @@
 	(8 * 3600)     /* of a known peer's address in the kernel's set, as in the table of peers */
 #define ANSWER_MAX 128 /* bytes of a packet of our own */
 
-struct state_file {
-	enum files_target target;
-	const char *name;
-	bool changed;    /* since it was handed over */
-	bool complained; /* that it cannot be written */
-};
-
 struct packets {
 	const struct config *config;
 	struct log *log;
 	struct rules_nft *nft;
 	struct sessions *sessions;
-	struct bridge_mode *bridge_mode; /* NULL: without --bridge */
+	struct bridge_mode *bridge_mode;
 	struct ike_table *ike;
 	struct l2tp_table *l2tp;
-	struct files *files;
+	struct journal *journal;
 	struct filter filter;
 	struct nfq_injector *injector; /* NULL: HELLOs cannot be answered, so they are not absorbed */
-	struct state_file peers, tunnels, bridged;
-	uint64_t bridge_changes; /* bridge_stats().changes when the journal was written last, */
-	size_t stale_sas_written; /* and how many of a killed natshim's were in it */
-	struct stale_sas *stale_sas;
 	struct slow *slow; /* NULL: without --bridge */
 	bool waiting_allowed;
 	uint64_t set_errors, unanswered_hellos;
 };
-
-/* State */
-
-/* What came of writing one: tried again while it fails, told once. */
-static void written(struct packets *t, struct state_file *file, int rc)
-{
-	if (rc && !file->complained)
-		log_event(t->log, LOG_STATE_UNWRITABLE, NULL,
-			  "%s/%s: cannot write: %s; a restart will lose this state",
-			  t->config->state_dir, file->name, strerror(-rc));
-	file->complained = rc != 0;
-	file->changed |= rc != 0;
-}
-
-void packets_saved(struct packets *packets, enum files_target target, int error)
-{
-	if (target == FILES_PEERS)
-		written(packets, &packets->peers, error);
-	else if (target == FILES_TUNNELS)
-		written(packets, &packets->tunnels, error);
-	else if (target == FILES_BRIDGED)
-		written(packets, &packets->bridged, error);
-}
-
-static void write_entry(void *ctx, const struct bridge_entry *entry)
-{
-	char line[STATE_BRIDGED_MAX];
-
-	fputs(state_bridged_text(entry, line), ctx);
-}
-
-static void write_bridged(struct packets *t, FILE *out)
-{
-	fputs(STATE_BRIDGED_HEADER, out);
-	stale_sas_each(t->stale_sas, write_entry, out);
-	if (t->filter.bridge)
-		bridge_each_entry(t->filter.bridge, write_entry, out);
-}
-
-static void save(struct packets *t, struct state_file *file)
-{
-	FILE *content;
-	int rc;
-
-	if (!file->changed)
-		return;
-	content = files_begin();
-	if (!content) {
-		written(t, file, -errno);
-		return;
-	}
-	if (file->target == FILES_PEERS)
-		state_write_peers(content, t->ike, clock_now_ms());
-	else if (file->target == FILES_BRIDGED)
-		write_bridged(t, content);
-	else
-		state_write_tunnels(content, t->l2tp, clock_now_ms());
-	file->changed = false;
-	rc = files_finish(t->files, file->target, content);
-	if (rc)
-		written(t, file, rc);
-}
-
-/* A session has come to be, has other SAs than before, or has gone. */
-static bool bridge_changed(struct packets *t)
-{
-	const uint64_t changes = t->filter.bridge ? bridge_stats(t->filter.bridge).changes : 0;
-	const bool changed =
-		changes != t->bridge_changes || stale_sas_count(t->stale_sas) != t->stale_sas_written;
-
-	t->bridge_changes = changes;
-	t->stale_sas_written = stale_sas_count(t->stale_sas);
-	return changed;
-}
-
-/* Before the message goes on: from then on a natshim that is killed leaves SAs behind. The whole file follows with the next
- * tick. */
-static void journal(struct packets *t, const uint8_t *cookie)
-{
-	struct bridge_entry entry;
-	char line[STATE_BRIDGED_MAX];
-
-	if (!bridge_changed(t))
-		return;
-	t->bridged.changed = true;
-	if (bridge_entry_of(t->filter.bridge, cookie, &entry))
-		files_append(t->files, FILES_BRIDGED, state_bridged_text(&entry, line));
-}
-
-void packets_save(struct packets *packets)
-{
-	if (packets->filter.bridge)
-		bridge_tick(packets->filter.bridge, clock_now_ms());
-	packets->bridged.changed |= bridge_changed(packets);
-	save(packets, &packets->bridged);
-	save(packets, &packets->peers);
-	save(packets, &packets->tunnels);
-}
-
-static void tell_restored(struct packets *t, const char *file, int rc, unsigned restored, unsigned bad)
-{
-	if (rc || bad)
-		log_event(t->log, LOG_STATE_DAMAGED, NULL, "%s/%s: %s", t->config->state_dir, file,
-			  rc ? strerror(-rc) : "has invalid or outdated lines; ignored");
-	if (restored)
-		log_event(t->log, LOG_STATE_RESTORED, NULL, "%u %s restored from before the restart", restored,
-			  file);
-}
 
 /* The kernel's sets */
 
@@ -215,16 +95,16 @@ static enum nfq_verdict on_ike(struct packets *t, struct filter_outcome *o)
 	if (r->actions & IKE_ACT_TRACK)
 		rules_nft_set_add_later(t->nft, RULES_SET_EXCHANGES, r->cookie, IKE_COOKIE_LEN,
 					EXCHANGE_TIMEOUT_S);
-	if (t->bridge_mode) {
+	if (t->filter.bridge) {
 		if (o->bridge.actions & BRIDGE_ACT_REPLY)
 			rules_nft_set_flush(t->nft); /* it sends by itself; verdicts come after the sets anyway */
-		journal(t, o->bridge.cookie);
+		journal_append_bridged(t->journal, o->bridge.cookie);
 		verdict = bridge_mode_act(t->bridge_mode, o, &known);
 	}
 	if (known || r->actions & IKE_ACT_REMEMBER_PEER)
 		add_peer_to_set(t, &r->peer, 0);
 	if (r->actions & (IKE_ACT_REMEMBER_PEER | IKE_ACT_FORGET_PEER))
-		t->peers.changed = true;
+		journal_peers_changed(t->journal);
 	log_message(t, r);
 	return verdict;
 }
@@ -272,9 +152,9 @@ static enum nfq_verdict on_l2tp(struct packets *t, const struct filter_outcome *
 			  r->edits & L2TP_EDIT_SEQUENCE ? ", sequence numbers" : "");
 	/* Where HELLOs are absorbed, a restart needs the exact sequence numbers: before the packet goes on. Else it can wait. */
 	if (r->actions & L2TP_ACT_SAVE)
-		t->tunnels.changed = true;
+		journal_tunnels_changed(t->journal);
 	if (t->filter.absorb_hello)
-		save(t, &t->tunnels);
+		journal_save_tunnels(t->journal);
 	if (to_lns)
 		tell_sessions(t, o);
 	if ((r->actions & L2TP_ACT_REPLY) && !answer_lns(t, o))
@@ -296,7 +176,6 @@ static enum nfq_verdict work_on(void *ctx, struct nfq_packet *packet)
 	const enum ike_direction direction = direction_of(packet);
 	struct filter_outcome outcome;
 
-	bridge_mode_set_stack(t->bridge_mode, sessions_stack(t->sessions));
 	outcome = filter_packet(&t->filter, clock_now_ms(), direction, packet->data, packet->length,
 				NFQ_PACKET_MAX);
 	packet->length = outcome.length;
@@ -374,31 +253,14 @@ static void open_injector(struct packets *t)
 			  "--hello absorb: no raw socket: %s; HELLOs pass", strerror(-rc));
 }
 
-/* The file is there from the start, for lines to be appended to. */
-static void load_bridged(struct packets *t)
+static struct journal *open_journal(struct packets *t, struct files *files)
 {
-	unsigned bad;
-	const int rc = state_load_bridged(t->config->state_dir, stale_sas_add, t->stale_sas, &bad);
+	const struct journal_tables tables = {.ike = t->ike,
+					      .l2tp = t->l2tp,
+					      .bridge = t->filter.bridge,
+					      .stale_sas = bridge_mode_stale_sas(t->bridge_mode)};
 
-	if (rc == -EPERM)
-		log_event(t->log, LOG_STATE_DAMAGED, NULL,
-			  "%s/bridged: another user owns it or can write it; ignored",
-			  t->config->state_dir);
-	else
-		tell_restored(t, "bridged", rc, 0, bad);
-	t->bridged.changed = t->filter.bridge || stale_sas_count(t->stale_sas);
-	save(t, &t->bridged);
-}
-
-static void load_state(struct packets *t)
-{
-	unsigned restored, bad;
-	int rc = state_load_peers(t->config->state_dir, t->ike, clock_now_ms(), &restored, &bad);
-
-	tell_restored(t, "peers", rc, restored, bad);
-	rc = state_load_tunnels(t->config->state_dir, t->l2tp, clock_now_ms(), &restored, &bad);
-	tell_restored(t, "tunnels", rc, restored, bad);
-	load_bridged(t);
+	return journal_open(t->config->state_dir, t->log, files, &tables);
 }
 
 bool packets_open(struct packets **out, const struct config *config, struct log *log, struct rules_nft *nft,
@@ -419,23 +281,17 @@ bool packets_open(struct packets **out, const struct config *config, struct log 
 	t = calloc(1, sizeof *t);
 	if (!t)
 		return false;
-	*t = (struct packets){.config = config,
-			      .log = log,
-			      .nft = nft,
-			      .sessions = sessions,
-			      .bridge_mode = bridge_mode,
-			      .files = files,
-			      .peers = {.target = FILES_PEERS, .name = "peers"},
-			      .tunnels = {.target = FILES_TUNNELS, .name = "tunnels"},
-			      .bridged = {.target = FILES_BRIDGED, .name = "bridged"}};
+	*t = (struct packets){
+		.config = config, .log = log, .nft = nft, .sessions = sessions, .bridge_mode = bridge_mode};
 	t->filter.bridge = bridge_mode_bridge(bridge_mode);
 	t->ike = t->filter.ike = ike_table_new(&ike);
 	t->l2tp = t->filter.l2tp = l2tp_table_new(&l2tp);
 	*out = t;
-	t->stale_sas = stale_sas_new();
-	if (!t->ike || !t->l2tp || !t->stale_sas)
+	if (!t->ike || !t->l2tp)
 		return false;
-	load_state(t);
+	t->journal = open_journal(t, files);
+	if (!t->journal)
+		return false;
 	open_injector(t);
 	packets_configure(t, config);
 	return true;
@@ -445,9 +301,7 @@ void packets_close(struct packets *packets)
 {
 	if (!packets)
 		return;
-	if (packets->ike && packets->l2tp && packets->stale_sas)
-		packets_save(packets);
-	stale_sas_free(packets->stale_sas);
+	journal_close(packets->journal);
 	ike_table_free(packets->ike);
 	l2tp_table_free(packets->l2tp);
 	nfq_inject_close(packets->injector);
@@ -460,9 +314,9 @@ const struct ike_table *packets_ike(const struct packets *packets)
 	return packets->ike;
 }
 
-struct stale_sas *packets_stale_sas(struct packets *packets)
+struct journal *packets_journal(struct packets *packets)
 {
-	return packets->stale_sas;
+	return packets->journal;
 }
 
 struct packets_stats packets_stats(const struct packets *packets)

@@ -11,7 +11,7 @@
 #include "shim/proc/files.h"
 #include "shim/filter.h"
 #include "shim/log.h"
-#include "shim/daemon/stale_sas.h"
+#include "shim/daemon/journal.h"
 #include "shim/daemon/slow.h"
 #include "shim/daemon/sessions.h"
 
@@ -47,13 +47,8 @@ void packets_before_verdicts(struct packets *packets);
 
 /* Fills the kernel's sets anew, after the table that they are in was installed. */
 void packets_fill_sets(struct packets *packets);
-/* Writes what has changed since the last time. Once a second. */
-void packets_save(struct packets *packets);
-/* What became of it. */
-void packets_saved(struct packets *packets, enum files_target target, int error);
-
-/* What a killed natshim left; the traffic's own, written to the journal while it is not ended. */
-struct stale_sas *packets_stale_sas(struct packets *packets);
+/* What of the tables outlives a restart; owned by packets. */
+struct journal *packets_journal(struct packets *packets);
 const struct ike_table *packets_ike(const struct packets *packets);
 struct packets_stats packets_stats(const struct packets *packets);
 

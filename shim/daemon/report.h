@@ -18,7 +18,7 @@ struct report {
 	const struct packets *packets;
 	const struct nfq_queue *queue;
 	struct rules_nft *nft;
-	const struct bridge_mode *bridge_mode; /* NULL: without --bridge */
+	const struct bridge_mode *bridge_mode;
 	const struct sessions *sessions;       /* NULL: sessions are left alone */
 	uint64_t rules_repaired;   /* times that somebody took our tables away and they were put back */
 };

@@ -120,7 +120,7 @@ static void on_news(void *ctx, enum rekeyer_news news)
 
 	log_event(s->log, news == REKEYER_BACK ? LOG_KEYS_PROCESS_BACK : LOG_KEYS_PROCESS_DIED, NULL,
 		  "xfrm: the process that watches the kernel's SAs %s%s", words[news],
-		  s->bridge_mode ? bridged[news] : watched[news]);
+		  bridge_mode_bridge(s->bridge_mode) ? bridged[news] : watched[news]);
 	if (news == REKEYER_GONE && s->answers)
 		event_del(s->answers);
 	if (news == REKEYER_BACK)

@@ -3,6 +3,7 @@
 #include "shim/daemon/sessions.h"
 
 #include "shim/clock.h"
+#include "shim/daemon/stale_sas.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -44,10 +45,8 @@ struct sessions {
 	bool detect_complained, alive_complained;
 	bool dumped; /* every SA of the kernel has been seen once, */
 	bool told;   /* and the log has said so: before that, sessions are found, not new */
-	sessions_end_fn *on_end;
-	void *on_end_ctx;
-	struct stale_sas *stale_sas; /* NULL: there are none */
-	const struct bridge *bridge;
+	const struct sessions_bridge *bridge; /* NULL: not set yet */
+	void *bridge_ctx;
 	uint64_t dump_at;               /* when the dump began that runs; */
 	uint64_t dumped_at, alive_at;   /* the last whole one, and the last whole reading of the alive sets */
 	uint64_t asked_at;              /* when a dump was asked for that has not ended; 0: none */
@@ -79,7 +78,7 @@ static void end_session(struct sessions *s, const struct session_action *a)
 					    .sa_count = (uint32_t)a->sa_count};
 	int rc;
 
-	if (a->attempt == 1 && s->on_end && s->on_end(s->on_end_ctx, a)) {
+	if (a->attempt == 1 && s->bridge && s->bridge->end(s->bridge_ctx, a)) {
 		log_end(s, a, "sent Deletes to both sides");
 		session_end_result(s->table, clock_now_ms(), a->id, 0, "");
 		return;
@@ -469,28 +468,6 @@ static void take_sample(struct sessions *s)
 	ask_for_dump(s);
 }
 
-static void stale_sa_result(struct sessions *s, int error, const char *text)
-{
-	if (!stale_sas_result(s->stale_sas, clock_now_ms(), error))
-		log_event(s->log, LOG_BRIDGE_STALE_SAS, NULL,
-			  "cannot delete an SA of a bridged client from before the restart: %s; it stays "
-			  "until it expires",
-			  *text ? text : strerror(-error));
-}
-
-/* One at a time: each wants the whole list of the stack's states, and the sessions' own ends come between. */
-static void end_stale_sas(struct sessions *s)
-{
-	struct stack_end_request request;
-	int rc;
-
-	if (!stale_sas_next(s->stale_sas, clock_now_ms(), s->bridge, &request))
-		return;
-	rc = stack_end(s->stack, &request);
-	if (rc)
-		stale_sa_result(s, rc, "");
-}
-
 static void on_sample(evutil_socket_t fd, short what, void *ctx)
 {
 	struct sessions *s = ctx;
@@ -500,7 +477,6 @@ static void on_sample(evutil_socket_t fd, short what, void *ctx)
 	take_sample(s);
 	if (s->samples++ % DETECT_EVERY == 0)
 		stack_detect(s->stack);
-	end_stale_sas(s);
 	run_actions(s);
 }
 
@@ -523,6 +499,8 @@ static void on_detected(void *ctx, enum stack_kind kind, int error, const char *
 	if (s->kind != kind)
 		log_event(s->log, LOG_STACK_FOUND, NULL, "stack: %s", stack_kind_name(kind));
 	s->kind = kind;
+	if (s->bridge)
+		s->bridge->stack_found(s->bridge_ctx, kind);
 }
 
 /* FNV-1a: an identity only has to differ where the names do. */
@@ -567,8 +545,8 @@ static void on_ended(void *ctx, uint64_t id, int error, const char *text)
 	const int failed = error < 0 ? error : 0;
 
 	if (stale_sas_is(id)) {
-		stale_sa_result(s, failed, text);
-		end_stale_sas(s);
+		if (s->bridge)
+			s->bridge->stale_ended(s->bridge_ctx, failed, text);
 		return;
 	}
 	log_told_end(s, id, error);
@@ -763,25 +741,17 @@ void sessions_l2tp(struct sessions *sessions, const struct endpoint *client, enu
 	run_actions(sessions);
 }
 
-void sessions_on_end(struct sessions *sessions, sessions_end_fn *fn, void *ctx)
+void sessions_set_bridge(struct sessions *sessions, const struct sessions_bridge *bridge, void *ctx)
 {
-	if (!sessions)
-		return;
-	sessions->on_end = fn;
-	sessions->on_end_ctx = ctx;
+	sessions->bridge = bridge;
+	sessions->bridge_ctx = ctx;
+	if (sessions->kind != STACK_AUTO)
+		bridge->stack_found(ctx, sessions->kind);
 }
 
-void sessions_end_stale_sas(struct sessions *sessions, struct stale_sas *stale_sas,
-			    const struct bridge *bridge)
+int sessions_end_stale(struct sessions *sessions, const struct stack_end_request *request)
 {
-	if (!sessions || !stale_sas_count(stale_sas))
-		return;
-	log_event(sessions->log, LOG_BRIDGE_STALE_SAS, NULL,
-		  "%zu bridged clients from before the restart: deleting their SAs",
-		  stale_sas_count(stale_sas));
-	sessions->stale_sas = stale_sas;
-	sessions->bridge = bridge;
-	end_stale_sas(sessions);
+	return stack_end(sessions->stack, request);
 }
 
 size_t sessions_drop(struct sessions *sessions, const struct endpoint *peer)

@@ -7,7 +7,6 @@
 #include "rules/nft.h"
 #include "shim/config.h"
 #include "shim/log.h"
-#include "shim/daemon/stale_sas.h"
 #include "shim/session/session.h"
 #include "shim/stack/stack.h"
 #include "shim/proc/rekeyer.h"
@@ -26,13 +25,19 @@ int sessions_start(struct sessions *sessions, struct event_base *loop, struct ru
 void sessions_stop(struct sessions *sessions);
 void sessions_configure(struct sessions *sessions, const struct config *config); /* after a reload */
 
-/* Who can end a session by Deletes in its client's name, and in the server's: asked before the stack is. True: said; then the stack is
- * told only if its SAs stay. */
-typedef bool sessions_end_fn(void *ctx, const struct session_action *action);
-void sessions_on_end(struct sessions *sessions, sessions_end_fn *fn, void *ctx);
-/* Has the stack end what a killed natshim left. Both stay the caller's and must outlive the watch; bridge may be NULL. */
-void sessions_end_stale_sas(struct sessions *sessions, struct stale_sas *stale_sas,
-			    const struct bridge *bridge);
+/* What bridge mode (shim/daemon/bridge_mode.h) does for the sessions and must hear of them. */
+struct sessions_bridge {
+	/* Ends a session by Deletes to both sides; asked before the stack is. True: sent; then the stack is asked only if the SAs
+	 * stay. */
+	bool (*end)(void *ctx, const struct session_action *action);
+	/* This VPN stack was found: never STACK_AUTO. */
+	void (*stack_found)(void *ctx, enum stack_kind stack);
+	/* The stack's answer to sessions_end_stale(). error: 0 or -errno; text: why, may be empty. */
+	void (*stale_ended)(void *ctx, int error, const char *text);
+};
+void sessions_set_bridge(struct sessions *sessions, const struct sessions_bridge *bridge, void *ctx);
+/* Asks the stack to end SAs that are of no session; request->id: of shim/daemon/stale_sas.h. 0 or -errno. */
+int sessions_end_stale(struct sessions *sessions, const struct stack_end_request *request);
 
 /* Fills the kernel's sets of what is the sessions' own, after the tables that they are in were installed. sessions may be NULL. */
 void sessions_fill_sets(struct sessions *sessions);
