@@ -19,20 +19,12 @@
 
 #define SHARES_MAX 4096 /* inbound SAs whose packets get another port; then the oldest is forgotten */
 #define SHARE_S (24 * 3600)
-#define WAITING_MAX 256     /* SAs that the stack has not installed yet */
-#define WAITING_MS 60000    /* then it will not */
+#define KEYS_WAIT_MS 60000 /* for an SA that the stack has not installed; then it will not */
 #define STALE_EVERY 5       /* seconds between two attempts to end what a killed natshim left */
 #define OWN_MESSAGE_MAX 160 /* bytes of an IKE message that we send ourselves */
 #define UDP_HEADERS_MAX 48  /* IPv6 and UDP */
 #define PORT_IKE_NAT 4500
 #define PROTOCOL_ESP 50
-
-/* An SA that the stack installs later than its peer hears of it. */
-struct waiting {
-	struct endpoint client; /* whose it is */
-	struct rekey_change change;
-	uint64_t since_ms; /* 0: none */
-};
 
 /* The way of one client's L2TP through a NAT that it shares, for when the rules were taken away. */
 struct moved {
@@ -57,10 +49,10 @@ struct bridge_mode {
 	struct secrets *secrets;
 	struct rekeyer *rekeyer;       /* the caller's */
 	struct nfq_injector *injector; /* NULL: refusals are not sent */
+	struct pending_sas *pending;
 	struct esp_hold *esp_hold;
 	struct event *secrets_event;
 	bool retry; /* what waits may have its SA, or somebody to give it the key, without that having been told */
-	struct waiting waiting[WAITING_MAX];
 	struct moved moved[SHARES_MAX];
 	size_t moved_count; /* of all times */
 	uint64_t rekeyed, rekey_errors, rekey_refused, rekey_lost, set_errors;
@@ -137,46 +129,19 @@ static enum bridge_spi find_spi(void *ctx, const struct endpoint *destination, c
 	return rc == 0 ? BRIDGE_SPI_FREE : rc == -EEXIST ? BRIDGE_SPI_THERE : BRIDGE_SPI_UNKNOWN;
 }
 
-static bool is_clients(const struct waiting *w, const struct endpoint *client)
-{
-	return w->since_ms && w->client.port == client->port && endpoint_same_host(&w->client, client);
-}
-
-static size_t waiting_of(const struct bridge_mode *b, const struct endpoint *client)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < WAITING_MAX; i++)
-		count += is_clients(&b->waiting[i], client);
-	return count;
-}
-
-/* A free place, or else the oldest of the client that has most of them: nobody pushes out another's by having many. */
-static struct waiting *waiting_place(struct bridge_mode *b)
-{
-	struct waiting *place = &b->waiting[0];
-	size_t most = 0;
-
-	for (size_t i = 0; i < WAITING_MAX; i++) {
-		struct waiting *w = &b->waiting[i];
-		const size_t count = w->since_ms ? waiting_of(b, &w->client) : SIZE_MAX;
-
-		if (count < most || (count == most && w->since_ms >= place->since_ms))
-			continue;
-		place = w;
-		most = count;
-	}
-	return place;
-}
-
 static void wait_for_sa(struct bridge_mode *b, const struct endpoint *client,
 			const struct rekey_change *change, uint64_t since_ms)
 {
-	struct waiting *place = waiting_place(b);
+	struct pending_sa *sa = pending_sas_add(b->pending, client, &change->destination, change->spi);
 
-	place->client = *client;
-	place->change = *change;
-	place->since_ms = since_ms;
+	sa->keys.change = *change;
+	sa->keys.since_ms = since_ms;
+}
+
+static void forget_keys(struct bridge_mode *b, struct pending_sa *sa)
+{
+	OPENSSL_cleanse(&sa->keys, sizeof sa->keys);
+	pending_sas_tidy(b->pending, sa);
 }
 
 /* The same SA with the keys that it has now. */
@@ -200,6 +165,20 @@ static void refused(struct bridge_mode *b, const struct rekey_change *change)
 		  "the SA %02x%02x%02x%02x there has not the keys that were agreed with the server: it is "
 		  "another's, and keeps them",
 		  spi[0], spi[1], spi[2], spi[3]);
+}
+
+/* The kernel has that SA no more, and nothing but this exchange of keys knows. */
+static void lost(struct bridge_mode *b, const struct endpoint *client, const struct rekey_change *change)
+{
+	const uint8_t *spi = change->spi;
+	const struct sa_info sa = {.peer = *client,
+				   .spi = (uint32_t)spi[0] << 24 | (uint32_t)spi[1] << 16 |
+					  (uint32_t)spi[2] << 8 | spi[3],
+				   .protocol = PROTOCOL_ESP,
+				   .outbound = change->outbound};
+
+	b->rekey_lost++;
+	sessions_sa_gone(b->sessions, &sa);
 }
 
 /* Until it is there, or the process that can give it. */
@@ -230,15 +209,9 @@ static int give_key(struct bridge_mode *b, const struct endpoint *client, const 
 		refused(b, change);
 	else if (rc != -ESRCH)
 		b->rekey_errors++;
-	b->rekey_lost += rc == -ENOTRECOVERABLE;
+	if (rc == -ENOTRECOVERABLE)
+		lost(b, client, change);
 	return rc;
-}
-
-static bool is_meant(const struct rekey_change *change, const struct endpoint *destination,
-		     const uint8_t *spi)
-{
-	return memcmp(change->spi, spi, sizeof change->spi) == 0 &&
-	       endpoint_same_host(&change->destination, destination);
 }
 
 static const char *outcome_text(int rc)
@@ -263,27 +236,27 @@ static bool is_failure(int rc)
 	return rc && rc != -ESRCH && rc != -EKEYREJECTED;
 }
 
-/* One that has been waited for. Since when it has is not forgotten. */
-static void give_late_key(struct bridge_mode *b, struct waiting *place)
+/* To an SA whose keys wait. If they must wait again, then since the same time. */
+static void give_late_key(struct bridge_mode *b, struct pending_sa *sa)
 {
-	struct waiting w = *place;
+	const struct endpoint client = sa->client;
+	struct pending_keys keys = sa->keys;
 	int rc;
 
-	OPENSSL_cleanse(place, sizeof *place);
-	rc = give_key(b, &w.client, &w.change, w.since_ms);
+	forget_keys(b, sa);
+	rc = give_key(b, &client, &keys.change, keys.since_ms);
 	if (is_failure(rc) && !is_to_wait(rc))
-		log_event(b->log, LOG_BRIDGE_FAILED, &w.change.destination,
+		log_event(b->log, LOG_BRIDGE_FAILED, &keys.change.destination,
 			  "the kernel's SA did not get the client's key: %s", outcome_text(rc));
-	OPENSSL_cleanse(&w, sizeof w);
+	OPENSSL_cleanse(&keys, sizeof keys);
 }
 
-/* Those that wait for it get it. */
 static void on_sa_added(struct bridge_mode *b, const struct endpoint *destination,
 			const uint8_t spi[static 4])
 {
-	for (size_t i = 0; i < WAITING_MAX; i++)
-		if (b->waiting[i].since_ms && is_meant(&b->waiting[i].change, destination, spi))
-			give_late_key(b, &b->waiting[i]);
+	for (struct pending_sa *sa = NULL; (sa = pending_sas_next(b->pending, sa));)
+		if (sa->keys.since_ms && pending_sa_is(sa, destination, spi))
+			give_late_key(b, sa);
 }
 
 void bridge_mode_sa(struct bridge_mode *b, const struct sa_info *sa)
@@ -301,23 +274,23 @@ void bridge_mode_sa(struct bridge_mode *b, const struct sa_info *sa)
 	on_sa_added(b, &destination, spi);
 }
 
-/* After a time in which nobody could give keys, or tell of an SA. */
+/* After a time in which no process could give keys, or report an SA. */
 static void retry_waiting(struct bridge_mode *b)
 {
 	b->retry = false;
-	for (size_t i = 0; i < WAITING_MAX; i++)
-		if (b->waiting[i].since_ms)
-			give_late_key(b, &b->waiting[i]);
+	for (struct pending_sa *sa = NULL; (sa = pending_sas_next(b->pending, sa));)
+		if (sa->keys.since_ms)
+			give_late_key(b, sa);
 }
 
-/* Keys of SAs that will not come any more. */
+/* Keys of SAs that the stack will not install any more. */
 static void forget_overdue(struct bridge_mode *b)
 {
 	const uint64_t now = clock_now_ms();
 
-	for (size_t i = 0; i < WAITING_MAX; i++)
-		if (b->waiting[i].since_ms && now > b->waiting[i].since_ms + WAITING_MS)
-			OPENSSL_cleanse(&b->waiting[i], sizeof b->waiting[i]);
+	for (struct pending_sa *sa = NULL; (sa = pending_sas_next(b->pending, sa));)
+		if (sa->keys.since_ms && now > sa->keys.since_ms + KEYS_WAIT_MS)
+			forget_keys(b, sa);
 }
 
 /* What a killed natshim left */
@@ -405,7 +378,7 @@ static void rekey_both(struct bridge_mode *b, const struct bridge_rekey *s)
 	OPENSSL_cleanse(&to_client, sizeof to_client);
 	/* It is to be installed yet, but the client may use it at once. */
 	if (in == -ESRCH) {
-		esp_hold_expect(b->esp_hold, &s->server, s->spi_to_server);
+		esp_hold_expect(b->esp_hold, &s->client, &s->server, s->spi_to_server);
 		esp_hold_ready(b->esp_hold, &s->server, s->spi_to_server, 0);
 	}
 	log_event(b->log, is_failure(in) || is_failure(out) ? LOG_BRIDGE_FAILED : LOG_BRIDGE_KEYS, &s->client,
@@ -461,7 +434,7 @@ void bridge_mode_fill_sets(struct bridge_mode *b)
 		return;
 	bridge_each(b->bridge, clock_now_ms(), track_again, b);
 	rules_nft_set_flush(b->nft);
-
+	esp_hold_fill_set(b->esp_hold);
 	for (size_t i = 0; i < count; i++) /* the latest last: a client's port may be another one since */
 		move_port(b, &b->moved[(b->moved_count - count + i) % SHARES_MAX]);
 }
@@ -613,7 +586,7 @@ enum nfq_verdict bridge_mode_act(struct bridge_mode *b, struct filter_outcome *o
 	if (r->actions & BRIDGE_ACT_TRACK)
 		track(b, r);
 	if (r->actions & BRIDGE_ACT_EXPECT)
-		esp_hold_expect(b->esp_hold, &r->client, r->spi_to_client);
+		esp_hold_expect(b->esp_hold, &r->client, &r->client, r->spi_to_client);
 	if (r->actions & BRIDGE_ACT_REKEY_SAS) {
 		if (r->rekey.own_port)
 			share(b, &r->rekey);
@@ -671,7 +644,9 @@ static bool open_bridge(struct bridge_mode *b, const struct config *config)
 {
 	forbid_core_dumps(b);
 	b->bridge = make_bridge(b, config);
-	b->esp_hold = esp_hold_new(b->nft, random_bytes, NULL);
+	b->pending = pending_sas_new();
+	if (b->pending)
+		b->esp_hold = esp_hold_new(b->nft, b->pending, random_bytes, NULL);
 	if (!b->bridge || !b->esp_hold)
 		return false;
 	esp_hold_log(b->esp_hold, b->log);
@@ -720,10 +695,10 @@ int bridge_mode_start(struct bridge_mode *b, struct nfq_queue *queue, struct eve
 	return b->secrets_event && !event_add(b->secrets_event, NULL) ? 0 : -ENOMEM;
 }
 
-void bridge_mode_release(struct bridge_mode *b)
+void bridge_mode_allow_waiting(struct bridge_mode *b, bool allowed)
 {
 	if (b && b->bridge)
-		esp_hold_release_all(b->esp_hold);
+		esp_hold_pause(b->esp_hold, !allowed);
 }
 
 enum nfq_verdict bridge_mode_packet(struct bridge_mode *b, struct nfq_packet *packet)
@@ -738,6 +713,7 @@ void bridge_mode_close(struct bridge_mode *b)
 	if (b->event)
 		event_free(b->event);
 	esp_hold_free(b->esp_hold);
+	pending_sas_free(b->pending);
 	if (b->secrets_event)
 		event_free(b->secrets_event);
 	if (b->secrets)
@@ -767,9 +743,7 @@ struct bridge_mode_stats bridge_mode_stats(const struct bridge_mode *b)
 					   .rekey_lost = b->rekey_lost,
 					   .unanswered = secrets_unanswered(b->secrets),
 					   .set_errors = b->set_errors,
-					   .esp_hold = esp_hold_stats(b->esp_hold)};
-
-	for (size_t i = 0; i < WAITING_MAX; i++)
-		stats.waiting += b->waiting[i].since_ms != 0;
+					   .esp_hold = esp_hold_stats(b->esp_hold),
+					   .waiting = pending_sas_with_keys(b->pending)};
 	return stats;
 }

@@ -31,8 +31,8 @@ void bridge_mode_close(struct bridge_mode *bridge_mode); /* wipes every key; NUL
 bool bridge_mode_reload(struct bridge_mode *bridge_mode, char error[static CONFIG_ERROR_MAX]);
 /* Joins the event loop. queue: where packets to clients may be held. 0 or -errno. */
 int bridge_mode_start(struct bridge_mode *bridge_mode, struct nfq_queue *queue, struct event_base *loop);
-/* All packets that are held go on: before the queue is drained. */
-void bridge_mode_release(struct bridge_mode *bridge_mode);
+/* False: all packets that are held go on, and none is held until it is allowed again: while the queue is drained. NULL: nothing. */
+void bridge_mode_allow_waiting(struct bridge_mode *bridge_mode, bool allowed);
 /* A packet that came up: NFQ_AS_IT_WAS where it is none that bridge mode waits for (shim/daemon/esp_hold.h). */
 enum nfq_verdict bridge_mode_packet(struct bridge_mode *bridge_mode, struct nfq_packet *packet);
 

@@ -311,10 +311,11 @@ static bool adopt(struct daemon *d, struct config *fresh, char error[static CONF
 	d->ruleset = ruleset;
 	d->upkeep.ruleset = ruleset;
 	packets_allow_waiting(d->packets, false);
-	bridge_mode_release(d->bridge_mode);
+	bridge_mode_allow_waiting(d->bridge_mode, false);
 	nfq_queue_drain(d->queue, DRAIN_RELOAD_MS); /* what waits is lost when the old chains go */
 	rc = ruleset_upkeep_install(&d->upkeep, error);
 	packets_allow_waiting(d->packets, true);
+	bridge_mode_allow_waiting(d->bridge_mode, true);
 	if (rc) {
 		d->ruleset = old;
 		d->upkeep.ruleset = old;
@@ -630,7 +631,7 @@ static void stop(struct daemon *d)
 	/* It fails where the table is gone: then nothing comes up either. */
 	if (installed)
 		rules_nft_quiet(d->nft, error);
-	bridge_mode_release(d->bridge_mode);
+	bridge_mode_allow_waiting(d->bridge_mode, false);
 	if (d->queue)
 		nfq_queue_drain_and_close(d->queue, DRAIN_MS);
 	if (installed && rules_nft_remove(d->nft, error))

@@ -13,9 +13,8 @@
 #include <string.h>
 
 enum {
-	EXPECTED_MAX = 256, /* SPIs at a time */
-	HELD_MAX = 1024,    /* packets, of all of them together: a quarter of what the queue takes */
-	PACKET_MAX = 2048,  /* bytes; a longer one does not wait */
+	HELD_MAX = 1024,   /* packets, of all of them together: a quarter of what the queue takes */
+	PACKET_MAX = 2048, /* bytes; a longer one does not wait */
 	TICK_US = 20000,
 	LIFE_MS = 10000,  /* of an SPI that no SA follows */
 	WAIT_MS = 2000,   /* the longest that a packet waits */
@@ -23,72 +22,68 @@ enum {
 	SET_S = 15,       /* the kernel forgets it by itself, whatever becomes of us */
 };
 
-struct held {
-	struct held *next;
+struct held_packet {
+	struct held_packet *next;
 	uint32_t id;
 	size_t length;
 	uint8_t data[PACKET_MAX]; /* the IP packet */
 };
 
-struct expected {
-	struct endpoint destination;
-	uint8_t spi[4];
-	uint64_t ends_ms;    /* 0: this place is free */
-	uint64_t ready_ms;   /* when the client has its SA; 0: not known yet */
-	uint64_t release_ms; /* when its packets go on at the latest; 0: none waits */
-	bool rekeyed, released;
-	struct esp_sa before, after; /* with swapped */
-	struct held *first, *last;   /* the packets that wait */
-};
-
 struct esp_hold {
 	struct rules_nft *nft;
+	struct pending_sas *pending; /* the caller's */
 	esp_hold_random_fn *random;
 	void *ctx;
 	struct log *log;
 	struct nfq_queue *queue; /* NULL: not started */
 	struct event *tick;
-	bool ticking;
-	size_t in_use; /* SPIs */
+	bool ticking, paused;
+	size_t in_use; /* SAs whose packets are queued */
 	struct esp_hold_stats stats;
-	struct expected expected[EXPECTED_MAX];
 	/* Places for packets: those that were used and are free again, and how many of the others were never touched. */
-	struct held *free;
-	size_t fresh;
-	struct held places[HELD_MAX];
+	struct held_packet *free;
+	size_t fresh, occupied;
+	struct held_packet places[HELD_MAX];
 };
 
-static struct expected *find(struct esp_hold *h, const struct endpoint *destination, const uint8_t *spi)
+static struct pending_sa *next(struct esp_hold *h, struct pending_sa *last)
 {
-	for (size_t i = 0; h->in_use && i < EXPECTED_MAX; i++) {
-		struct expected *e = &h->expected[i];
+	do
+		last = pending_sas_next(h->pending, last);
+	while (last && !last->hold.ends_ms);
+	return last;
+}
 
-		if (e->ends_ms && !memcmp(e->spi, spi, sizeof e->spi) &&
-		    endpoint_same_host(&e->destination, destination))
-			return e;
-	}
+static struct pending_sa *find(struct esp_hold *h, const struct endpoint *destination, const uint8_t *spi)
+{
+	if (!h->in_use)
+		return NULL;
+	for (struct pending_sa *sa = NULL; (sa = next(h, sa));)
+		if (pending_sa_is(sa, destination, spi))
+			return sa;
 	return NULL;
 }
 
-static struct expected *find_elsewhere(struct esp_hold *h, const uint8_t *spi)
+static struct pending_sa *find_elsewhere(struct esp_hold *h, const uint8_t *spi)
 {
-	for (size_t i = 0; i < EXPECTED_MAX; i++)
-		if (h->expected[i].ends_ms && !memcmp(h->expected[i].spi, spi, sizeof h->expected[i].spi))
-			return &h->expected[i];
+	for (struct pending_sa *sa = NULL; (sa = next(h, sa));)
+		if (!memcmp(sa->spi, spi, sizeof sa->spi))
+			return sa;
 	return NULL;
 }
 
 /* A packet that the server's keys have sealed gets the client's; whether it has become another one. */
-static bool reseal(struct esp_hold *h, const struct expected *e, uint8_t *data, size_t length)
+static bool reseal(struct esp_hold *h, const struct pending_sa *sa, uint8_t *data, size_t length)
 {
 	struct packet_esp packet;
 	uint8_t iv[ESP_BLOCK_MAX];
 
-	if (!e->rekeyed || !packet_parse_esp(data, length, &packet) || !h->random(h->ctx, iv, sizeof iv))
+	if (!sa->hold.rekeyed || !packet_parse_esp(data, length, &packet) ||
+	    !h->random(h->ctx, iv, sizeof iv))
 		return false;
 	const struct packet_sum sum = packet.in_udp ? packet_sum_before(&packet.udp) : (struct packet_sum){0};
 
-	if (esp_reseal(&e->before, &e->after, iv, packet.esp, packet.length) != ESP_RESEALED)
+	if (esp_reseal(&sa->hold.before, &sa->hold.after, iv, packet.esp, packet.length) != ESP_RESEALED)
 		return false;
 	if (packet.in_udp)
 		packet_sum_after(&packet.udp, sum);
@@ -96,69 +91,78 @@ static bool reseal(struct esp_hold *h, const struct expected *e, uint8_t *data, 
 	return true;
 }
 
-static unsigned long spi_of(const struct expected *e)
+static unsigned long spi_of(const struct pending_sa *sa)
 {
-	return (unsigned long)e->spi[0] << 24 | (unsigned long)e->spi[1] << 16 | (unsigned long)e->spi[2] << 8 |
-	       e->spi[3];
+	return (unsigned long)sa->spi[0] << 24 | (unsigned long)sa->spi[1] << 16 |
+	       (unsigned long)sa->spi[2] << 8 | sa->spi[3];
 }
 
 /* The first one of an SA; those after it wait for the same. */
-static void log_held(const struct esp_hold *h, const struct expected *e)
+static void log_held(const struct esp_hold *h, const struct pending_sa *sa)
 {
 	if (h->log)
-		log_event(h->log, LOG_PACKET_HELD, &e->destination, "ESP packet held, SPI 0x%08lx: %s", spi_of(e),
-			  e->rekeyed ? "the client does not have this SA yet"
-				     : "this SA does not have the client's keys yet");
+		log_event(h->log, LOG_PACKET_HELD, &sa->destination, "ESP packet held, SPI 0x%08lx: %s",
+			  spi_of(sa),
+			  sa->hold.rekeyed ? "the client does not have this SA yet"
+					   : "this SA does not have the client's keys yet");
 }
 
-static void log_released(const struct esp_hold *h, const struct expected *e, unsigned count)
+static void log_released(const struct esp_hold *h, const struct pending_sa *sa, size_t count)
 {
 	if (h->log && count)
-		log_event(h->log, LOG_PACKET_HELD, &e->destination, "%u held ESP packets go on, SPI 0x%08lx: %s", count,
-			  spi_of(e),
-			  !e->rekeyed   ? "as they were, no keys were exchanged"
-			  : e->ready_ms ? "with the client's keys"
-					: "with the client's keys, after the longest wait");
+		log_event(h->log, LOG_PACKET_HELD, &sa->destination,
+			  "%zu held ESP packets go on, SPI 0x%08lx: %s", count, spi_of(sa),
+			  !sa->hold.rekeyed   ? "as they were, no keys were exchanged"
+			  : sa->hold.ready_ms ? "with the client's keys"
+					      : "with the client's keys, after the longest wait");
 }
 
-static void release(struct esp_hold *h, struct expected *e)
+static void release(struct esp_hold *h, struct pending_sa *sa)
 {
-	unsigned count = 0;
-
-	e->released = true;
-	e->release_ms = 0;
-	for (; e->first; count++) {
-		struct held *p = e->first;
-		const bool changed = reseal(h, e, p->data, p->length);
+	sa->hold.released = true;
+	sa->hold.release_ms = 0;
+	while (sa->hold.first) {
+		struct held_packet *p = sa->hold.first;
+		const bool changed = reseal(h, sa, p->data, p->length);
 
 		nfq_queue_release(h->queue, p->id, changed ? NFQ_CHANGED : NFQ_AS_IT_WAS, p->data, p->length);
-		e->first = p->next;
+		sa->hold.first = p->next;
 		p->next = h->free;
 		h->free = p;
 	}
-	e->last = NULL;
-	log_released(h, e, count);
+	h->occupied -= sa->hold.packets;
+	log_released(h, sa, sa->hold.packets);
+	sa->hold.packets = 0;
+	sa->hold.last = NULL;
 }
 
-static void forget(struct esp_hold *h, struct expected *e)
+static void forget(struct esp_hold *h, struct pending_sa *sa)
 {
-	release(h, e);
-	rules_nft_set_delete(h->nft, RULES_SET_HELD, e->spi, sizeof e->spi);
-	OPENSSL_cleanse(e, sizeof *e);
+	release(h, sa);
+	rules_nft_set_delete(h->nft, RULES_SET_HELD, sa->spi, sizeof sa->spi);
+	OPENSSL_cleanse(&sa->hold, sizeof sa->hold);
 	h->in_use--;
+	pending_sas_tidy(h->pending, sa);
 }
 
-static void look(struct esp_hold *h, struct expected *e, uint64_t now)
+/* The table wants the place for another SA. */
+static void on_drop(void *ctx, struct pending_sa *sa)
 {
-	const bool ready = e->rekeyed && e->ready_ms && now >= e->ready_ms;
+	if (sa->hold.ends_ms)
+		forget(ctx, sa);
+}
 
-	if (!e->released && (ready || (e->release_ms && now >= e->release_ms))) {
-		release(h, e);
+static void look(struct esp_hold *h, struct pending_sa *sa, uint64_t now)
+{
+	const bool ready = sa->hold.rekeyed && sa->hold.ready_ms && now >= sa->hold.ready_ms;
+
+	if (!sa->hold.released && (ready || (sa->hold.release_ms && now >= sa->hold.release_ms))) {
+		release(h, sa);
 		if (ready)
-			e->ends_ms = now + LINGER_MS;
+			sa->hold.ends_ms = now + LINGER_MS;
 	}
-	if (now >= e->ends_ms)
-		forget(h, e);
+	if (now >= sa->hold.ends_ms)
+		forget(h, sa);
 }
 
 static void tick_while_needed(struct esp_hold *h)
@@ -176,9 +180,8 @@ static void tick_while_needed(struct esp_hold *h)
 
 static void look_at_all(struct esp_hold *h, uint64_t now)
 {
-	for (size_t i = 0; i < EXPECTED_MAX; i++)
-		if (h->expected[i].ends_ms)
-			look(h, &h->expected[i], now);
+	for (struct pending_sa *sa = NULL; (sa = next(h, sa));)
+		look(h, sa, now);
 	tick_while_needed(h);
 	if (h->queue)
 		nfq_queue_send(h->queue);
@@ -191,13 +194,16 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	look_at_all(ctx, clock_now_ms());
 }
 
-struct esp_hold *esp_hold_new(struct rules_nft *nft, esp_hold_random_fn *random, void *ctx)
+struct esp_hold *esp_hold_new(struct rules_nft *nft, struct pending_sas *pending, esp_hold_random_fn *random,
+			      void *ctx)
 {
 	struct esp_hold *h = calloc(1, sizeof *h);
 
 	if (!h)
 		return NULL;
 	h->nft = nft;
+	h->pending = pending;
+	pending_sas_on_drop(pending, on_drop, h);
 	h->random = random;
 	h->ctx = ctx;
 	return h;
@@ -214,7 +220,7 @@ void esp_hold_free(struct esp_hold *h)
 		return;
 	if (h->tick)
 		event_free(h->tick);
-	OPENSSL_cleanse(h->expected, sizeof h->expected);
+	pending_sas_on_drop(h->pending, NULL, NULL);
 	free(h);
 }
 
@@ -227,40 +233,48 @@ int esp_hold_start(struct esp_hold *h, struct nfq_queue *queue, struct event_bas
 	return 0;
 }
 
-void esp_hold_expect(struct esp_hold *h, const struct endpoint *destination, const uint8_t spi[static 4])
+static void put_into_set(struct esp_hold *h, const struct pending_sa *sa)
 {
-	struct expected *e = find(h, destination, spi);
+	rules_nft_set_add(h->nft, RULES_SET_HELD, sa->spi, sizeof sa->spi, SET_S);
+}
 
-	for (size_t i = 0; !e && i < EXPECTED_MAX; i++)
-		if (!h->expected[i].ends_ms)
-			e = &h->expected[i];
-	if (!e || e->ends_ms || !h->queue)
+void esp_hold_expect(struct esp_hold *h, const struct endpoint *client, const struct endpoint *destination,
+		     const uint8_t spi[static 4])
+{
+	struct pending_sa *sa;
+
+	if (!h->queue || find(h, destination, spi))
 		return;
-	e->destination = *destination;
-	memcpy(e->spi, spi, sizeof e->spi);
-	e->ends_ms = clock_now_ms() + LIFE_MS;
+	sa = pending_sas_add(h->pending, client, destination, spi);
+	sa->hold.ends_ms = clock_now_ms() + LIFE_MS;
 	h->in_use++;
-	rules_nft_set_add(h->nft, RULES_SET_HELD, spi, sizeof e->spi, SET_S);
+	put_into_set(h, sa);
 	tick_while_needed(h);
+}
+
+void esp_hold_fill_set(struct esp_hold *h)
+{
+	for (struct pending_sa *sa = NULL; (sa = next(h, sa));)
+		put_into_set(h, sa);
 }
 
 void esp_hold_rekeyed(struct esp_hold *h, const struct endpoint *destination, const uint8_t spi[static 4],
 		      const struct esp_sa *before, const struct esp_sa *after)
 {
-	struct expected *e = find(h, destination, spi);
+	struct pending_sa *sa = find(h, destination, spi);
 
-	if (!e || e->rekeyed)
+	if (!sa || sa->hold.rekeyed)
 		return;
-	e->before = *before;
-	e->after = *after;
-	e->rekeyed = true;
+	sa->hold.before = *before;
+	sa->hold.after = *after;
+	sa->hold.rekeyed = true;
 	look_at_all(h, clock_now_ms());
 }
 
 /* Nothing of it is held any more. */
-static void give_up(struct esp_hold *h, struct expected *e)
+static void give_up(struct esp_hold *h, struct pending_sa *sa)
 {
-	forget(h, e);
+	forget(h, sa);
 	tick_while_needed(h);
 	if (h->queue)
 		nfq_queue_send(h->queue);
@@ -268,90 +282,103 @@ static void give_up(struct esp_hold *h, struct expected *e)
 
 void esp_hold_refused(struct esp_hold *h, const struct endpoint *destination, const uint8_t spi[static 4])
 {
-	struct expected *e = find(h, destination, spi);
+	struct pending_sa *sa = find(h, destination, spi);
 
-	if (e)
-		give_up(h, e);
+	if (sa)
+		give_up(h, sa);
 }
 
 /* The kernel's set knows SPIs alone, and this host has another SA with that one, towards somebody else: his packets are not to come
  * up for the sake of a client's, who may have chosen it for that. Only what this host sends says so: the rest may be forged. */
 static void make_way(struct esp_hold *h, const struct nfq_packet *packet, const uint8_t *spi)
 {
-	struct expected *e = packet->hook == NFQ_POSTROUTING ? find_elsewhere(h, spi) : NULL;
+	struct pending_sa *sa = packet->hook == NFQ_POSTROUTING ? find_elsewhere(h, spi) : NULL;
 
-	if (e)
-		give_up(h, e);
+	if (sa)
+		give_up(h, sa);
 }
 
 void esp_hold_ready(struct esp_hold *h, const struct endpoint *destination, const uint8_t spi[static 4],
 		    unsigned after_ms)
 {
-	struct expected *e = find(h, destination, spi);
+	struct pending_sa *sa = find(h, destination, spi);
 
-	if (!e || e->ready_ms)
+	if (!sa || sa->hold.ready_ms)
 		return;
-	e->ready_ms = clock_now_ms() + after_ms;
+	sa->hold.ready_ms = clock_now_ms() + after_ms;
 	look_at_all(h, clock_now_ms());
 }
 
-static struct held *free_place(struct esp_hold *h)
+/* A client may take as many places as are free after that: alone it has half of them, and however many clients do their worst, the
+ * next one finds some. */
+static bool has_room(struct esp_hold *h, const struct pending_sa *sa)
 {
-	struct held *p = h->free;
+	return pending_sas_packets_of(h->pending, &sa->client) < HELD_MAX - h->occupied;
+}
+
+static struct held_packet *take_place(struct esp_hold *h)
+{
+	struct held_packet *p = h->free;
 
 	if (p)
 		h->free = p->next;
-	else if (h->fresh < HELD_MAX)
+	else
 		p = &h->places[h->fresh++];
+	h->occupied++;
 	return p;
 }
 
-static bool hold(struct esp_hold *h, struct expected *e, const struct nfq_packet *packet)
+static bool hold(struct esp_hold *h, struct pending_sa *sa, const struct nfq_packet *packet)
 {
-	struct held *p = packet->length <= PACKET_MAX ? free_place(h) : NULL;
+	struct held_packet *p;
 
-	if (!p)
+	if (h->paused || packet->length > PACKET_MAX || !has_room(h, sa))
 		return false;
+	p = take_place(h);
 	p->next = NULL;
 	p->id = packet->id;
 	p->length = packet->length;
 	memcpy(p->data, packet->data, packet->length);
 	h->stats.held++;
-	if (!e->release_ms)
-		e->release_ms = clock_now_ms() + WAIT_MS;
-	if (e->last) {
-		e->last->next = p;
+	if (!sa->hold.release_ms)
+		sa->hold.release_ms = clock_now_ms() + WAIT_MS;
+	if (sa->hold.last) {
+		sa->hold.last->next = p;
 	} else {
-		e->first = p;
-		log_held(h, e);
+		sa->hold.first = p;
+		log_held(h, sa);
 	}
-	e->last = p;
+	sa->hold.last = p;
+	sa->hold.packets++;
 	return true;
 }
 
 enum nfq_verdict esp_hold_packet(struct esp_hold *h, struct nfq_packet *packet)
 {
 	struct packet_esp esp;
-	struct expected *e;
+	struct pending_sa *sa;
 
 	if (!h->in_use || !packet_parse_esp(packet->data, packet->length, &esp))
 		return NFQ_AS_IT_WAS;
-	e = find(h, &esp.dst, esp.esp);
-	if (!e) {
+	sa = find(h, &esp.dst, esp.esp);
+	if (!sa) {
 		make_way(h, packet, esp.esp);
 		return NFQ_AS_IT_WAS;
 	}
-	if (!e->released && hold(h, e, packet))
+	if (!sa->hold.released && hold(h, sa, packet))
 		return NFQ_HELD;
-	return reseal(h, e, packet->data, packet->length) ? NFQ_CHANGED : NFQ_AS_IT_WAS;
+	return reseal(h, sa, packet->data, packet->length) ? NFQ_CHANGED : NFQ_AS_IT_WAS;
 }
 
-void esp_hold_release_all(struct esp_hold *h)
+void esp_hold_pause(struct esp_hold *h, bool paused)
 {
-	for (size_t i = 0; h->in_use && i < EXPECTED_MAX; i++)
-		if (h->expected[i].ends_ms)
-			forget(h, &h->expected[i]);
-	tick_while_needed(h);
+	h->paused = paused;
+	for (struct pending_sa *sa = NULL; paused && (sa = next(h, sa));) {
+		const bool released = sa->hold.released;
+
+		release(h, sa);
+		sa->hold.released = released;
+	}
 	if (h->queue)
 		nfq_queue_send(h->queue);
 }

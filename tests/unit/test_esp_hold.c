@@ -19,6 +19,7 @@
 
 enum { RELEASED_MAX = 2048, ESP_MAX = 512, AROUND = 28 /* bytes: IP and UDP header */ };
 
+static struct pending_sas *pending;
 static struct esp_hold *esp_hold;
 static struct endpoint client, server, stranger;
 static const uint8_t spi[4] = {0x12, 0x34, 0xab, 0xcd}, other_spi[4] = {9, 9, 9, 9};
@@ -167,19 +168,31 @@ static int begin(void **state)
 	(void)state;
 	now_ms = 1000000;
 	in_set = released_count = 0;
-	esp_hold = esp_hold_new(NULL, iv_of_the_vector, NULL);
+	pending = pending_sas_new();
+	assert_non_null(pending);
+	esp_hold = esp_hold_new(NULL, pending, iv_of_the_vector, NULL);
 	assert_non_null(esp_hold);
 	assert_int_equal(esp_hold_start(esp_hold, (struct nfq_queue *)(uintptr_t)1, NULL), 0);
 	return 0;
 }
 
+static void pass(unsigned ms)
+{
+	for (unsigned i = 0; i < ms && ticking; i += 20) {
+		now_ms += 20;
+		tick(-1, 0, tick_ctx);
+	}
+}
+
 static int end(void **state)
 {
 	(void)state;
-	esp_hold_release_all(esp_hold);
+	pass(20000);
 	assert_int_equal(in_set, 0);
 	assert_false(ticking);
+	assert_null(pending_sas_next(pending, NULL));
 	esp_hold_free(esp_hold);
+	pending_sas_free(pending);
 	return 0;
 }
 
@@ -208,14 +221,6 @@ static enum nfq_verdict receive_from(const struct endpoint *from, uint32_t id)
 	return esp_hold_packet(esp_hold, &packet);
 }
 
-static void pass(unsigned ms)
-{
-	for (unsigned i = 0; i < ms && ticking; i += 20) {
-		now_ms += 20;
-		tick(-1, 0, tick_ctx);
-	}
-}
-
 static void check_resealed(const uint8_t *packet)
 {
 	uint8_t copy[ESP_MAX + AROUND];
@@ -234,7 +239,7 @@ static void in_order(void **state)
 
 	(void)state;
 	assert_int_equal(send_to(&client, sealed, 1, NULL), NFQ_AS_IT_WAS);
-	esp_hold_expect(esp_hold, &client, spi);
+	esp_hold_expect(esp_hold, &client, &client, spi);
 	assert_int_equal(in_set, 1);
 	assert_int_equal(receive_from(&stranger, 2), NFQ_AS_IT_WAS);
 	assert_int_equal(send_to(&client, sealed, 3, NULL), NFQ_HELD);
@@ -265,7 +270,7 @@ static void in_order(void **state)
 static void ready_first(void **state)
 {
 	(void)state;
-	esp_hold_expect(esp_hold, &client, spi);
+	esp_hold_expect(esp_hold, &client, &client, spi);
 	esp_hold_ready(esp_hold, &client, spi, 0);
 	assert_int_equal(send_to(&client, sealed, 1, NULL), NFQ_HELD);
 	pass(200);
@@ -279,7 +284,7 @@ static void ready_first(void **state)
 static void ready_later(void **state)
 {
 	(void)state;
-	esp_hold_expect(esp_hold, &client, spi);
+	esp_hold_expect(esp_hold, &client, &client, spi);
 	esp_hold_rekeyed(esp_hold, &client, spi, &before, &after);
 	esp_hold_ready(esp_hold, &client, spi, 100);
 	assert_int_equal(send_to(&client, resealed, 1, NULL), NFQ_HELD);
@@ -293,7 +298,7 @@ static void ready_later(void **state)
 static void not_for_ever(void **state)
 {
 	(void)state;
-	esp_hold_expect(esp_hold, &client, spi);
+	esp_hold_expect(esp_hold, &client, &client, spi);
 	pass(3000);
 	assert_int_equal(send_to(&client, sealed, 1, NULL), NFQ_HELD);
 	pass(1900);
@@ -306,34 +311,85 @@ static void not_for_ever(void **state)
 	assert_int_equal(in_set, 0);
 }
 
-static void bounds(void **state)
+/* One client has half of the places for packets and 32 of those for SAs; what finds no room goes on as it is. */
+static void bounds_of_a_client(void **state)
 {
 	(void)state;
-	esp_hold_expect(esp_hold, &client, spi);
-	for (uint32_t i = 0; i < 1024; i++)
+	esp_hold_expect(esp_hold, &client, &client, spi);
+	for (uint32_t i = 0; i < 512; i++)
 		assert_int_equal(send_to(&client, sealed, i, NULL), NFQ_HELD);
-	assert_int_equal(send_to(&client, sealed, 1024, NULL), NFQ_AS_IT_WAS);
-	for (uint32_t i = 0; i < 300; i++) {
-		uint8_t many[4];
+	assert_int_equal(send_to(&client, sealed, 512, NULL), NFQ_AS_IT_WAS);
+	/* A second client: half of the rest, and so on. */
+	esp_hold_expect(esp_hold, &stranger, &stranger, spi);
+	for (uint32_t i = 0; i < 256; i++)
+		assert_int_equal(send_to(&stranger, sealed, i, NULL), NFQ_HELD);
+	assert_int_equal(send_to(&stranger, sealed, 256, NULL), NFQ_AS_IT_WAS);
+	for (uint32_t i = 0; i < 31; i++) {
+		const uint8_t many[4] = {1, 0, 0, (uint8_t)i};
 
-		memcpy(many, &i, sizeof many);
-		esp_hold_expect(esp_hold, &client, many);
-		esp_hold_expect(esp_hold, &client, many); /* a second time is no other one */
+		esp_hold_expect(esp_hold, &client, &client, many);
+		esp_hold_expect(esp_hold, &client, &client, many); /* a second time is no other one */
+	}
+	assert_int_equal(in_set, 33);
+	esp_hold_ready(esp_hold, &client, other_spi, 0); /* of none that is known */
+	esp_hold_rekeyed(esp_hold, &server, spi, &before, &after);
+	assert_int_equal(released_count, 0);
+	esp_hold_expect(esp_hold, &client, &client, other_spi); /* in the place of its oldest */
+	assert_int_equal(in_set, 33);
+	assert_int_equal(released_count, 512);
+	assert_int_equal(send_to(&stranger, sealed, 2, NULL), NFQ_HELD); /* there are more free places now */
+}
+
+/* Many clients with 32 SAs each: the table is full, and one that has a single SA keeps it. */
+static void bounds_of_all(void **state)
+{
+	(void)state;
+	esp_hold_expect(esp_hold, &client, &client, spi);
+	for (uint32_t i = 0; i < 300; i++) {
+		struct endpoint other = stranger;
+		const uint8_t many[4] = {2, 0, (uint8_t)(i >> 8), (uint8_t)i};
+
+		other.port = (uint16_t)(2000 + i % 10);
+		esp_hold_expect(esp_hold, &other, &other, many);
 	}
 	assert_int_equal(in_set, 256);
-	esp_hold_ready(esp_hold, &client, other_spi, 0); /* of none that is known */
-	esp_hold_rekeyed(esp_hold, &stranger, spi, &before, &after);
-	assert_int_equal(released_count, 0);
-	esp_hold_release_all(esp_hold);
-	assert_int_equal(released_count, 1024);
-	assert_int_equal(in_set, 0);
+	assert_int_equal(send_to(&client, sealed, 1, NULL), NFQ_HELD);
+}
+
+/* The rules were removed by another program and are back, with empty sets: the SAs are in theirs again, and their packets wait. */
+static void rules_reinstalled(void **state)
+{
+	(void)state;
+	esp_hold_expect(esp_hold, &client, &client, spi);
+	esp_hold_expect(esp_hold, &client, &server, other_spi);
+	in_set = 0;
+	esp_hold_fill_set(esp_hold);
+	assert_int_equal(in_set, 2);
+	assert_int_equal(send_to(&client, sealed, 1, NULL), NFQ_HELD);
+}
+
+/* While the queue is drained nothing is held; what is expected then waits again. */
+static void paused(void **state)
+{
+	(void)state;
+	esp_hold_expect(esp_hold, &client, &client, spi);
+	assert_int_equal(send_to(&client, sealed, 1, NULL), NFQ_HELD);
+	esp_hold_pause(esp_hold, true);
+	assert_int_equal(released_count, 1);
+	assert_int_equal(send_to(&client, sealed, 2, NULL), NFQ_AS_IT_WAS);
+	esp_hold_pause(esp_hold, false);
+	assert_int_equal(send_to(&client, sealed, 3, NULL), NFQ_HELD);
+	esp_hold_rekeyed(esp_hold, &client, spi, &before, &after);
+	esp_hold_ready(esp_hold, &client, spi, 0);
+	assert_int_equal(released_count, 2);
+	assert_int_equal(released[1].verdict, NFQ_CHANGED);
 }
 
 /* The SA that came under the expected SPI is another's: his packets go on at once, as they are, and no more of them come up. */
 static void of_another(void **state)
 {
 	(void)state;
-	esp_hold_expect(esp_hold, &client, spi);
+	esp_hold_expect(esp_hold, &client, &client, spi);
 	assert_int_equal(send_to(&client, sealed, 1, NULL), NFQ_HELD);
 	assert_int_equal(send_to(&client, sealed, 2, NULL), NFQ_HELD);
 	esp_hold_refused(esp_hold, &stranger, spi);
@@ -355,8 +411,8 @@ static void of_another(void **state)
 static void same_spi_elsewhere(void **state)
 {
 	(void)state;
-	esp_hold_expect(esp_hold, &client, spi);
-	esp_hold_expect(esp_hold, &client, other_spi);
+	esp_hold_expect(esp_hold, &client, &client, spi);
+	esp_hold_expect(esp_hold, &client, &client, other_spi);
 	assert_int_equal(send_to(&client, sealed, 1, NULL), NFQ_HELD);
 	assert_int_equal(send_to(&stranger, sealed, 2, NULL), NFQ_AS_IT_WAS);
 	assert_int_equal(in_set, 1); /* the other one alone */
@@ -367,13 +423,15 @@ static void same_spi_elsewhere(void **state)
 
 static void not_started(void **state)
 {
-	struct esp_hold *idle = esp_hold_new(NULL, iv_of_the_vector, NULL);
+	struct pending_sas *none = pending_sas_new();
+	struct esp_hold *idle = esp_hold_new(NULL, none, iv_of_the_vector, NULL);
 
 	(void)state;
-	esp_hold_expect(idle, &client, spi);
+	esp_hold_expect(idle, &client, &client, spi);
 	assert_int_equal(in_set, 0);
-	esp_hold_release_all(idle);
+	esp_hold_pause(idle, true);
 	esp_hold_free(idle);
+	pending_sas_free(none);
 }
 
 int main(void)
@@ -383,7 +441,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(ready_first, begin, end),
 		cmocka_unit_test_setup_teardown(ready_later, begin, end),
 		cmocka_unit_test_setup_teardown(not_for_ever, begin, end),
-		cmocka_unit_test_setup_teardown(bounds, begin, end),
+		cmocka_unit_test_setup_teardown(bounds_of_a_client, begin, end),
+		cmocka_unit_test_setup_teardown(bounds_of_all, begin, end),
+		cmocka_unit_test_setup_teardown(rules_reinstalled, begin, end),
+		cmocka_unit_test_setup_teardown(paused, begin, end),
 		cmocka_unit_test_setup_teardown(of_another, begin, end),
 		cmocka_unit_test_setup_teardown(same_spi_elsewhere, begin, end),
 		cmocka_unit_test_setup_teardown(not_started, begin, end),
