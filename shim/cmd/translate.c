@@ -242,7 +242,7 @@ static int translate(const struct translate *t, FILE *in)
 int cmd_translate(int argc, char **argv)
 {
 	struct translate t = {0};
-	FILE *in;
+	FILE *file;
 	int status;
 
 	if (!parse_arguments(&t, argc, argv))
@@ -251,13 +251,14 @@ int cmd_translate(int argc, char **argv)
 		fputs(usage_text, stdout);
 		return EXIT_DONE;
 	}
-	in = t.file ? fopen(t.file, "re") : stdin;
-	if (!in) {
+	if (!t.file)
+		return translate(&t, stdin);
+	file = fopen(t.file, "re");
+	if (!file) {
 		fprintf(stderr, "natshim: %s: %s\n", t.file, strerror(errno));
 		return EXIT_FAILED;
 	}
-	status = translate(&t, in);
-	if (in != stdin)
-		fclose(in);
+	status = translate(&t, file);
+	fclose(file);
 	return status;
 }

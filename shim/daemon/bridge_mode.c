@@ -214,8 +214,11 @@ static int give_key(struct bridge_mode *b, const struct endpoint *client, const 
 	return rc;
 }
 
+/* Not strerror's text, which its next call may overwrite: a line tells two outcomes. */
 static const char *outcome_text(int rc)
 {
+	const char *text = strerrordesc_np(-rc);
+
 	switch (rc) {
 	case 0:
 		return "given";
@@ -226,7 +229,7 @@ static const char *outcome_text(int rc)
 	case -ENOTRECOVERABLE:
 		return "the kernel took it neither with these keys nor with its old ones: it is lost";
 	default:
-		return strerror(-rc);
+		return text ? text : "unknown error";
 	}
 }
 
