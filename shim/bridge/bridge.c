@@ -10,7 +10,8 @@
 enum {
 	DEFAULT_FRESH = 65536,
 	DEFAULT_FRESH_BYTES = 8 << 20,
-	DEFAULT_GONE = 32768, /* with the others, less than the kernel's set of bridged cookies holds (rules/ruleset.c) */
+	DEFAULT_GONE =
+		32768, /* with the others, less than the kernel's set of bridged cookies holds (rules/ruleset.c) */
 	DEFAULT_HALF_OPEN = 2048,
 	DEFAULT_SESSIONS = 4096,
 	DEFAULT_PER_ADDRESS = 64,
@@ -18,8 +19,9 @@ enum {
 	KNOWN_MAX = 4096,
 	KNOWN_TTL_MS = 24 * 3600 * 1000,
 	SWEEP_MS = 1000, /* complete sessions are looked through that often, for what of them is over */
-	PHASE1_KEPT_MS = 60000, /* how long messages 5 and 6 can be repeated: nobody waits for them longer */
-	UNUSED_MS = 10000,      /* since phase 1 was complete; one without a child is of little use then */
+	PHASE1_KEPT_MS =
+		60000,     /* how long repeats of messages 5 and 6 are answered: no peer retransmits longer */
+	UNUSED_MS = 10000, /* since phase 1 was complete; one without a child is of little use then */
 	IDS_MAX = 1024,
 	IPV6_NET_LEN = 8, /* bytes; every subscriber has that many addresses */
 };
@@ -243,7 +245,7 @@ void bridge_each(const struct bridge *bridge, uint64_t now_ms, bridge_session_fn
 		fn(ctx, s->cookies, (unsigned)((s->ends_ms - now + 999) / 1000));
 }
 
-/* Who must go */
+/* Eviction */
 
 static bool same_ends(const struct isakmp_sa *a, const struct isakmp_sa *b)
 {
@@ -538,7 +540,7 @@ static bool holds(const struct isakmp_sa *s, unsigned index)
 	return false;
 }
 
-/* Who names another's address inside does not get its port. */
+/* A client that claims another client's inside address does not get that client's port. */
 static struct share *choose_share(struct bridge *bridge, const struct isakmp_sa *s,
 				  const struct share *wanted)
 {

@@ -31,11 +31,11 @@ enum bridge_when {
 	BRIDGE_ALWAYS, /* and all whose dialect is translated */
 };
 
-/* The secrets themselves are not known here: who has them is asked (shim/proc/secrets.h). Unknown: there was no answer. */
+/* The bridge does not know the secrets; it asks another process (shim/proc/secrets.h). Unknown: no answer. */
 enum bridge_secret { BRIDGE_SECRET_NONE, BRIDGE_SECRET_THERE, BRIDGE_SECRET_UNKNOWN };
 typedef enum bridge_secret bridge_has_secret_fn(void *ctx, const struct endpoint *server,
 						const struct endpoint *client);
-/* SKEYID of these two: prf(their secret, Ni_b | Nr_b). Its length, 0: there is none to be had now. */
+/* SKEYID of these two: prf(their secret, Ni_b | Nr_b). Returns its length; 0: not available now. */
 typedef size_t bridge_skeyid_fn(void *ctx, const struct endpoint *server, const struct endpoint *client,
 				uint8_t hash, struct bytes nonce_i, struct bytes nonce_r,
 				uint8_t out[static KEYS_HASH_MAX]);
@@ -45,7 +45,7 @@ enum bridge_spi { BRIDGE_SPI_FREE, BRIDGE_SPI_THERE, BRIDGE_SPI_UNKNOWN };
 typedef enum bridge_spi bridge_spi_fn(void *ctx, const struct endpoint *destination, const uint8_t (*spis)[4],
 				      size_t count);
 typedef bool bridge_random_fn(void *ctx, uint8_t *out, size_t length);
-/* An exchange that was tracked has had to go: its messages need not come up any more. */
+/* A tracked exchange was evicted: its messages need not be queued any more. */
 typedef void bridge_untrack_fn(void *ctx, const uint8_t cookie[static IKE_COOKIE_LEN]);
 
 struct bridge_config {
@@ -66,7 +66,7 @@ struct bridge_config {
 	size_t max_fresh;       /* 0: 65536 */
 	size_t max_fresh_bytes; /* 0: 8 MiB */
 	size_t max_gone;        /* of those that had to go: remembered by their cookies. 0: 32768 */
-	/* From there on the sender has shown the server's cookie: he can receive at his address. */
+	/* From here on the sender has shown the server's cookie: it receives at its address. */
 	size_t max_half_open; /* 0: 2048 */
 	size_t max_sessions;  /* complete ones. 0: 4096 */
 	/* Of one IPv4 address, or of one IPv6 network of 64 bits: half-open ones, and complete ones. */
@@ -84,17 +84,17 @@ enum bridge_reason {
 	BRIDGE_NO_PSK,      /* would be bridged, but there is no secret for this client */
 	BRIDGE_AGGRESSIVE,  /* would be bridged, but for Aggressive Mode */
 	BRIDGE_CERTIFICATE, /* would be bridged, but offers no pre-shared key */
-	BRIDGE_NO_ANSWER,   /* would be bridged, but nobody says whether there is a secret */
+	BRIDGE_NO_ANSWER,   /* would be bridged, but it is not known whether there is a secret */
 	/* From here on the message goes nowhere. */
 	BRIDGE_BUSY,    /* too many complete sessions of this address, each of another client */
 	BRIDGE_LATE,    /* of an exchange that had to make room for others, or was too slow */
-	BRIDGE_SECRETS, /* nobody has answered what the secret is asked for; its repeat may be luckier */
+	BRIDGE_SECRETS, /* no answer from the process with the secrets; the client's repeat may succeed */
 	BRIDGE_SPI_TAKEN, /* the client names an SPI of an SA that the server's host has towards its address: another's */
-	BRIDGE_SPI_UNANSWERED, /* nobody has answered whether there is such; its repeat may be luckier */
+	BRIDGE_SPI_UNANSWERED, /* no answer whether there is one; the client's repeat may succeed */
 	BRIDGE_UNEXPECTED, /* out of its order, another content than before, or of an exchange that is not understood */
 	BRIDGE_MALFORMED,
-	BRIDGE_BAD_KE,   /* public value out of range */
-	BRIDGE_BAD_HASH, /* HASH_I, HASH_R or HASH(1) to HASH(3) is wrong: the secret, or somebody's mischief */
+	BRIDGE_BAD_KE, /* public value out of range */
+	BRIDGE_BAD_HASH, /* HASH_I, HASH_R or HASH(1) to HASH(3) is wrong: another secret, or a forged message */
 	BRIDGE_REFUSED, /* the answer is not one of the offered */
 	BRIDGE_FAILED,  /* OpenSSL or memory */
 	BRIDGE_REASONS
@@ -104,8 +104,7 @@ const char *bridge_reason_name(enum bridge_reason reason);
 enum bridge_verdict { BRIDGE_PASS, BRIDGE_REPLACE, BRIDGE_DROP };
 
 enum bridge_action {
-	BRIDGE_ACT_TRACK =
-		1, /* let all messages with this initiator cookie come up, both ways, for track_s */
+	BRIDGE_ACT_TRACK = 1, /* queue all messages with this initiator cookie, both ways, for track_s */
 	BRIDGE_ACT_ESTABLISHED =
 		4, /* phase 1 is complete: log it; remember the peer for exchanges of the server */
 	BRIDGE_ACT_REKEY_SAS = 8, /* give the kernel's SAs these keys before the message goes on */
@@ -174,7 +173,7 @@ bool bridge_is_slow(struct bridge *bridge, const struct bridge_datagram *d);
 void bridge_message(struct bridge *bridge, uint64_t now_ms, const struct bridge_datagram *d,
 		    struct bridge_result *result);
 
-/* The exchanges whose messages must come up, and for how many seconds more. */
+/* The exchanges whose messages must be queued, and for how many more seconds. */
 typedef void bridge_session_fn(void *ctx, const uint8_t cookie[static IKE_COOKIE_LEN], unsigned seconds);
 void bridge_each(const struct bridge *bridge, uint64_t now_ms, bridge_session_fn *fn, void *ctx);
 

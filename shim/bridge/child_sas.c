@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The ESP SAs of each bridged session: which there are, told for a restart, and ended by Deletes as if their client or the
+/* The child SAs (ESP) of each ISAKMP SA: lists them, reports them for a restart, and ends them by Deletes as if the client or the
  * server had sent them (RFC 2408 section 3.15, RFC 2409 section 5.7). */
 #include "shim/bridge/impl.h"
 

@@ -31,7 +31,7 @@ enum esp_outcome {
 };
 
 /* packet: from the SPI on to the end of the ICV, changed in place. from and to differ in their keys alone. iv:
- * ESP_BLOCK_MAX bytes that nobody can foresee. */
+ * ESP_BLOCK_MAX unpredictable bytes. */
 enum esp_outcome esp_reseal(const struct esp_sa *from, const struct esp_sa *to, const uint8_t *iv,
 			    uint8_t *packet, size_t length);
 

@@ -23,7 +23,7 @@ enum { MESSAGE_ID_LEN = 4, SPI_LEN = 4, NONCE_MIN = 8, NONCE_MAX = 256, ID_MAX =
 enum {
 	DEFAULT_LIFE_S = 28800,
 	LIFE_MAX_S = 7 * 24 * 3600,
-	AFTER_LIFE_S = 600, /* how long a session is kept that nobody deleted */
+	AFTER_LIFE_S = 600, /* how long an ISAKMP SA is kept after its lifetime without a Delete */
 	CLOSED_S = 60,      /* how long a deleted one answers retransmissions */
 };
 enum { PHASE1_MESSAGES = 6, QUICK_MESSAGES = 3 };
@@ -112,7 +112,7 @@ struct quick {
 	uint8_t *sa;                            /* body of the initiator's SA payload; owned */
 	size_t sa_length;
 	struct identity id_ci, id_cr;   /* as the initiator sent them */
-	uint16_t client_port, own_port; /* of L2TP, where the server is told another one; else 0 */
+	uint16_t client_port, own_port; /* of L2TP, if the server gets another one; else 0 */
 	unsigned group[LEGS];           /* of PFS; 0: none */
 	uint8_t secret[LEGS][DH_SECRET_LEN];
 	struct public_value peer[LEGS];
@@ -140,7 +140,7 @@ struct isakmp_sa {
 	struct phase1 *phase1; /* NULL: it is long complete */
 	uint8_t (*ids)[MESSAGE_ID_LEN]; /* of verified exchanges after phase 1, so that none counts as new twice */
 	unsigned id_count;
-	struct identity told_name; /* the client's ID of phase 1 as the server hears it */
+	struct identity told_name; /* the client's ID of phase 1 as sent to the server */
 	bool renamed;              /* that is not what the client says */
 	struct quick *quicks;
 	unsigned quick_count;
@@ -232,7 +232,7 @@ enum bridge_reason bridge_opening(struct message_ctx *ctx, struct opening *o);
 enum bridge_reason bridge_quick(struct message_ctx *ctx, struct isakmp_sa *s);
 enum bridge_reason bridge_informational(struct message_ctx *ctx, struct isakmp_sa *s);
 
-/* The client's ID payload of phase 1, on its way to the server: its name is nobody else's there. */
+/* The client's ID payload of phase 1, towards the server: makes the ID unique on the server's side. */
 void bridge_name_client(struct message_ctx *ctx, struct isakmp_sa *s, struct payload *id);
 void bridge_tell_alias(const struct isakmp_sa *s, struct bridge_result *result);
 
@@ -305,7 +305,7 @@ void isakmp_sa_remember_client(struct message_ctx *ctx, const struct isakmp_sa *
 uint16_t bridge_share_port(struct bridge *bridge, int64_t now, struct isakmp_sa *s,
 			   const struct endpoint *client, const uint8_t address[static 4], uint16_t port);
 void quick_free(struct isakmp_sa *s, struct quick *q);
-void quick_expire(struct isakmp_sa *s, int64_t now); /* those whose repeats nobody waits for any more */
+void quick_expire(struct isakmp_sa *s, int64_t now); /* frees Quick Modes whose peers no longer retransmit */
 /* A whole message, encrypted: that of Quick Mode has been relayed before. */
 bool quick_is_repeat(const struct isakmp_sa *s, const uint8_t *message, size_t length);
 

@@ -124,7 +124,7 @@ static bool share_port(struct message_ctx *ctx, struct isakmp_sa *s, struct quic
 	return q->own_port;
 }
 
-/* The server's word for the client becomes the client's own. */
+/* Replaces the ID by which the server knows the client by the client's own. */
 static void known_id(const struct isakmp_sa *s, struct quick *q, struct payload *cr)
 {
 	cr->body = identity_bytes(&s->client_id);
@@ -167,8 +167,8 @@ static void answer_ids(struct message_ctx *ctx, struct isakmp_sa *s, const struc
 	cr->body = identity_bytes(&q->id_cr);
 }
 
-/* The group of PFS on each leg, from message 1. Who names the group of his own phase 1 means no other one than that, and the
- * other side hears of the group of its phase 1: the server would refuse a weak one. */
+/* The group of PFS on each leg, from message 1. A side that asks for its own phase-1 group gets the peer leg's phase-1 group: the server
+ * would refuse a weak one. */
 static void choose_groups(const struct message_ctx *ctx, const struct isakmp_sa *s, struct quick *q,
 			  unsigned named)
 {

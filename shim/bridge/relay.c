@@ -14,9 +14,9 @@ static enum bridge_verdict verdict_of(enum bridge_reason reason)
 	return reason < BRIDGE_BUSY ? BRIDGE_PASS : BRIDGE_DROP;
 }
 
-/* First messages: who is bridged? */
+/* First messages: which clients are bridged? */
 
-/* The one to be had of them that is strongest (shim/bridge/offer.h), wherever it stands. */
+/* The strongest of the usable ones (shim/bridge/offer.h), at any position. */
 const struct offer_transform *bridge_usable(const struct bridge *bridge, const struct offer *offer)
 {
 	const struct offer_transform *best = NULL;
@@ -108,7 +108,7 @@ static enum bridge_reason without_secret(enum bridge_secret secret)
 	return secret == BRIDGE_SECRET_NONE ? BRIDGE_NO_PSK : BRIDGE_NO_ANSWER;
 }
 
-/* For the sake of its port alone: only what can be had without a word. */
+/* Only to give it a port of its own: bridge if possible, else pass silently. */
 static bool can_share(struct message_ctx *ctx, const struct offer_transform *t)
 {
 	return ctx->bridge->shares && t && ctx->message.exchange_type == ISAKMP_MAIN_MODE &&

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* From the bridge's results to the kernel, the network and the log. */
+/* Carries out the bridge's results: in the kernel's sets and SAs, on the network, in the log. */
 #include "shim/daemon/bridge_mode.h"
 
 #include "nfq/inject.h"
@@ -17,16 +17,17 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 
-#define SHARES_MAX 4096 /* inbound SAs whose packets get another port; then the oldest is forgotten */
+#define SHARES_MAX 4096 /* inbound SAs whose packets get another port; beyond that the oldest is forgotten */
 #define SHARE_S (24 * 3600)
-#define KEYS_WAIT_MS 60000 /* for an SA that the stack has not installed; then it will not */
-#define STALE_EVERY 5       /* seconds between two attempts to end what a killed natshim left */
+#define KEYS_WAIT_MS 60000 /* for an SA that the stack has not installed; after that it will not */
+#define STALE_EVERY 5      /* seconds between two attempts to delete stale SAs */
 #define OWN_MESSAGE_MAX 160 /* bytes of an IKE message that we send ourselves */
 #define UDP_HEADERS_MAX 48  /* IPv6 and UDP */
 #define PORT_IKE_NAT 4500
 #define PROTOCOL_ESP 50
 
-/* The way of one client's L2TP through a NAT that it shares, for when the rules were taken away. */
+/* The port mapping of one client's L2TP behind a shared NAT, to fill the kernel's maps again. The bridge forgets a child SA a minute
+ * after its ISAKMP SA was deleted, but the kernel's SA lives on; hence a table of its own. */
 struct moved {
 	struct endpoint client;
 	uint8_t spi[4];
@@ -52,7 +53,7 @@ struct bridge_mode {
 	struct pending_sas *pending;
 	struct esp_hold *esp_hold;
 	struct event *secrets_event;
-	bool retry; /* what waits may have its SA, or somebody to give it the key, without that having been told */
+	bool retry; /* an SA event may have been missed, or natshim-xfrm runs again: try all keys that wait */
 	struct moved moved[SHARES_MAX];
 	size_t moved_count; /* of all times */
 	uint64_t rekeyed, rekey_errors, rekey_refused, rekey_lost, set_errors;
@@ -64,7 +65,7 @@ static bool random_bytes(void *ctx, uint8_t *out, size_t length)
 	return getrandom(out, length, 0) == (ssize_t)length;
 }
 
-/* The secrets, which another process has */
+/* The secrets: the process natshim-secrets holds them */
 
 static enum bridge_secret has_secret(void *ctx, const struct endpoint *server, const struct endpoint *client)
 {
@@ -84,12 +85,12 @@ static size_t skeyid(void *ctx, const struct endpoint *server, const struct endp
 static void on_news(void *ctx, enum secrets_news news, const char *text)
 {
 	static const char *const words[] = {
-		[SECRETS_DIED] = "the process that has them has died, another one begins",
-		[SECRETS_BACK] = "read, by the process that takes the place of the one that died",
-		[SECRETS_UNREADABLE] = "cannot be read any more, so no client can be bridged: ",
-		[SECRETS_SILENT] = "the process that has them does not answer: no client can be bridged",
+		[SECRETS_DIED] = "the process that holds them died and is restarted",
+		[SECRETS_BACK] = "read by the new process",
+		[SECRETS_UNREADABLE] = "cannot read them, no client can be bridged: ",
+		[SECRETS_SILENT] = "the process that holds them does not answer: no client can be bridged",
 		[SECRETS_GONE] =
-			"their processes have died: no client can be bridged any more; restart natshim",
+			"the processes that hold them died: no client can be bridged; restart natshim",
 	};
 	struct bridge_mode *b = ctx;
 
@@ -154,7 +155,7 @@ static struct esp_sa with_key(const struct esp_sa *before, const uint8_t *key)
 	return after;
 }
 
-/* The kernel's SA is another's: his packets do not wait for what will not come. */
+/* The kernel's SA belongs to another client: its packets must not wait for keys that never come. */
 static void refused(struct bridge_mode *b, const struct rekey_change *change)
 {
 	const uint8_t *spi = change->spi;
@@ -162,12 +163,12 @@ static void refused(struct bridge_mode *b, const struct rekey_change *change)
 	b->rekey_refused++;
 	esp_hold_refused(b->esp_hold, &change->destination, spi);
 	log_event(b->log, LOG_BRIDGE_KEYS_REFUSED, &change->destination,
-		  "the SA %02x%02x%02x%02x there has not the keys that were agreed with the server: it is "
-		  "another's, and keeps them",
+		  "SA %02x%02x%02x%02x not changed: its keys are not those agreed with the server, so it "
+		  "is another client's",
 		  spi[0], spi[1], spi[2], spi[3]);
 }
 
-/* The kernel has that SA no more, and nothing but this exchange of keys knows. */
+/* The kernel has lost the SA in the exchange of keys, and reports no event for it. */
 static void lost(struct bridge_mode *b, const struct endpoint *client, const struct rekey_change *change)
 {
 	const uint8_t *spi = change->spi;
@@ -181,13 +182,13 @@ static void lost(struct bridge_mode *b, const struct endpoint *client, const str
 	sessions_sa_gone(b->sessions, &sa);
 }
 
-/* Until it is there, or the process that can give it. */
+/* Until the stack installs the SA, or natshim-xfrm answers again. */
 static bool is_to_wait(int rc)
 {
 	return rc == -ESRCH || rc == -EPIPE || rc == -ETIMEDOUT;
 }
 
-/* since_ms: when it was asked for first. */
+/* since_ms: when these keys were agreed. 0 or -errno, of which is_to_wait() are tried again. */
 static int give_key(struct bridge_mode *b, const struct endpoint *client, const struct rekey_change *change,
 		    uint64_t since_ms)
 {
@@ -221,25 +222,25 @@ static const char *outcome_text(int rc)
 
 	switch (rc) {
 	case 0:
-		return "given";
+		return "installed";
 	case -ESRCH:
-		return "to be given when it is installed";
+		return "waiting for the server to install the SA";
 	case -EKEYREJECTED:
-		return "not given, for it is another's";
+		return "refused, another client's SA";
 	case -ENOTRECOVERABLE:
-		return "the kernel took it neither with these keys nor with its old ones: it is lost";
+		return "the kernel accepted neither the new nor the old keys: SA lost";
 	default:
 		return text ? text : "unknown error";
 	}
 }
 
-/* One that is to be waited for is none, and one that was refused has its own word. */
+/* Waiting for the SA is no failure; a refusal has its own log line. */
 static bool is_failure(int rc)
 {
 	return rc && rc != -ESRCH && rc != -EKEYREJECTED;
 }
 
-/* To an SA whose keys wait. If they must wait again, then since the same time. */
+/* Tries again the keys that wait for an SA. If they must wait longer, their time-out does not begin anew. */
 static void give_late_key(struct bridge_mode *b, struct pending_sa *sa)
 {
 	const struct endpoint client = sa->client;
@@ -250,7 +251,7 @@ static void give_late_key(struct bridge_mode *b, struct pending_sa *sa)
 	rc = give_key(b, &client, &keys.change, keys.since_ms);
 	if (is_failure(rc) && !is_to_wait(rc))
 		log_event(b->log, LOG_BRIDGE_FAILED, &keys.change.destination,
-			  "the kernel's SA did not get the client's key: %s", outcome_text(rc));
+			  "cannot give the client's keys to the kernel's SA: %s", outcome_text(rc));
 	OPENSSL_cleanse(&keys, sizeof keys);
 }
 
@@ -296,7 +297,7 @@ static void forget_overdue(struct bridge_mode *b)
 			forget_keys(b, sa);
 }
 
-/* What a killed natshim left */
+/* Stale SAs: what a killed natshim left */
 
 static void stale_result(struct bridge_mode *b, int error, const char *text)
 {
@@ -307,7 +308,7 @@ static void stale_result(struct bridge_mode *b, int error, const char *text)
 			  *text ? text : strerror(-error));
 }
 
-/* One at a time: for each the stack lists all of its states, and the ends of sessions come between. */
+/* One at a time: for each the stack lists all of its states, and ends of sessions must get their turn. */
 static void end_stale_sas(struct bridge_mode *b)
 {
 	struct stack_end_request request;
@@ -347,7 +348,7 @@ static void on_second(evutil_socket_t fd, short what, void *ctx)
 		end_stale_sas(b);
 }
 
-/* Not at once: a question may be under way. */
+/* Not at once: this may be called while natshim waits for an answer of natshim-xfrm. */
 void bridge_mode_sas_lost(struct bridge_mode *b)
 {
 	if (!b->bridge || !b->event)
@@ -379,13 +380,13 @@ static void rekey_both(struct bridge_mode *b, const struct bridge_rekey *s)
 
 	OPENSSL_cleanse(&to_server, sizeof to_server);
 	OPENSSL_cleanse(&to_client, sizeof to_client);
-	/* It is to be installed yet, but the client may use it at once. */
+	/* The server installs it later, but the client may use it at once. */
 	if (in == -ESRCH) {
 		esp_hold_expect(b->esp_hold, &s->client, &s->server, s->spi_to_server);
 		esp_hold_ready(b->esp_hold, &s->server, s->spi_to_server, 0);
 	}
 	log_event(b->log, is_failure(in) || is_failure(out) ? LOG_BRIDGE_FAILED : LOG_BRIDGE_KEYS, &s->client,
-		  "the client's keys for the SAs %02x%02x%02x%02x (in): %s; %02x%02x%02x%02x (out): %s",
+		  "client's keys: SA %02x%02x%02x%02x (in) %s; SA %02x%02x%02x%02x (out) %s",
 		  s->spi_to_server[0], s->spi_to_server[1], s->spi_to_server[2], s->spi_to_server[3],
 		  outcome_text(in), s->spi_to_client[0], s->spi_to_client[1], s->spi_to_client[2],
 		  s->spi_to_client[3], outcome_text(out));
@@ -421,7 +422,7 @@ static void track_again(void *ctx, const uint8_t cookie[static IKE_COOKIE_LEN], 
 	rules_nft_set_add_later(b->nft, RULES_SET_BRIDGED, cookie, IKE_COOKIE_LEN, seconds);
 }
 
-/* Together with others: in a flood there is one for each message. */
+/* In a batch: in a flood each message evicts one. */
 static void untrack(void *ctx, const uint8_t cookie[static IKE_COOKIE_LEN])
 {
 	struct bridge_mode *b = ctx;
@@ -438,7 +439,7 @@ void bridge_mode_fill_sets(struct bridge_mode *b)
 	bridge_each(b->bridge, clock_now_ms(), track_again, b);
 	rules_nft_set_flush(b->nft);
 	esp_hold_fill_set(b->esp_hold);
-	for (size_t i = 0; i < count; i++) /* the latest last: a client's port may be another one since */
+	for (size_t i = 0; i < count; i++) /* the latest last: a client's port may have changed */
 		move_port(b, &b->moved[(b->moved_count - count + i) % SHARES_MAX]);
 }
 
@@ -446,14 +447,14 @@ void bridge_mode_fill_sets(struct bridge_mode *b)
 
 static void track(struct bridge_mode *b, const struct bridge_result *r)
 {
-	/* With the others before the verdicts leave, but where the time of one that is in the set begins anew. */
+	/* In the batch before the verdicts; but an element whose time-out must begin anew is set at once. */
 	if (!(r->actions & BRIDGE_ACT_ESTABLISHED) && r->track_s >= BRIDGE_TRACK_S)
 		rules_nft_set_add_later(b->nft, RULES_SET_BRIDGED, r->cookie, IKE_COOKIE_LEN, r->track_s);
 	else if (rules_nft_set_add(b->nft, RULES_SET_BRIDGED, r->cookie, IKE_COOKIE_LEN, r->track_s))
 		b->set_errors++;
 }
 
-/* A message of our own, with the marker of RFC 3948 section 2.2 on the port that wants it. */
+/* Sends a message of our own, on port 4500 with the marker of RFC 3948 section 2.2. */
 static bool inject(struct bridge_mode *b, const struct endpoint *src, const struct endpoint *dst,
 		   const uint8_t *message, size_t length)
 {
@@ -468,15 +469,14 @@ static bool inject(struct bridge_mode *b, const struct endpoint *src, const stru
 	return size && !nfq_inject(b->injector, packet, size);
 }
 
-/* Back to where the message came from, as from where it went. Only a client is answered this way: our own pluto does not
- * listen to what is not signed. */
+/* Answers a message, with its addresses swapped. Only a client's: our own pluto ignores unauthenticated notifications. */
 static void reply(struct bridge_mode *b, const struct filter_outcome *o)
 {
 	if (endpoint_same_host(&o->src, &o->bridge.client))
 		inject(b, &o->dst, &o->src, o->bridge.reply, o->bridge.reply_length);
 }
 
-/* Ends */
+/* Deletes */
 
 static void send_delete(void *ctx, const struct bridge_delete *d)
 {
@@ -538,7 +538,7 @@ static void tell_up(struct bridge_mode *b, const struct bridge_result *r)
 
 	if (r->renamed)
 		snprintf(alias, sizeof alias,
-			 "; the server knows it as %u.%u.%u.%u, for its name is another client's",
+			 "; the server sees the ID %u.%u.%u.%u, as another client uses the same ID",
 			 r->alias[0], r->alias[1], r->alias[2], r->alias[3]);
 	log_event(b->log, LOG_BRIDGE_UP, &r->client,
 		  "phase 1 complete: %s with the client, %s with the server%s",
@@ -549,22 +549,20 @@ static void tell_up(struct bridge_mode *b, const struct bridge_result *r)
 static void tell(struct bridge_mode *b, const struct bridge_result *r)
 {
 	static const char *const not_bridged[BRIDGE_REASONS] = {
-		[BRIDGE_NO_PSK] = "no pre-shared key for it in the file",
+		[BRIDGE_NO_PSK] = "no pre-shared key for it in --psk-file",
 		[BRIDGE_AGGRESSIVE] = "it uses Aggressive Mode; set the client to main mode",
 		[BRIDGE_CERTIFICATE] = "it offers no pre-shared key",
-		[BRIDGE_NO_ANSWER] = "the process that has the secrets does not answer",
+		[BRIDGE_NO_ANSWER] = "the process that holds the secrets does not answer",
 	};
 	static const char *const refused[BRIDGE_REASONS] = {
-		[BRIDGE_BUSY] = "too many sessions from this address, each with SAs that live",
-		[BRIDGE_SECRETS] = "the process that has the secrets did not answer",
-		[BRIDGE_SPI_TAKEN] = "the SPI that it names is another client's, at the same address",
-		[BRIDGE_SPI_UNANSWERED] =
-			"the process that knows the SAs did not say whether the client's SPI is free",
+		[BRIDGE_BUSY] = "too many sessions from this address, all with SAs in use",
+		[BRIDGE_SECRETS] = "the process that holds the secrets did not answer",
+		[BRIDGE_SPI_TAKEN] = "its SPI is in use by another client at the same address",
+		[BRIDGE_SPI_UNANSWERED] = "natshim-xfrm did not answer whether the client's SPI is free",
 		[BRIDGE_MALFORMED] = "a malformed message",
 		[BRIDGE_BAD_KE] = "a public value out of range",
-		[BRIDGE_BAD_HASH] =
-			"authentication failed: not the same pre-shared key as here, or a forged message",
-		[BRIDGE_REFUSED] = "an answer that was not offered",
+		[BRIDGE_BAD_HASH] = "authentication failed: another pre-shared key, or a forged message",
+		[BRIDGE_REFUSED] = "the answer was not offered",
 		[BRIDGE_FAILED] = "out of memory or random numbers",
 	};
 	char client[OFFER_TEXT_MAX];
@@ -611,11 +609,11 @@ static void forbid_core_dumps(struct bridge_mode *b)
 	static const struct rlimit none = {0, 0};
 
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) || setrlimit(RLIMIT_CORE, &none))
-		log_event(b->log, LOG_PRIVILEGES_KEPT, NULL, "core dumps could not be forbidden: %s",
+		log_event(b->log, LOG_PRIVILEGES_KEPT, NULL, "cannot disable core dumps: %s",
 			  strerror(errno));
 }
 
-/* What the server is offered in place of the client's proposal, the best first. */
+/* Offered to the server in place of the client's proposal, the best first. */
 #define OFFERED                                                                                                \
 	"aes256-sha2_256-modp2048,aes128-sha2_256-modp2048,aes256-sha1-modp2048,aes128-sha1-modp2048,"         \
 	"3des-sha1-modp2048,aes256-sha2_256-modp1536,aes128-sha1-modp1536,3des-sha1-modp1536"

@@ -51,9 +51,10 @@ struct daemon {
 	struct event *queue_event, *nft_event, *files_event, *tick, *signals[3];
 	int notify;              /* systemd's socket; -1: none */
 	int lock;                /* on the state directory; negative: none */
-	struct files *files;     /* who has the file system */
-	struct secrets *secrets; /* who has the pre-shared keys; NULL: without --bridge */
-	struct sas *sas;         /* who watches and changes SAs; NULL: nobody needs it, or this kernel has none */
+	struct files *files;     /* the process that reads and writes files */
+	struct secrets *secrets; /* the process that holds the pre-shared keys; NULL: without --bridge */
+	struct sas *
+		sas; /* the process that watches and changes SAs; NULL: not needed, or a kernel without XFRM */
 	struct watchdog watchdog;
 	struct control_server *control;
 
@@ -606,7 +607,7 @@ static bool start(struct daemon *d)
 	return true;
 }
 
-/* Nobody can relay what they say from now on. What goes to the clients is relayed one last time. */
+/* After exit natshim can relay no Delete: both sides get them now, and the queue is drained so that those to clients are relayed. */
 static void end_bridged(struct daemon *d)
 {
 	size_t count = 0, some;
@@ -628,7 +629,7 @@ static void stop(struct daemon *d)
 	notify_tell(d->notify, "STOPPING=1");
 	packets_allow_waiting(d->packets, false);
 	end_bridged(d);
-	/* It fails where the table is gone: then nothing comes up either. */
+	/* It fails if the table was removed: then nothing is queued either. */
 	if (installed)
 		rules_nft_quiet(d->nft, error);
 	bridge_mode_allow_waiting(d->bridge_mode, false);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The SPIs whose packets come up, the packets that wait, and when they go on. */
+/* Which packets are held, where they wait, and when they are released. */
 #include "shim/daemon/esp_hold.h"
 
 #include "nfq/packet.h"
@@ -13,13 +13,14 @@
 #include <string.h>
 
 enum {
-	HELD_MAX = 1024,   /* packets, of all of them together: a quarter of what the queue takes */
-	PACKET_MAX = 2048, /* bytes; a longer one does not wait */
+	HELD_MAX = 1024,   /* packets, of all clients: a quarter of what the queue takes */
+	PACKET_MAX = 2048, /* bytes; longer ones are not held */
 	TICK_US = 20000,
-	LIFE_MS = 10000,  /* of an SPI that no SA follows */
-	WAIT_MS = 2000,   /* the longest that a packet waits */
-	LINGER_MS = 1000, /* how long packets still come up that were sealed before the keys were exchanged */
-	SET_S = 15,       /* the kernel forgets it by itself, whatever becomes of us */
+	LIFE_MS = 10000, /* until an SPI is forgotten for which no SA is installed */
+	WAIT_MS = 2000,  /* the longest that a packet waits */
+	LINGER_MS =
+		1000, /* how long packets may still arrive that were encrypted before the keys were exchanged */
+	SET_S = 15,   /* time-out of the kernel's element, should natshim die */
 };
 
 struct held_packet {
@@ -40,7 +41,7 @@ struct esp_hold {
 	bool ticking, paused;
 	size_t in_use; /* SAs whose packets are queued */
 	struct esp_hold_stats stats;
-	/* Places for packets: those that were used and are free again, and how many of the others were never touched. */
+	/* Places for packets: a list of those that are free again; from places[fresh] on they were never used. */
 	struct held_packet *free;
 	size_t fresh, occupied;
 	struct held_packet places[HELD_MAX];
@@ -72,7 +73,7 @@ static struct pending_sa *find_elsewhere(struct esp_hold *h, const uint8_t *spi)
 	return NULL;
 }
 
-/* A packet that the server's keys have sealed gets the client's; whether it has become another one. */
+/* Encrypts with the client's keys what was encrypted with the server's. Whether the packet has changed. */
 static bool reseal(struct esp_hold *h, const struct pending_sa *sa, uint8_t *data, size_t length)
 {
 	struct packet_esp packet;
@@ -145,7 +146,7 @@ static void forget(struct esp_hold *h, struct pending_sa *sa)
 	pending_sas_tidy(h->pending, sa);
 }
 
-/* The table wants the place for another SA. */
+/* The table needs the place for another SA. */
 static void on_drop(void *ctx, struct pending_sa *sa)
 {
 	if (sa->hold.ends_ms)
@@ -271,7 +272,7 @@ void esp_hold_rekeyed(struct esp_hold *h, const struct endpoint *destination, co
 	look_at_all(h, clock_now_ms());
 }
 
-/* Nothing of it is held any more. */
+/* Releases its packets, and queues no more of them. */
 static void give_up(struct esp_hold *h, struct pending_sa *sa)
 {
 	forget(h, sa);
@@ -288,8 +289,9 @@ void esp_hold_refused(struct esp_hold *h, const struct endpoint *destination, co
 		give_up(h, sa);
 }
 
-/* The kernel's set knows SPIs alone, and this host has another SA with that one, towards somebody else: his packets are not to come
- * up for the sake of a client's, who may have chosen it for that. Only what this host sends says so: the rest may be forged. */
+/* The kernel's set holds SPIs without destinations. If this host has another SA with the same SPI, to another destination, the packets
+ * of that SA must not be queued because of a client, which may have chosen the SPI on purpose. Only a packet that this host sends is
+ * proof of such an SA: others may be forged. */
 static void make_way(struct esp_hold *h, const struct nfq_packet *packet, const uint8_t *spi)
 {
 	struct pending_sa *sa = packet->hook == NFQ_POSTROUTING ? find_elsewhere(h, spi) : NULL;
@@ -309,8 +311,8 @@ void esp_hold_ready(struct esp_hold *h, const struct endpoint *destination, cons
 	look_at_all(h, clock_now_ms());
 }
 
-/* A client may take as many places as are free after that: alone it has half of them, and however many clients do their worst, the
- * next one finds some. */
+/* A client may hold as many packets as places stay free. A single client gets half of all places, and however many clients take all
+ * they can, the next one still finds some. */
 static bool has_room(struct esp_hold *h, const struct pending_sa *sa)
 {
 	return pending_sas_packets_of(h->pending, &sa->client) < HELD_MAX - h->occupied;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* ESP of a bridged client around a Quick Mode: what the server's kernel sends with an SA whose keys are still the server's, or
- * that the client has not got yet; and what the client sends to an SA that the server has not installed yet.
+/* ESP packets of a bridged client around a Quick Mode: those that the server's kernel sends with an SA that still has the keys of the
+ * server's leg, or that the client does not have yet; and those that the client sends to an SA that the server has not installed yet.
  *
- * Such packets come up for the short while (the kernel's set "held") and wait in the queue; what was sealed with the server's
- * keys is sealed anew with the client's, and all of them go on, in their order, once their receiver can open them. So a rekey
- * under traffic loses nothing. Bounded; what finds no room goes on as it is. */
+ * The kernel queues such packets (set "held"), and natshim holds them until their receiver can decrypt them. It encrypts again, with
+ * the client's keys, what was encrypted with the server's, and releases all in their order. So a rekey under traffic loses nothing.
+ * Bounded; a packet that finds no room goes on as it is. */
 #ifndef NATSHIM_SHIM_DAEMON_ESP_HOLD_H
 #define NATSHIM_SHIM_DAEMON_ESP_HOLD_H
 
@@ -18,7 +18,7 @@ struct event_base;
 struct log;
 struct esp_hold; /* owned by the caller */
 
-/* Random bytes that nobody can foresee: for IVs. */
+/* Unpredictable random bytes, for IVs. */
 typedef bool esp_hold_random_fn(void *ctx, uint8_t *out, size_t length);
 
 /* nft and pending stay the caller's and must outlive it. NULL: out of memory. */
@@ -33,22 +33,22 @@ int esp_hold_start(struct esp_hold *esp_hold, struct nfq_queue *queue, struct ev
  * Before the server can install the SA, or the client can use it: from here on its packets are queued. */
 void esp_hold_expect(struct esp_hold *esp_hold, const struct endpoint *client,
 		     const struct endpoint *destination, const uint8_t spi[static 4]);
-/* The kernel's SA had the keys before, and now has those of after. */
+/* The kernel's SA had the keys of before, and has those of after now. */
 void esp_hold_rekeyed(struct esp_hold *esp_hold, const struct endpoint *destination,
 		      const uint8_t spi[static 4], const struct esp_sa *before, const struct esp_sa *after);
-/* The kernel's SA is another's: whatever waits goes on, as it is, and nothing more comes up. */
+/* The kernel's SA is another client's: releases its packets as they are, and queues no more of them. */
 void esp_hold_refused(struct esp_hold *esp_hold, const struct endpoint *destination,
 		      const uint8_t spi[static 4]);
-/* The client has its side of it, or will have it that much later. */
+/* The receiver has its side of the SA, or will have it after_ms later. */
 void esp_hold_ready(struct esp_hold *esp_hold, const struct endpoint *destination,
 		    const uint8_t spi[static 4], unsigned after_ms);
 
-/* A packet that came up: NFQ_AS_IT_WAS where it is none of those. One that this host sends somebody else by the same SPI ends that
- * expectation: it would come up with each of his packets. */
+/* A queued packet: NFQ_AS_IT_WAS if it belongs to no such SA. If this host sends one with the same SPI to another destination, natshim
+ * stops holding for that SPI, or it would queue every packet of that other SA. */
 enum nfq_verdict esp_hold_packet(struct esp_hold *esp_hold, struct nfq_packet *packet);
-/* Paused: all packets go on, and none is held; for the time in which the queue is drained. Which SAs are expected stays. */
+/* Paused: releases all packets, and holds none; for the time in which the queue is drained. The expected SAs stay. */
 void esp_hold_pause(struct esp_hold *esp_hold, bool paused);
-/* The kernel's set is new and empty: adds all of its elements again. */
+/* Adds all elements again: the kernel's set is new and empty. */
 void esp_hold_fill_set(struct esp_hold *esp_hold);
 
 struct esp_hold_stats {

@@ -12,8 +12,8 @@
 struct state_file {
 	enum files_target target;
 	const char *name;
-	bool changed;    /* since it was handed over */
-	bool complained; /* that it cannot be written */
+	bool changed;    /* since the last write */
+	bool complained; /* that the last write failed */
 };
 
 struct journal {

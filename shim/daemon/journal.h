@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a restart must know, kept in the state directory: peers, tunnels, bridged clients (shim/daemon/state.h has the formats).
- * Loads it at the start, writes it once a second when it has changed, and appends a bridged client at once: natshim may be killed
+/* Saves the tables that must outlive a restart in the state directory: peers, tunnels, bridged clients (formats: shim/daemon/state.h).
+ * Loads them at the start, writes what has changed once a second, and appends a bridged client at once: natshim may be killed
  * right after the message that makes its SAs. Another process does the writing (shim/proc/files.h). */
 #ifndef NATSHIM_SHIM_DAEMON_JOURNAL_H
 #define NATSHIM_SHIM_DAEMON_JOURNAL_H
@@ -36,7 +36,7 @@ void journal_save_tunnels(struct journal *journal);
 void journal_append_bridged(struct journal *journal, const uint8_t cookie[static IKE_COOKIE_LEN]);
 /* Once a second: writes what has changed. */
 void journal_tick(struct journal *journal);
-/* What became of a write; error: 0 or -errno. A target that is none of the journal's is passed over. */
+/* The result of a write: 0 or -errno. Other targets than the journal's are ignored. */
 void journal_saved(struct journal *journal, enum files_target target, int error);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* From a packet to a verdict, and whatever else follows from it. */
+/* What follows from each queued packet: its verdict, and the actions that come before it. */
 #include "shim/daemon/packets.h"
 
 #include "nfq/inject.h"
@@ -12,7 +12,8 @@
 #include <sys/random.h>
 
 #define EXCHANGE_TIMEOUT_S 180 /* of a cookie in the kernel's set */
-#define EXCHANGES_MAX 32768    /* half of what the kernel's set holds; a flood turns them over */
+#define EXCHANGES_MAX                                                                                        \
+	32768 /* half of what the kernel's set holds, so that a flood evicts in this table first */
 #define PEER_TIMEOUT_S                                                                                       \
 	(8 * 3600)     /* of a known peer's address in the kernel's set, as in the table of peers */
 #define ANSWER_MAX 128 /* bytes of a packet of our own */
@@ -80,8 +81,7 @@ static void log_message(struct packets *t, const struct ike_result *r)
 		log_event(t->log, LOG_REWRITTEN, NULL, "%s", filter_rewrite_text(r, text));
 }
 
-/* The cookie must be in the set before the verdict is sent (packets_before_verdicts): the answer to this very message has to
- * come up. */
+/* The cookie must be in the set before the verdict is sent (packets_before_verdicts), or the answer to this message is not queued. */
 static enum nfq_verdict on_ike(struct packets *t, struct filter_outcome *o)
 {
 	const struct ike_result *r = &o->ike;
@@ -97,7 +97,8 @@ static enum nfq_verdict on_ike(struct packets *t, struct filter_outcome *o)
 					EXCHANGE_TIMEOUT_S);
 	if (t->filter.bridge) {
 		if (o->bridge.actions & BRIDGE_ACT_REPLY)
-			rules_nft_set_flush(t->nft); /* it sends by itself; verdicts come after the sets anyway */
+			rules_nft_set_flush(
+				t->nft); /* natshim sends the reply at once, not with the verdicts */
 		journal_append_bridged(t->journal, o->bridge.cookie);
 		verdict = bridge_mode_act(t->bridge_mode, o, &known);
 	}
@@ -111,7 +112,7 @@ static enum nfq_verdict on_ike(struct packets *t, struct filter_outcome *o)
 
 /* L2TP */
 
-/* The acknowledgement of an absorbed HELLO, as from the client to the address that it knows the LNS by. */
+/* Sends the acknowledgement of an absorbed HELLO in the client's name, to the address that the client knows as the LNS. */
 static bool answer_lns(struct packets *t, const struct filter_outcome *o)
 {
 	uint8_t packet[ANSWER_MAX];
@@ -121,7 +122,7 @@ static bool answer_lns(struct packets *t, const struct filter_outcome *o)
 	return length && !nfq_inject(t->injector, packet, length);
 }
 
-/* What the client said of its tunnel, for the session table. */
+/* Reports to the session table what the client does with its tunnel. */
 static void tell_sessions(struct packets *t, const struct filter_outcome *o)
 {
 	const bool closed =
@@ -150,7 +151,7 @@ static enum nfq_verdict on_l2tp(struct packets *t, const struct filter_outcome *
 			  r->edits & L2TP_EDIT_HOST_NAME ? ", Host Name" : "",
 			  r->edits & L2TP_EDIT_RESULT_CODE ? ", Result Code" : "",
 			  r->edits & L2TP_EDIT_SEQUENCE ? ", sequence numbers" : "");
-	/* Where HELLOs are absorbed, a restart needs the exact sequence numbers: before the packet goes on. Else it can wait. */
+	/* With --hello absorb a restart needs the exact sequence numbers: written before the packet goes on. Otherwise the tick does. */
 	if (r->actions & L2TP_ACT_SAVE)
 		journal_tunnels_changed(t->journal);
 	if (t->filter.absorb_hello)

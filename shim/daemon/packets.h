@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What comes up from the packet queue: the tables of IKE and L2TP, the actions that their results ask for (kernel sets,
- * answers for a client, facts for the session table), and what of it outlives a restart. */
+/* Queued packets: owns the tables of IKE and L2TP and carries out the actions of their results (kernel sets, answers in a client's
+ * name, facts for the session table). */
 #ifndef NATSHIM_SHIM_DAEMON_PACKETS_H
 #define NATSHIM_SHIM_DAEMON_PACKETS_H
 
@@ -22,8 +22,8 @@ struct packets_stats {
 	const struct filter_counters *filter;
 	struct ike_table_stats ike;
 	struct l2tp_table_stats l2tp;
-	uint64_t set_errors;        /* elements that the kernel did not take */
-	uint64_t unanswered_hellos; /* absorbed, and the acknowledgement could not be sent */
+	uint64_t set_errors;        /* elements that the kernel refused */
+	uint64_t unanswered_hellos; /* absorbed, but natshim could not send the acknowledgement */
 	struct slow_stats slow;
 };
 
@@ -35,17 +35,17 @@ bool packets_open(struct packets **out, const struct config *config, struct log 
 void packets_close(struct packets *packets);                                  /* writes the state first */
 void packets_configure(struct packets *packets, const struct config *config); /* after a reload */
 
-/* Joins the event loop, with bridging: from then on what is slow waits in the queue. 0 or -errno. */
+/* With --bridge: from here on, packets whose handling is slow wait for their turn. 0 or -errno. */
 int packets_start(struct packets *packets, struct nfq_queue *queue, struct event_base *loop);
-/* Nothing waits any more until it is allowed again: while the queue is drained. */
+/* False: handles all packets that wait, and lets none wait until it is allowed again; while the queue is drained. */
 void packets_allow_waiting(struct packets *packets, bool allowed);
 /* The queue's handler; ctx is the struct packets. */
 enum nfq_verdict packets_handle(void *ctx, struct nfq_packet *packet);
 
-/* The sets are changed by the batch, as verdicts leave: called before they do. */
+/* Sends the changes of sets to the kernel; called before each batch of verdicts. */
 void packets_before_verdicts(struct packets *packets);
 
-/* Fills the kernel's sets anew, after the table that they are in was installed. */
+/* Adds all elements of the packets' sets again, after their table was installed. */
 void packets_fill_sets(struct packets *packets);
 /* What of the tables outlives a restart; owned by packets. */
 struct journal *packets_journal(struct packets *packets);

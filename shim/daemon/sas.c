@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* From the process that reads XFRM to whom it concerns. */
+/* Passes on what natshim-xfrm reports. */
 #include "shim/daemon/sas.h"
 
 #include <errno.h>

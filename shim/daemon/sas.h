@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The kernel's SAs in the running daemon: has natshim-xfrm (shim/proc/rekeyer.h) started, and carries its facts to the sessions
- * (watch.h) and to bridge mode (bridging.h). Decides nothing. */
+ * (sessions.h) and to bridge mode (bridge_mode.h). Decides nothing. */
 #ifndef NATSHIM_SHIM_DAEMON_SAS_H
 #define NATSHIM_SHIM_DAEMON_SAS_H
 
@@ -17,12 +17,12 @@ struct sas; /* owned by the caller */
  * is logged, in a kernel without XFRM. False: with --bridge no kernel is without; one line in error. */
 bool sas_open(struct sas **out, const struct config *config, struct log *log,
 	      char error[static CONFIG_ERROR_MAX]);
-/* Joins the event loop. watch and bridging, either of them NULL, stay the caller's and must outlive it. 0 or -errno. */
+/* Joins the event loop. sessions (may be NULL) and bridge_mode stay the caller's and must outlive it. 0 or -errno. */
 int sas_start(struct sas *sas, struct event_base *loop, struct sessions *sessions,
 	      struct bridge_mode *bridge_mode);
 void sas_close(struct sas *sas);
 
-/* For whoever has questions; NULL without one. */
+/* For requests; NULL: there is no such process. */
 struct rekeyer *sas_rekeyer(const struct sas *sas);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The wires between xfrm, stack, session table and event loop. */
+/* Connects natshim-xfrm, the stack's process, the kernel's sets, the session table and the event loop. */
 #include "shim/daemon/sessions.h"
 
 #include "shim/clock.h"
@@ -11,22 +11,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SAMPLE_S 5            /* between two looks at the SAs' counters and the alive sets */
-#define DETECT_EVERY 2        /* samples between two looks for the stack, which may come, go and change */
-#define SILENT_MS 30000       /* without the end of a dump that was asked for */
-#define LONGEST_WAIT_MS 60000 /* the timer looks at the table at least that often */
+#define SAMPLE_S 5      /* between two samples of the SAs' counters and the alive sets */
+#define DETECT_EVERY 2  /* samples between two searches for the stack, which may start, stop and change */
+#define SILENT_MS 30000 /* without the end of a requested dump */
+#define LONGEST_WAIT_MS 60000 /* between two runs of the table's timer, at most */
 #define IKE_PORT 500
 
-/* Whose signs of life are asked for in one piece. */
+/* Peers whose activity is read in one piece. */
 struct alive_keys {
 	uint8_t keys[RULES_GET_MAX * 20];
 	size_t count;
 };
 
-/* An end that the stack was told and has not answered: told to the log with the answer, when it is known what has happened. */
+/* A session that the stack was asked to end, without an answer yet: logged with the answer, when the outcome is known. */
 struct told_end {
 	struct session_action end;
-	struct session_action gone; /* kind SESSION_ENDED: the SAs have gone meanwhile; told after it */
+	struct session_action
+		gone; /* kind SESSION_ENDED: the SAs were deleted meanwhile; logged after the end */
 };
 
 struct sessions {
@@ -44,18 +45,19 @@ struct sessions {
 	unsigned samples;
 	bool detect_complained, alive_complained;
 	bool dumped; /* every SA of the kernel has been seen once, */
-	bool told;   /* and the log has said so: before that, sessions are found, not new */
+	bool told;   /* and this was logged: sessions seen before are found, not new */
 	const struct sessions_bridge *bridge; /* NULL: not set yet */
 	void *bridge_ctx;
-	uint64_t dump_at;               /* when the dump began that runs; */
-	uint64_t dumped_at, alive_at;   /* the last whole one, and the last whole reading of the alive sets */
-	uint64_t asked_at;              /* when a dump was asked for that has not ended; 0: none */
-	bool silent;                    /* which was too long ago, and the log has said so */
-	struct event *alive_event;      /* the next piece of the reading that runs: */
+	uint64_t dump_at; /* when the present dump began; */
+	uint64_t dumped_at,
+		alive_at; /* begin of the last complete dump, and of the last complete reading of the alive sets */
+	uint64_t asked_at;              /* when a dump was requested that has not ended; 0: none */
+	bool silent;                    /* that was too long ago, and it was logged */
+	struct event *alive_event;      /* the next piece of the present reading: */
 	uint64_t alive_began;           /* 0: none does */
 	uint32_t alive_cursor;
 	struct alive_keys alive_keys[2]; /* IPv4, IPv6 */
-	bool by_sa; /* the kernel can tell by which SA L2TP came, so there are sets for it */
+	bool by_sa; /* the kernel can match the SA by which L2TP arrived, so the sets l2tp4 and l2tp6 exist */
 	struct told_end told_ends[STACK_REQUESTS_MAX];
 	size_t told_count;
 };
@@ -113,8 +115,8 @@ static void log_gone(struct sessions *s, const struct session_action *a)
 		  (unsigned long long)a->bytes_out, (unsigned long long)(a->age_ms / 1000));
 }
 
-/* The stack's answer is here. Where nothing was left to end, the client's own Delete or the stack was faster, and that the
- * session has gone is all there is to say. */
+/* The stack has answered. If it had nothing to end, the client's own Delete or the stack itself was faster: then only the session's
+ * end is logged. */
 static void log_told_end(struct sessions *s, uint64_t id, int error)
 {
 	struct told_end *told = find_told_end(s, id);
@@ -189,7 +191,7 @@ static void act(struct sessions *s, const struct session_action *a)
 	}
 }
 
-/* After every fact and every tick: what is to be done is done, and the timer set to when it is the table's turn again. */
+/* After every fact and every tick: carries out the table's actions, and sets the timer to the table's next deadline. */
 static void run_actions(struct sessions *s)
 {
 	struct session_action action;
@@ -197,7 +199,7 @@ static void run_actions(struct sessions *s)
 	struct timeval wait;
 
 	session_tick(s->table,
-		     clock_now_ms()); /* here, for a timer that is set again and again never fires */
+		     clock_now_ms()); /* here, since a timer that is set again and again never fires */
 	while (session_next_action(s->table, clock_now_ms(), &action))
 		act(s, &action);
 	deadline = session_next_deadline(s->table);
@@ -277,12 +279,12 @@ void sessions_run_actions(struct sessions *s)
 	if (!s)
 		return;
 	rules_nft_set_flush(
-		s->nft); /* what on_mark_...() changed: a client's first L2TP follows within milliseconds */
+		s->nft); /* the changes of on_mark_...(): a client's first L2TP message follows within milliseconds */
 	run_actions(s);
 	tell_found(s);
 }
 
-/* The kernel's sets of what is a session's own. Keys: parts of whole four bytes, in network order. */
+/* The kernel's sets of each session's own keys. Each part of a key fills whole four bytes, in network order. */
 
 static size_t put_key(uint8_t *at, const struct endpoint *peer)
 {
@@ -366,7 +368,7 @@ const char *sessions_missing_set(struct sessions *sessions)
 	return NULL;
 }
 
-/* A process that stands still tells nothing, and so ends no session. */
+/* While natshim-xfrm does not answer, no session ends. */
 static void ask_for_dump(struct sessions *s)
 {
 	const uint64_t now = clock_now_ms();
@@ -412,7 +414,7 @@ static void note_key(void *ctx, const struct session_view *view)
 	put_key(to->keys + (to->count - 1) * (peer.addr_len + 4U), &peer);
 }
 
-/* Without the alive sets nobody knows who is silent: then no session ends for that. */
+/* If the alive sets cannot be read, no session ends for silence. */
 static void alive_read(struct sessions *s, int rc)
 {
 	if (!rc)
@@ -427,7 +429,7 @@ static void alive_read(struct sessions *s, int rc)
 	tell_sampled(s);
 }
 
-/* Some sessions at a time, between which packets have their turn. */
+/* Some sessions at a time, so that packets get their turn. */
 static void on_alive_piece(evutil_socket_t fd, short what, void *ctx)
 {
 	static const enum rules_set sets[] = {RULES_SET_ALIVE4, RULES_SET_ALIVE6};
@@ -461,7 +463,7 @@ static void begin_alive(struct sessions *s)
 	event_add(s->alive_event, &at_once);
 }
 
-/* Both are read in pieces, as the event loop comes by. */
+/* Both are read in pieces, from the event loop. */
 static void take_sample(struct sessions *s)
 {
 	begin_alive(s);
@@ -503,7 +505,7 @@ static void on_detected(void *ctx, enum stack_kind kind, int error, const char *
 		s->bridge->stack_found(s->bridge_ctx, kind);
 }
 
-/* FNV-1a: an identity only has to differ where the names do. */
+/* FNV-1a: identities are only compared with each other. */
 static uint64_t hash_text(const char *text)
 {
 	uint64_t hash = 0xcbf29ce484222325ULL;
@@ -708,7 +710,7 @@ void sessions_stop(struct sessions *sessions)
 
 	if (!sessions)
 		return;
-	while (sessions->told_count) /* no answer will come any more */
+	while (sessions->told_count) /* the stack will not answer any more */
 		log_told_end(sessions, sessions->told_ends[0].end.id, -EPIPE);
 	events[0] = sessions->deadline;
 	events[1] = sessions->sample;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Sessions in the running daemon: carries facts from the kernel's SAs, the alive sets, L2TP and IKE to the session table, and
- * what the table decides to the VPN stack. Decides nothing itself. */
+/* Sessions in the running daemon: carries facts from the kernel's SAs, the alive sets, L2TP and IKE to the session table
+ * (shim/session), and the table's decisions to the VPN stack and the log. Decides nothing itself. */
 #ifndef NATSHIM_SHIM_DAEMON_SESSIONS_H
 #define NATSHIM_SHIM_DAEMON_SESSIONS_H
 
@@ -14,11 +14,11 @@
 struct event_base;
 struct sessions;
 
-/* Starts the worker that speaks to the stack: before privileges are dropped. NULL in *out, and 0, with --stack none. 0 or
+/* Starts the process that talks to the stack, before privileges are dropped. With --stack none: NULL in *out, and 0. 0 or
  * -errno. */
 int sessions_prepare(struct sessions **out, const struct config *config, struct log *log);
-/* Joins the event loop. features: what the rules could use. ike, nft and rekeyer stay the caller's and must outlive it.
- * Without a rekeyer (a kernel without XFRM) there are no sessions to watch. */
+/* Joins the event loop. features: what this kernel's nftables can do. ike, nft and rekeyer stay the caller's and must outlive it.
+ * Without a rekeyer (a kernel without XFRM) there are no sessions. */
 int sessions_start(struct sessions *sessions, struct event_base *loop, struct rules_nft *nft,
 		   const struct rules_features *features, const struct ike_table *ike,
 		   struct rekeyer *rekeyer);
@@ -39,27 +39,27 @@ void sessions_set_bridge(struct sessions *sessions, const struct sessions_bridge
 /* Asks the stack to end SAs that are of no session; request->id: of shim/daemon/stale_sas.h. 0 or -errno. */
 int sessions_end_stale(struct sessions *sessions, const struct stack_end_request *request);
 
-/* Fills the kernel's sets of what is the sessions' own, after the tables that they are in were installed. sessions may be NULL. */
+/* Adds all elements of the sessions' sets again, after their tables were installed. sessions may be NULL. */
 void sessions_fill_sets(struct sessions *sessions);
-/* The name of one of these sets that is in no table, or NULL. */
+/* The name of one of these sets that the kernel does not have, or NULL. */
 const char *sessions_missing_set(struct sessions *sessions);
 
-/* Facts of the kernel's SAs, as rekeyer_handlers; after some of them sessions_run_actions(). sessions may be NULL: --stack none. */
+/* Facts of the kernel's SAs, as in rekeyer_handlers; call sessions_run_actions() after some of them. sessions may be NULL. */
 void sessions_sa(struct sessions *sessions, const struct sa_info *sa);
 void sessions_sa_gone(struct sessions *sessions, const struct sa_info *sa);
 void sessions_dump_begin(struct sessions *sessions, uint64_t at_ms);
 void sessions_dump_end(struct sessions *sessions, int error);
-void sessions_run_actions(struct sessions *sessions); /* what they lead to is done */
+void sessions_run_actions(struct sessions *sessions); /* carries out what follows from the facts */
 
 /* Facts from the packet path; each is cheap. sessions may be NULL: --stack none. */
 void sessions_phase1_begins(struct sessions *sessions, const struct endpoint *peer);
 void sessions_l2tp(struct sessions *sessions, const struct endpoint *client, enum session_l2tp what);
 
-/* natshim drop: how many sessions it is for. */
+/* natshim drop: ends the peer's sessions. Returns how many. */
 size_t sessions_drop(struct sessions *sessions, const struct endpoint *peer);
 
 /* For status. */
-enum stack_kind sessions_stack(const struct sessions *sessions); /* STACK_AUTO: none was found */
+enum stack_kind sessions_stack(const struct sessions *sessions); /* STACK_AUTO: none found */
 bool sessions_each_of(const struct sessions *sessions, uint32_t *cursor, unsigned max, session_view_fn *fn,
 		      void *ctx);
 struct session_stats sessions_stats(const struct sessions *sessions);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A list, and one request at a time. */
+/* A list of clients, and at most one request to the stack at a time. */
 #include "shim/daemon/stale_sas.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
 
-#define ID (1ULL << 63) /* no session of the table has such an id */
+#define ID (1ULL << 63) /* sessions have lower ones */
 
 struct stale_sa {
 	struct stale_sa *prev, *next;

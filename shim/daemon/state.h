@@ -18,7 +18,7 @@ int state_prepare(const char *dir);
 int state_lock(const char *dir, pid_t *holder);
 
 /* The peers whose dialect is known: "peers", one "ENDPOINT DIALECT LAST-SEEN [alone]" a line. Reading: 0 or -errno; a missing
- * file is 0 peers. A line that makes no sense is passed over and counted in *bad. */
+ * file is 0 peers. An invalid line is ignored and counted in *bad. */
 void state_write_peers(FILE *out, const struct ike_table *table, uint64_t now_ms);
 int state_load_peers(const char *dir, struct ike_table *table, uint64_t now_ms, unsigned *restored,
 		     unsigned *bad);
