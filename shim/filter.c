@@ -110,8 +110,10 @@ static void filter_l2tp(struct filter *filter, uint64_t now_ms, bool to_lns, str
 		return;
 	}
 	memcpy(message, udp->payload, udp->payload_length);
-	datagram.absorb_hello =
-		filter->absorb_hello && is_mac(ike_table_seen_dialect(filter->ike, now_ms, &datagram.client));
+	if (filter->absorb_hello)
+		datagram.hello = is_mac(ike_table_seen_dialect(filter->ike, now_ms, &datagram.client))
+					 ? L2TP_HELLO_ABSORB
+					 : L2TP_HELLO_LEARN;
 	outcome->l2tp = l2tp_translate(filter->l2tp, now_ms, &datagram);
 	filter->counters.l2tp_reasons[outcome->l2tp.reason]++;
 	if (!outcome->l2tp.changed)

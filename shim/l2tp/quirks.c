@@ -294,11 +294,13 @@ static void translate_sequence(struct message *m)
 		news = tunnel_note_client(m->tunnel, ns, nr, zlb);
 		nr = tunnel_nr_to_lns(m->tunnel, nr);
 	} else {
-		news = tunnel_note_lns(m->tunnel, ns, zlb);
+		news = tunnel_note_lns(m->tunnel, ns, zlb,
+				       m->result->message_type == L2TP_HELLO &&
+					       m->d->hello == L2TP_HELLO_LEARN);
 		ns = tunnel_ns_to_client(m->tunnel, ns);
 	}
 	/* Who absorbs no HELLO needs no numbers after a restart. */
-	if (news && (m->d->absorb_hello || tunnel_shifted(m->tunnel)))
+	if (news && (m->d->hello != L2TP_HELLO_PASS || tunnel_shifted(m->tunnel)))
 		m->result->actions |= L2TP_ACT_SAVE;
 	if (ns == m->header.ns && nr == m->header.nr)
 		return;
@@ -324,9 +326,17 @@ static void absorb(struct l2tp_table *table, struct message *m)
 
 static bool to_be_absorbed(const struct message *m)
 {
-	return m->tunnel && m->d->absorb_hello && m->d->direction == L2TP_TO_CLIENT &&
-	       m->result->reason == L2TP_ORDINARY && m->result->message_type == L2TP_HELLO &&
-	       tunnel_hello(m->tunnel, m->header.ns) == HELLO_ABSORB;
+	bool learned;
+
+	if (!m->tunnel || m->d->hello == L2TP_HELLO_PASS || m->d->direction != L2TP_TO_CLIENT ||
+	    m->result->reason != L2TP_ORDINARY || m->result->message_type != L2TP_HELLO)
+		return false;
+	learned = m->tunnel->learned;
+	if (tunnel_hello(m->tunnel, m->header.ns, m->d->hello) != HELLO_ABSORB)
+		return false;
+	if (m->tunnel->learned && !learned)
+		m->result->actions |= L2TP_ACT_HELLO_UNANSWERED;
+	return true;
 }
 
 struct l2tp_result l2tp_translate(struct l2tp_table *table, uint64_t now_ms, struct l2tp_datagram *d)

@@ -4,8 +4,8 @@
  *
  * One call for each datagram. Towards the LNS: an SCCRQ without a Host Name gets one; Apple's Result Code AVP
  * is made valid. Towards the client: the LNS' HELLO can be absorbed (the caller drops it and sends the
- * acknowledgement given in the result); from then on the sequence numbers of that tunnel are translated in
- * both directions until it ends (shim/l2tp/tunnel.h says how). Pure: no system call, no clock, no global;
+ * acknowledgement given in the result), at once or when the client has left one unanswered; from then on the
+ * sequence numbers of that tunnel are translated in both directions until it ends (shim/l2tp/tunnel.h says how). Pure: no system call, no clock, no global;
  * fixed bounds on memory. RFC 2661. */
 #ifndef NATSHIM_SHIM_L2TP_QUIRKS_H
 #define NATSHIM_SHIM_L2TP_QUIRKS_H
@@ -18,6 +18,15 @@
 
 enum l2tp_direction { L2TP_TO_LNS, L2TP_TO_CLIENT };
 
+/* What becomes of the LNS' HELLOs to a client. */
+enum l2tp_hello {
+	L2TP_HELLO_PASS, /* they go on */
+	L2TP_HELLO_LEARN, /* they go on until the LNS has sent L2TP_HELLO_COPIES from the tunnel's beginning and the client has
+			    * acknowledged none; what it has not acknowledged by then and all later ones are absorbed */
+	L2TP_HELLO_ABSORB, /* all are absorbed */
+};
+#define L2TP_HELLO_COPIES 3 /* xl2tpd sends five and l2tpns more before they close the tunnel */
+
 /* What was edited (bits), for the log. */
 enum l2tp_edit { L2TP_EDIT_HOST_NAME = 1, L2TP_EDIT_RESULT_CODE = 2, L2TP_EDIT_SEQUENCE = 4 };
 
@@ -28,9 +37,11 @@ enum l2tp_action {
 	L2TP_ACT_SAVE =
 		4, /* a tunnel's state changed: write the state file (l2tp_table_each). With L2TP_ACT_DROP do
 		    * it before the reply goes out, or a crash would break the tunnel */
-	/* the client has ended it: StopCCN, or CDN for the tunnel's last session; of a tunnel that
-	 * is known, and the client's last one */
-	L2TP_ACT_CLOSED = 8,
+	L2TP_ACT_HELLO_UNANSWERED =
+		16, /* from now on HELLOs are absorbed, for the client leaves them unanswered (L2TP_HELLO_LEARN) */
+	L2TP_ACT_CLOSED =
+		8, /* the client has ended it: StopCCN, or CDN for the tunnel's last session; of a tunnel that is
+			      * known, and the client's last one */
 };
 
 /* What happened, for the session table; retransmissions show up again. */
@@ -51,8 +62,8 @@ struct l2tp_datagram {
 	struct endpoint lns;    /* for the log only: before and behind the DNAT it is not the same */
 	uint8_t *message;       /* the UDP payload; rewritten in place */
 	size_t length;          /* bytes */
-	size_t capacity;   /* bytes there are at message; L2TP_GROWTH_MAX more than length is always enough */
-	bool absorb_hello; /* for this client the LNS' HELLOs are to be absorbed */
+	size_t capacity; /* bytes there are at message; L2TP_GROWTH_MAX more than length is always enough */
+	enum l2tp_hello hello;
 };
 
 struct l2tp_result {

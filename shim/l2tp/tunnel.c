@@ -234,6 +234,9 @@ bool tunnel_assign_lns(struct l2tp_table *table, struct tunnel *t, uint16_t lns_
 void tunnel_restart_lns(struct tunnel *t)
 {
 	t->state.lns_next = t->state.forgotten = t->state.absorbed_count = 0;
+	t->passed_next = 0;
+	t->learned = t->may_count = false;
+	t->hello_copies = 0;
 }
 
 /* a comes before b in the circle of 65536 numbers. */
@@ -278,16 +281,80 @@ static void forget_far_positions(struct l2tp_tunnel_state *s)
 		forget_oldest_position(s);
 }
 
-enum hello_fate tunnel_hello(struct tunnel *t, uint16_t ns)
+/* The client's own numbers are the LNS' as long as nothing has been absorbed. */
+static bool acknowledged(const struct tunnel *t, uint16_t ns)
+{
+	return before(ns, t->state.client_nr);
+}
+
+/* A HELLO that may go to the client: has it left enough of them unanswered? */
+static bool learns(struct tunnel *t, uint16_t ns)
+{
+	if (t->hello_copies && acknowledged(t, t->hello_ns))
+		t->answers_hello = true;
+	if (t->answers_hello || acknowledged(t, ns))
+		return false;
+	if (!t->hello_copies || before(t->hello_ns, ns))
+		t->hello_ns = ns;
+	if (++t->hello_copies < L2TP_HELLO_COPIES)
+		return false;
+	t->learned = t->may_count = true;
+	return true;
+}
+
+/* A HELLO that was overtaken by another one, or went to the client before and stayed unanswered, gets its place among the absorbed
+ * ones: if nothing has gone out behind it that counts on its place. */
+static bool absorb_late(struct tunnel *t, uint16_t ns)
+{
+	struct l2tp_tunnel_state *s = &t->state;
+	unsigned i;
+
+	if (before(ns, t->passed_next) || before(ns, tunnel_nr_to_lns(t, s->client_nr)))
+		return false;
+	if (s->absorbed_count == L2TP_ABSORBED_MAX)
+		forget_oldest_position(s);
+	for (i = s->absorbed_count; i && before(ns, s->absorbed[i - 1]); i--)
+		s->absorbed[i] = s->absorbed[i - 1];
+	s->absorbed[i] = ns;
+	s->absorbed_count++;
+	return true;
+}
+
+/* The client acknowledges the HELLOs that it had got before they were absorbed: it has counted them. If that is all it has to say, it
+ * does answer HELLOs, only late. */
+static bool counts_hello(struct tunnel *t, uint16_t client_nr, bool zlb)
+{
+	struct l2tp_tunnel_state *s = &t->state;
+	unsigned passed = 0;
+
+	if (!t->may_count || client_nr != (uint16_t)(t->hello_ns + 1))
+		return false;
+	t->may_count = false;
+	while (passed < s->absorbed_count && !before(t->hello_ns, s->absorbed[passed]))
+		passed++;
+	s->absorbed_count -= passed;
+	memmove(s->absorbed, s->absorbed + passed, s->absorbed_count * sizeof(s->absorbed[0]));
+	if (zlb && !tunnel_shifted(t)) {
+		t->learned = false;
+		t->answers_hello = true;
+	}
+	return true;
+}
+
+enum hello_fate tunnel_hello(struct tunnel *t, uint16_t ns, enum l2tp_hello what)
 {
 	struct l2tp_tunnel_state *s = &t->state;
 
 	if (!s->lns_tunnel || !s->heard || s->closed)
 		return HELLO_PASS;
+	if (what == L2TP_HELLO_LEARN && !t->learned && !tunnel_shifted(t) && !learns(t, ns))
+		return HELLO_PASS;
 	for (unsigned i = 0; i < s->absorbed_count; i++)
 		if (s->absorbed[i] == ns)
 			return HELLO_ABSORB;
 	if (before(ns, s->lns_next)) {
+		if (absorb_late(t, ns))
+			return HELLO_ABSORB;
 		/* An old one: already acknowledged, it only wants to hear it again; else it has gone to the
 		 * client before, or later messages have, counting on its place. */
 		return tunnel_shifted(t) && before(ns, tunnel_nr_to_lns(t, s->client_nr)) ? HELLO_ABSORB
@@ -305,7 +372,7 @@ bool tunnel_note_client(struct tunnel *t, uint16_t ns, uint16_t nr, bool zlb)
 {
 	struct l2tp_tunnel_state *s = &t->state;
 	uint16_t next = (uint16_t)(zlb ? ns : ns + 1);
-	bool changed = !s->heard;
+	bool changed = !s->heard | counts_hello(t, nr, zlb);
 
 	if (!s->heard || before(s->client_next, next)) {
 		s->client_next = next;
@@ -319,11 +386,17 @@ bool tunnel_note_client(struct tunnel *t, uint16_t ns, uint16_t nr, bool zlb)
 	return changed;
 }
 
-bool tunnel_note_lns(struct tunnel *t, uint16_t ns, bool zlb)
+bool tunnel_note_lns(struct tunnel *t, uint16_t ns, bool zlb, bool may_be_absorbed)
 {
 	uint16_t next = (uint16_t)(ns + 1);
 
-	if (zlb || !before(t->state.lns_next, next))
+	if (zlb)
+		return false;
+	if (!may_be_absorbed && before(t->passed_next, next)) {
+		t->passed_next = next;
+		t->may_count = false;
+	}
+	if (!before(t->state.lns_next, next))
 		return false;
 	t->state.lns_next = next;
 	forget_far_positions(&t->state);
@@ -394,6 +467,7 @@ bool l2tp_table_restore(struct l2tp_table *table, uint64_t now_ms, const struct 
 		return false;
 	t->state = *state;
 	t->state.lns_tunnel = 0;
+	t->passed_next = state->lns_next; /* it may have been any message */
 	t->seen_ms = t->requested_ms =
 		now_ms -
 		state->age_ms; /* the clock may be younger than that: the difference is what counts */

@@ -5,8 +5,9 @@
  * An absorbed HELLO takes a place in the LNS' numbering and none in the client's. So each absorbed Ns is
  * remembered: LNS -> client: Ns is lowered by the number of absorbed ones before it (a retransmission keeps
  * its own offset); client -> LNS: Nr is raised over all absorbed ones that the client's Nr has reached: what
- * the client acknowledged, and the HELLOs right behind, never a message that it did not get. The client's Ns
- * and the LNS' Nr need no translation, for nothing is added in that direction but acknowledgements, and these
+ * the client acknowledged, and the HELLOs right behind, never a message that it did not get. A HELLO that had
+ * reached the client before it was found to leave them unanswered counts as absorbed, unless the client's next Nr
+ * says that the client has counted it. The client's Ns and the LNS' Nr need no translation, for nothing is added in that direction but acknowledgements, and these
  * take no number (RFC 2661 section 5.8). All arithmetic is modulo 65536. Positions that can no longer come up
  * (far behind, or more than L2TP_ABSORBED_MAX back) are kept as a mere count. */
 #ifndef NATSHIM_SHIM_L2TP_TUNNEL_H
@@ -43,6 +44,13 @@ struct tunnel {
 	UT_hash_handle hh_client;
 	UT_hash_handle hh_lns;      /* not in the table as long as lns_tunnel is 0 */
 	struct tunnel *prev, *next; /* least recently used first */
+	/* L2TP_HELLO_LEARN */
+	uint16_t hello_ns;     /* of the newest HELLO that went to the client before it was learned */
+	uint16_t passed_next;  /* one after the Ns of the newest message that went to the client for good */
+	unsigned hello_copies; /* HELLOs of which none was acknowledged, repeats included */
+	bool answers_hello;    /* the client has acknowledged one */
+	bool learned; /* it leaves them unanswered: absorb them. Nothing but tunnel_shifted() is left of it by a restart */
+	bool may_count; /* the client may have counted hello_ns, which is among the absorbed ones */
 	struct tunnel_owner *owner;
 	struct tunnel *prev_own, *next_own; /* of the same client, likewise */
 };
@@ -76,16 +84,17 @@ bool tunnel_has_successor(struct l2tp_table *table, uint64_t now_ms, const struc
 /* The LNS counts from zero again: it answered a repeated SCCRQ with another tunnel. */
 void tunnel_restart_lns(struct tunnel *t);
 
-/* What to do with a HELLO of the LNS. */
+/* What to do with a HELLO of the LNS, where not all are to pass. */
 enum hello_fate { HELLO_PASS, HELLO_ABSORB };
-enum hello_fate tunnel_hello(struct tunnel *t, uint16_t ns);
+enum hello_fate tunnel_hello(struct tunnel *t, uint16_t ns, enum l2tp_hello what);
 
 bool tunnel_shifted(const struct tunnel *t); /* HELLOs were absorbed */
 uint16_t tunnel_ns_to_client(const struct tunnel *t, uint16_t lns_ns);
 uint16_t tunnel_nr_to_lns(const struct tunnel *t, uint16_t client_nr);
-/* Notes the numbers of a message that passes; zlb: it takes no number. True: something changed. */
+/* Notes the numbers of a message that passes; zlb: it takes no number; may_be_absorbed: a HELLO that does not pass for good. True:
+ * something changed. */
 bool tunnel_note_client(struct tunnel *t, uint16_t ns, uint16_t nr, bool zlb);
-bool tunnel_note_lns(struct tunnel *t, uint16_t ns, bool zlb);
+bool tunnel_note_lns(struct tunnel *t, uint16_t ns, bool zlb, bool may_be_absorbed);
 
 /* The sessions in it, by the client's ID. remove says whether it was there. */
 void tunnel_add_session(struct tunnel *t, uint16_t session);

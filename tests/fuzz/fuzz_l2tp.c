@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* libFuzzer: a conversation of L2TP messages through one small table. The input is a row of datagrams, each
  * behind two bytes: flags (bit 0 towards the client, bit 1 HELLOs are absorbed, bits 2-3 which client, bit 4
- * time passes, bit 5 no room to grow, bit 6 restart) and length. Checked: no byte is touched that was not
+ * time passes, bit 5 no room to grow, bit 6 restart, bit 7 HELLOs are absorbed once they stay unanswered) and length. Checked: no byte is touched that was not
  * said to be, what was changed is sound and needs no second repair, the table keeps its bound, and its state
  * survives a restart. */
 #include "shim/l2tp/quirks.h"
@@ -91,7 +91,9 @@ static void one_datagram(struct l2tp_table *table, uint64_t now_ms, uint8_t flag
 			   .port = (uint16_t)(1701 + (flags >> 2 & 3))},
 		.length = length,
 		.capacity = length + (flags & 32 ? 0 : L2TP_GROWTH_MAX),
-		.absorb_hello = flags & 2,
+		.hello = flags & 2     ? L2TP_HELLO_ABSORB
+			 : flags & 128 ? L2TP_HELLO_LEARN
+				       : L2TP_HELLO_PASS,
 	};
 	struct l2tp_result r;
 

@@ -78,6 +78,8 @@ static unsigned nr_of(const struct packet *p)
 	return get16(p, 10);
 }
 
+static enum l2tp_hello hellos = L2TP_HELLO_ABSORB;
+
 static struct l2tp_result pass_from(struct l2tp_table *table, uint64_t now, enum l2tp_direction direction,
 				    const struct endpoint *from, struct packet *p)
 {
@@ -86,7 +88,7 @@ static struct l2tp_result pass_from(struct l2tp_table *table, uint64_t now, enum
 				  .message = p->bytes,
 				  .length = p->length,
 				  .capacity = sizeof(p->bytes),
-				  .absorb_hello = true};
+				  .hello = hellos};
 	struct l2tp_result r = l2tp_translate(table, now, &d);
 
 	p->length = d.length;
@@ -136,6 +138,8 @@ static struct l2tp_table *established(void)
 			 L2TP_EVENT_TUNNEL_UP);
 	return table;
 }
+
+static struct l2tp_table *restarted(struct l2tp_table *table, uint64_t now, uint64_t new_now);
 
 static struct packet hello(unsigned ns)
 {
@@ -205,6 +209,120 @@ static void hello_passes_where_it_must(void **state)
 	table = l2tp_table_new(NULL);
 	send_to_lns(table, sccrq(CLIENT_TUNNEL));
 	assert_int_equal(send_to_client(table, hello(0)).reason, L2TP_ORDINARY);
+	l2tp_table_free(table);
+}
+
+/* What a client does that leaves HELLOs unanswered is learned from the first one of its tunnel. */
+static struct l2tp_table *learning(void)
+{
+	struct l2tp_table *table = established();
+
+	hellos = L2TP_HELLO_LEARN;
+	for (int i = 1; i < L2TP_HELLO_COPIES; i++)
+		assert_int_equal(send_to_client(table, hello(1)).reason, L2TP_ORDINARY);
+	return table;
+}
+
+static int stop_learning(void **state)
+{
+	(void)state;
+	hellos = L2TP_HELLO_ABSORB;
+	return 0;
+}
+
+static void an_unanswered_hello_is_learned(void **state)
+{
+	struct l2tp_table *table = learning();
+	struct packet p = hello(1);
+	struct l2tp_result r = pass(table, L2TP_TO_CLIENT, &p);
+
+	(void)state;
+	assert_int_equal(r.reason, L2TP_ABSORBED);
+	assert_int_equal(r.actions,
+			 L2TP_ACT_DROP | L2TP_ACT_REPLY | L2TP_ACT_SAVE | L2TP_ACT_HELLO_UNANSWERED);
+	assert_int_equal(r.reply[9], 2);
+	assert_int_equal(r.reply[11], 2);
+	/* Its repeats and all later ones, and that is not news. */
+	assert_int_equal(send_to_client(table, hello(1)).actions,
+			 L2TP_ACT_DROP | L2TP_ACT_REPLY | L2TP_ACT_SAVE);
+	assert_int_equal(send_to_client(table, hello(2)).actions,
+			 L2TP_ACT_DROP | L2TP_ACT_REPLY | L2TP_ACT_SAVE);
+	/* Also after a restart. */
+	table = restarted(table, 1000, 1000);
+	assert_int_equal(send_to_client(table, hello(3)).reason, L2TP_ABSORBED);
+	/* The client has counted none of them. */
+	p = make(L2TP_STOPCCN, CLIENT_TUNNEL, 0, 4, 2);
+	pass(table, L2TP_TO_CLIENT, &p);
+	assert_int_equal(ns_of(&p), 1);
+	p = make(L2TP_ZLB, LNS_TUNNEL, 0, 2, 2);
+	pass(table, L2TP_TO_LNS, &p);
+	assert_int_equal(nr_of(&p), 5);
+	l2tp_table_free(table);
+}
+
+/* It says nothing, and yet its next message has counted the HELLO. */
+static void a_counted_hello_is_not_absorbed(void **state)
+{
+	struct l2tp_table *table = learning();
+	struct packet p;
+
+	(void)state;
+	assert_int_equal(send_to_client(table, hello(1)).reason, L2TP_ABSORBED);
+	assert_int_equal(send_to_client(table, hello(2)).reason, L2TP_ABSORBED);
+	p = make(TYPE_WEN, LNS_TUNNEL, 0, 2, 2);
+	pass(table, L2TP_TO_LNS, &p);
+	assert_int_equal(nr_of(&p), 3); /* 1 was counted, 2 was absorbed */
+	p = make(L2TP_STOPCCN, CLIENT_TUNNEL, 0, 3, 3);
+	pass(table, L2TP_TO_CLIENT, &p);
+	assert_int_equal(ns_of(&p), 2);
+	l2tp_table_free(table);
+}
+
+/* Who answers late is one who answers. */
+static void a_late_answer_counts(void **state)
+{
+	struct l2tp_table *table = learning();
+	struct packet p = make(L2TP_ZLB, LNS_TUNNEL, 0, 2, 2);
+
+	(void)state;
+	assert_int_equal(send_to_client(table, hello(1)).reason, L2TP_ABSORBED);
+	pass(table, L2TP_TO_LNS, &p);
+	assert_int_equal(nr_of(&p), 2);
+	for (unsigned i = 0; i < 2 * L2TP_HELLO_COPIES; i++)
+		assert_int_equal(send_to_client(table, hello(2)).reason, L2TP_ORDINARY);
+	l2tp_table_free(table);
+}
+
+static void an_answered_hello_passes_for_good(void **state)
+{
+	struct l2tp_table *table = learning();
+
+	(void)state;
+	send_to_lns(table, make(L2TP_ZLB, LNS_TUNNEL, 0, 2, 2)); /* before the third */
+	assert_int_equal(send_to_client(table, hello(1)).reason, L2TP_ORDINARY);
+	for (unsigned i = 0; i < 2 * L2TP_HELLO_COPIES; i++)
+		assert_int_equal(send_to_client(table, hello(2)).reason, L2TP_ORDINARY);
+	l2tp_table_free(table);
+}
+
+/* Two HELLOs at once, neither answered: both have their places. What went out behind one counts on its place. */
+static void what_went_out_behind_counts(void **state)
+{
+	struct l2tp_table *table = learning();
+	struct packet p;
+
+	(void)state;
+	assert_int_equal(send_to_client(table, hello(2)).reason, L2TP_ABSORBED);
+	assert_int_equal(send_to_client(table, hello(1)).reason, L2TP_ABSORBED);
+	p = make(TYPE_WEN, CLIENT_TUNNEL, 0, 3, 2);
+	pass(table, L2TP_TO_CLIENT, &p);
+	assert_int_equal(ns_of(&p), 1);
+	l2tp_table_free(table);
+
+	table = learning();
+	assert_int_equal(send_to_client(table, make(TYPE_WEN, CLIENT_TUNNEL, 0, 2, 2)).reason, L2TP_ORDINARY);
+	for (unsigned i = 0; i < 2 * L2TP_HELLO_COPIES; i++)
+		assert_int_equal(send_to_client(table, hello(1)).reason, L2TP_ORDINARY);
 	l2tp_table_free(table);
 }
 
@@ -587,7 +705,7 @@ static void numbers_alone_are_not_saved(void **state)
 
 	(void)state;
 	assert_false(l2tp_translate(table, 2000, &d).actions & L2TP_ACT_SAVE);
-	d.absorb_hello = true;
+	d.hello = L2TP_HELLO_ABSORB;
 	l2tp_put_u16(p.bytes + 10, 3);
 	assert_true(l2tp_translate(table, 3000, &d).actions & L2TP_ACT_SAVE);
 	l2tp_table_free(table);
@@ -691,7 +809,8 @@ struct world {
 	bool *got;             /* by the LNS' number: the client has it, or it was absorbed */
 	uint64_t got_upto, at; /* both: numbers below are done with */
 	uint64_t hellos_at_client, absorbed, restarts;
-	bool client_queues; /* it keeps a message that came too early (of one place only), or drops it */
+	bool client_ignores; /* HELLOs: it neither counts nor answers them, which has to be learned */
+	bool client_queues;  /* it keeps a message that came too early (of one place only), or drops it */
 	struct packet early;
 };
 
@@ -828,7 +947,7 @@ static void client_receives(struct world *w, const struct packet *p)
 
 	assert_int_equal(get16(p, 4), CLIENT_TUNNEL);
 	take_nr(&w->client, p);
-	if (p->length == 12)
+	if (p->length == 12 || (w->client_ignores && get16(p, 18) == L2TP_HELLO))
 		return;
 	if (ahead < 0x8000 && ahead > WINDOW)
 		fail_msg("Ns %u is far ahead of %u", ns_of(p), (unsigned)(uint16_t)w->client.expected);
@@ -871,8 +990,9 @@ static void step(struct world *w)
 	case 0:
 		send_new(&w->lns, &w->lns_to_shim, L2TP_HELLO);
 		break;
-	case 1:
-		send_new(&w->lns, &w->lns_to_shim, TYPE_WEN);
+	case 1: /* not behind a HELLO that may still have to be learned from */
+		if (!w->client_ignores || w->lns.acked == w->lns.next)
+			send_new(&w->lns, &w->lns_to_shim, TYPE_WEN);
 		break;
 	case 2:
 		send_new(&w->client, &w->client_to_shim, TYPE_WEN);
@@ -905,7 +1025,7 @@ static void step(struct world *w)
 			lns_receives(w, &p);
 		break;
 	default:
-		if (!chance(500)) {
+		if (w->client_ignores ? w->lns.acked == w->lns.next && !chance(10) : !chance(500)) {
 			w->table = restarted(w->table, 1000, 1000);
 			w->restarts++;
 		}
@@ -927,8 +1047,12 @@ static void begin_world(struct world *w, unsigned run)
 				      .heard = true};
 
 	seed = 1 + run;
-	*w = (struct world){
-		.table = l2tp_table_new(NULL), .client_queues = run & 1, .got_upto = lns, .at = lns};
+	*w = (struct world){.table = l2tp_table_new(NULL),
+			    .client_queues = run & 1,
+			    .client_ignores = run & 4,
+			    .got_upto = lns,
+			    .at = lns};
+	hellos = w->client_ignores ? L2TP_HELLO_LEARN : L2TP_HELLO_ABSORB;
 	assert_true(l2tp_table_restore(w->table, 1000, &s));
 	w->lns = (struct sender){.next = lns, .acked = lns, .expected = at_client, .tunnel = CLIENT_TUNNEL};
 	w->client = (struct sender){
@@ -939,7 +1063,7 @@ static void begin_world(struct world *w, unsigned run)
 static void both_ends_are_content(void **state)
 {
 	(void)state;
-	for (unsigned run = 0; run < 4; run++) {
+	for (unsigned run = 0; run < 8; run++) {
 		static struct world w;
 
 		begin_world(&w, run);
@@ -947,11 +1071,13 @@ static void both_ends_are_content(void **state)
 			step(&w);
 		print_message("# run %u: LNS sent %llu, of them %llu HELLOs absorbed (copies too), %llu "
 			      "passed; client sent "
-			      "%llu; %llu restarts\n",
+			      "%llu and got %llu; %llu restarts\n",
 			      run, (unsigned long long)w.lns.next, (unsigned long long)w.absorbed,
 			      (unsigned long long)w.hellos_at_client, (unsigned long long)w.client.next,
-			      (unsigned long long)w.restarts);
-		assert_true(w.absorbed > 1000 && w.client.received > 1000 && w.lns.received > 1000);
+			      (unsigned long long)w.client.received, (unsigned long long)w.restarts);
+		/* Where nothing may go out behind a HELLO, less does. */
+		assert_true(w.absorbed > 1000 && w.client.received > (w.client_ignores ? 200 : 1000) &&
+			    w.lns.received > 1000);
 		assert_true(w.client.received + WINDOW >= w.lns.count &&
 			    w.lns.received + WINDOW >= w.client.count);
 		assert_true(w.hellos_at_client < w.absorbed / 4);
@@ -1004,6 +1130,11 @@ int main(void)
 		cmocka_unit_test(answer_claims_nothing),
 		cmocka_unit_test(malformed_keeps_its_number_right),
 		cmocka_unit_test(a_hello_with_a_fault_passes),
+		cmocka_unit_test_teardown(an_unanswered_hello_is_learned, stop_learning),
+		cmocka_unit_test_teardown(a_counted_hello_is_not_absorbed, stop_learning),
+		cmocka_unit_test_teardown(a_late_answer_counts, stop_learning),
+		cmocka_unit_test_teardown(an_answered_hello_passes_for_good, stop_learning),
+		cmocka_unit_test_teardown(what_went_out_behind_counts, stop_learning),
 		cmocka_unit_test(a_repeated_request_loses_nothing),
 		cmocka_unit_test(reuse_begins_anew),
 		cmocka_unit_test(clients_are_told_apart),
@@ -1022,7 +1153,7 @@ int main(void)
 		cmocka_unit_test(numbers_alone_are_not_saved),
 		cmocka_unit_test(state_survives),
 		cmocka_unit_test(state_text),
-		cmocka_unit_test(both_ends_are_content),
+		cmocka_unit_test_teardown(both_ends_are_content, stop_learning),
 		cmocka_unit_test(numbers_wrap),
 	};
 
