@@ -73,16 +73,17 @@ static const char *ending(const json_t *session, char out[static 64])
 {
 	const json_t *in_s = json_object_get(session, "ends_in_s");
 	const json_int_t attempts = number_of(session, "attempts");
+	const char *hello = json_is_true(json_object_get(session, "hello_absorbed")) ? "; HELLO answered for it" : "";
 	char in[24];
 
 	if (attempts)
-		snprintf(out, 64, "%s, told %s", text_of(session, "ends_why"),
-			 attempts == 1 ? "the stack" : "the stack again");
+		snprintf(out, 64, "%s, told %s%s", text_of(session, "ends_why"),
+			 attempts == 1 ? "the stack" : "the stack again", hello);
 	else if (json_is_integer(in_s))
-		snprintf(out, 64, "%s in %s", text_of(session, "ends_why"),
-			 span(json_integer_value(in_s), in));
+		snprintf(out, 64, "%s in %s%s", text_of(session, "ends_why"),
+			 span(json_integer_value(in_s), in), hello);
 	else
-		snprintf(out, 64, "by itself only");
+		snprintf(out, 64, "by itself only%s", hello);
 	return out;
 }
 

@@ -158,6 +158,12 @@ static enum nfq_verdict on_l2tp(struct packets *t, const struct filter_outcome *
 		journal_save_tunnels(t->journal);
 	if (to_lns)
 		tell_sessions(t, o);
+	if (r->actions & L2TP_ACT_HELLO_UNANSWERED)
+		log_event(t->log, LOG_HELLO_UNANSWERED, &o->dst,
+			  "the client has left %d HELLOs of the LNS unanswered: natshim answers them for it",
+			  L2TP_HELLO_COPIES);
+	if (r->reason == L2TP_ABSORBED)
+		sessions_hello_absorbed(t->sessions, &o->dst);
 	if ((r->actions & L2TP_ACT_REPLY) && !answer_lns(t, o))
 		t->unanswered_hellos++;
 	if (r->actions & L2TP_ACT_DROP)

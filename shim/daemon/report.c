@@ -95,6 +95,7 @@ static json_t *session_json(const struct session_view *v)
 							: json_string(session_end_name(v->why)));
 	json_object_set_new(session, "ends_in_s",
 			    v->ends_in_ms == UINT64_MAX ? json_null() : number(v->ends_in_ms / 1000));
+	json_object_set_new(session, "hello_absorbed", json_boolean(v->hello_absorbed));
 	json_object_set_new(session, "attempts", number(v->attempts));
 	json_object_set_new(session, "error", v->error ? json_string(v->error) : json_null());
 	return session;

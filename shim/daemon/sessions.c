@@ -735,6 +735,12 @@ void sessions_phase1_begins(struct sessions *sessions, const struct endpoint *pe
 	run_actions(sessions);
 }
 
+void sessions_hello_absorbed(struct sessions *sessions, const struct endpoint *client)
+{
+	if (sessions)
+		session_hello_absorbed(sessions->table, clock_now_ms(), client);
+}
+
 void sessions_l2tp(struct sessions *sessions, const struct endpoint *client, enum session_l2tp what)
 {
 	if (!sessions)

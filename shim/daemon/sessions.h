@@ -53,6 +53,8 @@ void sessions_run_actions(struct sessions *sessions); /* carries out what follow
 
 /* Facts from the packet path; each is cheap. sessions may be NULL: --stack none. */
 void sessions_phase1_begins(struct sessions *sessions, const struct endpoint *peer);
+/* A HELLO of the LNS was answered for this client, which is named as the LNS sees it. */
+void sessions_hello_absorbed(struct sessions *sessions, const struct endpoint *client);
 void sessions_l2tp(struct sessions *sessions, const struct endpoint *client, enum session_l2tp what);
 
 /* natshim drop: ends the peer's sessions. Returns how many. */

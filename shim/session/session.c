@@ -588,6 +588,14 @@ void session_l2tp(struct session_table *table, uint64_t now_ms, const struct end
 	}
 }
 
+void session_hello_absorbed(struct session_table *table, uint64_t now_ms, const struct endpoint *client)
+{
+	const uint32_t index = speaker(table, now_ms, client);
+
+	if (index)
+		table_session(table, index)->hello_absorbed = true;
+}
+
 size_t session_drop(struct session_table *table, uint64_t now_ms, const struct endpoint *peer)
 {
 	const enum table_index by = peer->port ? BY_ENDPOINT : BY_ADDRESS;

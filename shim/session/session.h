@@ -125,6 +125,9 @@ enum session_l2tp {
 	SESSION_L2TP_OTHER, /* any other control message of the client: a sign of life */
 	SESSION_L2TP_CLOSE, /* StopCCN, or CDN of the tunnel's last call */
 };
+/* A HELLO of the LNS was answered for this client: no sign of life, but the view tells it. */
+void session_hello_absorbed(struct session_table *table, uint64_t now_ms, const struct endpoint *client);
+
 /* A control message of the client, which came by an SA of its session: source address and UDP port as the LNS sees them. */
 void session_l2tp(struct session_table *table, uint64_t now_ms, const struct endpoint *client,
 		  enum session_l2tp what);
@@ -209,6 +212,7 @@ struct session_view {
 	unsigned sa_count;
 	uint64_t bytes_in, bytes_out;     /* since the start */
 	uint64_t packets_in, packets_out; /* of the SAs that are there */
+	bool hello_absorbed; /* the LNS' HELLOs are answered for this client */
 	unsigned attempts;
 	const char *error; /* the stack's own words of the last failure, or NULL; valid during the call */
 };

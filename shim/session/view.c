@@ -67,6 +67,7 @@ struct session_view view_of(const struct session_table *table, uint64_t now_ms, 
 		.bytes_out = s->bytes_out,
 		.packets_in = packets(table, s, false),
 		.packets_out = packets(table, s, true),
+		.hello_absorbed = s->hello_absorbed,
 		.attempts = s->attempts,
 		.error = s->error,
 	};

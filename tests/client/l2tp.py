@@ -59,6 +59,7 @@ class Lac:
         self.ns = self.nr = 0
         self.state = "idle"
         self.reason = None  # why it is closed
+        self.ignores_hello = False  # as Android: neither answered nor counted
         self.queue = []  # [ns, datagram, tries, time of the next one] not yet acknowledged
         self.received = {}  # message name: count
         self.zlbs = self.repeats = self.duplicates = self.bad_sequence = 0
@@ -139,6 +140,9 @@ class Lac:
         self.queue = [entry for entry in self.queue if (nr - entry[0] - 1 & 0xffff) >= 0x8000]
         if length == 12:
             self.zlbs += 1
+            return
+        if self.ignores_hello and datagram[12:20] == avp(A_MESSAGE, u16(HELLO)):
+            self.received["HELLO"] = self.received.get("HELLO", 0) + 1
             return
         if ns != self.nr:
             if (self.nr - ns & 0xffff) in range(1, 0x8000):
