@@ -73,7 +73,8 @@ static const char *ending(const json_t *session, char out[static 64])
 {
 	const json_t *in_s = json_object_get(session, "ends_in_s");
 	const json_int_t attempts = number_of(session, "attempts");
-	const char *hello = json_is_true(json_object_get(session, "hello_absorbed")) ? "; HELLO answered for it" : "";
+	const char *hello =
+		json_is_true(json_object_get(session, "hello_absorbed")) ? "; HELLO answered for it" : "";
 	char in[24];
 
 	if (attempts)
