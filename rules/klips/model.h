@@ -105,6 +105,8 @@ struct klips {
 #define HOOKS_IN (HOOK_BIT(PREROUTING) | HOOK_BIT(INPUT) | HOOK_BIT(FORWARD))
 #define HOOKS_OUT (HOOK_BIT(FORWARD) | HOOK_BIT(OUTPUT) | HOOK_BIT(POSTROUTING))
 
+/* One line, whatever was in the input. */
+const char *klips_printable(struct arena *a, const char *text);
 struct klips_table *klips_table(struct klips *k, bool ipv6, const char *name); /* NULL: iptables has none */
 struct klips_chain *klips_chain(const struct klips_table *table, const char *name);
 /* Counts and reports something that is not translated. Returns the reason as it is safe to print. */

@@ -13,30 +13,6 @@ static enum outcome run_statement(struct script *s, const struct shell_node *n);
 
 static const char not_known[] = "an argument of the script, which --arg gives";
 
-void klips_not_followed(struct script *s, const struct shell_node *n, const char *reason)
-{
-	struct arena *a = &s->k->arena;
-
-	if (!s->muted)
-		klips_note(s->k, NOTE_NOT_FOLLOWED, n->source.line,
-			   shell_one_line(a, n->source.begin, n->source.end), reason);
-}
-
-void klips_remark(struct script *s, const struct shell_node *n, const char *text)
-{
-	if (!s->muted)
-		klips_note(s->k, NOTE_REMARK, n->source.line,
-			   shell_one_line(&s->k->arena, n->source.begin, n->source.end), text);
-}
-
-struct function *klips_function(const struct script *s, const char *name)
-{
-	for (size_t i = 0; i < s->function_count; i++)
-		if (!strcmp(s->functions[i].name, name))
-			return &s->functions[i];
-	return NULL;
-}
-
 /* Runs it though whether it runs is not known: no rules come of it, and what it sets has no value any more. */
 static void run_unsure(struct script *s, const struct shell_node *n, bool muted)
 {
@@ -474,7 +450,7 @@ static enum outcome run_with(struct script *s, const struct shell_node *n, const
 	return outcome;
 }
 
-enum outcome klips_call(struct script *s, struct function *f, const struct shell_word *words, size_t count)
+static enum outcome call(struct script *s, struct function *f, const struct shell_word *words, size_t count)
 {
 	const struct shell_node *body = f->node->children[0];
 	enum outcome outcome;
@@ -486,7 +462,7 @@ enum outcome klips_call(struct script *s, struct function *f, const struct shell
 	return outcome;
 }
 
-enum outcome klips_run_again(struct script *s, const struct shell_word *words, size_t count)
+static enum outcome run_again(struct script *s, const struct shell_word *words, size_t count)
 {
 	struct shell_reader outer = s->reader;
 	enum outcome outcome;
@@ -606,14 +582,14 @@ static void run_framework(struct script *s)
 		struct function *stop = klips_function(s, "stop");
 
 		if (stop)
-			klips_call(s, stop, NULL, 0);
+			call(s, stop, NULL, 0);
 		f = klips_function(s, "start");
 	} else if (!f && !strcmp(name, "boot")) {
 		f = klips_function(s, "start");
 	}
 	s->leaving = LEAVING_NOTHING;
 	if (f)
-		klips_call(s, f, NULL, 0);
+		call(s, f, NULL, 0);
 	else
 		klips_not_followed(
 			s, s->root,
@@ -679,6 +655,8 @@ void klips_script(struct klips *k, const char *text, size_t length)
 {
 	const struct klips_options *o = k->options;
 	struct script s = {.k = k,
+			   .call = call,
+			   .run_again = run_again,
 			   .reader = {.arena = &k->arena,
 				      .line = 1,
 				      .parameters = o->arguments,

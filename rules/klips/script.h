@@ -27,6 +27,10 @@ struct saved_variable { /* by "local" */
 };
 
 struct script {
+	/* Of script.c, for the commands that lead back there: a function, and the script's root anew, as "$0 WORD..." does. */
+	enum outcome (*call)(struct script *s, struct function *f, const struct shell_word *words,
+			     size_t count);
+	enum outcome (*run_again)(struct script *s, const struct shell_word *words, size_t count);
 	struct klips *k;
 	struct shell_reader reader;
 	const struct shell_node *root;
@@ -50,12 +54,12 @@ struct script {
 	unsigned commands;    /* iptables commands that were reached */
 };
 
-/* Runs a script's root anew, as "$0 WORD..." does. */
-enum outcome klips_run_again(struct script *s, const struct shell_word *words, size_t count);
-enum outcome klips_call(struct script *s, struct function *f, const struct shell_word *words, size_t count);
 struct function *klips_function(const struct script *s, const char *name);
 
 enum outcome klips_simple(struct script *s, const struct shell_node *n);
+/* How many of a statement's words are assignments in front of its command. */
+size_t klips_assignments(const struct shell_node *n);
+bool klips_is_one_of(const char *word, const char *const *list); /* which ends with NULL */
 /* Words of a simple command, without the assignments in front of it. */
 void klips_words(struct script *s, const struct shell_node *n, struct shell_command *out);
 /* "iptables-restore" whose input comes through a pipe from this statement. */

@@ -23,14 +23,6 @@ static const char *original(struct script *s, const struct shell_node *n)
 	return shell_one_line(&s->k->arena, n->source.begin, n->source.end);
 }
 
-static bool is_one_of(const char *word, const char *const *list)
-{
-	for (; *list; list++)
-		if (!strcmp(word, *list))
-			return true;
-	return false;
-}
-
 /* ---- assignments ---- */
 
 /* A value that depends on whether this runs. */
@@ -69,16 +61,6 @@ static enum outcome assign(struct script *s, const struct shell_slice *word, siz
 	}
 	set(s, word->begin, length, v);
 	return v.problem ? MAYBE : YES;
-}
-
-/* How many assignments stand in front. */
-static size_t count_assignments(const struct shell_node *n)
-{
-	size_t i = 0;
-
-	while (i < n->word_count && shell_assigned_name(n->words[i].begin, n->words[i].end))
-		i++;
-	return i;
 }
 
 static void unset(struct script *s, const char *name, const char *problem)
@@ -371,30 +353,6 @@ static const struct builtin builtins[] = {
 	{"source", source},
 };
 
-void klips_words(struct script *s, const struct shell_node *n, struct shell_command *out)
-{
-	static const char *const prefixes[] = {"sudo", "exec",    "command", "builtin", "nohup",
-					       "env",  "busybox", "time",    "nice",    NULL};
-	struct shell_command c = {0};
-	size_t first = 0;
-
-	*out = (struct shell_command){.line = n->source.line};
-	for (size_t i = count_assignments(n); i < n->word_count; i++) {
-		s->reader.line = n->words[i].line;
-		shell_expand(&s->reader, n->words[i].begin, n->words[i].end, SHELL_FIELDS, &c);
-	}
-	while (first + 1 < c.count &&
-	       (is_one_of(c.words[first].text, prefixes) ||
-		(first && shell_assigned_name(c.words[first].text,
-					      c.words[first].text + strlen(c.words[first].text)))))
-		first++;
-	/* Red Hat's: action "message" command... */
-	if (first + 2 < c.count && !strcmp(c.words[first].text, "action"))
-		first += 2;
-	out->words = c.words ? c.words + first : NULL;
-	out->count = c.count - first;
-}
-
 static bool hides_errors(const struct shell_node *n)
 {
 	for (size_t i = 0; i < n->redirection_count; i++)
@@ -446,11 +404,11 @@ static enum outcome run_idle(struct script *s, const struct call *c)
 		return NO;
 	s->why = arena_printf(&s->k->arena, "the outcome of %s depends on the running system",
 			      c->words[0].text);
-	if (is_one_of(c->words[0].text, lookups))
+	if (klips_is_one_of(c->words[0].text, lookups))
 		return c->count > 1 && klips_program(c->words[c->count - 1].text, &ipv6) == PROGRAM_IPTABLES
 			       ? YES
 			       : MAYBE;
-	return is_one_of(c->words[0].text, asking) ? MAYBE : YES;
+	return klips_is_one_of(c->words[0].text, asking) ? MAYBE : YES;
 }
 
 static enum outcome run_named(struct script *s, const struct call *c)
@@ -459,14 +417,14 @@ static enum outcome run_named(struct script *s, const struct call *c)
 	bool ipv6;
 
 	if (f)
-		return klips_call(s, f, c->words + 1, c->count - 1);
+		return s->call(s, f, c->words + 1, c->count - 1);
 	for (size_t i = 0; i < sizeof(builtins) / sizeof(builtins[0]); i++)
 		if (!strcmp(c->words[0].text, builtins[i].name))
 			return builtins[i].run(s, c);
 	if (!strcmp(c->words[0].text, "-v") || !strcmp(c->words[0].text, "-V"))
 		return run_idle(s, c);
 	if (!strcmp(c->words[0].text, "$0"))
-		return klips_run_again(s, c->words + 1, c->count - 1);
+		return s->run_again(s, c->words + 1, c->count - 1);
 	switch (klips_program(c->words[0].text, &ipv6)) {
 	case PROGRAM_IPTABLES:
 		return run_iptables(s, c, ipv6);
@@ -498,7 +456,7 @@ static bool is_test(const struct shell_node *n)
 
 enum outcome klips_simple(struct script *s, const struct shell_node *n)
 {
-	size_t assignments = count_assignments(n);
+	size_t assignments = klips_assignments(n);
 	struct shell_command words;
 	enum outcome outcome = YES;
 
