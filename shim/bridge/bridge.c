@@ -84,7 +84,8 @@ struct bridge *bridge_new(const struct bridge_config *config)
 					KNOWN_TTL_MS, seed);
 		bridge->hosts = lru_new(bridge->config.max_half_open + bridge->config.max_sessions + 1,
 					sizeof(struct endpoint), sizeof(struct host), INT64_MAX / 2, seed);
-		bridge->gone = lru_new(or_default(config->max_gone, DEFAULT_GONE), IKE_COOKIE_LEN, 1, INT64_MAX / 2, seed);
+		bridge->gone = lru_new(or_default(config->max_gone, DEFAULT_GONE), IKE_COOKIE_LEN, 1,
+				       INT64_MAX / 2, seed);
 	}
 	bridge->seed = seed;
 	if (fresh_open(&bridge->fresh, or_default(config->max_fresh, DEFAULT_FRESH),
@@ -520,7 +521,8 @@ struct isakmp_sa *bridge_promote(struct message_ctx *ctx, struct opening *o)
 		return NULL;
 	}
 	memcpy(s->cookies, o->cookies, sizeof s->cookies);
-	s->leg[LEG_CLIENT].suite = bridge_usable(bridge, &offer)->suite; /* there is one: it was chosen with message 2 */
+	s->leg[LEG_CLIENT].suite =
+		bridge_usable(bridge, &offer)->suite; /* there is one: it was chosen with message 2 */
 	s->leg[LEG_SERVER].suite = o->suite;
 	s->life_s = o->life_s;
 	s->refused = o->refused;
@@ -548,7 +550,8 @@ static struct share *choose_share(struct bridge *bridge, const struct isakmp_sa 
 
 	for (unsigned i = 0; i < BRIDGE_SHARE_COUNT; i++) {
 		struct share *share = &bridge->shares[i];
-		const bool same = share->port == wanted->port && endpoint_same_host(&share->client, &wanted->client) &&
+		const bool same = share->port == wanted->port &&
+				  endpoint_same_host(&share->client, &wanted->client) &&
 				  !memcmp(share->address, wanted->address, sizeof wanted->address);
 
 		if (same && (!share->holders || holds(s, i) || share->client.port == wanted->client.port))

@@ -72,7 +72,7 @@ struct bridge_config {
 	/* Of one IPv4 address, or of one IPv6 network of 64 bits: half-open ones, and complete ones. */
 	size_t max_half_open_per_address; /* 0: 64 */
 	size_t max_per_address;           /* 0: 64 */
-	uint64_t half_open_ms;  /* 0: 30000 */
+	uint64_t half_open_ms;            /* 0: 30000 */
 };
 
 /* What became of a message; counted one by one, names through bridge_reason_name(). */
@@ -143,9 +143,9 @@ struct bridge_result {
 	enum bridge_reason reason;
 	unsigned actions; /* enum bridge_action */
 	bool again; /* another message of this exchange was dropped for the same reason before: log it once */
-	size_t length; /* of the message in out, with BRIDGE_REPLACE */
+	size_t length;              /* of the message in out, with BRIDGE_REPLACE */
 	unsigned track_s, ready_ms; /* track_s: BRIDGE_TRACK_S of an exchange that is not complete */
-	uint8_t spi_to_client[4]; /* with BRIDGE_ACT_EXPECT and BRIDGE_ACT_READY */
+	uint8_t spi_to_client[4];   /* with BRIDGE_ACT_EXPECT and BRIDGE_ACT_READY */
 	struct endpoint client;
 	uint8_t cookie[IKE_COOKIE_LEN];
 	struct keys_suite client_suite,

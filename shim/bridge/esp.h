@@ -23,7 +23,6 @@ struct esp_sa {
 	size_t key_length, auth_key_length, icv_length; /* bytes */
 };
 
-
 enum esp_outcome {
 	ESP_RESEALED, /* it was sealed with from's keys, and now is with to's */
 	ESP_FOREIGN,  /* it was not: left as it is */

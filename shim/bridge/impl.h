@@ -27,7 +27,7 @@ enum {
 	CLOSED_S = 60,      /* how long a deleted one answers retransmissions */
 };
 enum { PHASE1_MESSAGES = 6, QUICK_MESSAGES = 3 };
-enum { SHARES_OF_SESSION_MAX = 8 }; /* L2TP tunnels of one client */
+enum { SHARES_OF_SESSION_MAX = 8 };          /* L2TP tunnels of one client */
 enum { INFORMATIONAL = 5, QUICK_MODE = 32 }; /* exchange types */
 enum { EXCHANGE_TYPE_AT = 18, FLAGS_AT = 19, MESSAGE_ID_AT = 20 };
 enum { PROTO_ISAKMP = 1, PROTO_ESP = 3 };
@@ -75,7 +75,7 @@ struct opening {
 	uint8_t cookies[ISAKMP_COOKIES_LEN];
 	uint8_t *sa; /* body of the client's SA payload; owned */
 	uint32_t sa_length, life_s, refused;
-	uint32_t next; /* in its bucket */
+	uint32_t next;           /* in its bucket */
 	struct keys_suite suite; /* the server's choice */
 	enum ike_dialect dialect;
 };
@@ -138,7 +138,8 @@ struct isakmp_sa {
 	uint32_t life_s;
 	struct leg leg[LEGS];
 	struct phase1 *phase1; /* NULL: it is long complete */
-	uint8_t (*ids)[MESSAGE_ID_LEN]; /* of verified exchanges after phase 1, so that none counts as new twice */
+	uint8_t (*ids)
+		[MESSAGE_ID_LEN]; /* of verified exchanges after phase 1, so that none counts as new twice */
 	unsigned id_count;
 	struct identity told_name; /* the client's ID of phase 1 as sent to the server */
 	bool renamed;              /* that is not what the client says */
@@ -172,8 +173,9 @@ struct host {
 struct share {
 	struct endpoint client; /* outside, its port there too; */
 	uint8_t address[4];     /* and inside, as it says itself */
-	uint16_t port;          /* of L2TP, as the client has it: a new one is a new tunnel, and the LNS may have the old one still */
-	uint16_t holders;       /* ISAKMP SAs */
+	uint16_t
+		port; /* of L2TP, as the client has it: a new one is a new tunnel, and the LNS may have the old one still */
+	uint16_t holders; /* ISAKMP SAs */
 	int64_t used_ms;
 };
 
@@ -192,10 +194,10 @@ struct bridge {
 	struct isakmp_sa *by_cookie;
 	struct isakmp_sa *head[LISTS];
 	size_t count[LISTS];
-	struct lru *known;     /* struct endpoint -> struct known_client */
-	struct lru *hosts;     /* struct endpoint -> struct host */
+	struct lru *known; /* struct endpoint -> struct known_client */
+	struct lru *hosts; /* struct endpoint -> struct host */
 	struct fresh_table fresh;
-	struct lru *gone; /* cookie -> nothing: exchanges that had to go before they were complete */
+	struct lru *gone;      /* cookie -> nothing: exchanges that had to go before they were complete */
 	struct alias *aliases; /* BRIDGE_ALIAS_COUNT of them */
 	struct share *shares;  /* BRIDGE_SHARE_COUNT of them; NULL: ports are not shared */
 	uint64_t seed, evicted, exponentiations, changes;
@@ -217,7 +219,7 @@ struct message_ctx {
 	struct payloads payloads;
 	size_t chain_length;
 	unsigned in, out; /* legs */
-	bool moves; /* it is new and verified: its ends are where it came from and went to */
+	bool moves;       /* it is new and verified: its ends are where it came from and went to */
 };
 
 static inline unsigned initiator_leg(bool by_server)
@@ -311,7 +313,8 @@ bool quick_is_repeat(const struct isakmp_sa *s, const uint8_t *message, size_t l
 
 /* The cookie as tables know it: keyed, for cookies can be forged. */
 uint64_t bridge_table_key(const struct bridge *bridge, const uint8_t *cookie);
-bool fresh_open(struct fresh_table *table, size_t capacity, size_t bytes_max, uint64_t seed); /* false: out of memory */
+bool fresh_open(struct fresh_table *table, size_t capacity, size_t bytes_max,
+		uint64_t seed); /* false: out of memory */
 void fresh_close(struct fresh_table *table);
 /* Each is good until the next one is added or removed. fresh_add() makes room; NULL: out of memory. */
 struct opening *fresh_find(struct bridge *bridge, const uint8_t *cookie);

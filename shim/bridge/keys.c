@@ -120,7 +120,8 @@ static bool prf(struct crypto *crypto, uint8_t hash, struct bytes key, const str
 	for (size_t i = 0; ok && i < count; i++)
 		ok = EVP_MAC_update(context, parts[i].data, parts[i].length);
 	ok = ok && EVP_MAC_final(context, out, &written, KEYS_HASH_MAX);
-	EVP_MAC_init(context, no_key, sizeof no_key, NULL); /* else it keeps this key until the next one comes */
+	EVP_MAC_init(context, no_key, sizeof no_key,
+		     NULL); /* else it keeps this key until the next one comes */
 	return ok;
 }
 

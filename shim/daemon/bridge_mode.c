@@ -19,8 +19,8 @@
 
 #define SHARES_MAX 4096 /* inbound SAs whose packets get another port; beyond that the oldest is forgotten */
 #define SHARE_S (24 * 3600)
-#define KEYS_WAIT_MS 60000 /* for an SA that the stack has not installed; after that it will not */
-#define STALE_EVERY 5      /* seconds between two attempts to delete stale SAs */
+#define KEYS_WAIT_MS 60000  /* for an SA that the stack has not installed; after that it will not */
+#define STALE_EVERY 5       /* seconds between two attempts to delete stale SAs */
 #define OWN_MESSAGE_MAX 160 /* bytes of an IKE message that we send ourselves */
 #define UDP_HEADERS_MAX 48  /* IPv6 and UDP */
 #define PORT_IKE_NAT 4500
@@ -614,8 +614,8 @@ static void forbid_core_dumps(struct bridge_mode *b)
 }
 
 /* Offered to the server in place of the client's proposal, the best first. */
-#define OFFERED                                                                                                \
-	"aes256-sha2_256-modp2048,aes128-sha2_256-modp2048,aes256-sha1-modp2048,aes128-sha1-modp2048,"         \
+#define OFFERED                                                                                              \
+	"aes256-sha2_256-modp2048,aes128-sha2_256-modp2048,aes256-sha1-modp2048,aes128-sha1-modp2048,"       \
 	"3des-sha1-modp2048,aes256-sha2_256-modp1536,aes128-sha1-modp1536,3des-sha1-modp1536"
 
 static struct bridge *make_bridge(struct bridge_mode *b, const struct config *config)
@@ -637,7 +637,9 @@ static struct bridge *make_bridge(struct bridge_mode *b, const struct config *co
 	const char *bad;
 	size_t bad_length;
 
-	return offer_parse(OFFERED, bridge.offer, &bridge.offer_count, &bad, &bad_length) ? bridge_new(&bridge) : NULL;
+	return offer_parse(OFFERED, bridge.offer, &bridge.offer_count, &bad, &bad_length)
+		       ? bridge_new(&bridge)
+		       : NULL;
 }
 
 /* Only with --bridge. */
