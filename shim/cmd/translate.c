@@ -29,27 +29,25 @@ struct translate {
 
 static const char usage_text[] =
 	"Usage: natshim translate [OPTION]... [FILE]\n"
-	"Turn iptables rules of KLIPS times into nftables rules for XFRM: commands as in a shell script, or "
-	"the output of\n"
-	"iptables-save or ip6tables-save. -i ipsec0 becomes \"meta secpath exists\", -o ipsec0 \"rt ipsec "
-	"exists\"; the rest\n"
-	"is left to iptables-translate. Reads FILE or standard input, writes for nft -f.\n"
+	"Translate iptables rules of KLIPS times into nftables rules for XFRM. FILE (or standard input) is a "
+	"shell\n"
+	"script, or the output of iptables-save or ip6tables-save. -i ipsec0 becomes \"meta secpath "
+	"exists\", -o ipsec0\n"
+	"\"rt ipsec exists\"; iptables-translate does the rest. The output is for nft -f.\n"
 	"  --iface NAME          the interface that ipsec0 was bound to; rules for NAME itself then mean "
-	"clear packets only,\n"
-	"                        as they did with KLIPS\n"
+	"unprotected\n"
+	"                        packets only, as with KLIPS\n"
 	"  --iface ipsecN=NAME   likewise for ipsecN (repeatable)\n"
 	"  --ipv6                iptables-save output without its heading is ip6tables'\n"
-	"  --arg WORD            what the script is called with, such as start (repeatable: $1, $2, ...); "
-	"without it a script\n"
-	"                        whose branches depend on it is not followed; --arg '' is a call without "
-	"words\n"
+	"  --arg WORD            an argument of the script, such as start (repeatable: $1, $2, ...); without "
+	"it, a script\n"
+	"                        whose branches depend on it is not translated; --arg '' is a call without "
+	"arguments\n"
 	"  -h, --help            this text\n"
-	"Exit status: 0 all was translated, 1 something is left as a comment with its reason, 2 usage. Where "
-	"a script "
-	"cannot be\n"
-	"followed (loops over what is read, conditions that a running system decides), nft does not load "
-	"what is "
-	"written.\n";
+	"Exit status: 0 everything is translated, 1 something is left as a comment with the reason, 2 usage. "
+	"If a script\n"
+	"cannot be followed (loops over input, conditions that only a running system decides), nft refuses "
+	"the output.\n";
 
 static bool usage_error(const char *what, const char *why)
 {

@@ -411,7 +411,7 @@ int control_ask(const char *path, enum control_operation operation, const char *
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
 	rc = connect(fd, (const struct sockaddr *)&address, sizeof address) ? -errno : 0;
 	if (rc == -ENOENT || rc == -ECONNREFUSED)
-		snprintf(error, CONTROL_ERROR_MAX, "no natshim runs here (nobody answers at %s)", path);
+		snprintf(error, CONTROL_ERROR_MAX, "no natshim runs here (no answer at %s)", path);
 	else if (rc)
 		snprintf(error, CONTROL_ERROR_MAX, "%s: %s", path, strerror(-rc));
 	if (!rc) {

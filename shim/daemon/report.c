@@ -135,62 +135,62 @@ static size_t collect(const struct report *r, struct figure out[static FIGURES_M
 	const struct xfrm_stats xfrm = sessions_xfrm_stats(r->sessions);
 	const struct bridge_mode_stats bridge = bridge_mode_stats(r->bridge_mode);
 	const struct figure figures[] = {
-		{"packets", false, queue.packets, "Packets that the kernel sent up."},
+		{"packets", false, queue.packets, "Packets that the kernel queued."},
 		{"rewritten", false, c->reasons[IKE_REWRITTEN], "IKE messages that were changed."},
 		{"fragments", false, c->kinds[PACKET_FRAGMENT],
-		 "IP fragments that came up, and went on untouched."},
+		 "Queued IP fragments, passed unchanged."},
 		{"not_udp", false, c->kinds[PACKET_OTHER], "Packets that were not UDP."},
-		{"bad_packets", false, c->kinds[PACKET_BAD], "Malformed packets, which went on untouched."},
+		{"bad_packets", false, c->kinds[PACKET_BAD], "Malformed packets, passed unchanged."},
 		{"not_ike", false, c->not_ike, "UDP packets that were neither IKE nor L2TP."},
 		{"exchanges", true, packets.ike.exchanges, "Phase 1 exchanges that are being translated."},
 		{"peers", true, packets.ike.peers, "Peers known to speak an old dialect of NAT-T."},
-		{"tunnels", true, packets.l2tp.tunnels, "L2TP tunnels that are known."},
+		{"tunnels", true, packets.l2tp.tunnels, "Known L2TP tunnels."},
 		{"evicted", false, packets.ike.evicted + packets.l2tp.evicted,
-		 "Table entries that had to go before their time."},
+		 "Table entries evicted before their time-out."},
 		{"absorbed_hellos", false, packets.l2tp.absorbed, "HELLOs answered for a client."},
 		{"unanswered_hellos", false, packets.unanswered_hellos,
 		 "HELLOs whose answer could not be sent."},
 		{"queue_overruns", false, queue.overruns,
-		 "Packets that went on unseen since the socket was full."},
-		{"queue_errors", false, queue.errors, "Messages of the queue, or verdicts, that failed."},
+		 "Packets passed unseen because the socket was full."},
+		{"queue_errors", false, queue.errors, "Failed queue messages and verdicts."},
 		{"rules_repaired", false, r->rules_repaired,
-		 "Times that the rules were taken away and put back."},
-		{"set_errors", false, packets.set_errors, "Set elements that the kernel did not take."},
+		 "How often the rules were removed and installed again."},
+		{"set_errors", false, packets.set_errors, "Set elements that the kernel refused."},
 		{"bridge_half_open", true, bridge.bridge.half_open,
 		 "Bridged exchanges whose phase 1 is not complete."},
 		{"bridge_established", true, bridge.bridge.established, "Bridged ISAKMP SAs."},
 		{"bridge_evicted", false, bridge.bridge.evicted,
-		 "Bridged exchanges that had to go before their time."},
+		 "Bridged exchanges evicted before their time-out."},
 		{"bridge_waited", false, packets.slow.waited,
-		 "Messages that wait for arithmetic, one at a time, between other packets."},
+		 "Messages that waited for Diffie-Hellman."},
 		{"bridge_wait_refused", false, packets.slow.refused,
-		 "Of these, messages that were dropped since too many waited; their repeats may be luckier."},
+		 "Of these, messages dropped because too many waited."},
 		{"bridge_exponentiations", false, bridge.bridge.exponentiations,
 		 "Diffie-Hellman operations."},
 		{"bridge_swapped", false, bridge.rekeyed,
 		 "ESP SAs of the kernel that got the client's keys."},
 		{"bridge_secrets_unanswered", false, bridge.unanswered,
-		 "Questions to the process with the secrets that got no answer in time."},
-		{"bridge_swap_errors", false, bridge.rekey_errors, "ESP SAs that did not get them."},
+		 "Requests to the process with the secrets without an answer in time."},
+		{"bridge_swap_errors", false, bridge.rekey_errors, "ESP SAs that did not get the client's keys."},
 		{"bridge_swap_refused", false, bridge.rekey_refused,
-		 "ESP SAs that would have got them, but were another client's."},
+		 "ESP SAs that did not get them because they are another client's."},
 		{"bridge_swap_lost", false, bridge.rekey_lost,
-		 "ESP SAs that the kernel took neither with other keys nor, then, with their own."},
+		 "ESP SAs that the kernel refused with the client's keys and then with their own."},
 		{"bridge_esp_held", false, bridge.esp_hold.held,
-		 "ESP packets that waited until their client had its SA."},
+		 "ESP packets held until their client had its SA."},
 		{"bridge_esp_resealed", false, bridge.esp_hold.resealed,
-		 "ESP packets that the server's keys had sealed, sealed anew with the client's."},
+		 "Held ESP packets encrypted again with the client's keys."},
 		{"sessions", true, session.sessions, "L2TP/IPsec sessions."},
 		{"sessions_started", false, session.started, "Sessions that came up."},
-		{"sessions_kept", false, session.kept, "Ends that were taken back since life returned."},
-		{"session_failures", false, session.failures, "Ends that the VPN stack could not do."},
+		{"sessions_kept", false, session.kept, "Terminations cancelled because the client was active again."},
+		{"session_failures", false, session.failures, "Terminations that failed in the VPN stack."},
 		{"session_ambiguous", false, session.ambiguous,
-		 "Closed tunnels that could be of several sessions."},
-		{"session_unwatched", false, session.unwatched, "SAs that did not fit into the table."},
+		 "StopCCNs that could be of several sessions."},
+		{"session_unwatched", false, session.unwatched, "SAs for which the table was full."},
 		{"xfrm_events", false, xfrm.events, "Events of the kernel's SAs."},
 		{"xfrm_dumps", false, xfrm.dumps, "Dumps of the kernel's SAs."},
 		{"xfrm_overruns", false, xfrm.overruns,
-		 "Times that events were lost, and a dump taken instead."},
+		 "How often events were lost and replaced by a dump."},
 	};
 	_Static_assert(sizeof figures / sizeof *figures <= FIGURES_MAX, "FIGURES_MAX is too small");
 
@@ -251,14 +251,14 @@ static uint64_t end_value(const struct report *r, size_t i)
 }
 
 static const struct family families[] = {
-	{"by_reason", "ike_messages", "reason", "IKE messages that came up, by what was found.", IKE_REASONS,
+	{"by_reason", "ike_messages", "reason", "Queued IKE messages by result.", IKE_REASONS,
 	 ike_name, ike_value},
 	{"l2tp_by_reason", "l2tp_messages", "reason",
-	 "L2TP control messages that came up, by what was found.", L2TP_REASONS, l2tp_name, l2tp_value},
+	 "Queued L2TP control messages by result.", L2TP_REASONS, l2tp_name, l2tp_value},
 	{"bridge_by_reason", "bridge_messages", "reason",
-	 "IKE messages that bridge mode looked at, by what became of them.", BRIDGE_REASONS, bridge_name,
+	 "IKE messages that bridge mode handled, by result.", BRIDGE_REASONS, bridge_name,
 	 bridge_value},
-	{"ended", "sessions_ended", "reason", "Sessions that ended, by why.", SESSION_ENDS - 1, end_name,
+	{"ended", "sessions_ended", "reason", "Ended sessions by reason.", SESSION_ENDS - 1, end_name,
 	 end_value},
 };
 #define FAMILY_COUNT (sizeof families / sizeof *families)
@@ -388,7 +388,7 @@ void report_metrics(FILE *out, const struct report *r)
 	struct figure figures[FIGURES_MAX];
 	const size_t count = collect(r, figures);
 
-	write_head(out, "info", true, "Always 1; the version and the VPN stack stand in the labels.");
+	write_head(out, "info", true, "Always 1; the labels have the version and the VPN stack.");
 	fprintf(out, "natshim_info{version=\"%s\",stack=\"%s\"} 1\n", NATSHIM_VERSION, stack_name(r));
 	write_head(out, "uptime_seconds", true, "Seconds since the start.");
 	fprintf(out, "natshim_uptime_seconds %" PRIu64 "\n", (r->now_ms - r->started_ms) / 1000);

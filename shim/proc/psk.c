@@ -129,14 +129,14 @@ static bool read_end(struct reader *r, struct entry *e, size_t length)
 		}
 		if (endpoint_parse(text, &address) && !address.port) {
 			if (e->ends == ENDS_MAX)
-				return bad(r, "too many addresses in front of one secret");
+				return bad(r, "too many addresses before one secret");
 			e->end[e->ends++] = address;
 			return true;
 		}
 	}
 	/* A name: nothing that we could compare, but it restricts the secret to others. */
 	if (e->ends == ENDS_MAX)
-		return bad(r, "too many names in front of one secret");
+		return bad(r, "too many names before one secret");
 	e->end[e->ends++] = (struct endpoint){.addr_len = 0};
 	return true;
 }
@@ -181,10 +181,10 @@ static bool read_secret(struct reader *r, struct entry *e)
 		const char *end = strchr(at + 1, *at), *line_end = at + strcspn(at, "\n");
 
 		if (!end || end > line_end)
-			return bad(r, "a quotation mark is missing behind the secret");
+			return bad(r, "the closing quotation mark is missing");
 		length = (size_t)(end - at - 1);
 		if (!length || length > SECRET_MAX)
-			return bad(r, "a secret of no, or of more than 256 bytes");
+			return bad(r, "the secret must have 1 to 256 bytes");
 		memcpy(e->secret, at + 1, length);
 		e->length = length;
 		r->at = end + 1;
@@ -194,8 +194,8 @@ static bool read_secret(struct reader *r, struct entry *e)
 	r->at += length;
 	if (length > 2 && at[0] == '0' && (at[1] == 'x' || at[1] == 's'))
 		return (at[1] == 'x' ? read_hex : read_base64)(at + 2, length - 2, e) ||
-		       bad(r, "0x or 0s, but not right behind it");
-	return bad(r, "the secret must stand in quotation marks (or begin with 0x or 0s)");
+		       bad(r, "0x or 0s is not followed by valid digits");
+	return bad(r, "the secret must be in quotation marks (or begin with 0x or 0s)");
 }
 
 static bool read_kind(struct reader *r, struct entry *e, bool *wanted)
@@ -203,7 +203,7 @@ static bool read_kind(struct reader *r, struct entry *e, bool *wanted)
 	size_t length;
 
 	if (!skip_space(r))
-		return bad(r, "nothing behind the colon; expected PSK and a secret");
+		return bad(r, "expected PSK and a secret after the colon");
 	length = word_length(r->at);
 	*wanted = length == 3 && !strncasecmp(r->at, "PSK", 3);
 	if (!*wanted)
@@ -211,7 +211,7 @@ static bool read_kind(struct reader *r, struct entry *e, bool *wanted)
 	r->at += length;
 	if (!skip_space(r))
 		return bad(r, "PSK without a secret");
-	return read_secret(r, e) && (!skip_space(r) || bad(r, "something behind the secret"));
+	return read_secret(r, e) && (!skip_space(r) || bad(r, "unexpected text after the secret"));
 }
 
 static bool read_entry(struct reader *r, struct entry *e, bool *wanted)
@@ -225,7 +225,7 @@ static bool read_entry(struct reader *r, struct entry *e, bool *wanted)
 			return read_kind(r, e, wanted);
 		}
 		if (length == 7 && !strncmp(r->at, "include", 7))
-			return bad(r, "include is not followed; name that file itself");
+			return bad(r, "include is not supported; name that file instead");
 		if (!read_end(r, e, length))
 			return false;
 		r->at += length;
@@ -297,9 +297,9 @@ static bool is_safe(int fd, const char *path, struct stat *st, char *error)
 	else if (!S_ISREG(st->st_mode))
 		why = "not a regular file";
 	else if (st->st_uid != 0 && st->st_uid != geteuid())
-		why = "belongs to another user; chown root";
+		why = "another user owns it; chown root";
 	else if (st->st_mode & 077)
-		why = "others than root can read it; chmod 600";
+		why = "users other than root can read it; chmod 600";
 	else if (st->st_size > FILE_MAX)
 		why = "larger than 1 MiB";
 	if (why)
@@ -340,7 +340,7 @@ struct psk *psk_load(const char *path, char error[static PSK_ERROR_MAX])
 		if (text && read_whole(fd, text, (size_t)st.st_size))
 			psk = parse(text, path, error);
 		else
-			snprintf(error, PSK_ERROR_MAX, "%s: cannot be read", path);
+			snprintf(error, PSK_ERROR_MAX, "%s: cannot read", path);
 		if (text)
 			OPENSSL_cleanse(text, (size_t)st.st_size + 1);
 		free(text);

@@ -100,14 +100,14 @@ static void bad_lines(void **state)
 		{"", "no PSK in it"},
 		{"# nothing\n", "no PSK in it"},
 		{"PSK \"x\"\n", "secrets:1: no colon"},
-		{"\n\n: PSK \"hush\n", "secrets:3: a quotation mark"},
-		{": PSK hush\n", "secrets:1: the secret must stand in quotation marks"},
+		{"\n\n: PSK \"hush\n", "secrets:3: the closing quotation mark"},
+		{": PSK hush\n", "secrets:1: the secret must be in quotation marks"},
 		{": PSK\n", "secrets:1: PSK without a secret"},
-		{": PSK \"\"\n", "of no, or of more than 256 bytes"},
-		{": PSK \"hush\" hush\n", "something behind the secret"},
-		{": PSK 0xhush\n", "not right behind it"},
-		{": PSK 0s*\n", "not right behind it"},
-		{"include /etc/ipsec.d/hush\n", "include is not followed"},
+		{": PSK \"\"\n", "the secret must have 1 to 256 bytes"},
+		{": PSK \"hush\" hush\n", "unexpected text after the secret"},
+		{": PSK 0xhush\n", "not followed by valid digits"},
+		{": PSK 0s*\n", "not followed by valid digits"},
+		{"include /etc/ipsec.d/hush\n", "include is not supported"},
 	};
 	char error[PSK_ERROR_MAX];
 
