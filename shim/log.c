@@ -18,6 +18,7 @@ static const char *const severity_names[] = {
 static const struct {
 	const char *name;
 	enum severity severity;
+	const char *former; /* its ID in the release before this one, or NULL */
 } events[LOG_EVENTS] = {
 	[LOG_READY] = {"ready", NOTICE},
 	[LOG_CLEAR_ALLOWED] = {"clear-allowed", WARNING},
@@ -44,7 +45,7 @@ static const struct {
 	[LOG_STACK_FOUND] = {"stack-found", NOTICE},
 	[LOG_STACK_NOT_FOUND] = {"stack-not-found", WARNING},
 	[LOG_STACK_FAILED] = {"stack-failed", WARNING},
-	[LOG_STACK_WORKER_DIED] = {"stack-worker-died", ERROR},
+	[LOG_STACK_PROCESS_DIED] = {"stack-process-died", ERROR, "stack-worker-died"},
 	[LOG_L2TP_NOT_SEEN] = {"l2tp-not-seen", WARNING},
 	[LOG_XFRM_MISSING] = {"xfrm-missing", WARNING},
 	[LOG_XFRM_ERROR] = {"xfrm-error", WARNING},
@@ -62,14 +63,15 @@ static const struct {
 	[LOG_BRIDGE_REFUSED] = {"bridge-refused", WARNING},
 	[LOG_BRIDGE_NOT] = {"bridge-not", WARNING},
 	[LOG_BRIDGE_FAILED] = {"bridge-failed", ERROR},
-	[LOG_KEYS_PROCESS_DIED] = {"keys-process-died", ERROR},
-	[LOG_KEYS_PROCESS_BACK] = {"keys-process-back", NOTICE},
+	[LOG_XFRM_PROCESS_DIED] = {"xfrm-process-died", ERROR, "keys-process-died"},
+	[LOG_XFRM_PROCESS_BACK] = {"xfrm-process-back", NOTICE, "keys-process-back"},
 	[LOG_BRIDGE_STALE_SAS] = {"bridge-orphans", NOTICE},
 	[LOG_BRIDGE_ENDS] = {"bridge-ends", NOTICE},
 	[LOG_SECRETS_READ] = {"secrets-read", NOTICE},
 	[LOG_SECRETS_FAILED] = {"secrets-failed", ERROR},
 	[LOG_METRICS_UNWRITABLE] = {"metrics-unwritable", WARNING},
 	[LOG_FILES_PROCESS_DIED] = {"files-process-died", ERROR},
+	[LOG_PACKETS_PROCESS_DIED] = {"packets-process-died", ERROR},
 	[LOG_SUPPRESSED] = {"suppressed", NOTICE},
 	[LOG_PACKET_HELD] = {"packet-held", DEBUG},
 	[LOG_SESSION_STAYS] = {"session-stays", DEBUG},
@@ -143,8 +145,9 @@ static void put_json(enum log_event event, const char *peer, const char *text)
 	clock_gettime(CLOCK_REALTIME, &now);
 	strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", gmtime_r(&now.tv_sec, &utc));
 	snprintf(fraction, sizeof fraction, ".%03dZ", (int)(now.tv_nsec / 1000000));
-	line = json_pack("{s:s+, s:s, s:s, s:s?, s:s}", "time", when, fraction, "event", events[event].name,
-			 "severity", severity_names[events[event].severity], "peer", peer, "text", text);
+	line = json_pack("{s:s+, s:s, s:s*, s:s, s:s?, s:s}", "time", when, fraction, "event", events[event].name,
+			 "former_event", events[event].former, "severity",
+			 severity_names[events[event].severity], "peer", peer, "text", text);
 	dump = line ? json_dumps(line, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
 	if (dump)
 		fprintf(stderr, "%s\n", dump);

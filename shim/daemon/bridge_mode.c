@@ -90,7 +90,7 @@ static void on_news(void *ctx, enum secrets_news news, const char *text)
 		[SECRETS_UNREADABLE] = "cannot read them, no client can be bridged: ",
 		[SECRETS_SILENT] = "the process that holds them does not answer: no client can be bridged",
 		[SECRETS_GONE] =
-			"the processes that hold them died: no client can be bridged; restart natshim",
+			"the process that holds them died, and nothing restarts it: no client can be bridged",
 	};
 	struct bridge_mode *b = ctx;
 

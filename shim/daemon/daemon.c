@@ -14,14 +14,13 @@
 #include "shim/daemon/footprint.h"
 #include "shim/hex.h"
 #include "shim/log.h"
-#include "shim/daemon/notify.h"
+#include "shim/daemon/processes.h"
 #include "shim/daemon/report.h"
 #include "shim/daemon/ruleset_upkeep.h"
 #include "shim/daemon/sas.h"
 #include "shim/daemon/state.h"
 #include "shim/daemon/packets.h"
 #include "shim/daemon/sessions.h"
-#include "shim/proc/watchdog.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -29,6 +28,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -38,6 +38,8 @@
 #define ENDS_AT_ONCE 50
 #define DRAIN_RELOAD_MS 200 /* likewise before the rules are replaced */
 #define TICK_MS 1000
+#define DEPARTURE_MS 1000 /* for a natshim whose parent was killed: its other processes follow within moments */
+#define DEPARTURE_STEP_MS 10
 #define METRICS_EVERY 15 /* ticks */
 
 struct daemon {
@@ -48,14 +50,12 @@ struct daemon {
 	uint64_t started_ms;
 
 	struct event_base *loop;
-	struct event *queue_event, *nft_event, *files_event, *tick, *signals[3];
-	int notify;              /* systemd's socket; -1: none */
-	int lock;                /* on the state directory; negative: none */
+	struct event *queue_event, *nft_event, *files_event, *parent_event, *tick, *sigterm;
+	struct parent *parent;   /* its near ends are natshim-packets' */
 	struct files *files;     /* the process that reads and writes files */
 	struct secrets *secrets; /* the process that holds the pre-shared keys; NULL: without --bridge */
 	struct sas *
 		sas; /* the process that watches and changes SAs; NULL: not needed, or a kernel without XFRM */
-	struct watchdog watchdog;
 	struct control_server *control;
 
 	struct bridge_mode *bridge_mode;
@@ -224,15 +224,14 @@ static void on_saved(void *ctx, enum files_target target, int error)
 		journal_saved(packets_journal(d->packets), target, error);
 }
 
-static void on_files_gone(void *ctx)
+static void on_files_died(void *ctx)
 {
 	struct daemon *d = ctx;
 
-	if (d->files_event)
-		event_del(d->files_event);
 	log_event(&d->log, LOG_FILES_PROCESS_DIED, NULL,
-		  "files: the process that writes state and metrics died: they are no longer written, and "
-		  "SIGHUP is refused; restart natshim");
+		  "files: the process that writes state and metrics died and is restarted");
+	if (d->packets)
+		journal_write_again(packets_journal(d->packets));
 }
 
 static void on_files(evutil_socket_t fd, short what, void *ctx)
@@ -293,8 +292,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	journal_tick(packets_journal(d->packets));
 	write_metrics(d);
 	d->ticks++;
-	notify_tell(d->notify, "WATCHDOG=1");
-	watchdog_feed(&d->watchdog);
+	parent_tell(d->parent, PARENT_ALIVE);
 }
 
 /* Reload: config_reload() keeps what only a restart can change. */
@@ -364,7 +362,7 @@ static void reload(struct daemon *d)
 	const enum config_outcome outcome = config_reload(&fresh, &d->config, d->argc, d->argv,
 							  files_open_config, d->files, kept, error);
 
-	notify_tell(d->notify, "RELOADING=1");
+	parent_tell(d->parent, PARENT_RELOADING);
 	if (outcome == CONFIG_OK && interfaces_exist(d, &fresh, error) && find_lns(d, &fresh, error) &&
 	    bridge_mode_reload(d->bridge_mode, error)) {
 		if (adopt(d, &fresh, error)) {
@@ -372,23 +370,38 @@ static void reload(struct daemon *d)
 				log_event(&d->log, LOG_RELOAD_PARTIAL, NULL,
 					  "reload: these changed options need a restart: %s", kept);
 			log_event(&d->log, LOG_RELOADED, NULL, "reload: done");
-			notify_tell(d->notify, "READY=1");
+			parent_tell(d->parent, PARENT_READY);
 			return;
 		}
 	}
 	config_free(&fresh);
 	log_event(&d->log, LOG_RELOAD_REFUSED, NULL, "reload: %s; the old configuration stays", error);
-	notify_tell(d->notify, "READY=1");
+	parent_tell(d->parent, PARENT_READY);
 }
 
-static void on_signal(evutil_socket_t number, short what, void *ctx)
+/* From whom a second natshim has told the process id of the queue's owner. All other signals are the parent's alone: who sends SIGHUP to all
+ * processes wants one reload. */
+static void on_sigterm(evutil_socket_t number, short what, void *ctx)
 {
 	struct daemon *d = ctx;
 
+	(void)number;
 	(void)what;
-	if (number == SIGHUP)
+	event_base_loopbreak(d->loop);
+}
+
+static void on_parent(evutil_socket_t fd, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+	char order;
+	const ssize_t length = recv(fd, &order, 1, MSG_DONTWAIT);
+
+	(void)what;
+	if (!length) /* it has died: the kernel is about to kill this process, too */
+		event_del(d->parent_event);
+	else if (length > 0 && order == PARENT_RELOAD)
 		reload(d);
-	else
+	else if (length > 0 && order == PARENT_STOP)
 		event_base_loopbreak(d->loop);
 }
 
@@ -404,9 +417,13 @@ static bool open_queue(struct daemon *d)
 {
 	const struct nfq_options options = {.number = (uint16_t)d->config.queue_number,
 					    .before_verdicts = on_before_verdicts};
-	const int rc = nfq_queue_open(&d->queue, &options, on_packet, d);
+	int rc = nfq_queue_open(&d->queue, &options, on_packet, d);
 	char what[32], why[160];
 
+	for (unsigned waited = 0; rc == -EBUSY && waited < DEPARTURE_MS; waited += DEPARTURE_STEP_MS) {
+		nanosleep(&(struct timespec){.tv_nsec = DEPARTURE_STEP_MS * 1000000L}, NULL);
+		rc = nfq_queue_open(&d->queue, &options, on_packet, d);
+	}
 	if (!rc)
 		return true;
 	snprintf(what, sizeof what, "--queue-num %u", d->config.queue_number);
@@ -471,11 +488,9 @@ static bool open_packets(struct daemon *d)
 
 static bool open_loop(struct daemon *d)
 {
-	static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
 	static const struct timeval second = {.tv_sec = TICK_MS / 1000};
 	char error[CONTROL_ERROR_MAX];
 
-	signal(SIGPIPE, SIG_IGN);
 	d->loop = event_base_new();
 	if (!d->loop)
 		return fail(d, "event loop", "cannot be made");
@@ -485,18 +500,19 @@ static bool open_loop(struct daemon *d)
 	d->queue_event = event_new(d->loop, nfq_queue_fd(d->queue), EV_READ | EV_PERSIST, on_queue, d);
 	d->nft_event = event_new(d->loop, rules_nft_watch_fd(d->nft), EV_READ | EV_PERSIST, on_nft_event, d);
 	d->files_event = event_new(d->loop, files_fd(d->files), EV_READ | EV_PERSIST, on_files, d);
+	d->parent_event = event_new(d->loop, d->parent->channel, EV_READ | EV_PERSIST, on_parent, d);
 	d->tick = event_new(d->loop, -1, EV_PERSIST, on_tick, d);
-	if (!d->queue_event || !d->nft_event || !d->files_event || !d->tick)
+	if (!d->queue_event || !d->nft_event || !d->files_event || !d->parent_event ||
+	    !d->tick)
 		return fail(d, "event loop", "out of memory");
 	event_add(d->queue_event, NULL);
 	event_add(d->nft_event, NULL);
 	event_add(d->files_event, NULL);
+	event_add(d->parent_event, NULL);
 	event_add(d->tick, &second);
-	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-		d->signals[i] = evsignal_new(d->loop, numbers[i], on_signal, d);
-		if (!d->signals[i] || event_add(d->signals[i], NULL))
-			return fail(d, "event loop", "cannot watch signals");
-	}
+	d->sigterm = evsignal_new(d->loop, SIGTERM, on_sigterm, d);
+	if (!d->sigterm || event_add(d->sigterm, NULL))
+		return fail(d, "event loop", "cannot watch signals");
 	return true;
 }
 
@@ -511,38 +527,13 @@ static void confine_self(struct daemon *d)
 		log_event(&d->log, LOG_PRIVILEGES_KEPT, NULL, "sandbox incomplete, unavailable: %s", missing);
 }
 
-/* Whoever is refused here has changed nothing yet, of whatever belongs to the natshim that runs. */
-static bool lock_state(struct daemon *d)
-{
-	char what[CONFIG_ERROR_MAX], why[160];
-	pid_t holder = 0;
-	int rc = state_prepare(d->config.state_dir);
-
-	snprintf(what, sizeof what, "--state-dir %s", d->config.state_dir);
-	if (rc)
-		return fail(d, what, strerror(-rc));
-	d->lock = state_lock(d->config.state_dir, &holder);
-	if (d->lock >= 0)
-		return true;
-	if (d->lock != -EBUSY)
-		snprintf(why, sizeof why, "its file lock: %s", strerror(-d->lock));
-	else if (holder)
-		snprintf(why, sizeof why,
-			 "another natshim, process %d, has it; stop it, or choose another --state-dir and --queue-num",
-			 (int)holder);
-	else
-		snprintf(why, sizeof why,
-			 "another natshim has it; stop it, or choose another --state-dir and --queue-num");
-	return fail(d, what, why);
-}
-
 static bool open_files(struct daemon *d)
 {
-	const int rc = files_open(&d->files, &d->config);
+	const int rc = files_open(&d->files, d->parent->near[PROCESS_FILES][0]);
 
 	if (rc)
 		return fail(d, "files", strerror(-rc));
-	files_on_news(d->files, on_saved, on_files_gone, d);
+	files_on_news(d->files, on_saved, on_files_died, d);
 	return true;
 }
 
@@ -550,7 +541,7 @@ static bool open_secrets(struct daemon *d)
 {
 	char why[PSK_ERROR_MAX];
 
-	return !config_bridges(&d->config) || secrets_open(&d->secrets, d->config.psk_file, why) ||
+	return !config_bridges(&d->config) || secrets_open(&d->secrets, d->parent->near[PROCESS_SECRETS][0], why) ||
 	       fail(d, "--psk-file", why);
 }
 
@@ -558,7 +549,7 @@ static bool open_sas(struct daemon *d)
 {
 	char why[CONFIG_ERROR_MAX];
 
-	return sas_open(&d->sas, &d->config, &d->log, why) ||
+	return sas_open(&d->sas, &d->config, d->parent->near[PROCESS_XFRM], &d->log, why) ||
 	       fail(d, config_bridges(&d->config) ? "--bridge" : "sessions", why);
 }
 
@@ -567,18 +558,9 @@ static bool start(struct daemon *d)
 	char error[RULES_ERROR_MAX] = "";
 	int rc;
 
-	if (!confine_is_net_admin())
-		return fail(d, "run", "not permitted; natshim needs CAP_NET_ADMIN: run it as root");
-	d->notify = notify_open();
-	/* The lock, then the helper processes: they must not inherit what is opened later. */
-	if (!lock_state(d) || !open_files(d))
+	if (!open_files(d) || !open_secrets(d) || !open_sas(d))
 		return false;
-	rc = watchdog_start(&d->watchdog);
-	if (rc)
-		return fail(d, "watchdog", strerror(-rc));
-	if (!open_secrets(d) || !open_sas(d))
-		return false;
-	rc = sessions_prepare(&d->sessions, &d->config, &d->log);
+	rc = sessions_prepare(&d->sessions, &d->config, d->parent->near[PROCESS_STACK][0], &d->log);
 	if (rc)
 		return fail(d, "sessions", strerror(-rc));
 	/* The queue's socket is the first netlink socket and so bears our process id: a second natshim can name us. */
@@ -626,7 +608,7 @@ static void stop(struct daemon *d)
 	const bool installed = d->nft && d->config.rules == CONFIG_RULES_INSTALL;
 	char error[RULES_ERROR_MAX];
 
-	notify_tell(d->notify, "STOPPING=1");
+	parent_tell(d->parent, PARENT_STOPPING);
 	packets_allow_waiting(d->packets, false);
 	end_bridged(d);
 	/* It fails if the table was removed: then nothing is queued either. */
@@ -641,8 +623,8 @@ static void stop(struct daemon *d)
 
 static void release(struct daemon *d)
 {
-	struct event *events[] = {d->queue_event, d->nft_event,  d->files_event, d->tick,
-				  d->signals[0],  d->signals[1], d->signals[2]};
+	struct event *events[] = {d->queue_event, d->nft_event,  d->files_event, d->parent_event,
+				  d->tick,        d->sigterm};
 
 	for (size_t i = 0; i < sizeof events / sizeof *events; i++)
 		if (events[i])
@@ -658,24 +640,20 @@ static void release(struct daemon *d)
 	if (d->loop)
 		event_base_free(d->loop);
 	files_close(d->files);
-	watchdog_stop(&d->watchdog);
-	notify_close(d->notify);
 	if (d->nft)
 		rules_nft_close(d->nft);
 	ruleset_free(d->ruleset);
 	config_free(&d->config);
-	if (d->lock >= 0) /* last: all is written */
-		close(d->lock);
 }
 
-int daemon_run(struct config *config, int argc, char *const argv[])
+/* natshim-packets. */
+static int serve(struct config *config, int argc, char *const argv[], const struct log *log,
+		 struct parent *parent)
 {
-	struct daemon d = {
-		.config = *config, .argc = argc, .argv = argv, .notify = -1, .lock = -1, .watchdog = {.socket = -1}};
+	struct daemon d = {.config = *config, .argc = argc, .argv = argv, .log = *log, .parent = parent};
 	int status = EXIT_FAILURE;
 
 	footprint_prepare();
-	log_open(&d.log, d.config.verbose, d.config.log_format == CONFIG_LOG_JSON);
 	d.started_ms = clock_now_ms();
 	if (start(&d)) {
 		log_event(&d.log, LOG_READY, NULL, "ready: %s%s, queue %u%s, %s", d.config.interfaces[0],
@@ -690,7 +668,7 @@ int daemon_run(struct config *config, int argc, char *const argv[])
 			log_event(&d.log, LOG_FRAGMENTS_PASS, NULL,
 				  "rules: this kernel has no tproxy expression (nft_tproxy), so IKE in IP fragments is "
 				  "translated only where connection tracking is on");
-		notify_tell(d.notify, "READY=1");
+		parent_tell(d.parent, PARENT_READY);
 		event_base_dispatch(d.loop);
 		log_event(&d.log, LOG_STOPPING, NULL, "stopping");
 		status = EXIT_SUCCESS;
@@ -699,5 +677,28 @@ int daemon_run(struct config *config, int argc, char *const argv[])
 		nfq_queue_drain_and_close(d.queue, 0);
 	}
 	release(&d);
+	return status;
+}
+
+int daemon_run(struct config *config, int argc, char *const argv[])
+{
+	struct processes processes;
+	struct log log;
+	pid_t packets;
+	int status = EXIT_FAILURE;
+
+	log_open(&log, config->verbose, config->log_format == CONFIG_LOG_JSON);
+	if (!confine_is_net_admin()) {
+		log_event(&log, LOG_START_FAILED, NULL,
+			  "run: not permitted; natshim needs CAP_NET_ADMIN: run it as root");
+		config_free(config);
+		return status;
+	}
+	packets = processes_split(&processes, config, &log);
+	if (!packets)
+		return serve(config, argc, argv, &log, &processes.parent);
+	if (packets > 0)
+		status = processes_watch(&processes, &log);
+	config_free(config);
 	return status;
 }

@@ -49,6 +49,11 @@ void journal_saved(struct journal *j, enum files_target target, int error)
 		written(j, &j->bridged, error);
 }
 
+void journal_write_again(struct journal *j)
+{
+	j->peers.changed = j->tunnels.changed = j->bridged.changed = true;
+}
+
 static void write_entry(void *ctx, const struct bridge_entry *entry)
 {
 	char line[STATE_BRIDGED_MAX];

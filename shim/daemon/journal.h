@@ -38,5 +38,7 @@ void journal_append_bridged(struct journal *journal, const uint8_t cookie[static
 void journal_tick(struct journal *journal);
 /* The result of a write: 0 or -errno. Other targets than the journal's are ignored. */
 void journal_saved(struct journal *journal, enum files_target target, int error);
+/* The process that writes has died: the next tick writes everything again. */
+void journal_write_again(struct journal *journal);
 
 #endif

@@ -101,24 +101,23 @@ static void on_news(void *ctx, enum rekeyer_news news)
 		[REKEYER_DIED] = "died and is restarted",
 		[REKEYER_BACK] = "is running again",
 		[REKEYER_SILENT] = "does not answer",
-		[REKEYER_GONE] = "died, and so did the one that restarts it",
+		[REKEYER_GONE] = "died, and nothing restarts it",
 	};
 	static const char *const bridged[] = {
 		[REKEYER_DIED] = "",
 		[REKEYER_BACK] = "",
 		[REKEYER_SILENT] = ": bridged clients get no keys",
-		[REKEYER_GONE] = (": sessions are not watched and bridged clients get no keys any more; "
-				  "restart natshim"),
+		[REKEYER_GONE] = ": sessions are not watched and bridged clients get no keys any more",
 	};
 	static const char *const watched[] = {
 		[REKEYER_DIED] = "",
 		[REKEYER_BACK] = "",
 		[REKEYER_SILENT] = "",
-		[REKEYER_GONE] = ": sessions are not watched any more; restart natshim",
+		[REKEYER_GONE] = ": sessions are not watched any more",
 	};
 	struct sas *s = ctx;
 
-	log_event(s->log, news == REKEYER_BACK ? LOG_KEYS_PROCESS_BACK : LOG_KEYS_PROCESS_DIED, NULL,
+	log_event(s->log, news == REKEYER_BACK ? LOG_XFRM_PROCESS_BACK : LOG_XFRM_PROCESS_DIED, NULL,
 		  "xfrm: the process that watches the kernel's SAs %s%s", words[news],
 		  bridge_mode_bridge(s->bridge_mode) ? bridged[news] : watched[news]);
 	if (news == REKEYER_GONE && s->answers)
@@ -138,8 +137,8 @@ static void on_answers(evutil_socket_t fd, short what, void *ctx)
 
 /* Start and end */
 
-bool sas_open(struct sas **out, const struct config *config, struct log *log,
-	      char error[static CONFIG_ERROR_MAX])
+bool sas_open(struct sas **out, const struct config *config, const int sockets[static REKEYER_SOCKETS],
+	      struct log *log, char error[static CONFIG_ERROR_MAX])
 {
 	struct sas *s;
 	int rc;
@@ -148,7 +147,7 @@ bool sas_open(struct sas **out, const struct config *config, struct log *log,
 	if (config->stack == CONFIG_STACK_NONE && !config_bridges(config))
 		return true;
 	s = calloc(1, sizeof *s);
-	rc = s ? rekeyer_open(&s->rekeyer) : -ENOMEM;
+	rc = s ? rekeyer_open(&s->rekeyer, sockets) : -ENOMEM;
 	if (rc) {
 		free(s);
 		snprintf(error, CONFIG_ERROR_MAX, "this kernel's IPsec cannot be reached: %s", strerror(-rc));

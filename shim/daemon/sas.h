@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The kernel's SAs in the running daemon: has natshim-xfrm (shim/proc/rekeyer.h) started, and carries its facts to the sessions
+/* The kernel's SAs in the running daemon: asks natshim-xfrm (shim/proc/rekeyer.h), and carries its facts to the sessions
  * (sessions.h) and to bridge mode (bridge_mode.h). Decides nothing. */
 #ifndef NATSHIM_SHIM_DAEMON_SAS_H
 #define NATSHIM_SHIM_DAEMON_SAS_H
@@ -13,10 +13,10 @@
 struct event_base;
 struct sas; /* owned by the caller */
 
-/* Forks; before anything else is opened. NULL in *out, and true, where nobody needs it: with --stack none and no --bridge, or, which
+/* sockets: natshim-xfrm's. NULL in *out, and true, where nobody needs it: with --stack none and no --bridge, or, which
  * is logged, in a kernel without XFRM. False: with --bridge no kernel is without; one line in error. */
-bool sas_open(struct sas **out, const struct config *config, struct log *log,
-	      char error[static CONFIG_ERROR_MAX]);
+bool sas_open(struct sas **out, const struct config *config, const int sockets[static REKEYER_SOCKETS],
+	      struct log *log, char error[static CONFIG_ERROR_MAX]);
 /* Joins the event loop. sessions (may be NULL) and bridge_mode stay the caller's and must outlive it. 0 or -errno. */
 int sas_start(struct sas *sas, struct event_base *loop, struct sessions *sessions,
 	      struct bridge_mode *bridge_mode);

@@ -568,10 +568,10 @@ static void on_warmed(void *ctx, const struct endpoint *peer, int error, const c
 
 static void on_stack_gone(void *ctx)
 {
-	struct sessions *w = ctx;
+	struct sessions *s = ctx;
 
-	if (w->stack_event)
-		event_del(w->stack_event);
+	if (s->stack_event)
+		event_del(s->stack_event);
 }
 
 static void on_stack(evutil_socket_t fd, short what, void *ctx)
@@ -582,13 +582,12 @@ static void on_stack(evutil_socket_t fd, short what, void *ctx)
 	(void)what;
 	switch (stack_read(s->stack)) {
 	case -EPIPE:
-		log_event(s->log, LOG_STACK_WORKER_DIED, NULL,
+		log_event(s->log, LOG_STACK_PROCESS_DIED, NULL,
 			  "stack: the process that talks to it died and is restarted");
 		break;
 	case -ENOTCONN:
-		log_event(
-			s->log, LOG_STACK_WORKER_DIED, NULL,
-			"stack: the processes that talk to it died: no session can be ended; restart natshim");
+		log_event(s->log, LOG_STACK_PROCESS_DIED, NULL,
+			  "stack: the process that talks to it died, and nothing restarts it: no session can be ended");
 		break;
 	default:
 		break;
@@ -633,7 +632,7 @@ void sessions_configure(struct sessions *sessions, const struct config *config)
 	run_actions(sessions);
 }
 
-int sessions_prepare(struct sessions **out, const struct config *config, struct log *log)
+int sessions_prepare(struct sessions **out, const struct config *config, int stack_socket, struct log *log)
 {
 	static const struct stack_handlers handlers = {.detected = on_detected,
 						       .ike_sa = on_ike_sa,
@@ -641,12 +640,7 @@ int sessions_prepare(struct sessions **out, const struct config *config, struct 
 						       .ended = on_ended,
 						       .warmed = on_warmed,
 						       .gone = on_stack_gone};
-	static const enum stack_kind kinds[] = {[CONFIG_STACK_AUTO] = STACK_AUTO,
-						[CONFIG_STACK_LIBRESWAN] = STACK_LIBRESWAN,
-						[CONFIG_STACK_STRONGSWAN] = STACK_STRONGSWAN,
-						[CONFIG_STACK_XFRM] = STACK_XFRM};
 	struct session_config session_config;
-	struct stack_options options;
 	struct sessions *s;
 	int rc = -ENOMEM;
 
@@ -660,9 +654,8 @@ int sessions_prepare(struct sessions **out, const struct config *config, struct 
 	s->alive_timeout_s = config_alive_timeout_s(config);
 	make_session_config(config, &session_config);
 	s->table = session_table_new(&session_config);
-	options = (struct stack_options){.kind = kinds[config->stack]};
 	if (s->table)
-		rc = stack_open(&s->stack, &options, &handlers, s);
+		rc = stack_open(&s->stack, stack_socket, &handlers, s);
 	if (rc) {
 		sessions_stop(s);
 		return rc;

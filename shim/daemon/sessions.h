@@ -14,9 +14,8 @@
 struct event_base;
 struct sessions;
 
-/* Starts the process that talks to the stack, before privileges are dropped. With --stack none: NULL in *out, and 0. 0 or
- * -errno. */
-int sessions_prepare(struct sessions **out, const struct config *config, struct log *log);
+/* stack_socket: natshim-stack's. With --stack none: NULL in *out, and 0. 0 or -errno. */
+int sessions_prepare(struct sessions **out, const struct config *config, int stack_socket, struct log *log);
 /* Joins the event loop. features: what this kernel's nftables can do. ike, nft and rekeyer stay the caller's and must outlive it.
  * Without a rekeyer (a kernel without XFRM) there are no sessions. */
 int sessions_start(struct sessions *sessions, struct event_base *loop, struct rules_nft *nft,

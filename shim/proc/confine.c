@@ -41,10 +41,9 @@ static bool drop_capabilities(enum confine_role role)
 	if (capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP))
 		sets = CAPNG_SELECT_ALL; /* else the bounding set is what the service manager made it */
 	capng_clear(CAPNG_SELECT_ALL);
-	if (role == CONFINE_PACKETS || role == CONFINE_STACK || role == CONFINE_XFRM ||
-	    role == CONFINE_XFRM_KEEPER)
+	if (role == CONFINE_PACKETS || role == CONFINE_PARENT || role == CONFINE_XFRM)
 		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_ADMIN);
-	if (role == CONFINE_STACK) /* ICMP echoes that keep a session warm */
+	if (role == CONFINE_PARENT) /* natshim-stack's ICMP echoes that keep a session warm */
 		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_RAW);
 	return !capng_apply(sets);
 }
@@ -130,17 +129,15 @@ static const char *const base_calls[] = {"brk",
 					 "ppoll",
 					 NULL};
 
-/* Netlink, the queue, the control socket's clients, timers; waiting for helpers. */
+/* Netlink, the queue, the control socket's clients, timers. */
 static const char *const packets_calls[] = {
 	"recvmsg",       "recvmmsg",        "recvfrom",     "sendto",       "sendmsg",
 	"getsockopt",    "setsockopt",      "getsockname",  "bind",         "accept4",
 	"shutdown",      "epoll_wait",      "epoll_pwait",  "epoll_pwait2", "epoll_ctl",
-	"epoll_create1", "timerfd_settime", "memfd_create", "wait4",        NULL};
+	"timerfd_settime", "memfd_create",  NULL};
 
 static const char *const files_calls[] = {"recvmsg", "sendmsg",  "openat", "newfstatat", "rename", "renameat",
 					  "unlink",  "unlinkat", "fcntl",  "pread64",    NULL};
-
-static const char *const watchdog_calls[] = {"recvfrom", "kill", NULL};
 
 static const char *const xfrm_calls[] = {"recvmsg", "recvfrom", "sendto", "sendmsg", "getsockname", NULL};
 
@@ -150,16 +147,9 @@ static const char *const secrets_calls[] = {"recvfrom", "sendto", NULL};
 static const char *const deadly_calls[] = {"execve",           "execveat",          "fork", "vfork", "ptrace",
 					   "process_vm_readv", "process_vm_writev", NULL};
 
-/* For the keeper, which starts a process of our own by fork: its filter is that one's, too, so it must allow what makes a
- * narrower one. */
-static const char *const keeper_deadly_calls[] = {"execve",           "execveat",          "ptrace",
-						  "process_vm_readv", "process_vm_writev", NULL};
-static const char *const keeper_needless_calls[] = {"socket", "connect", "bind",   "listen",
+/* While the secrets are read. What comes after it must be able to make a narrower filter. */
+static const char *const reader_needless_calls[] = {"socket", "connect", "bind",   "listen",
 						    "accept", "accept4", "setuid", NULL};
-
-/* Of these the keeper of the process with the XFRM sockets needs some: its child opens them. */
-static const char *const xfrm_keeper_needless_calls[] = {"connect", "listen", "accept",
-							 "accept4", "setuid", NULL};
 
 /* For a process that runs programs of others: what neither whack nor the ipsec script has any need of. */
 static const char *const needless_calls[] = {"ptrace",
@@ -290,44 +280,16 @@ static int add_files(scmp_filter_ctx filter)
 	return rc;
 }
 
-static struct scmp_arg_cmp unequal(unsigned place, uint64_t value)
+static int add_reader(scmp_filter_ctx filter)
 {
-	return (struct scmp_arg_cmp){.arg = place, .op = SCMP_CMP_NE, .datum_a = value};
-}
-
-static struct scmp_arg_cmp above(unsigned place, uint64_t value)
-{
-	return (struct scmp_arg_cmp){.arg = place, .op = SCMP_CMP_GT, .datum_a = value};
-}
-
-/* Netlink of two kinds: the SAs, and which addresses are this host's own. */
-static int add_xfrm_keeper(scmp_filter_ctx filter)
-{
-	int rc = add_rules(filter, SCMP_ACT_ERRNO(EPERM), xfrm_keeper_needless_calls);
+	int rc = add_rules(filter, SCMP_ACT_KILL_PROCESS, deadly_calls);
 
 	if (!rc)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1,
-				      unequal(0, AF_NETLINK));
-	for (scmp_datum_t kind = NETLINK_ROUTE + 1; kind < NETLINK_XFRM && !rc; kind++)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1, equal(2, kind));
-	if (!rc)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1,
-				      above(2, NETLINK_XFRM));
-	return rc;
-}
-
-static int add_keeper(scmp_filter_ctx filter, enum confine_role role)
-{
-	int rc = add_rules(filter, SCMP_ACT_KILL_PROCESS, keeper_deadly_calls);
-
-	if (!rc)
-		rc = role == CONFINE_XFRM_KEEPER
-			     ? add_xfrm_keeper(filter)
-			     : add_rules(filter, SCMP_ACT_ERRNO(EPERM), keeper_needless_calls);
+		rc = add_rules(filter, SCMP_ACT_ERRNO(EPERM), reader_needless_calls);
 	for (const char *const *name = needless_calls; *name && !rc; name++) {
 		const char *const one[] = {*name, NULL};
 
-		if (!is_listed(keeper_deadly_calls, *name))
+		if (!is_listed(deadly_calls, *name))
 			rc = add_rules(filter, SCMP_ACT_ERRNO(EPERM), one);
 	}
 	return rc;
@@ -340,8 +302,6 @@ static int add_role(scmp_filter_ctx filter, enum confine_role role)
 		return add_packets(filter);
 	case CONFINE_FILES:
 		return add_files(filter);
-	case CONFINE_WATCHDOG:
-		return add_rules(filter, SCMP_ACT_ALLOW, watchdog_calls);
 	case CONFINE_XFRM:
 		return add_rules(filter, SCMP_ACT_ALLOW, xfrm_calls);
 	default:
@@ -349,20 +309,20 @@ static int add_role(scmp_filter_ctx filter, enum confine_role role)
 	}
 }
 
-/* Those that start other processes have a list of what is forbidden, the rest one of what is allowed. */
-static bool starts_others(enum confine_role role)
+/* What starts others, or confines itself once more, has a list of what is forbidden, the rest one of what is allowed. */
+static bool has_more_to_do(enum confine_role role)
 {
-	return role == CONFINE_STACK || role == CONFINE_SECRETS_KEEPER || role == CONFINE_XFRM_KEEPER;
+	return role == CONFINE_PARENT || role == CONFINE_SECRETS_READER;
 }
 
 static int fill_filter(scmp_filter_ctx filter, enum confine_role role)
 {
 	int rc;
 
-	if (role == CONFINE_STACK)
+	if (role == CONFINE_PARENT)
 		return add_rules(filter, SCMP_ACT_ERRNO(EPERM), needless_calls);
-	if (starts_others(role))
-		return add_keeper(filter, role);
+	if (role == CONFINE_SECRETS_READER)
+		return add_reader(filter);
 	rc = add_rules(filter, SCMP_ACT_ALLOW, base_calls);
 	if (!rc)
 		rc = add_memory(filter);
@@ -373,7 +333,7 @@ static int fill_filter(scmp_filter_ctx filter, enum confine_role role)
 
 static bool filter_calls(enum confine_role role)
 {
-	const uint32_t others = starts_others(role) ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(ENOSYS);
+	const uint32_t others = has_more_to_do(role) ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(ENOSYS);
 	scmp_filter_ctx filter = seccomp_init(others);
 	bool done;
 
@@ -400,7 +360,7 @@ bool confine(enum confine_role role, const struct confine_files *files, char mis
 	note(missing, drop_capabilities(role), "some capabilities are still held");
 	note(missing, !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs");
 	prctl(PR_SET_DUMPABLE, 0);
-	if (role != CONFINE_STACK && !SANITIZED)
+	if (role != CONFINE_PARENT && !SANITIZED)
 		note(missing, restrict_files(files), "Landlock (Linux 5.13)");
 	if (!SANITIZED)
 		note(missing, filter_calls(role), "seccomp filters");

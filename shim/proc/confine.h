@@ -8,17 +8,16 @@
 #include <stddef.h>
 
 enum confine_role {
-	CONFINE_PACKETS,  /* CAP_NET_ADMIN, no files, no exec, no new sockets */
-	CONFINE_FILES,    /* no capability, no exec, no network; files only where it is told */
-	CONFINE_WATCHDOG, /* no capability; waits, and kills the daemon */
-	CONFINE_SECRETS,  /* no capability, no files, no network: answers over the sockets that it has */
-	CONFINE_SECRETS_KEEPER, /* no capability, no network, no exec; starts CONFINE_SECRETS, reads where it is told */
-	CONFINE_XFRM,        /* CAP_NET_ADMIN, no files, no exec, no new socket: watches and changes SAs over those that it has */
-	CONFINE_XFRM_KEEPER, /* CAP_NET_ADMIN, no files, no exec, sockets of NETLINK_XFRM and NETLINK_ROUTE only; starts CONFINE_XFRM */
-	CONFINE_STACK, /* CAP_NET_ADMIN and CAP_NET_RAW; runs whack, so only what nobody needs is forbidden */
+	CONFINE_PARENT, /* CAP_NET_ADMIN and CAP_NET_RAW; starts the others and hears single bytes. natshim-stack, which runs whack, has no
+			   other, so only what nobody needs is forbidden */
+	CONFINE_PACKETS, /* CAP_NET_ADMIN, no files, no exec, no new sockets */
+	CONFINE_FILES,   /* no capability, no exec, no network; files only where it is told */
+	CONFINE_SECRETS_READER, /* no capability, no network, no exec, no new process; reads where it is told. Then: */
+	CONFINE_SECRETS,        /* no files either: answers over the sockets that it has */
+	CONFINE_XFRM, /* CAP_NET_ADMIN, no files, no exec, no new socket: watches and changes SAs over those that it has */
 };
 
-/* Directories that CONFINE_FILES and CONFINE_SECRETS_KEEPER may read, and those that they may also change; NULL at the end of each. One that does not
+/* Directories that CONFINE_FILES and CONFINE_SECRETS_READER may read, and those that they may also change; NULL at the end of each. One that does not
  * exist is passed over. */
 struct confine_files {
 	const char *const *readable, *const *writable;

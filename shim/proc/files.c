@@ -16,13 +16,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define ANSWER_MS 2000 /* for the questions of a reload */
-#define END_MS 1000    /* for what is still to be written */
+#define END_MS 10000   /* for what is still to be written */
 #define SIZE_MAX_SAVED (64L << 20)
 
-enum operation { SAVE, APPEND, OPEN_CONFIG, FIND_INTERFACE, FIND_LNS, REMOVE_SOCKET, OPERATIONS };
+enum operation { SAVE, APPEND, OPEN_CONFIG, FIND_INTERFACE, FIND_LNS, REMOVE_SOCKET, OPERATIONS,
+		 DEATH /* an answer that nobody asked for */ };
 
 struct request {
 	uint32_t sequence; /* comes back with the answer */
@@ -43,9 +45,8 @@ struct answer {
 
 struct files {
 	struct helper helper;
-	pid_t process;
 	files_saved_fn *saved;
-	files_gone_fn *gone;
+	files_died_fn *died;
 	void *ctx;
 };
 
@@ -143,6 +144,7 @@ static void serve(const struct server *server, struct request *request, int cont
 		answer->error = unlink(server->config->socket_path) ? -errno : 0;
 		break;
 	case OPERATIONS:
+	case DEATH:
 		break;
 	}
 }
@@ -198,46 +200,56 @@ static void run(const void *ctx)
 
 /* The daemon's end */
 
+/* Of its parent. */
+static int tell_death(int fd, pid_t process)
+{
+	const struct answer death = {.operation = DEATH};
+
+	return process ? 0 : helper_send(fd, &death, sizeof death, -1, MSG_DONTWAIT);
+}
+
+static void on_death(struct files *files)
+{
+	if (files->died)
+		files->died(files->ctx);
+}
+
 static bool on_message(void *owner, void *message)
 {
-	const struct files *files = owner;
+	struct files *files = owner;
 	struct answer *answer = message;
 
 	answer->text[CONFIG_ERROR_MAX - 1] = '\0';
 	if ((answer->operation == SAVE || answer->operation == APPEND) && files->saved &&
 	    answer->target < FILES_TARGETS)
 		files->saved(files->ctx, answer->target, answer->error);
+	if (answer->operation == DEATH)
+		on_death(files);
 	return answer->operation < OPERATIONS;
-}
-
-static void on_gone(void *owner)
-{
-	const struct files *files = owner;
-
-	if (files->gone)
-		files->gone(files->ctx);
 }
 
 static const struct helper_protocol protocol = {.question = sizeof(struct request),
 						.answer = sizeof(struct answer),
-						.take = on_message,
-						.gone = on_gone};
+						.take = on_message};
 _Static_assert(sizeof(struct answer) <= HELPER_MESSAGE_MAX, "an answer has room");
 
-int files_open(struct files **out, const struct config *config)
+struct parent_role files_role(const struct config *config)
+{
+	return (struct parent_role){.name = "natshim-files",
+				    .sockets = 1,
+				    .run = run,
+				    .ctx = config,
+				    .tell = tell_death,
+				    .end_ms = END_MS};
+}
+
+int files_open(struct files **out, int socket)
 {
 	struct files *files = calloc(1, sizeof *files);
 
 	if (!files)
 		return -ENOMEM;
-	files->helper = (struct helper){.protocol = &protocol, .owner = files, .socket = -1, .alive = true};
-	files->process = helper_start(&files->helper.socket, "natshim-files", run, config);
-	if (files->process < 0) {
-		const int rc = files->process;
-
-		free(files);
-		return rc;
-	}
+	files->helper = (struct helper){.protocol = &protocol, .owner = files, .socket = socket, .alive = true};
 	*out = files;
 	return 0;
 }
@@ -247,14 +259,13 @@ void files_close(struct files *files)
 	if (!files)
 		return;
 	helper_close(&files->helper);
-	helper_reap(files->process, END_MS);
 	free(files);
 }
 
-void files_on_news(struct files *files, files_saved_fn *saved, files_gone_fn *gone, void *ctx)
+void files_on_news(struct files *files, files_saved_fn *saved, files_died_fn *died, void *ctx)
 {
 	files->saved = saved;
-	files->gone = gone;
+	files->died = died;
 	files->ctx = ctx;
 }
 

@@ -6,6 +6,7 @@
 #define NATSHIM_SHIM_PROC_FILES_H
 
 #include "shim/config.h"
+#include "shim/proc/parent.h"
 
 #include <stdio.h>
 
@@ -17,16 +18,19 @@ struct files; /* owned by the caller */
 /* What became of a file that was saved: error 0 or -errno. */
 typedef void files_saved_fn(void *ctx, enum files_target target, int error);
 
-/* Forks; before anything else is opened, and with the state directory there. 0 or -errno. */
-int files_open(struct files **out, const struct config *config);
+/* The process, and the near end: socket is that of the role's first, and belongs to it from now on. 0 or -errno. config stays the
+ * caller's, and must outlive the process. */
+struct parent_role files_role(const struct config *config);
+int files_open(struct files **out, int socket);
 /* What was handed over is still written. */
 void files_close(struct files *files);
-/* The process has died: called once, from within any function here, while its socket is still open. */
-typedef void files_gone_fn(void *ctx);
-void files_on_news(struct files *files, files_saved_fn *saved, files_gone_fn *gone, void *ctx);
+/* The process has died, and another one begins; what was handed to the one that died may not be written. Called from within any function
+ * here. */
+typedef void files_died_fn(void *ctx);
+void files_on_news(struct files *files, files_saved_fn *saved, files_died_fn *died, void *ctx);
 
 /* A stream for the whole new content (in memory), and its handing over; the stream is closed in any case. NULL with errno;
- * 0 or -errno: -EAGAIN when earlier ones wait still, -EPIPE when the process is gone. */
+ * 0 or -errno: -EAGAIN when earlier ones wait still. */
 FILE *files_begin(void);
 int files_finish(struct files *files, enum files_target target, FILE *content);
 /* Adds a line to a file that is there. Once this has returned the line is written even if this process is killed. 0 or -errno, as
@@ -34,7 +38,7 @@ int files_finish(struct files *files, enum files_target target, FILE *content);
 int files_append(struct files *files, enum files_target target, const char *line);
 /* Hands what has become of them to the functions above; does not block. */
 void files_read(struct files *files);
-int files_fd(const struct files *files); /* readable: call files_read; -1 when the process is gone */
+int files_fd(const struct files *files); /* readable: call files_read */
 
 /* For a reload: the configuration file as config_reload() wants it (ctx: the struct files), the two questions of
  * shim/firewall.h, and at the end the control socket's removal. errno and results as of the functions they stand for. */

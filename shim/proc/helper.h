@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Processes of our own beside the one that parses packets: each is forked before anything is opened, shares no memory with
- * it afterwards, and speaks over a socket pair of sequenced packets (one message, one operation), or several. It ends when the
- * other end of its socket is closed; the signals that reach a whole group of processes it ignores. */
+/* Processes of our own beside the one that parses packets: shim/proc/parent.h starts them. Each shares no memory with the others, and
+ * speaks over a socket pair of sequenced packets (one message, one operation), or several. It ends when the other end of its
+ * sockets is closed; the signals that reach a whole group of processes it ignores. */
 #ifndef NATSHIM_SHIM_PROC_HELPER_H
 #define NATSHIM_SHIM_PROC_HELPER_H
 
@@ -11,29 +11,22 @@
 #include <sys/types.h>
 
 #define HELPER_FD 3 /* the socket, in the new process, beside stdio, and further ones behind it: nothing else is open there */
-#define HELPER_SOCKETS_MAX 2
+#define HELPER_SOCKETS_MAX 2 /* and one for words with its parent (shim/proc/parent.h) */
 
-/* Runs in the new process, which exits with status 0 when it returns. */
+/* What a new process does; it exits with status 0 when this returns. */
 typedef void helper_run(const void *ctx);
 
-/* name: what ps shows, at most 15 bytes. The process id, or -errno; *fd is the caller's end (close-on-exec). */
-pid_t helper_start(int *fd, const char *name, helper_run *run, const void *ctx);
-/* The same with count sockets (at most HELPER_SOCKETS_MAX): fds[i] is the other end of its HELPER_FD + i. */
-pid_t helper_start_sockets(int fds[], unsigned count, const char *name, helper_run *run, const void *ctx);
+/* In a new process, first of all: its name, and no more signals of a group. */
+void helper_become(const char *name);
+/* Then: its sockets move to HELPER_FD and behind, and everything else but stdio is closed. fds is written to. */
+void helper_place(int fds[], unsigned count);
+
 /* In the new process. The next message of exactly that length; others are passed over. False: nobody is at the other end any more. */
 bool helper_receive(int fd, void *message, size_t length);
 /* The same with the descriptor that came along: -1, or the caller's to close. */
 bool helper_receive_passed(int fd, void *message, size_t length, int *passed);
 /* Either end: one message with at most one descriptor (passed: -1, none; stays the caller's). flags as of send(). 0 or -errno. */
 int helper_send(int fd, const void *message, size_t length, int passed, int flags);
-
-/* In the new process: runs fn in one of its own, with that name and the same socket, and in another one when it dies, at most one a
- * second, until one ends by itself. news: of each that begins, and 0 when it has died. */
-typedef void helper_news_fn(pid_t process);
-void helper_keep(const char *name, helper_run *fn, const void *ctx, helper_news_fn *news);
-
-/* After *fd was closed: waits for its end, and kills it when that takes longer. */
-void helper_reap(pid_t pid, unsigned timeout_ms);
 
 /* The near end: questions, their answers, and news that nobody asked for. Every question and every answer is a structure that begins
  * with a uint32_t: the question's number (from 1 on), which comes back with the answer. */

@@ -16,12 +16,9 @@
 #define OPEN_MS 2000
 #define END_MS 300
 
-enum { REQUESTS, FACTS, SOCKETS };
-
 struct rekeyer {
 	struct helper helper; /* requests and answers */
 	int facts;
-	pid_t keeper;
 	bool dump_asked; /* and not ended yet */
 	struct xfrm_stats stats;
 	rekeyer_news_fn *news;
@@ -230,22 +227,25 @@ static int await_first(struct rekeyer *s)
 	return answer.error;
 }
 
-int rekeyer_open(struct rekeyer **out)
+struct parent_role rekeyer_role(void)
+{
+	return (struct parent_role){.name = "natshim-xfrm",
+				    .sockets = REKEYER_SOCKETS,
+				    .run = rekeyer_process,
+				    .tell = rekeyer_tell_death,
+				    .end_ms = END_MS};
+}
+
+int rekeyer_open(struct rekeyer **out, const int sockets[static REKEYER_SOCKETS])
 {
 	struct rekeyer *s = calloc(1, sizeof *s);
-	int sockets[SOCKETS], rc;
+	int rc;
 
 	*out = NULL;
 	if (!s)
 		return -ENOMEM;
-	s->keeper = helper_start_sockets(sockets, SOCKETS, "natshim-xkeeper", rekeyer_process_keep, NULL);
-	if (s->keeper < 0) {
-		rc = s->keeper;
-		free(s);
-		return rc;
-	}
-	s->helper = (struct helper){.protocol = &protocol, .owner = s, .socket = sockets[REQUESTS]};
-	s->facts = sockets[FACTS];
+	s->helper = (struct helper){.protocol = &protocol, .owner = s, .socket = sockets[0]};
+	s->facts = sockets[1];
 	rc = await_first(s);
 	if (rc) {
 		rekeyer_close(s);
@@ -261,6 +261,5 @@ void rekeyer_close(struct rekeyer *s)
 		return;
 	helper_close(&s->helper);
 	close(s->facts);
-	helper_reap(s->keeper, END_MS);
 	free(s);
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The kernel's ESP SAs by way of a process of its own, natshim-xfrm: what XFRM tells of SAs has their keys in it, so that
  * process alone reads it, and hands over facts without keys; and it gives SAs other keys (shim/xfrm/rekey.h). It reads nothing
- * that comes from the network; whoever parses packets asks it for one SA at a time. A keeper beside it starts another one when
- * it dies.
+ * that comes from the network; whoever parses packets asks it for one SA at a time.
  *
  * Requests and facts have a socket each. A question waits for its answer, which takes some hundred microseconds, but never
  * long: REKEYER_ANSWER_MS, and after that for REKEYER_DEAF_MS not at all. Facts lie in their own socket meanwhile, which stays
@@ -10,6 +9,7 @@
 #ifndef NATSHIM_SHIM_PROC_REKEYER_H
 #define NATSHIM_SHIM_PROC_REKEYER_H
 
+#include "shim/proc/parent.h"
 #include "shim/xfrm/rekey.h"
 #include "shim/xfrm/monitor.h"
 
@@ -18,8 +18,12 @@
 
 struct rekeyer; /* owned by the caller */
 
-/* Forks; before anything else is opened. 0 or -errno, also the process' own: -EPROTONOSUPPORT, a kernel without XFRM. */
-int rekeyer_open(struct rekeyer **out);
+#define REKEYER_SOCKETS 2 /* requests and answers; facts */
+
+/* The process, and the near end: sockets are those of the role, and belong to it from now on. 0 or -errno, also the process' own:
+ * -EPROTONOSUPPORT, a kernel without XFRM. */
+struct parent_role rekeyer_role(void);
+int rekeyer_open(struct rekeyer **out, const int sockets[static REKEYER_SOCKETS]);
 void rekeyer_close(struct rekeyer *rekeyer);
 
 /* As rekey_sa(), and -ETIMEDOUT: no answer, or none is waited for now; -EPIPE: there is no process, or it has just died. */
@@ -37,7 +41,7 @@ enum rekeyer_news {
 	REKEYER_DIED, /* the process has; another one begins */
 	REKEYER_BACK, /* and has begun, or answers again: what it was not asked meanwhile it can be asked now */
 	REKEYER_SILENT, /* a question got no answer in time */
-	REKEYER_GONE,   /* and there will be none any more: the keeper has died, too */
+	REKEYER_GONE,   /* and there will be none any more: its parent has died, too */
 };
 typedef void rekeyer_news_fn(void *ctx, enum rekeyer_news news);
 void rekeyer_on_news(struct rekeyer *rekeyer, rekeyer_news_fn *fn, void *ctx);

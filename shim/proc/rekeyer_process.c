@@ -251,7 +251,7 @@ static int open_all(struct server *s)
 	return xfrm_open(&s->xfrm, &options, &handlers, s);
 }
 
-static void run(const void *ctx)
+void rekeyer_process(const void *ctx)
 {
 	struct rekey_answer ready = {.kind = REKEY_READY};
 	struct server *server = calloc(1, sizeof *server);
@@ -272,18 +272,9 @@ static void run(const void *ctx)
 	free(server);
 }
 
-static void announce(pid_t process)
+int rekeyer_tell_death(int fd, pid_t process)
 {
 	const struct rekey_answer death = {.kind = REKEY_DEATH};
 
-	if (!process)
-		send_answer(&death);
-}
-
-void rekeyer_process_keep(const void *ctx)
-{
-	char missing[CONFINE_TEXT_MAX];
-
-	confine(CONFINE_XFRM_KEEPER, NULL, missing);
-	helper_keep("natshim-xfrm", run, ctx, announce);
+	return process ? 0 : helper_send(fd, &death, sizeof death, -1, MSG_DONTWAIT);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The inside of shim/proc/rekeyer: the messages on its two socket pairs, and the two processes at the other end: one that has the
- * XFRM sockets over which SAs are watched and changed, and its keeper. Over one pair go requests and their answers, over the
+/* The inside of shim/proc/rekeyer: the messages on its two socket pairs, and the process at the other end, which has the
+ * XFRM sockets over which SAs are watched and changed. Over one pair go requests and their answers, over the
  * other facts of the kernel's SAs, so that neither waits for the other. Structures in sequenced packets between processes of one
  * program; both ends check what comes in. No fact has a key in it. */
 #ifndef NATSHIM_SHIM_PROC_REKEYER_PROCESS_H
@@ -9,6 +9,8 @@
 #include "shim/session/sa.h"
 #include "shim/xfrm/rekey.h"
 #include "shim/xfrm/monitor.h"
+
+#include <sys/types.h>
 
 enum rekey_operation {
 	REKEY_DO_KEYS, /* rekey_sa(): change */
@@ -28,7 +30,7 @@ struct rekey_request {
 enum rekey_answer_kind {
 	REKEY_DONE,  /* to a request: error, before */
 	REKEY_READY, /* unasked: a process begins; error: it could not, and there will be none */
-	REKEY_DEATH, /* of the keeper, unasked: the process has died */
+	REKEY_DEATH, /* of its parent, unasked: the process has died */
 	REKEY_ANSWERS
 };
 
@@ -74,7 +76,9 @@ bool sa_facts_sound(const struct sa_facts *facts, size_t length);
 /* Whether it can be meant. */
 bool rekey_request_sound(const struct rekey_request *request);
 
-/* Keeps a process that answers and tells running on the helper's two sockets, until the other end closes them. ctx: nothing. */
-void rekeyer_process_keep(const void *ctx);
+/* The process: answers and tells on the helper's two sockets, until the other end closes them. ctx: nothing. */
+void rekeyer_process(const void *ctx);
+/* Of its parent (struct parent_role). */
+int rekeyer_tell_death(int fd, pid_t process);
 
 #endif

@@ -15,7 +15,6 @@
 
 struct secrets {
 	struct helper helper;
-	pid_t keeper;
 	bool everybody;  /* there is a secret for whoever it may be */
 	bool complained; /* of its file, after it had died */
 	uint64_t unanswered;
@@ -179,7 +178,18 @@ static bool await_first(struct secrets *s, char error[static PSK_ERROR_MAX])
 	return answer.done;
 }
 
-bool secrets_open(struct secrets **out, const char *path, char error[static PSK_ERROR_MAX])
+struct parent_role secrets_role(const char *path)
+{
+	return (struct parent_role){.name = "natshim-secrets",
+				    .sockets = 1,
+				    .run = secrets_process,
+				    .ctx = path,
+				    .tell = secrets_tell_death,
+				    .end_ms = END_MS,
+				    .takes_over = true};
+}
+
+bool secrets_open(struct secrets **out, int socket, char error[static PSK_ERROR_MAX])
 {
 	struct secrets *s = calloc(1, sizeof *s);
 
@@ -188,13 +198,7 @@ bool secrets_open(struct secrets **out, const char *path, char error[static PSK_
 		snprintf(error, PSK_ERROR_MAX, "out of memory");
 		return false;
 	}
-	s->helper = (struct helper){.protocol = &protocol, .owner = s, .socket = -1};
-	s->keeper = helper_start(&s->helper.socket, "natshim-keys", secrets_keep, path);
-	if (s->keeper < 0) {
-		snprintf(error, PSK_ERROR_MAX, "no process for it: %s", strerror(-s->keeper));
-		free(s);
-		return false;
-	}
+	s->helper = (struct helper){.protocol = &protocol, .owner = s, .socket = socket};
 	if (await_first(s, error)) {
 		*out = s;
 		return true;
@@ -208,6 +212,5 @@ void secrets_close(struct secrets *s)
 	if (!s)
 		return;
 	helper_close(&s->helper);
-	helper_reap(s->keeper, END_MS);
 	free(s);
 }

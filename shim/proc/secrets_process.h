@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The inside of shim/proc/secrets: the messages on its socket pair, and the two processes at the other end. Fixed structures in
+/* The inside of shim/proc/secrets: the messages on its socket pair, and the process at the other end. Fixed structures in
  * sequenced packets between processes of one program; both ends check what comes in. */
 #ifndef NATSHIM_SHIM_PROC_SECRETS_PROCESS_H
 #define NATSHIM_SHIM_PROC_SECRETS_PROCESS_H
 
 #include "shim/bridge/keys.h"
 #include "shim/proc/psk.h"
+
+#include <sys/types.h>
 
 #define SECRETS_NONCE_MIN 8 /* bytes: RFC 2409 section 5 */
 #define SECRETS_NONCE_MAX 256
@@ -37,7 +39,9 @@ struct secrets_answer {
 	char text[PSK_ERROR_MAX]; /* SECRETS_LOAD that failed */
 };
 
-/* Keeps a process that answers running on the helper's socket until the other end closes it. ctx: the path. */
-void secrets_keep(const void *ctx);
+/* The process: reads the file, whose path ctx is, and answers on the helper's socket until the other end closes it. */
+void secrets_process(const void *ctx);
+/* Of its parent (struct parent_role). */
+int secrets_tell_death(int fd, pid_t process);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The near end of the worker: has it started, sends requests without waiting and hands its answers on. It keeps a list of
+/* The near end of the worker: sends requests without waiting and hands its answers on. It keeps a list of
  * what was asked, so that every request gets an answer, also when the worker dies. */
 #include "shim/stack/stack.h"
 
@@ -22,12 +22,10 @@ struct waiting {
 };
 
 struct stack {
-	struct stack_options options;
-	char *paths[3];
 	struct stack_handlers handlers;
 	void *ctx;
-	struct helper helper; /* its socket -1: the keeper is gone, and no worker any more */
-	pid_t keeper, worker;
+	struct helper helper; /* its socket -1: nobody starts a worker any more */
+	pid_t worker;
 	bool worker_died; /* since the last look */
 	struct waiting waiting[STACK_REQUESTS_MAX]; /* in the order of the requests, which is that of the answers */
 	size_t waiting_count;
@@ -220,42 +218,26 @@ int stack_end(struct stack *stack, const struct stack_end_request *end)
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
 
-static int copy_options(struct stack *stack, const struct stack_options *options)
+struct parent_role stack_role(const struct stack_options *options)
 {
-	const char *const from[] = {options->ipsec_path, options->vici_path, options->pluto_ctl};
-
-	for (size_t i = 0; i < sizeof from / sizeof *from; i++)
-		if (from[i] && !(stack->paths[i] = strdup(from[i])))
-			return -ENOMEM;
-	stack->options = *options;
-	stack->options.ipsec_path = stack->paths[0];
-	stack->options.vici_path = stack->paths[1];
-	stack->options.pluto_ctl = stack->paths[2];
-	return 0;
+	return (struct parent_role){.name = "natshim-stack",
+				    .sockets = 1,
+				    .run = worker_process,
+				    .ctx = options,
+				    .tell = worker_tell,
+				    .end_ms = LAST_WORD_MS};
 }
 
-int stack_open(struct stack **out, const struct stack_options *options, const struct stack_handlers *handlers,
-	       void *ctx)
+int stack_open(struct stack **out, int socket, const struct stack_handlers *handlers, void *ctx)
 {
 	struct stack *stack = calloc(1, sizeof *stack);
-	int rc;
 
 	if (!stack)
 		return -ENOMEM;
-	stack->helper = (struct helper){.protocol = &protocol, .owner = stack, .socket = -1};
+	stack->helper = (struct helper){.protocol = &protocol, .owner = stack, .socket = socket};
 	stack->handlers = *handlers;
 	stack->ctx = ctx;
-	rc = copy_options(stack, options);
-	if (!rc) {
-		stack->keeper =
-			helper_start(&stack->helper.socket, "natshim-keeper", worker_keep, &stack->options);
-		rc = stack->keeper < 0 ? (int)stack->keeper : 0;
-	}
-	if (rc) {
-		stack_close(stack);
-		return rc;
-	}
-	poll(&(struct pollfd){.fd = stack->helper.socket, .events = POLLIN}, 1, BEGIN_MS);
+	poll(&(struct pollfd){.fd = socket, .events = POLLIN}, 1, BEGIN_MS);
 	stack_read(stack);
 	*out = stack;
 	return 0;
@@ -266,10 +248,6 @@ void stack_close(struct stack *stack)
 	if (!stack)
 		return;
 	helper_close(&stack->helper);
-	if (stack->keeper > 0)
-		helper_reap(stack->keeper, LAST_WORD_MS);
-	for (size_t i = 0; i < sizeof stack->paths / sizeof *stack->paths; i++)
-		free(stack->paths[i]);
 	free(stack);
 }
 

@@ -10,6 +10,7 @@
 #define NATSHIM_SHIM_STACK_STACK_H
 
 #include "nfq/endpoint.h"
+#include "shim/proc/parent.h"
 
 #include <sys/types.h>
 
@@ -72,16 +73,17 @@ struct stack_handlers {
 
 struct stack; /* owned by the caller */
 
-/* Starts the worker (fork): before threads, before privileges are dropped. 0 or -errno. */
-int stack_open(struct stack **out, const struct stack_options *options, const struct stack_handlers *handlers,
-	       void *ctx);
+/* The worker, and the near end: socket is that of the role's first, and belongs to it from now on. 0 or -errno. options must outlive
+ * the worker. */
+struct parent_role stack_role(const struct stack_options *options);
+int stack_open(struct stack **out, int socket, const struct stack_handlers *handlers, void *ctx);
 void stack_close(struct stack *stack); /* the worker ends; what it still had to do is dropped */
 
 /* Readable: call stack_read. -1 when it is gone. */
 int stack_fd(const struct stack *stack);
 /* Hands all answers that are there to the handlers; never blocks. 0; -EPIPE when the worker had died: every
  * request it had was answered with an error, and another worker begins within a second; -ENOTCONN when there
- * will be none any more, because its keeper is gone. */
+ * will be none any more, because its parent is gone. */
 int stack_read(struct stack *stack);
 
 /* Requests; none blocks. 0, -EAGAIN when too many wait already, or -EPIPE without a worker. */

@@ -3,7 +3,6 @@
  * waits for it. What comes over the socket is checked like anything else that comes from outside. */
 #include "shim/stack/worker.h"
 
-#include "shim/proc/confine.h"
 #include "shim/proc/helper.h"
 #include "shim/stack/ppp.h"
 
@@ -114,7 +113,7 @@ static bool is_sound(const struct stack_request *request)
 	return (unsigned)request->operation < STACK_OPERATIONS && request->end.sa_count <= STACK_SAS_MAX;
 }
 
-static void work(const void *ctx)
+void worker_process(const void *ctx)
 {
 	struct stack_options own = *(const struct stack_options *)ctx;
 	struct worker worker = {.fd = HELPER_FD, .options = &own};
@@ -144,19 +143,9 @@ static void work(const void *ctx)
 	}
 }
 
-/* The keeper */
-
-static void announce(pid_t worker)
+int worker_tell(int fd, pid_t process)
 {
-	const struct stack_answer answer = {.kind = STACK_WORKER, .worker = worker};
+	const struct stack_answer answer = {.kind = STACK_WORKER, .worker = process};
 
-	send_answer(HELPER_FD, &answer);
-}
-
-void worker_keep(const void *ctx)
-{
-	char missing[CONFINE_TEXT_MAX];
-
-	confine(CONFINE_STACK, NULL, missing); /* the daemon, which lacks the same, says so */
-	helper_keep("natshim-stack", work, ctx, announce);
+	return helper_send(fd, &answer, sizeof answer, -1, MSG_DONTWAIT);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The worker process of shim/stack: the messages on its socket pair, one enum value for each operation, and its loop.
- * Messages are fixed structures in sequenced packets between two processes of one program. A third, the keeper, starts the
- * worker and another one when it dies: the daemon, once confined, could not. */
+ * Messages are fixed structures in sequenced packets between two processes of one program. Its parent (shim/proc/parent.h)
+ * starts the worker, and another one when it dies. */
 #ifndef NATSHIM_SHIM_STACK_WORKER_H
 #define NATSHIM_SHIM_STACK_WORKER_H
 
@@ -22,7 +22,7 @@ enum stack_answer_kind {
 	STACK_LISTED,
 	STACK_ENDED,
 	STACK_WARMED,
-	STACK_WORKER, /* of the keeper, unasked: a worker begins, or has died */
+	STACK_WORKER, /* of its parent, unasked: a worker begins, or has died */
 	STACK_ANSWERS
 };
 
@@ -38,7 +38,10 @@ struct stack_answer {
 	pid_t worker;               /* STACK_WORKER; 0: died */
 };
 
-/* Keeps a worker running on the helper's socket until the other end closes it. ctx: struct stack_options. */
-void worker_keep(const void *ctx);
+/* The worker: answers on the helper's socket until the other end closes it. ctx: struct stack_options. Its parent's confinement is its own
+ * (CONFINE_PARENT): programs of others need what that leaves. */
+void worker_process(const void *ctx);
+/* Of its parent (struct parent_role). */
+int worker_tell(int fd, pid_t process);
 
 #endif

@@ -3,6 +3,7 @@
  * once and by way of natshim-xfrm. bench_rekey [--json] */
 #include "shim/proc/rekeyer.h"
 #include "tests/bench/round_trips.h"
+#include "tests/unit/role_alone.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -34,7 +35,8 @@ int main(int argc, char *argv[])
 	struct round_trips kernel, process;
 	struct rekeyer *rekeyer = NULL;
 	struct rekey *rekey = NULL;
-	int rc = rekeyer_open(&rekeyer);
+	struct role_alone alone;
+	int rc = role_alone_begin(&alone, rekeyer_role()) ? rekeyer_open(&rekeyer, alone.parent.near[0]) : -ECHILD;
 	bool done;
 
 	if (!rc)

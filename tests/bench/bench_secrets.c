@@ -3,6 +3,7 @@
  * bench_secrets [--json] */
 #include "shim/proc/secrets.h"
 #include "tests/bench/round_trips.h"
+#include "tests/unit/role_alone.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -28,9 +29,11 @@ int main(int argc, char *argv[])
 	struct round_trips spent;
 	char path[] = "/tmp/natshim-bench-XXXXXX", error[PSK_ERROR_MAX] = "no file";
 	struct secrets *secrets = NULL;
+	struct role_alone alone;
 	const int fd = mkstemp(path);
 	bool done = fd >= 0 && write(fd, secret, strlen(secret)) == (ssize_t)strlen(secret) &&
-		    secrets_open(&secrets, path, error) && round_trips(ask, secrets, &spent);
+		    role_alone_begin(&alone, secrets_role(path)) &&
+		    secrets_open(&secrets, alone.parent.near[0][0], error) && round_trips(ask, secrets, &spent);
 
 	secrets_close(secrets);
 	unlink(path);

@@ -176,16 +176,6 @@ static int route_socket(void)
 	return netlink_socket(NETLINK_ROUTE);
 }
 
-static int usersock_socket(void)
-{
-	return netlink_socket(NETLINK_USERSOCK);
-}
-
-static int netfilter_socket(void)
-{
-	return netlink_socket(NETLINK_NETFILTER);
-}
-
 static int become_other(void)
 {
 	return setuid(65534) ? errno : 0;
@@ -218,9 +208,6 @@ static const struct attempt {
 	{CONFINE_FILES, "files: no socket to the network", reach_network, REFUSED},
 	{CONFINE_FILES, "files: no stream socket (pluto, D-Bus, systemd)", reach_unix_socket, REFUSED},
 	{CONFINE_FILES, "files: signals nobody", signal_init, REFUSED},
-	{CONFINE_WATCHDOG, "watchdog: opens no file", open_file, REFUSED},
-	{CONFINE_WATCHDOG, "watchdog: no socket", reach_unix_socket, REFUSED},
-	{CONFINE_WATCHDOG, "watchdog: exec is death", run_program, DIES},
 	{CONFINE_SECRETS, "secrets: opens no file", open_file, REFUSED},
 	{CONFINE_SECRETS, "secrets: makes no file", make_allowed_file, REFUSED},
 	{CONFINE_SECRETS, "secrets: exec is death", run_program, DIES},
@@ -231,16 +218,16 @@ static const struct attempt {
 	{CONFINE_SECRETS, "secrets: no memory that runs", run_own_memory, REFUSED},
 	{CONFINE_SECRETS, "secrets: memory is to be had", use_memory, 0},
 	{CONFINE_SECRETS, "secrets: signals nobody", signal_init, REFUSED},
-	{CONFINE_SECRETS_KEEPER, "keeper of the secrets: starts processes", split, 0},
-	{CONFINE_SECRETS_KEEPER, "keeper of the secrets: reads where it may", read_allowed_file, 0},
-	{CONFINE_SECRETS_KEEPER, "keeper of the secrets: and nowhere else", open_file, REFUSED},
-	{CONFINE_SECRETS_KEEPER, "keeper of the secrets: writes nothing", make_allowed_file, REFUSED},
-	{CONFINE_SECRETS_KEEPER, "keeper of the secrets: exec is death", run_program, DIES},
-	{CONFINE_SECRETS_KEEPER, "keeper of the secrets: ptrace is death", trace_parent, DIES},
-	{CONFINE_SECRETS_KEEPER, "keeper of the secrets: no socket to the network", reach_network, REFUSED},
-	{CONFINE_SECRETS_KEEPER, "keeper of the secrets: no UNIX socket (pluto, D-Bus, systemd)",
+	{CONFINE_SECRETS_READER, "reader of the secrets: reads where it may", read_allowed_file, 0},
+	{CONFINE_SECRETS_READER, "reader of the secrets: and nowhere else", open_file, REFUSED},
+	{CONFINE_SECRETS_READER, "reader of the secrets: writes nothing", make_allowed_file, REFUSED},
+	{CONFINE_SECRETS_READER, "reader of the secrets: exec is death", run_program, DIES},
+	{CONFINE_SECRETS_READER, "reader of the secrets: fork is death", split, DIES},
+	{CONFINE_SECRETS_READER, "reader of the secrets: ptrace is death", trace_parent, DIES},
+	{CONFINE_SECRETS_READER, "reader of the secrets: no socket to the network", reach_network, REFUSED},
+	{CONFINE_SECRETS_READER, "reader of the secrets: no UNIX socket (pluto, D-Bus, systemd)",
 	 reach_unix_socket, REFUSED},
-	{CONFINE_SECRETS_KEEPER, "keeper of the secrets: does not change its user", become_other, REFUSED},
+	{CONFINE_SECRETS_READER, "reader of the secrets: does not change its user", become_other, REFUSED},
 	{CONFINE_XFRM, "xfrm: opens no file", open_file, REFUSED},
 	{CONFINE_XFRM, "xfrm: exec is death", run_program, DIES},
 	{CONFINE_XFRM, "xfrm: fork is death", split, DIES},
@@ -250,25 +237,15 @@ static const struct attempt {
 	{CONFINE_XFRM, "xfrm: nor one of the kind that tells own addresses", route_socket, REFUSED},
 	{CONFINE_XFRM, "xfrm: no memory that runs", run_own_memory, REFUSED},
 	{CONFINE_XFRM, "xfrm: signals nobody", signal_init, REFUSED},
-	{CONFINE_XFRM_KEEPER, "keeper of xfrm: starts processes", split, 0},
-	{CONFINE_XFRM_KEEPER, "keeper of xfrm: and the sockets that they need", xfrm_socket, 0},
-	{CONFINE_XFRM_KEEPER, "keeper of xfrm: and the one that tells own addresses", route_socket, 0},
-	{CONFINE_XFRM_KEEPER, "keeper of xfrm: no netlink of a kind between them", usersock_socket, REFUSED},
-	{CONFINE_XFRM_KEEPER, "keeper of xfrm: nor of one beyond", netfilter_socket, REFUSED},
-	{CONFINE_XFRM_KEEPER, "keeper of xfrm: no socket to the network", reach_network, REFUSED},
-	{CONFINE_XFRM_KEEPER, "keeper of xfrm: no UNIX socket (pluto, D-Bus, systemd)", reach_unix_socket,
-	 REFUSED},
-	{CONFINE_XFRM_KEEPER, "keeper of xfrm: opens no file", open_file, REFUSED},
-	{CONFINE_XFRM_KEEPER, "keeper of xfrm: exec is death", run_program, DIES},
-	{CONFINE_XFRM_KEEPER, "keeper of xfrm: does not change its user", become_other, REFUSED},
 	{CONFINE_PACKETS, "packets: no new XFRM socket", xfrm_socket, REFUSED},
 	{CONFINE_PACKETS, "packets: nor another netlink socket", route_socket, REFUSED},
-	{CONFINE_STACK, "stack: runs programs", run_program, 0},
-	{CONFINE_STACK, "stack: speaks to pluto and charon", reach_unix_socket, 0},
-	{CONFINE_STACK, "stack: sends ICMP", raw_socket, 0},
-	{CONFINE_STACK, "stack: traces nobody", trace_parent, REFUSED},
-	{CONFINE_STACK, "stack: does not set the clock", set_clock, REFUSED},
-	{CONFINE_STACK, "stack: does not change its user", become_other, REFUSED},
+	{CONFINE_PARENT, "parent: starts processes", split, 0},
+	{CONFINE_PARENT, "parent and stack: runs programs", run_program, 0},
+	{CONFINE_PARENT, "parent and stack: speaks to pluto and charon", reach_unix_socket, 0},
+	{CONFINE_PARENT, "parent and stack: sends ICMP", raw_socket, 0},
+	{CONFINE_PARENT, "parent and stack: traces nobody", trace_parent, REFUSED},
+	{CONFINE_PARENT, "parent and stack: does not set the clock", set_clock, REFUSED},
+	{CONFINE_PARENT, "parent and stack: does not change its user", become_other, REFUSED},
 };
 
 static int child(const struct attempt *a)
@@ -276,7 +253,7 @@ static int child(const struct attempt *a)
 	const char *const directories[] = {allowed, NULL};
 	const struct confine_files writable = {.writable = directories}, readable = {.readable = directories};
 	const struct confine_files *const files[] = {
-		[CONFINE_FILES] = &writable, [CONFINE_SECRETS_KEEPER] = &readable, [CONFINE_STACK] = NULL};
+		[CONFINE_FILES] = &writable, [CONFINE_SECRETS_READER] = &readable, [CONFINE_XFRM] = NULL};
 	char missing[CONFINE_TEXT_MAX];
 
 	if (!confine(a->role, files[a->role], missing)) {

@@ -73,15 +73,21 @@ class Natshim:
         return {key: after[key] - before[key] for key in ("packets", "rewritten")}
 
     def pid_of(self, name):
-        """Of that one of its processes (natshim-xfrm, ...)."""
-        for pid in self.host.processes():
-            with open(f"/proc/{pid}/comm", encoding="utf-8") as comm:
-                if comm.read().strip() == name:
-                    return pid
+        """Of that one of its processes (natshim-packets, natshim-xfrm, ...)."""
+        if name in (found := processes(self.host)):
+            return found[name]
         raise LookupError(name)
 
     def send(self, signum):
+        """To natshim, the one that a service manager knows."""
         self.process.send_signal(signum)
+
+    def stand_still(self):
+        """The process that parses packets does, until go_on()."""
+        os.kill(self.pid_of("natshim-packets"), signal.SIGSTOP)
+
+    def go_on(self):
+        os.kill(self.pid_of("natshim-packets"), signal.SIGCONT)
 
     def stop(self, signum=signal.SIGTERM):
         """Ends it; its exit status (None if it had to be killed)."""
@@ -97,10 +103,24 @@ class Natshim:
             self.process.kill()
             self.process.wait()
             return None
+        finally:  # the kernel kills natshim-packets with it, and has its rules gone
+            hosts.wait_for(lambda: "natshim-packets" not in processes(self.host), 5)
 
     def faults(self):
         """What the sanitizers said, if anything."""
         return "\n".join(line for line in self.log().splitlines() if "Sanitizer" in line or "runtime error" in line)
+
+
+def processes(host):
+    """Of natshim on that host: name -> pid."""
+    found = {}
+    for pid in host.processes():
+        try:
+            with open(f"/proc/{pid}/comm", encoding="utf-8") as comm:
+                found[comm.read().strip()] = pid
+        except OSError:
+            continue  # it has just ended
+    return {name: pid for name, pid in found.items() if name.startswith("natshim")}
 
 
 def tables(host):

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The process that has the file system: an answer that is late is never taken for that to a later question, and its end is told. */
+/* The process that has the file system: an answer that is late is never taken for that to a later question, and another one follows one that dies. */
 #include "shim/proc/files.h"
+
+#include "shim/clock.h"
+#include "tests/unit/role_alone.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -12,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -32,16 +34,19 @@ static void write_config(const char *text)
 	fclose(out);
 }
 
-/* The only child of this one. */
+static struct role_alone alone;
+
+/* The only child of the parent; 0: there is none. */
 static pid_t child(void)
 {
 	char path[64], text[32] = "";
 	FILE *in;
 
-	snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+	snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)alone.process, (int)alone.process);
 	in = fopen(path, "re");
 	assert_non_null(in);
-	assert_non_null(fgets(text, sizeof text, in));
+	if (!fgets(text, sizeof text, in))
+		text[0] = '\0';
 	fclose(in);
 	return (pid_t)strtol(text, NULL, 10);
 }
@@ -59,10 +64,11 @@ static int open_all(void **state)
 	config.file = config_path;
 	config.socket_path = socket_path;
 	write_config("first\n");
-	if (files_open(&files, &config))
+	if (!role_alone_begin(&alone, files_role(&config)) || files_open(&files, alone.parent.near[0][0]))
 		return -1;
+	assert_true(files_find_interface(files, "lo")); /* it has begun */
 	process = child();
-	return 0;
+	return process <= 0;
 }
 
 static int close_all(void **state)
@@ -71,18 +77,31 @@ static int close_all(void **state)
 
 	(void)state;
 	files_close(files);
+	role_alone_end(&alone);
 	snprintf(command, sizeof command, "rm -r %s", dir);
 	return system(command); /* NOLINT(cert-env33-c): a path of our own */
+}
+
+static char state_of(pid_t pid)
+{
+	char path[64], state = 0;
+	FILE *in;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	in = fopen(path, "re");
+	assert_non_null(in);
+	assert_int_equal(fscanf(in, "%*d (%*[^)]) %c", &state), 1);
+	fclose(in);
+	return state;
 }
 
 /* Whatever it is asked while it is stopped is answered too late. */
 static void stop_process(void)
 {
-	int status;
-
 	assert_return_code(kill(process, SIGSTOP), 0);
-	assert_int_equal(waitpid(process, &status, WUNTRACED), process);
-	assert_true(WIFSTOPPED(status));
+	for (unsigned i = 0; i < 10000 && state_of(process) != 'T'; i++)
+		usleep(1000);
+	assert_int_equal(state_of(process), 'T');
 }
 
 static void questions_are_answered(void **state)
@@ -165,31 +184,60 @@ static void kill_process(int signal_number)
 	kill(process, SIGKILL);
 }
 
-static unsigned gone;
+static unsigned deaths;
 
-static void on_gone(void *ctx)
+static void on_died(void *ctx)
 {
 	(void)ctx;
-	assert_true(files_fd(files) == -1);
-	gone++;
+	deaths++;
 }
 
-/* It dies while a question waits; whoever watches the socket learns of it all the same, and once. */
-static void its_end_is_told(void **state)
+/* It dies while a question waits: that is told, and another one has the same socket, and answers what waits there. */
+static void another_one_follows(void **state)
 {
+	const pid_t first = process;
+
 	(void)state;
-	files_on_news(files, on_saved, on_gone, NULL);
+	files_on_news(files, on_saved, on_died, NULL);
 	files_read(files);
-	assert_int_equal(gone, 0);
+	assert_int_equal(deaths, 0);
 	stop_process();
 	signal(SIGALRM, kill_process);
 	assert_return_code(setitimer(ITIMER_REAL, &(struct itimerval){.it_value = {.tv_usec = 50000}}, NULL),
 			   0);
-	assert_false(files_find_interface(files, "lo"));
-	assert_int_equal(gone, 1);
-	files_read(files);
-	assert_int_equal(gone, 1);
-	assert_int_equal(files_append(files, FILES_BRIDGED, "x\n"), -EPIPE);
+	for (unsigned i = 0; i < 10 && !files_find_interface(files, "lo"); i++)
+		;
+	assert_int_equal(deaths, 1);
+	process = child();
+	assert_int_not_equal(process, first);
+	assert_true(files_find_interface(files, "lo"));
+	assert_int_equal(deaths, 1);
+}
+
+/* With what was handed over, if it is written or not: the end waits for it. */
+static void what_waits_at_the_end_is_written(void **state)
+{
+	char path[64], line[32] = "";
+	FILE *content = files_begin(), *in;
+
+	(void)state;
+	files_on_news(files, NULL, NULL, NULL);
+	assert_non_null(content);
+	fputs("natshim peers 1\nlast\n", content);
+	stop_process();
+	assert_int_equal(files_finish(files, FILES_PEERS, content), 0);
+	kill(process, SIGCONT);
+	files_close(files);
+	role_alone_end(&alone);
+	files = NULL;
+	snprintf(path, sizeof path, "%s/peers", dir);
+	in = fopen(path, "re");
+	assert_non_null(in);
+	assert_non_null(fgets(line, sizeof line, in));
+	assert_non_null(fgets(line, sizeof line, in));
+	assert_string_equal(line, "last\n");
+	fclose(in);
+	assert_true(role_alone_begin(&alone, (struct parent_role){.sockets = 0}));
 }
 
 int main(void)
@@ -199,7 +247,8 @@ int main(void)
 		cmocka_unit_test(a_late_answer_is_not_that_to_the_next_question),
 		cmocka_unit_test(a_late_configuration_is_not_read),
 		cmocka_unit_test(saving_between_questions),
-		cmocka_unit_test(its_end_is_told),
+		cmocka_unit_test(another_one_follows),
+		cmocka_unit_test(what_waits_at_the_end_is_written),
 	};
 
 	return cmocka_run_group_tests(tests, open_all, close_all);

@@ -8,18 +8,19 @@
 
 #include "shim/clock.h"
 #include "shim/proc/helper.h"
+#include "tests/unit/role_alone.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define SOON_MS 20000 /* for what comes at once, on a machine however busy */
 #define DEAF_MS 100
-#define END_MS 5000
 
 enum wish {
 	ANSWER,
@@ -71,7 +72,7 @@ static void serve(const void *ctx)
 
 static struct {
 	struct helper helper;
-	pid_t process;
+	struct role_alone alone;
 	unsigned told, silent, heard, gone;
 } end;
 
@@ -116,15 +117,17 @@ static int begin(void **state)
 	(void)state;
 	end.told = end.silent = end.heard = end.gone = 0;
 	end.helper = (struct helper){.protocol = &protocol, .owner = &end, .socket = -1, .alive = true};
-	end.process = helper_start(&end.helper.socket, "test-helper", serve, NULL);
-	return end.process < 0;
+	if (!role_alone_begin(&end.alone, (struct parent_role){.name = "test-helper", .sockets = 1, .run = serve, .end_ms = 5000}))
+		return -1;
+	end.helper.socket = end.alone.parent.near[0][0];
+	return 0;
 }
 
 static int finish(void **state)
 {
 	(void)state;
 	helper_close(&end.helper);
-	helper_reap(end.process, END_MS);
+	role_alone_end(&end.alone);
 	return 0;
 }
 
@@ -239,6 +242,7 @@ static void the_end_is_told_once(void **state)
 	struct message question = {.wish = END}, got;
 
 	(void)state;
+	kill(end.alone.process, SIGKILL); /* or it would keep the far end for another one */
 	assert_int_equal(helper_ask(&end.helper, &question, &got, SOON_MS, NULL), -EPIPE);
 	assert_int_equal(end.gone, 1);
 	assert_int_equal(end.silent, 0);

@@ -11,6 +11,7 @@
 #include "shim/proc/helper.h"
 #include "shim/proc/rekeyer_process.h"
 #include "shim/proc/rekeyer.h"
+#include "tests/unit/role_alone.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -25,6 +26,7 @@
 static const uint8_t spi[1][4] = {{0, 0, 0x10, 1}};
 static struct endpoint somebody;
 static struct rekeyer *rekeyer;
+static struct role_alone alone;
 static unsigned heard[REKEYER_GONE + 1];
 
 static void on_news(void *ctx, enum rekeyer_news news)
@@ -38,7 +40,8 @@ static int begin(void **state)
 	(void)state;
 	memset(heard, 0, sizeof heard);
 	assert_true(endpoint_parse("192.0.2.9", &somebody));
-	if (rekeyer_open(&rekeyer))
+	assert_true(role_alone_begin(&alone, rekeyer_role()));
+	if (rekeyer_open(&rekeyer, alone.parent.near[0]))
 		rekeyer = NULL;
 	else
 		rekeyer_on_news(rekeyer, on_news, NULL);
@@ -49,6 +52,7 @@ static int finish(void **state)
 {
 	(void)state;
 	rekeyer_close(rekeyer);
+	role_alone_end(&alone);
 	return 0;
 }
 

@@ -3,6 +3,7 @@
  * answers meanwhile. Skipped where the kernel has no ESP; tests/vm/test_xfrm runs it in one that has. */
 #include "shim/clock.h"
 #include "shim/proc/rekeyer.h"
+#include "tests/unit/role_alone.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -28,6 +29,7 @@
 
 static bool capable;
 static struct rekeyer *rekeyer;
+static struct role_alone alone;
 static struct endpoint client;
 
 static struct heard {
@@ -146,7 +148,8 @@ static void begin(void)
 	if (!capable)
 		skip();
 	memset(&heard, 0, sizeof heard);
-	assert_int_equal(rekeyer_open(&rekeyer), 0);
+	assert_true(role_alone_begin(&alone, rekeyer_role()));
+	assert_int_equal(rekeyer_open(&rekeyer, alone.parent.near[0]), 0);
 }
 
 static int finish(void **state)
@@ -155,6 +158,7 @@ static int finish(void **state)
 	if (!rekeyer)
 		return 0;
 	rekeyer_close(rekeyer);
+	role_alone_end(&alone);
 	rekeyer = NULL;
 	return system("ip xfrm state flush");
 }
@@ -245,7 +249,7 @@ static void test_dies_in_a_dump(void **state)
 	await(&heard.begun, 1);
 	assert_int_equal(heard.ended, 0); /* facts are on their way, and more wait for room */
 	assert_int_equal(kill(child_of(getpid()), SIGSTOP),
-			 0); /* the keeper, so that there is none meanwhile */
+			 0); /* the parent, so that there is none meanwhile */
 	assert_int_equal(kill(child_of(child_of(getpid())), SIGKILL), 0);
 	each_sa("delete", "", 7);
 	assert_int_equal(kill(child_of(getpid()), SIGCONT), 0);

@@ -5,6 +5,7 @@
 
 #include "shim/clock.h"
 #include "shim/proc/secrets_process.h"
+#include "tests/unit/role_alone.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -49,13 +50,27 @@ static void write_file(const char *text, mode_t mode)
 	close(fd);
 }
 
+static struct role_alone alone;
+
+static bool begin(struct secrets **out)
+{
+	return role_alone_begin(&alone, secrets_role(path)) &&
+	       secrets_open(out, alone.parent.near[0][0], error);
+}
+
+static void end(struct secrets *secrets)
+{
+	secrets_close(secrets);
+	role_alone_end(&alone);
+}
+
 static struct secrets *open_with(const char *text)
 {
 	struct secrets *secrets;
 
 	write_file(text, 0600);
 	memset(told, 0, sizeof told);
-	if (!secrets_open(&secrets, path, error))
+	if (!begin(&secrets))
 		fail_msg("%s", error);
 	secrets_on_news(secrets, on_news, NULL);
 	return secrets;
@@ -77,7 +92,7 @@ static unsigned children(pid_t pid, pid_t out[static CHILDREN_MAX])
 	return count;
 }
 
-static pid_t keeper(void)
+static pid_t parent(void)
 {
 	pid_t found[CHILDREN_MAX];
 
@@ -89,7 +104,7 @@ static pid_t process(void)
 {
 	pid_t found[CHILDREN_MAX];
 
-	assert_int_equal(children(keeper(), found), 1);
+	assert_int_equal(children(parent(), found), 1);
 	return found[0];
 }
 
@@ -132,7 +147,7 @@ static void answers(void **state)
 	assert_int_equal(secrets_skeyid(secrets, &server, &other, ISAKMP_HASH_SHA1, ni, nr, got), 0);
 	assert_int_equal(secrets_skeyid(secrets, &server, &one, 3, ni, nr, got), 0); /* Tiger: unknown */
 	assert_int_equal(secrets_unanswered(secrets), 0);
-	secrets_close(secrets);
+	end(secrets);
 }
 
 static void for_everybody(void **state)
@@ -145,7 +160,7 @@ static void for_everybody(void **state)
 	kill(process(), SIGCONT);
 	check_skeyid(secrets, &one, "for all");
 	check_skeyid(secrets, &other, "for one");
-	secrets_close(secrets);
+	end(secrets);
 }
 
 static void bad_files(void **state)
@@ -154,17 +169,21 @@ static void bad_files(void **state)
 
 	(void)state;
 	write_file(": PSK \"secret\"\n", 0644);
-	assert_false(secrets_open(&secrets, path, error));
+	assert_false(begin(&secrets));
+	end(NULL);
 	assert_non_null(strstr(error, "chmod 600"));
 	write_file(": PSK secret\n", 0600);
-	assert_false(secrets_open(&secrets, path, error));
+	assert_false(begin(&secrets));
+	end(NULL);
 	assert_non_null(strstr(error, "quotation"));
 	assert_null(strstr(error, "PSK secret"));
 	unlink(path);
-	assert_false(secrets_open(&secrets, path, error));
+	assert_false(begin(&secrets));
+	end(NULL);
 	assert_non_null(strstr(error, "No such file"));
 	assert_int_equal(mkfifo(path, 0600), 0);
-	assert_false(secrets_open(&secrets, path, error));
+	assert_false(begin(&secrets));
+	end(NULL);
 	assert_non_null(strstr(error, "not a regular file"));
 	unlink(path);
 	assert_null(secrets);
@@ -192,7 +211,7 @@ static void read_anew(void **state)
 	process(); /* there is exactly one */
 	for (unsigned i = 0; i <= SECRETS_GONE; i++)
 		assert_int_equal(told[i], 0);
-	secrets_close(secrets);
+	end(secrets);
 }
 
 static void dies(void **state)
@@ -207,7 +226,7 @@ static void dies(void **state)
 	assert_true(clock_now_ms() - began < SECRETS_DEAF_MS / 2); /* it did not wait */
 	await(secrets, SECRETS_BACK);
 	check_skeyid(secrets, &one, "secret");
-	secrets_close(secrets);
+	end(secrets);
 }
 
 /* Its file is bad when it dies: said once, and mended, it goes on. */
@@ -227,7 +246,7 @@ static void dies_without_a_file(void **state)
 	chmod(path, 0600);
 	await(secrets, SECRETS_BACK);
 	check_skeyid(secrets, &one, "secret");
-	secrets_close(secrets);
+	end(secrets);
 }
 
 static void hangs(void **state)
@@ -251,7 +270,7 @@ static void hangs(void **state)
 	while (!secrets_skeyid(secrets, &server, &one, ISAKMP_HASH_SHA1, ni, nr, got))
 		assert_true(clock_now_ms() - began < SECRETS_DEAF_MS);
 	check_skeyid(secrets, &one, "secret");
-	secrets_close(secrets);
+	end(secrets);
 }
 
 /* Both processes gone: never again an answer, and never a wait. */
@@ -262,7 +281,7 @@ static void gone(void **state)
 	const uint64_t began = clock_now_ms();
 
 	(void)state;
-	kill(keeper(), SIGKILL);
+	kill(parent(), SIGKILL);
 	check_skeyid(secrets, &one, "secret");
 	kill(pid, SIGKILL);
 	await(secrets, SECRETS_GONE);
@@ -270,7 +289,7 @@ static void gone(void **state)
 	assert_int_equal(secrets_have(secrets, &server, &one), BRIDGE_SECRET_UNKNOWN);
 	assert_false(secrets_reload(secrets, error));
 	assert_true(clock_now_ms() - began < 2 * SECRETS_ANSWER_MS + 1000);
-	secrets_close(secrets);
+	end(secrets);
 }
 
 /* What a parser that was taken over might say. */
@@ -310,7 +329,7 @@ static void nonsense(void **state)
 	assert_int_equal(answer.sequence, 77);
 	assert_true(answer.done);
 	check_skeyid(secrets, &one, "secret");
-	secrets_close(secrets);
+	end(secrets);
 }
 
 static int prepare(void **state)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* shim/stack with its worker process and a whack of the test's own: a script that prints states as libreswan 4.10 does, takes
  * lines away on --deletestate, and notes what it was told. Also a whack that is missing, that hangs and that fails. */
+#include "tests/unit/role_alone.h"
 #include "shim/stack/stack.h"
 
 #include <errno.h>
@@ -80,6 +81,8 @@ static const char ids[] =
 	"id=@mac\n";
 
 struct heard {
+	struct role_alone alone;
+	struct stack_options options;
 	struct stack *stack;
 	char dir[64], ipsec[128], ctl[128];
 	unsigned detected, ended, listed;
@@ -178,10 +181,12 @@ static int begin(void **state)
 	write_file(h, "pluto.ctl", "");
 	write_file(h, "pluto.pid", pid);
 	*state = h;
-	const struct stack_options options = {
+	h->options = (struct stack_options){
 		.kind = STACK_LIBRESWAN, .ipsec_path = h->ipsec, .pluto_ctl = h->ctl, .timeout_ms = 2000};
 
-	return stack_open(&h->stack, &options, &handlers, h);
+	if (!role_alone_begin(&h->alone, stack_role(&h->options)))
+		return -1;
+	return stack_open(&h->stack, h->alone.parent.near[0][0], &handlers, h);
 }
 
 static int finish(void **state)
@@ -190,6 +195,7 @@ static int finish(void **state)
 	char command[128];
 
 	stack_close(h->stack);
+	role_alone_end(&h->alone);
 	snprintf(command, sizeof command, "rm -r %s", h->dir);
 	free(h);
 	return system(command);
