@@ -197,7 +197,8 @@ static bool parse_plain_esp(uint8_t *data, size_t length, struct packet_esp *out
 	if (find_header(data, length, PROTOCOL_ESP, &out->udp, &at) != PACKET_UDP)
 		return false;
 	addresses = addresses_of(&out->udp, &addr_len);
-	out->dst = (struct endpoint){.addr_len = addr_len};
+	out->src = out->dst = (struct endpoint){.addr_len = addr_len};
+	memcpy(out->src.addr, addresses, addr_len);
 	memcpy(out->dst.addr, addresses + addr_len, addr_len);
 	out->esp = data + at;
 	out->length = out->udp.ip_length - at;
@@ -211,6 +212,7 @@ bool packet_parse_esp(uint8_t *data, size_t length, struct packet_esp *out)
 
 	out->in_udp = kind == PACKET_UDP;
 	if (out->in_udp) {
+		out->src = out->udp.src;
 		out->dst = out->udp.dst;
 		out->esp = out->udp.payload;
 		out->length = out->udp.payload_length;

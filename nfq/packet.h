@@ -37,9 +37,9 @@ bool packet_ike_message(const struct packet_udp *udp, uint8_t **message, size_t 
  * sequence number, PACKET_ESP_HEADER bytes. */
 #define PACKET_ESP_HEADER 8
 struct packet_esp {
-	struct endpoint dst; /* port 0: plain */
-	uint8_t *esp;        /* from the SPI on; inside the packet that was parsed */
-	size_t length;       /* bytes there */
+	struct endpoint src, dst; /* port 0: plain */
+	uint8_t *esp;             /* from the SPI on; inside the packet that was parsed */
+	size_t length;            /* bytes there */
 	bool in_udp;
 	struct packet_udp udp; /* with in_udp: for its checksum */
 };
