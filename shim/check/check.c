@@ -17,6 +17,15 @@ const char *check_severity_name(enum check_severity severity)
 	return names[severity];
 }
 
+const struct check *check_find(const char *id)
+{
+	for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
+		for (const struct check *check = tables[t]; check->id; check++)
+			if (!strcmp(check->id, id))
+				return check;
+	return NULL;
+}
+
 void check_run(const struct check_facts *facts, check_finding_fn *fn, void *ctx)
 {
 	for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {

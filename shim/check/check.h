@@ -31,6 +31,9 @@ struct check {
 extern const struct check check_libreswan[], check_strongswan[], check_certificate[], check_l2tp[],
 	check_kernel[], check_firewall[];
 
+/* NULL: no check has that ID. For others that name a cause by it (shim/explain). */
+const struct check *check_find(const char *id);
+
 struct check_finding {
 	const char *id;
 	enum check_severity severity;
