@@ -33,7 +33,7 @@ B := build
 
 PKGS := libnetfilter_queue libmnl libnftnl libnl-3.0 libcrypto libevent_core inih jansson \
 	libcap-ng libseccomp
-# libpcap is loaded by `natshim rewrite' alone (nfq/libpcap.h).
+# libpcap is loaded by `natshim rewrite' and `natshim explain' alone (nfq/libpcap.h).
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) libpcap 2>/dev/null)
 PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* libpcap, loaded by the one command that reads capture files. Linked, it would bring seven libraries that it needs for other
+/* libpcap, loaded by the commands that read capture files. Linked, it would bring seven libraries that it needs for other
  * things (D-Bus, systemd, compression, cryptography) into the daemon, which parses hostile packets and holds CAP_NET_ADMIN. */
 #ifndef NATSHIM_NFQ_LIBPCAP_H
 #define NATSHIM_NFQ_LIBPCAP_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Capture files for the offline command, through libpcap: pcap and pcapng in, pcap out with the link type,
+/* Capture files for the offline commands, through libpcap: pcap and pcapng in, pcap out with the link type,
  * snapshot length and time-stamp precision of the input. Finds the IP packet behind Ethernet (with VLAN
  * tags), raw IP, Linux cooked (versions 1 and 2) and BSD loopback headers; the frame around it is kept as it
  * is. */

@@ -25,6 +25,8 @@ static const struct command commands[] = {
 	 "print the ruleset for nft -f; change nothing"},
 	{"status", cmd_status, "status [--json] [--watch]", "show clients, sessions and counters"},
 	{"rewrite", cmd_rewrite, "rewrite [OPTION]... IN OUT", "rewrite a capture file as the daemon would"},
+	{"explain", cmd_explain, "explain [OPTION]... CAPTURE",
+	 "explain each client in a capture file: what it is, where it stops and why"},
 	{"drop", cmd_drop, "drop PEER[:PORT]", "end a session as if the client had sent Delete"},
 	{"translate", cmd_translate, "translate [--iface NAME] [FILE]",
 	 "translate old iptables rules for ipsec0 to nftables"},
