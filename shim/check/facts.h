@@ -24,8 +24,18 @@ struct secrets_facts {
 	struct settings entries; /* libreswan's: ipsec_secrets.h */
 };
 
+/* Who has a UDP port open in this network namespace. */
+struct port_holder {
+	bool held;
+	long pid; /* 0: not known, or the kernel */
+	char program[32];
+};
+
 /* This host's own addresses, but for lo's, as text. */
 struct host_facts {
+	bool root;                           /* what is not seen is not there */
+	struct port_holder ike, nat_t, l2tp; /* udp/500, udp/4500, xl2tpd's port */
+	char name[65];                       /* gethostname() */
 	char addresses[FACTS_ADDRESSES_MAX][INET6_ADDRSTRLEN];
 	unsigned address_count;
 	char default_address[INET_ADDRSTRLEN]; /* by its default route; "": not known */
@@ -80,7 +90,15 @@ struct l2tp_facts {
 	struct settings xl2tpd;
 	char ppp_path[FACTS_TEXT],
 		ppp_blind[FACTS_TEXT]; /* the file for this LNS; ppp_path "": none is named */
+	bool ppp_missing;              /* that file is not there */
 	struct settings ppp;           /* /etc/ppp/options, then that file; the section is the path */
+	char ppp_error[FACTS_TEXT];    /* what pppd says of it; "": nothing, or it was not asked */
+	unsigned ppp_error_line;       /* of that file; 0: not known */
+	char users_path[FACTS_TEXT], users_blind[FACTS_TEXT];
+	struct settings
+		users; /* chap-secrets: the section is the line's number; "client", "server", "addresses" (how many, "0") */
+	char radius_path
+		[FACTS_TEXT]; /* the configuration that plugin radius.so reads and that is not there; "": it is, or there is no plugin */
 };
 
 struct kernel_facts {

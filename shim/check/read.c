@@ -110,6 +110,11 @@ void check_read_host(struct host_facts *out)
 {
 	struct ifaddrs *all;
 
+	out->root = geteuid() == 0;
+	check_read_port(500, &out->ike);
+	check_read_port(4500, &out->nat_t);
+	if (gethostname(out->name, sizeof out->name - 1))
+		*out->name = '\0';
 	if (!check_read_own_address(out->default_address))
 		*out->default_address = '\0';
 	if (getifaddrs(&all))

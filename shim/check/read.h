@@ -23,6 +23,8 @@ struct check_options {
 };
 
 void check_read_host(struct host_facts *out);
+/* Who has UDP port open here. */
+void check_read_port(unsigned port, struct port_holder *out);
 /* out->host is set. */
 void check_read_libreswan(const struct check_options *options, struct libreswan_facts *out);
 void check_read_strongswan(const struct check_options *options, struct strongswan_facts *out);

@@ -14,6 +14,13 @@ static void choose_stack(const struct check_options *options, struct check_facts
 		facts->strongswan.present = false;
 }
 
+static void read_l2tp_port(struct check_facts *facts)
+{
+	const char *port = settings_get(&facts->l2tp.xl2tpd, "global", "port");
+
+	check_read_port(port ? (unsigned)strtoul(port, NULL, 10) : 1701, &facts->host.l2tp);
+}
+
 void check_read_all(const struct check_options *options, struct check_facts *out)
 {
 	memset(out, 0, sizeof *out);
@@ -24,6 +31,7 @@ void check_read_all(const struct check_options *options, struct check_facts *out
 	choose_stack(options, out);
 	check_read_certificate(options, &out->libreswan, &out->certificate);
 	check_read_l2tp(options, &out->l2tp);
+	read_l2tp_port(out);
 	check_read_kernel(options, &out->kernel);
 	check_read_firewall(options, &out->firewall);
 }
@@ -40,6 +48,7 @@ void check_facts_clear(struct check_facts *facts)
 	settings_clear(&facts->strongswan.loaded);
 	settings_clear(&facts->l2tp.xl2tpd);
 	settings_clear(&facts->l2tp.ppp);
+	settings_clear(&facts->l2tp.users);
 	free(facts->firewall.ruleset);
 	free(facts->firewall.iptables);
 	free(facts->firewall.legacy_rules);

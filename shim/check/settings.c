@@ -2,7 +2,6 @@
 /* The list of settings, and the readers that fill it. */
 #include "shim/check/settings.h"
 
-#include <ini.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +43,7 @@ void settings_add(struct settings *s, const char *section, const char *key, cons
 	item->section = strdup(section);
 	item->key = strdup(key);
 	item->value = strdup(value);
+	item->line = 0;
 	if (item->section && item->key && item->value)
 		s->count++;
 	else
@@ -237,18 +237,6 @@ void settings_read_swanctl(struct settings *out, const char *text)
 	}
 }
 
-static int ini_entry(void *user, const char *section, const char *name, const char *value)
-{
-	settings_add(user, section, name, value);
-	return 1;
-}
-
-bool settings_read_ini(struct settings *out, const char *text, int *line)
-{
-	*line = ini_parse_string(text, ini_entry, out);
-	return *line == 0;
-}
-
 /* The next word of pppd's options, quotes and comments as pppd reads them; false at the end. */
 static bool ppp_word(const char **at, char *word, size_t size)
 {
@@ -279,12 +267,53 @@ static bool ppp_word(const char **at, char *word, size_t size)
 
 void settings_read_ppp(struct settings *out, const char *section, const char *text)
 {
+	const char *const whole = text;
 	char word[256], next[256];
 	bool more = ppp_word(&text, word, sizeof word);
+	unsigned line = 1;
+	const char *counted = whole;
 
 	while (more) {
+		const size_t before = out->count;
+
+		/* text stands right behind the word, in its line */
+		for (; counted < text; counted++)
+			line += *counted == '\n';
 		more = ppp_word(&text, next, sizeof next);
 		settings_add(out, section, word, more ? next : "");
+		if (out->count > before)
+			out->items[before].line = line;
 		memcpy(word, next, sizeof word);
 	}
+}
+
+static void chap_line(struct settings *out, const char *text, unsigned line)
+{
+	char word[256], section[16];
+	unsigned words = 0, addresses = 0;
+
+	snprintf(section, sizeof section, "%u", line);
+	for (; ppp_word(&text, word, sizeof word); words++) {
+		if (words < 2)
+			settings_add(out, section, words ? "server" : "client", word);
+		else if (words > 2)
+			addresses++;
+	}
+	explicit_bzero(word, sizeof word);
+	if (words > 2) {
+		snprintf(word, sizeof word, "%u", addresses);
+		settings_add(out, section, "addresses", word);
+	}
+}
+
+void settings_read_chap(struct settings *out, const char *text)
+{
+	char *copy = strdup(text), *rest = copy, *line;
+	const size_t length = strlen(text);
+
+	for (unsigned number = 1; copy && (line = strsep(&rest, "\n")); number++)
+		chap_line(out, line, number);
+	if (copy)
+		explicit_bzero(copy, length);
+	free(copy);
 }

@@ -11,6 +11,7 @@
 
 struct setting {
 	char *section, *key, *value; /* never NULL */
+	unsigned line;               /* where it stands; 0: not kept */
 };
 struct settings {
 	struct setting *items;
@@ -34,9 +35,10 @@ void settings_read_whack_status(struct settings *out, const char *text);
 /* swanctl.conf and its kin: a section's name is its path, "connections/l2tp/children/l2tp". include is not followed: it
  * becomes a key "include" of its section. */
 void settings_read_swanctl(struct settings *out, const char *text);
-/* INI (xl2tpd.conf). False: not readable as INI in line *line. */
-bool settings_read_ini(struct settings *out, const char *text, int *line);
-/* Options of pppd(8): each word is a key, the word behind it its value. */
+/* Options of pppd(8): each word is a key, the word behind it its value; with lines. */
 void settings_read_ppp(struct settings *out, const char *section, const char *text);
+/* chap-secrets: a section for each entry, the number of its line; keys "client", "server", and "addresses", how many: "0" is none. Secrets are not
+ * kept. */
+void settings_read_chap(struct settings *out, const char *text);
 
 #endif

@@ -10,6 +10,7 @@
 #include "shim/check/check.h"
 #include "shim/check/ipsec_conf.h"
 #include "shim/check/ipsec_secrets.h"
+#include "shim/check/xl2tpd_conf.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +28,8 @@ static const char good_swanctl[] = "connections { l2tp {\nversion = 1\nremote_ad
 				   "{\nmode = transport\nrekey_time = 0\n"
 				   "local_ts = dynamic[udp/1701]\nremote_ts = "
 				   "dynamic[udp/any]\nesp_proposals = aes128-sha1,3des-sha1\n} } } }\n";
-static const char good_xl2tpd[] = "[global]\nlisten-addr = 10.0.0.1\n[lns default]\nlength bit = yes\n";
+static const char good_xl2tpd[] = "[global]\nlisten-addr = 10.0.0.1\n[lns default]\nip range = "
+				  "10.9.0.10-20\nlocal ip = 10.9.0.1\nlength bit = yes\n";
 static const char good_ppp[] = "auth\nrequire-mschap-v2\nnoccp\nmtu 1280\nmru 1280\n";
 static const char good_rules[] = "{\"nftables\": [{\"chain\": {\"family\": \"inet\", \"table\": \"natshim\", "
 				 "\"name\": \"guard\", \"hook\": \"prerouting\","
@@ -50,7 +52,6 @@ static unsigned version = 4; /* libreswan's */
 static void make_good(struct check_facts *f, const struct texts *t)
 {
 	struct settings lines = {.items = NULL};
-	int line;
 
 	memset(f, 0, sizeof *f);
 	f->libreswan.present = f->libreswan.pluto_runs = true;
@@ -88,7 +89,9 @@ static void make_good(struct check_facts *f, const struct texts *t)
 	f->l2tp.present = true;
 	strcpy(f->l2tp.path, "/etc/xl2tpd/xl2tpd.conf");
 	strcpy(f->l2tp.ppp_path, "/etc/ppp/options.xl2tpd");
-	settings_read_ini(&f->l2tp.xl2tpd, t->part[XL2TPD], &line);
+	xl2tpd_conf_lines(&f->l2tp.xl2tpd, t->part[XL2TPD]);
+	settings_read_chap(&f->l2tp.users, "alice * pw *\n");
+	strcpy(f->l2tp.users_path, "/etc/ppp/chap-secrets");
 	settings_read_ppp(&f->l2tp.ppp, f->l2tp.ppp_path, t->part[PPP]);
 	f->kernel = (struct kernel_facts){.queue = YES,
 					  .secpath = YES,
@@ -116,6 +119,7 @@ static void clear(struct check_facts *f)
 	settings_clear(&f->strongswan.loaded);
 	settings_clear(&f->l2tp.xl2tpd);
 	settings_clear(&f->l2tp.ppp);
+	settings_clear(&f->l2tp.users);
 	free(f->firewall.ruleset);
 }
 
@@ -283,8 +287,32 @@ static void test_texts(void **state)
 		{XL2TPD, "listen", "port = 1702\nlisten", "l2tp-port", "[global]: port = 1701"},
 		{XL2TPD, "length bit = yes", "length bit = no", "l2tp-length-bit",
 		 "[lns default]: length bit = yes"},
-		{XL2TPD, "[lns default]", "[lac x]", "l2tp-config", "--emit xl2tpd"},
+		{XL2TPD, "[lns default]\nip range = 10.9.0.10-20\n", "[lac x]\n", "l2tp-config", "--emit xl2tpd"},
 		{XL2TPD, "length bit", "require pap = yes\nlength bit", "", ""},
+		{XL2TPD, "length bit", "Challenge = Yes\nlength bit", "l2tp-flags",
+		 "[lns default]: Challenge = no"},
+		{XL2TPD, "listen", "access control = yes\nlisten", "l2tp-flags",
+		 "[global]: access control = no"},
+		{XL2TPD, "length bit", "unix auth = yes\nlength bit", "l2tp-flags", "unix auth = no"},
+		{XL2TPD, "lns default", "lns mine", "l2tp-lns", "s/^[ \\t]*\\[lns mine\\]/[lns default]/"},
+		{XL2TPD, "ip range = 10.9.0.10-20\n", "", "l2tp-ip-range",
+		 "ip range = 10.9.0.101-10.9.0.150"},
+		{XL2TPD, "ip range = 10.9.0.10-20\n", "assign ip = no\n", "", ""},
+		{XL2TPD, "local ip = 10.9.0.1\n", "", "l2tp-local-ip", "local ip = 10.9.0.9"},
+		{XL2TPD, "local ip = 10.9.0.1\n", "local ip range = 10.9.0.1\n", "", ""},
+		{XL2TPD, "local ip = 10.9.0.1\n", "local ip = 10.9.0.20\n", "l2tp-local-ip",
+		 "local ip = 10.9.0.9"},
+		{XL2TPD, "10.0.0.1", "127.0.0.1", "l2tp-listen-addr", "listen-addr = 203.0.113.1"},
+		{XL2TPD, "10.0.0.1", "0.0.0.0", "l2tp-listen-addr", "listen-addr = 203.0.113.1"},
+		{XL2TPD, "listen", "# x\nlisten", "l2tp-refused", "sed -i '2s/^/;/'"},
+		{XL2TPD, "listen", "foo=1\nbar=2\nlisten", "l2tp-refused", "sed -i '2s/^/;/;3s/^/;/'"},
+		{XL2TPD, "[global]\nlisten-addr", "[GLOBAL]\nListen-Addr", "", ""},
+		{PPP, "noccp", "crtscts", "ppp-tty", "sed -i '3s,"},
+		{PPP, "noccp", "noccp modem", "ppp-tty", "sed -i '3s,"},
+		{PPP, "noccp", "115200", "ppp-tty", "115200"},
+		{PPP, "noccp", "connect /bin/true", "ppp-tty", "sed -i '3s/^/#/'"},
+		{PPP, "noccp", "name local\nipparam modem\nms-dns 10.0.0.1\nlcp-echo-interval 300", "", ""},
+		{PPP, "noccp", "lock", "ppp-lock", "remove lock"},
 		{PPP, "noccp", "require-mppe-128", "ppp-mppe", "remove require-mppe-128"},
 		{PPP, "noccp", "mppe required,stateless", "ppp-mppe", "remove mppe required"},
 		{PPP, "mtu 1280\n", "", "ppp-mtu", "mtu 1280"},
@@ -295,7 +323,6 @@ static void test_texts(void **state)
 		{PPP, "require-mschap-v2", "require-pap", "ppp-auth", "remove require-pap"},
 		{PPP, "require-mschap-v2", "require-chap", "", ""},
 		{PPP, "auth\n", "noauth\n", "ppp-noauth", "remove noauth"},
-		{PPP, "noccp", "lock", "ppp-lock", "remove lock"},
 		{RULES, "false", "true", "firewall-l2tp firewall-clear-open", "natshim"},
 		{RULES, "1701", "500", "firewall-500 firewall-clear-open", "natshim"},
 		{RULES, "1701", "{\"range\": [4000, 5000]}", "firewall-4500 firewall-clear-open", "natshim"},
@@ -353,6 +380,27 @@ static void test_facts(void **state)
 	FACT(f.strongswan.secrets.others_read = true, "strongswan-secrets-mode", "chmod 600");
 	FACT(f.strongswan.charon_runs = false, "strongswan-running", "systemctl start strongswan");
 	FACT(f.libreswan.present = f.strongswan.present = false, "libreswan-config", "--emit libreswan");
+	FACT((f.host.root = true, f.host.l2tp.held = true, f.host.l2tp.pid = 7), "l2tp-running",
+	     "systemctl start xl2tpd");
+	FACT(f.host.root = true, "l2tp-running", "systemctl start xl2tpd");
+	FACT((f.host.root = f.host.l2tp.held = true, f.host.l2tp.pid = 7,
+	      strcpy(f.host.l2tp.program, "xl2tpd")),
+	     "", "");
+	FACT((f.host.address_count = 1, strcpy(f.host.addresses[0], "10.0.0.2")), "l2tp-listen-addr",
+	     "listen-addr = ");
+	FACT((f.host.address_count = 1, strcpy(f.host.addresses[0], "10.0.0.1")), "", "");
+	FACT(f.l2tp.ppp_missing = true, "ppp-options", "natshim check --emit pppd > ");
+	FACT((strcpy(f.l2tp.ppp_error, "unrecognized option 'x'"), f.l2tp.ppp_error_line = 3), "ppp-words",
+	     "sed -i '3s/^/#/'");
+	FACT(strcpy(f.l2tp.radius_path, "/r"), "ppp-radius", "radiusclient");
+	FACT(settings_clear(&f.l2tp.users), "ppp-users", "/etc/ppp/chap-secrets: alice");
+	FACT((settings_clear(&f.l2tp.users), settings_read_chap(&f.l2tp.users, "a srv pw *\n")), "ppp-users",
+	     ": name srv");
+	FACT((settings_clear(&f.l2tp.users), settings_read_chap(&f.l2tp.users, "#\na * pw\n")), "ppp-users",
+	     "sed -i '2s/$/ */'");
+	FACT((settings_clear(&f.l2tp.users), settings_read_chap(&f.l2tp.users, "a srv pw *\nb l2tp pw *\n"),
+	      settings_add(&f.l2tp.ppp, f.l2tp.ppp_path, "name", "l2tp")),
+	     "", "");
 	FACT(strcpy(f.certificate.names[0], "other.example.org"), "cert-san-id cert-san-name",
 	     "subjectAltName");
 	FACT(strcpy(f.certificate.server_name, "203.0.113.1"), "cert-san-name", "203.0.113.1");

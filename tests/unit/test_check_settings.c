@@ -8,6 +8,7 @@
 
 #include "shim/check/ipsec_secrets.h"
 #include "shim/check/settings.h"
+#include "shim/check/xl2tpd_conf.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -77,19 +78,86 @@ static void test_swanctl(void **state)
 	settings_clear(&s);
 }
 
-static void test_ini_and_ppp(void **state)
+static void test_xl2tpd_conf(void **state)
 {
+	static const char text[] =
+		"[Global]\r\nListen-Addr = 10.0.0.1 ; ours\n; x\n[LNS Default]\n IP Range = 10.0.0.9 - 20\n"
+		"length bit = TRUE\n[lns b]\nlac = 10.0.0.1\n";
+	/* Each alone keeps xl2tpd 1.3.18 from starting. */
+	static const char *const refused[] = {"# c\n",
+					      "[foo]\n",
+					      "[global\n",
+					      "[ lns default ]\n",
+					      "port = 1\n",
+					      "[global]\nfoo = 1\n",
+					      "[lns default]\nlength bit = 1\n",
+					      "[lns default]\nlength bit\n",
+					      "[lns default]\nlisten-addr = 10.0.0.1\n",
+					      "[lns default]\nip range = 10.0.0.9-10.0.0.1\n",
+					      "[lns default]\nip range = 10.0.0.0/24\n",
+					      "[lns default]\nlocal ip = 10.0.0.1/24\n",
+					      "[lns default]\nip  range = 10.0.0.1\n",
+					      "[lns default]\nrefuse mschap = yes\n",
+					      "[lns default]\nredial = yes\n",
+					      "[lns default]\n# x = y\n",
+					      "[lns default]\nip range = -\n"};
 	struct settings s = {.items = NULL};
-	int line;
 
 	(void)state;
-	assert_true(settings_read_ini(
-		&s, "[global]\nlisten-addr = 10.0.0.1\n[lns default]\nlength bit = yes\n", &line));
+	xl2tpd_conf_lines(&s, text);
+	want(&s, "global", "listen-addr", "10.0.0.1");
+	want(&s, "global", XL2TPD_AS "listen-addr", "Listen-Addr");
+	want(&s, "lns default", "ip range", "10.0.0.9 - 20");
+	want(&s, "lns default", "", "LNS Default");
 	want(&s, "lns default", "length bit", "yes");
-	assert_false(settings_read_ini(&s, "[global]\n=\nnonsense\n", &line));
-	assert_int_equal(line, 3);
+	want(&s, "lns b", "lac", "10.0.0.1");
+	want(&s, XL2TPD_REFUSED, "1", NULL);
+	assert_string_equal(xl2tpd_conf_lns(&s), "lns default");
+	settings_clear(&s);
+	for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+		xl2tpd_conf_lines(&s, refused[i]);
+		assert_true(s.count && !strcmp(s.items[s.count - 1].section, XL2TPD_REFUSED));
+		settings_clear(&s);
+	}
+	xl2tpd_conf_lines(&s, "[lns a]\n[lns b]\nlac = 10.0.0.1\n");
+	assert_string_equal(xl2tpd_conf_lns(&s), "lns b");
+	settings_clear(&s);
+	for (size_t n = 0; n <= sizeof text; n++) {
+		char *cut = strndup(text, n);
+
+		xl2tpd_conf_lines(&s, cut);
+		free(cut);
+		settings_clear(&s);
+	}
+}
+
+static void test_chap(void **state)
+{
+	struct settings s = {.items = NULL};
+
+	(void)state;
+	settings_read_chap(
+		&s, "# x\nalice * \"a b\" *\n\n'bob' srv pw\ncarol *\ndave * pw 10.0.0.1 10.0.0.2 # y\n");
+	want(&s, "2", "client", "alice");
+	want(&s, "2", "addresses", "1");
+	want(&s, "4", "server", "srv");
+	want(&s, "4", "addresses", "0");
+	want(&s, "5", "addresses", NULL);
+	want(&s, "6", "addresses", "2");
+	for (size_t i = 0; i < s.count; i++)
+		assert_null(strstr(s.items[i].value, "pw")); /* no secret is kept */
+	settings_clear(&s);
+}
+
+static void test_ppp(void **state)
+{
+	struct settings s = {.items = NULL};
+
+	(void)state;
 	settings_read_ppp(&s, "file", ppp_text);
 	want(&s, "file", "mtu", "1280");
+	assert_int_equal(settings_find(&s, "file", "mru")->line, 2);
+	assert_int_equal(settings_find(&s, "file", "noccp")->line, 5);
 	want(&s, "file", "mru", "1270");
 	want(&s, NULL, "name", "a b");
 	assert_non_null(settings_find(&s, "file", "noccp"));
@@ -190,7 +258,9 @@ int main(void)
 		cmocka_unit_test(test_exports_and_status),
 		cmocka_unit_test(test_secrets),
 		cmocka_unit_test(test_swanctl),
-		cmocka_unit_test(test_ini_and_ppp),
+		cmocka_unit_test(test_xl2tpd_conf),
+		cmocka_unit_test(test_chap),
+		cmocka_unit_test(test_ppp),
 		cmocka_unit_test(test_truncated),
 		cmocka_unit_test(test_long),
 	};
