@@ -74,6 +74,16 @@ bool endpoint_parse(const char *text, struct endpoint *out)
 	return true;
 }
 
+bool endpoint_is_unicast(const struct endpoint *e)
+{
+	static const uint8_t loopback[16] = {[15] = 1}, nothing[16] = {0};
+
+	if (e->addr_len == 4)
+		return e->addr[0] != 0 && e->addr[0] != 127 && e->addr[0] < 224;
+	return e->addr_len == 16 && e->addr[0] != 0xff && memcmp(e->addr, loopback, 16) != 0 &&
+	       memcmp(e->addr, nothing, 16) != 0;
+}
+
 bool endpoint_same_host(const struct endpoint *a, const struct endpoint *b)
 {
 	return a->addr_len == b->addr_len && !memcmp(a->addr, b->addr, sizeof a->addr);

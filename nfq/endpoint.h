@@ -22,6 +22,10 @@ const char *endpoint_text(const struct endpoint *e, char out[static ENDPOINT_TEX
 /* Accepts ADDR, ADDR:PORT, [ADDR6] and [ADDR6]:PORT. False (and *out untouched) on anything else. */
 bool endpoint_parse(const char *text, struct endpoint *out);
 
+/* An address that a packet can be sent to on its way through a host: not this network (0/8, ::), loopback, multicast, reserved or
+ * broadcast (RFC 6890). */
+bool endpoint_is_unicast(const struct endpoint *e);
+
 /* Same address, whatever the port. */
 bool endpoint_same_host(const struct endpoint *a, const struct endpoint *b);
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);

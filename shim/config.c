@@ -68,7 +68,7 @@ static bool set_by_family(const char *value, struct endpoint *v4, struct endpoin
 {
 	struct endpoint e;
 
-	if (!endpoint_parse(value, &e))
+	if (!endpoint_parse(value, &e) || !endpoint_is_unicast(&e))
 		return false;
 	*(e.addr_len == 4 ? v4 : v6) = e;
 	return true;
@@ -167,14 +167,15 @@ static const struct option_spec options[] = {
 	 .argument = "ADDR[:PORT]|auto",
 	 .set = set_lns,
 	 .reset = reset_lns,
-	 .expected = "an IPv4 or IPv6 address, ADDR:PORT, [ADDR6]:PORT, or auto",
+	 .expected = "an address of a host (not 0.0.0.0, loopback, multicast or broadcast), ADDR:PORT, "
+		     "[ADDR6]:PORT, or auto",
 	 .help = "send decrypted L2TP to this address; once per address family; auto: xl2tpd's listen-addr"},
 	{.name = "public",
 	 .kind = KIND_CUSTOM,
 	 .argument = "ADDR",
 	 .set = set_public,
 	 .reset = reset_public,
-	 .expected = "an IPv4 or IPv6 address without a port",
+	 .expected = "an address of a host (not 0.0.0.0, loopback, multicast or broadcast) without a port",
 	 .help = "the server's address as clients see it, if the server is behind a NAT",
 	 .restart_only = true},
 	{.name = "allow-clear",

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 struct global {
 	char address[ENDPOINT_TEXT_MAX];
@@ -17,11 +18,11 @@ static int entry(void *user, const char *section, const char *name, const char *
 {
 	struct global *g = user;
 
-	if (strcmp(section, "global") != 0)
+	if (strcasecmp(section, "global") != 0)
 		return 1;
-	if (!strcmp(name, "listen-addr"))
+	if (!strcasecmp(name, "listen-addr"))
 		snprintf(g->address, sizeof g->address, "%s", value);
-	if (!strcmp(name, "port"))
+	if (!strcasecmp(name, "port"))
 		g->port = strtoul(value, NULL, 10);
 	return 1;
 }
@@ -48,6 +49,13 @@ bool xl2tpd_listen_address(const char *path, struct endpoint *out, char error[st
 	if (!endpoint_parse(g.address, out) || out->port || g.port > UINT16_MAX) {
 		snprintf(error, XL2TPD_ERROR_MAX, "%s: listen-addr %s, port %lu: not an address and a port",
 			 path, g.address, g.port);
+		return false;
+	}
+	if (!endpoint_is_unicast(out)) {
+		snprintf(error, XL2TPD_ERROR_MAX,
+			 "%s: listen-addr %s is no address that clients' packets can be sent to; set it to "
+			 "one of this host's",
+			 path, g.address);
 		return false;
 	}
 	if (g.port != 1701)

@@ -81,3 +81,17 @@ void check_mend(struct check_result *result, const char *format, ...)
 	vsnprintf(result->mend + length, sizeof result->mend - length, format, args);
 	va_end(args);
 }
+
+void check_mend_sed(struct check_result *result, const char *script, const char *file)
+{
+	check_mend(result, "run: sh -c 'new=$(sed \"%s\" %s) && printf \"%%s\\n\" \"$new\" > %s'", script,
+		   file, file);
+}
+
+void check_mend_comment(struct check_result *result, char sign, unsigned line, const char *file)
+{
+	char script[32];
+
+	snprintf(script, sizeof script, "%us/^/%c/", line, sign);
+	check_mend_sed(result, script, file);
+}

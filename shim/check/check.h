@@ -47,8 +47,14 @@ void check_run(const struct check_facts *facts, check_finding_fn *fn, void *ctx)
 void check_found(struct check_result *result, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void check_blind(struct check_result *result, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void check_mend(struct check_result *result, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A step that runs a script of sed on a file, in place: the file stays the same one, also where it is mounted. */
+void check_mend_sed(struct check_result *result, const char *script, const char *file);
+/* Likewise that line becomes a comment. */
+void check_mend_comment(struct check_result *result, char sign, unsigned line, const char *file);
 
 /* The conn that serves L2TP clients best, that is, with the fewest errors: its name, or NULL when none is for L2TP. */
 const char *check_libreswan_conn(const struct libreswan_facts *facts);
+/* The end of a conn that is this host: "left" or "right". */
+const char *check_libreswan_own_end(const struct libreswan_facts *facts, const char *conn);
 
 #endif

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #define FACTS_TEXT 200
+#define FACTS_REASON 800
 #define FACTS_NAMES_MAX 32
 #define FACTS_IFACES_MAX 16
 #define FACTS_ADDRESSES_MAX 256
@@ -37,6 +38,7 @@ struct host_facts {
 	struct port_holder ike, nat_t, l2tp; /* udp/500, udp/4500, xl2tpd's port */
 	char name[65];                       /* gethostname() */
 	char addresses[FACTS_ADDRESSES_MAX][INET6_ADDRSTRLEN];
+	char ifaces[FACTS_ADDRESSES_MAX][16]; /* each address's */
 	unsigned address_count;
 	char default_address[INET_ADDRSTRLEN]; /* by its default route; "": not known */
 };
@@ -45,11 +47,18 @@ struct libreswan_facts {
 	bool present;                  /* there is something to check */
 	const struct host_facts *host; /* never NULL where a judge sees it */
 	char path[FACTS_TEXT], blind[FACTS_TEXT];
-	char error[FACTS_TEXT]; /* libreswan's parser refuses the configuration */
-	unsigned version;       /* the first number of it: 4, 5 */
-	struct settings config; /* ipsec_conf.h */
-	struct settings setup;  /* addconn --configsetup: defaults too */
-	struct settings status; /* whack --status; empty when pluto does not answer */
+	char error[FACTS_REASON];    /* libreswan's parser refuses the configuration: its own words */
+	char error_file[FACTS_TEXT]; /* with error_line: the place that they name; "": none */
+	unsigned error_line;
+	struct settings
+		dropped; /* conns that libreswan does not load: section the conn, its own words: key "parser" of the file as it is, "why" of
+				    pluto's log, "" where it was added later */
+	char ike_error[FACTS_TEXT],
+		esp_error[FACTS_TEXT]; /* what algparse says against the chosen conn's; "": nothing */
+	unsigned version;              /* the first number of it: 4, 5 */
+	struct settings config;        /* ipsec_conf.h */
+	struct settings setup;         /* addconn --configsetup: defaults too */
+	struct settings status;        /* whack --status; empty when pluto does not answer */
 	bool pluto_runs;
 	char *ike, *esp;     /* what algparse makes of the chosen conn's ike= and esp=; NULL: not known */
 	enum known modp1024; /* of this build */
@@ -61,8 +70,11 @@ struct strongswan_facts {
 	char path[FACTS_TEXT], blind[FACTS_TEXT];
 	struct settings config; /* swanctl.conf with what it includes; else, from VICI, in the same shape */
 	struct settings loaded; /* VICI's list-conns, in the same shape */
-	bool from_vici;         /* config is from VICI, which does not tell proposals */
-	bool charon_runs;       /* VICI answers */
+	bool starter;           /* the ipsec command is strongSwan's: ipsec.conf(5) of its own */
+	char starter_path[FACTS_TEXT];
+	struct settings starter_config;  /* ipsec_conf.h; empty: it could not be read */
+	bool from_vici;                  /* config is from VICI, which does not tell proposals */
+	bool charon_runs;                /* VICI answers */
 	enum known modp1024, triple_des; /* get-algorithms */
 	struct secrets_facts secrets;
 };

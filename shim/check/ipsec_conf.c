@@ -85,9 +85,10 @@ static void open_section(struct settings *out, char *line, char **section, const
 	settings_add(out, name, "", file);
 }
 
-static void add_line(struct settings *out, char *line, const char *section)
+static void add_line(struct settings *out, char *line, const char *section, unsigned number)
 {
 	char *equals = strchr(line, '=');
+	const size_t before = out->count;
 
 	if (!equals)
 		return;
@@ -95,20 +96,22 @@ static void add_line(struct settings *out, char *line, const char *section)
 	line[strcspn(line, BLANK)] = '\0';
 	lower(line);
 	settings_add(out, section, line, bare(equals + 1));
+	if (out->count > before)
+		out->items[before].line = number;
 }
 
 void ipsec_conf_lines(struct settings *out, const char *text, const char *file)
 {
 	char *copy = strdup(text), *rest = copy, *line, *section = NULL;
 
-	while (copy && (line = strsep(&rest, "\n"))) {
+	for (unsigned number = 1; copy && (line = strsep(&rest, "\n")); number++) {
 		const bool inside = *line && strchr(BLANK, *line);
 		char *statement = statement_of(line);
 
 		if (!inside)
 			open_section(out, statement, &section, file);
 		else if (section)
-			add_line(out, statement, section);
+			add_line(out, statement, section, number);
 	}
 	free(section);
 	free(copy);
@@ -131,6 +134,15 @@ static void include(struct settings *out, const char *pattern, unsigned depth)
 	globfree(&found);
 }
 
+static void add_as_is(struct settings *out, const struct setting *one)
+{
+	const size_t before = out->count;
+
+	settings_add(out, one->section, one->key, one->value);
+	if (out->count > before)
+		out->items[before].line = one->line;
+}
+
 static bool read_file(struct settings *out, const char *path, unsigned depth, char *blind)
 {
 	struct settings own = {.items = NULL};
@@ -145,7 +157,7 @@ static bool read_file(struct settings *out, const char *path, unsigned depth, ch
 		if (!*one->section)
 			include(out, one->value, depth);
 		else
-			settings_add(out, one->section, one->key, one->value);
+			add_as_is(out, one);
 	}
 	settings_clear(&own);
 	free(text);
@@ -176,8 +188,8 @@ static const struct {
 	{"pfs", true},        {"rekey", true},         {"uniqueids", true},
 	{"aggressive", true}, {"ikev2", true},         {"keyexchange", false},
 	{"type", false},      {"auto", false},         {"encapsulation", false},
-	{"dpdaction", false}, {"ikev1-policy", false}, {"authby", false},
-	{"left", false},      {"right", false},
+	{"dpdaction", false}, {"ikev1-policy", false}, {"left", false},
+	{"right", false},
 };
 static const char *const spellings[][2] = {
 	{"true", "yes"}, {"on", "yes"}, {"1", "yes"}, {"insist", "yes"}, {"propose", "yes"},
@@ -219,24 +231,38 @@ static void add(struct settings *out, const char *section, const char *key, cons
 	settings_add(out, section, key, value);
 }
 
-static void note_origin(struct settings *out, const char *conn, const char *key, const char *section)
+static void note(struct settings *out, const char *conn, const char *what, const char *key, const char *value)
 {
 	char name[128];
 
-	snprintf(name, sizeof name, IPSEC_CONF_FROM "%s", key);
-	settings_add(out, conn, name, section);
+	snprintf(name, sizeof name, "%s%s", what, key);
+	settings_add(out, conn, name, value);
 }
 
 /* Unless the conn has that key already; an also= and the entry that opens it are not its keys. */
 static void add_first(struct settings *out, const char *conn, const struct setting *line)
 {
 	const char *key = meant(line->key);
+	const bool own = !strcmp(line->section, conn);
+	char number[16];
+	size_t before;
 
-	if (!*key || !strcmp(key, ALSO) || settings_find(out, conn, key))
+	if (!*key || !strcmp(key, ALSO))
 		return;
+	if (settings_find(out, conn, key)) {
+		snprintf(number, sizeof number, "%u", line->line);
+		if (own)
+			note(out, conn, IPSEC_CONF_AGAIN, key, number);
+		return;
+	}
+	before = out->count;
 	add(out, conn, key, line->value);
-	if (strcmp(line->section, conn) != 0 && strcmp(line->section, DEFAULT) != 0)
-		note_origin(out, conn, key, line->section);
+	if (out->count > before)
+		out->items[before].line = line->line;
+	if (key != line->key)
+		note(out, conn, IPSEC_CONF_AS, key, line->key);
+	if (!own && strcmp(line->section, DEFAULT) != 0)
+		note(out, conn, IPSEC_CONF_FROM, key, line->section);
 }
 
 /* The conns on the way: none is gone into twice. */

@@ -20,6 +20,10 @@ bool ipsec_conf_read(struct settings *out, const char *path, char *blind);
  * has a second entry, IPSEC_CONF_FROM before its name, with the conn that it stands in: version 4 refuses a conn that has its own
  * value beside it, and version 5 ignores that one if it comes later, so it must be changed where it stands. Pure. */
 #define IPSEC_CONF_FROM "from:"
+/* A key by another name than the one that it means (phase2alg: esp) has an entry with this before its name, the value being the name; a key that
+ * stands a second time in the conn itself, which libreswan 4 refuses, one with the number of that line. */
+#define IPSEC_CONF_AS "as:"
+#define IPSEC_CONF_AGAIN "again:"
 void ipsec_conf_resolve(const struct settings *lines, unsigned version, struct settings *out);
 
 #endif

@@ -78,10 +78,9 @@ static bool is_address(const char *text)
 /* The server's address towards its clients: the conn's, else the host's. */
 static const char *client_side(const struct check_facts *facts)
 {
-	const char *conn = check_libreswan_conn(&facts->libreswan), *own = facts->host.default_address;
-	const bool left_is_any = conn && settings_is(&facts->libreswan.config, conn, "left", "%any");
-	const char *end =
-		conn ? settings_get(&facts->libreswan.config, conn, left_is_any ? "right" : "left") : NULL;
+	const struct libreswan_facts *f = &facts->libreswan;
+	const char *conn = f->host ? check_libreswan_conn(f) : NULL, *own = facts->host.default_address;
+	const char *end = conn ? settings_get(&f->config, conn, check_libreswan_own_end(f, conn)) : NULL;
 
 	return is_address(end) ? end : *own ? own : "ADDRESS";
 }
@@ -98,7 +97,7 @@ static void judge_listen(const struct check_facts *facts, struct check_result *r
 {
 	const struct l2tp_facts *f = seen(facts);
 	const char *value = f ? value_of(f, "global", "listen-addr") : NULL;
-	char line[96];
+	char line[96], script[128];
 
 	if (!f || (value && (!is_address(value) || is_own(&facts->host, value))))
 		return;
@@ -118,7 +117,8 @@ static void judge_listen(const struct check_facts *facts, struct check_result *r
 	if (settings_find(&f->xl2tpd, "global", "")) {
 		mend_xl2tpd(f, "global", line, r);
 	} else {
-		check_mend(r, "run: sed -i '1i [global]\\n%s' %s", line, f->path);
+		snprintf(script, sizeof script, "1i [global]\\n%s", line);
+		check_mend_sed(r, script, f->path);
 		check_mend(r, "run: systemctl restart xl2tpd");
 	}
 	check_mend(r, "that is the address that clients use; with natshim --lns ADDR it is ADDR instead");
@@ -144,7 +144,7 @@ static void judge_refused(const struct check_facts *facts, struct check_result *
 	}
 	if (!r->found)
 		return;
-	check_mend(r, "run: sed -i '%s' %s", script, f->path);
+	check_mend_sed(r, script, f->path);
 	check_mend(r, "run: systemctl restart xl2tpd");
 }
 
@@ -209,8 +209,7 @@ static void judge_lns(const struct check_facts *facts, struct check_result *r)
 		    "%s: [%s] is for clients of its range (lac =), and it has none; for all others is [lns "
 		    "default] only",
 		    f->path, opening->value);
-	check_mend(r, "run: sed -i 's/^[ \\t]*\\[%s\\]/[lns default]/' %s", opening->value, f->path);
-	check_mend(r, "run: systemctl restart xl2tpd");
+	mend_xl2tpd(f, lns, "lac = 0.0.0.0-255.255.255.255", r);
 }
 
 /* ---- addresses of PPP -------------------------------------------------------------------------------------------- */
@@ -548,12 +547,13 @@ static bool is_tty_word(const char *word)
 /* The line of the options becomes a comment. */
 static void mend_ppp_line(const struct l2tp_facts *f, unsigned line, struct check_result *r)
 {
-	check_mend(r, "run: sed -i '%us/^/#/' %s", line, f->ppp_path);
+	check_mend_comment(r, '#', line, f->ppp_path);
 }
 
 static void judge_tty(const struct check_facts *facts, struct check_result *r)
 {
 	const struct l2tp_facts *f = ppp_seen(facts);
+	char script[128];
 
 	if (!f || is_yes(f, "global", "force userspace") || is_yes(f, "global", "ipsec saref"))
 		return; /* then pppd has a serial line */
@@ -569,8 +569,9 @@ static void judge_tty(const struct check_facts *facts, struct check_result *r)
 			mend_ppp_line(f, one->line, r);
 			continue;
 		}
-		check_mend(r, "run: sed -i '%us,\\(^\\|[ \\t]\\)%s\\([ \\t]\\|$\\),\\1\\2,' %s", one->line,
-			   one->key, f->ppp_path);
+		snprintf(script, sizeof script, "%us,\\(^\\|[ \\t]\\)%s\\([ \\t]\\|$\\),\\1\\2,", one->line,
+			 one->key);
+		check_mend_sed(r, script, f->ppp_path);
 	}
 }
 
@@ -665,6 +666,7 @@ static void judge_users(const struct check_facts *facts, struct check_result *r)
 {
 	const struct l2tp_facts *f = ppp_seen(facts);
 	const char *name;
+	char script[256] = "";
 	struct users u;
 
 	if (!f || checks_passwords_elsewhere(f) || !*f->users_path)
@@ -691,7 +693,9 @@ static void judge_users(const struct check_facts *facts, struct check_result *r)
 		check_found(r, "%s, line %s: the fourth column is missing: this user may have no address",
 			    f->users_path, u.lines[0]);
 		for (unsigned i = 0; i < u.line_count; i++)
-			check_mend(r, "run: sed -i '%ss/$/ */' %s", u.lines[i], f->users_path);
+			snprintf(script + strlen(script), sizeof script - strlen(script), "%s%ss/$/ */",
+				 i ? ";" : "", u.lines[i]);
+		check_mend_sed(r, script, f->users_path);
 	}
 }
 

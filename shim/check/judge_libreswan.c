@@ -20,11 +20,46 @@ static const char *get(const struct libreswan_facts *f, const char *conn, const 
 	return settings_get(&f->config, conn, key);
 }
 
+static bool is_address(const char *text)
+{
+	struct in6_addr ignored;
+
+	return text && (inet_pton(AF_INET, text, &ignored) == 1 || inet_pton(AF_INET6, text, &ignored) == 1);
+}
+
+/* All addresses, in libreswan's spellings. */
+static bool is_any(const char *end)
+{
+	return end && (!strcmp(end, "%any") || !strcmp(end, "%any4") || !strcmp(end, "0.0.0.0") ||
+		       !strcmp(end, "0.0.0.0/0"));
+}
+
+/* An address of this host, or a word for one. */
+static bool is_ours(const struct libreswan_facts *f, const char *end)
+{
+	if (!end || !strcmp(end, "%defaultroute"))
+		return end;
+	for (unsigned i = 0; i < f->host->address_count; i++)
+		if (!strcmp(end, f->host->addresses[i]) ||
+		    (*end == '%' && !strcmp(end + 1, f->host->ifaces[i])))
+			return true;
+	return false;
+}
+
+const char *check_libreswan_own_end(const struct libreswan_facts *f, const char *conn)
+{
+	const char *left = get(f, conn, "left"), *right = get(f, conn, "right");
+
+	if (is_ours(f, left))
+		return "left";
+	return is_ours(f, right) || (is_any(left) && right && !is_any(right)) ? "right" : "left";
+}
+
 static struct ends ends_of(const struct libreswan_facts *f, const char *conn)
 {
-	const bool left_is_any = settings_is(&f->config, conn, "left", "%any");
+	const char *us = check_libreswan_own_end(f, conn);
 
-	return (struct ends){conn, left_is_any ? "right" : "left", left_is_any ? "left" : "right"};
+	return (struct ends){conn, us, *us == 'l' ? "right" : "left"};
 }
 
 static const char *end_get(const struct libreswan_facts *f, struct ends e, const char *end,
@@ -56,14 +91,7 @@ static bool is_any_port(const char *protoport)
 {
 	const char *port = udp_port(protoport);
 
-	return port && !strcasecmp(port, "%any");
-}
-
-static bool is_address(const char *text)
-{
-	struct in6_addr ignored;
-
-	return text && (inet_pton(AF_INET, text, &ignored) == 1 || inet_pton(AF_INET6, text, &ignored) == 1);
+	return port && !strcmp(port, "%any");
 }
 
 static bool is_for_l2tp(const struct libreswan_facts *f, const char *conn)
@@ -96,17 +124,30 @@ static const char *file_of(const struct libreswan_facts *f, const char *conn)
 	return opening && *opening->value ? opening->value : f->path;
 }
 
-/* The line "key=value" in the conn, or in the one from which it has the key. */
+/* The conn in which the key stands, which may have come by also=. */
+static const char *conn_of(const struct libreswan_facts *f, const char *conn, const char *key)
+{
+	const char *from;
+	char origin[96];
+
+	snprintf(origin, sizeof origin, IPSEC_CONF_FROM "%s", key);
+	from = get(f, conn, origin);
+	return from ? from : conn;
+}
+
+/* The line "key=value" in that conn, by the name that the key has there. */
 static void edit_conn(const struct libreswan_facts *f, const char *conn, struct check_result *r,
 		      const char *line)
 {
-	const char *from;
-	char origin[64];
+	const size_t n = strcspn(line, "=");
+	const char *from, *name;
+	char key[64], as[96];
 
-	snprintf(origin, sizeof origin, IPSEC_CONF_FROM "%.*s", (int)strcspn(line, "="), line);
-	from = get(f, conn, origin);
-	from = from ? from : conn;
-	check_mend(r, "in %s, conn %s: %s", file_of(f, from), from, line);
+	snprintf(key, sizeof key, "%.*s", (int)n, line);
+	snprintf(as, sizeof as, IPSEC_CONF_AS "%s", key);
+	from = conn_of(f, conn, key);
+	name = get(f, conn, as);
+	check_mend(r, "in %s, conn %s: %s%s", file_of(f, from), from, name ? name : key, line + n);
 }
 
 /* An edit of the conn, and what makes it true. */
@@ -139,11 +180,38 @@ static bool bad_peer(const struct libreswan_facts *f, const char *conn, struct c
 	const struct ends e = ends_of(f, conn);
 	const char *value = get(f, conn, e.them);
 
-	if (value && !strcmp(value, "%any"))
+	char line[64];
+
+	if (is_any(value))
 		return false;
 	if (r) {
 		check_found(r, "conn %s takes only %s=%s", conn, e.them, value ? value : "(nothing)");
-		mend_conn(f, conn, r, "right=%any");
+		snprintf(line, sizeof line, "%s=%%any", e.them);
+		mend_conn(f, conn, r, line);
+	}
+	return true;
+}
+
+/* What pluto cannot take as the server's own side. Other addresses it judges itself: judge_oriented(). */
+static bool bad_own(const struct libreswan_facts *f, const char *conn, struct check_result *r)
+{
+	const struct ends e = ends_of(f, conn);
+	const char *value = get(f, conn, e.us);
+	char line[64];
+
+	if (value &&
+	    (is_ours(f, value) || (!is_any(value) && *value != '%' && strncmp(value, "127.", 4) != 0 &&
+				   strcmp(value, "localhost") != 0 && strcmp(value, "::") != 0)))
+		return false;
+	if (value && *value == '%' && !is_any(value) && !f->host->address_count)
+		return false;
+	if (r) {
+		check_found(r, "conn %s: %s is %s: pluto does not know which address is its own", conn, e.us,
+			    value ? value : "not set");
+		snprintf(line, sizeof line, "%s=%s", e.us,
+			 *f->host->default_address || !f->host->address_count ? "%defaultroute"
+									      : f->host->addresses[0]);
+		mend_conn(f, conn, r, line);
 	}
 	return true;
 }
@@ -237,8 +305,8 @@ static bool bad_aggressive(const struct libreswan_facts *f, const char *conn, st
 
 typedef bool conn_check(const struct libreswan_facts *f, const char *conn, struct check_result *r);
 
-static conn_check *const conn_checks[] = {bad_auto, bad_peer,    bad_their_port, bad_our_port,
-					  bad_type, bad_version, bad_pfs,        bad_aggressive};
+static conn_check *const conn_checks[] = {bad_auto, bad_own,     bad_peer, bad_their_port, bad_our_port,
+					  bad_type, bad_version, bad_pfs,  bad_aggressive};
 
 const char *check_libreswan_conn(const struct libreswan_facts *f)
 {
@@ -281,14 +349,17 @@ static void judge_config(const struct check_facts *facts, struct check_result *r
 {
 	const struct libreswan_facts *f = &facts->libreswan;
 
-	if (!f->present && !facts->strongswan.present) {
+	if (!f->present && !facts->strongswan.present && !facts->strongswan.starter) {
 		check_found(r, "neither libreswan nor strongSwan was found here");
 		check_mend(r, "run: apt-get install libreswan xl2tpd");
 		check_mend(r, "natshim check --emit libreswan prints an ipsec.conf for it");
 	} else if (f->present && *f->error) {
 		check_found(r, "libreswan refuses %s: %s", f->path, f->error);
-		check_mend(r, "mend that line in %s; a working file: natshim check --emit libreswan",
-			   f->path);
+		if (f->error_line)
+			check_mend_comment(r, '#', f->error_line, f->error_file);
+		if (f->error_line && f->pluto_runs)
+			check_mend(r, "run: systemctl restart ipsec");
+		check_mend(r, "or correct that line; a working file: natshim check --emit libreswan");
 	} else if (f->present && *f->blind) {
 		check_blind(r, "%s", f->blind);
 		check_mend(r, "run it as root where libreswan is installed, or name its file: "
@@ -341,6 +412,11 @@ static void judge_auto(const struct check_facts *facts, struct check_result *r)
 static void judge_peer(const struct check_facts *facts, struct check_result *r)
 {
 	judge_with(facts, bad_peer, r);
+}
+
+static void judge_own(const struct check_facts *facts, struct check_result *r)
+{
+	judge_with(facts, bad_own, r);
 }
 
 static void judge_their_port(const struct check_facts *facts, struct check_result *r)
@@ -457,6 +533,12 @@ static void judge_ike(const struct check_facts *facts, struct check_result *r)
 
 	if (!conn)
 		return;
+	if (*f->ike_error) {
+		check_found(r, "conn %s: libreswan refuses ike=%s: %s", conn,
+			    get(f, conn, "ike") ? get(f, conn, "ike") : "", f->ike_error);
+		mend_conn(f, conn, r, good);
+		return;
+	}
 	if (!f->ike) {
 		check_blind(r, "ipsec algparse did not tell the algorithms of conn %s", conn);
 		edit_conn(f, conn, r, good);
@@ -480,9 +562,15 @@ static void judge_esp(const struct check_facts *facts, struct check_result *r)
 
 	if (!conn)
 		return;
+	if (*f->esp_error) {
+		check_found(r, "conn %s: libreswan refuses esp=%s: %s", conn,
+			    get(f, conn, "esp") ? get(f, conn, "esp") : "", f->esp_error);
+		mend_conn(f, conn, r, good);
+		return;
+	}
 	if (!f->esp) {
 		check_blind(r, "ipsec algparse did not tell the ESP algorithms of conn %s", conn);
-		edit_conn(f, conn, r, good);
+		mend_conn(f, conn, r, good);
 		return;
 	}
 	if (strstr(f->esp, "AES_CBC-HMAC_SHA1") || strstr(f->esp, "AES_CBC_128-HMAC_SHA1") ||
@@ -512,23 +600,117 @@ static bool uses_psk(const struct libreswan_facts *f, const char *conn)
 {
 	const char *by = get(f, conn, "authby");
 
-	return by && (strstr(by, "secret") || strstr(by, "psk"));
+	return by && (strcasestr(by, "secret") || strcasestr(by, "psk"));
+}
+
+/* libreswan 4 knows "psk" as a part of no word. */
+static bool is_one_method(const struct libreswan_facts *f, const char *by)
+{
+	return !strcmp(by, "secret") || (f->version >= 5 && !strcmp(by, "psk"));
 }
 
 static void judge_authby(const struct check_facts *facts, struct check_result *r)
 {
 	const struct libreswan_facts *f = &facts->libreswan;
-	const char *conn = chosen(f);
+	const char *conn = chosen(f), *by = conn ? get(f, conn, "authby") : NULL;
 	struct ends e;
 
-	if (!conn || uses_psk(f, conn))
+	if (!conn)
 		return;
 	e = ends_of(f, conn);
-	if (end_get(f, e, e.us, "cert"))
+	if (uses_psk(f, conn) ? is_one_method(f, by) : end_get(f, e, e.us, "cert") != NULL)
 		return;
-	check_found(r, "conn %s has neither a pre-shared key (authby=secret) nor a certificate (%scert)",
-		    conn, e.us);
+	if (uses_psk(f, conn))
+		check_found(r, "conn %s: authby=%s; with IKEv1 a conn has one method, secret or rsasig", conn,
+			    by);
+	else
+		check_found(r,
+			    "conn %s has neither a pre-shared key (authby=secret) nor a certificate (%scert)",
+			    conn, e.us);
 	mend_conn(f, conn, r, "authby=secret");
+}
+
+/* ---- settings that keep an L2TP client out, each by itself -------------------------------------------------------- */
+
+enum side { CONN, EITHER };
+
+static const struct {
+	const char *key;
+	enum side side;   /* EITHER: "left" or "right" stands before the key */
+	const char *bad;  /* NULL: any value */
+	const char *good; /* NULL: without the line */
+	unsigned before;  /* this version of libreswan; 0: any */
+	const char *why;
+} hindrances[] = {
+	{"nat-ikev1-method", CONN, "none", "both", 0, "clients behind a NAT find no NAT traversal"},
+	{"nat-ikev1-method", CONN, "drafts", "both", 0, "newer clients find no NAT traversal"},
+	{"phase2", CONN, "ah", "esp", 0, "clients ask for ESP"},
+	{"xauthserver", EITHER, "yes", NULL, 0, "L2TP clients know no XAUTH"},
+	{"xauthclient", EITHER, "yes", NULL, 0, "L2TP clients know no XAUTH"},
+	{"xauthserver", EITHER, NULL, NULL, 5,
+	 "L2TP clients know no XAUTH, and libreswan 4 asks for it whatever the value"},
+	{"xauthclient", EITHER, NULL, NULL, 5,
+	 "L2TP clients know no XAUTH, and libreswan 4 asks for it whatever the value"},
+	{"narrowing", CONN, "yes", "no", 0, "it is IKEv2's, and libreswan does not load the conn"},
+	{"mobike", CONN, "yes", "no", 0, "it is IKEv2's, and libreswan does not load the conn"},
+};
+
+static void judge_hindrance(const struct libreswan_facts *f, const char *conn, size_t i, const char *end,
+			    struct check_result *r)
+{
+	const struct setting *found;
+	char key[64], line[96];
+
+	snprintf(key, sizeof key, "%s%s", end, hindrances[i].key);
+	found = settings_find(&f->config, conn, key);
+	if (!found || (hindrances[i].bad && strcasecmp(found->value, hindrances[i].bad) != 0) ||
+	    (hindrances[i].before && f->version >= hindrances[i].before) ||
+	    (!hindrances[i].bad && !strcasecmp(found->value, "yes")))
+		return;
+	if (!r->found)
+		check_found(r, "conn %s: %s=%s: %s", conn, key, found->value, hindrances[i].why);
+	if (hindrances[i].good) {
+		snprintf(line, sizeof line, "%s=%s", key, hindrances[i].good);
+		edit_conn(f, conn, r, line);
+	} else {
+		check_mend_comment(r, '#', found->line, file_of(f, conn_of(f, conn, key)));
+	}
+}
+
+static void judge_hindrances(const struct check_facts *facts, struct check_result *r)
+{
+	const struct libreswan_facts *f = &facts->libreswan;
+	const char *conn = chosen(f);
+
+	for (size_t i = 0; conn && i < sizeof hindrances / sizeof *hindrances; i++) {
+		if (hindrances[i].side == CONN) {
+			judge_hindrance(f, conn, i, "", r);
+			continue;
+		}
+		judge_hindrance(f, conn, i, "left", r);
+		judge_hindrance(f, conn, i, "right", r);
+	}
+	if (r->found)
+		reload(f, conn, r);
+}
+
+/* Clients that are told nothing else have their address as ID, which differs. */
+static void judge_their_id(const struct check_facts *facts, struct check_result *r)
+{
+	const struct libreswan_facts *f = &facts->libreswan;
+	const char *conn = chosen(f), *id;
+	struct ends e;
+	char line[64];
+
+	if (!conn || !uses_psk(f, conn))
+		return;
+	e = ends_of(f, conn);
+	id = end_get(f, e, e.them, "id");
+	if (!id || !*id || !strcmp(id, "%any"))
+		return;
+	check_found(r, "conn %s: %sid=%s is for the client alone that has this ID", conn, e.them, id);
+	snprintf(line, sizeof line, "%sid=%%any", e.them);
+	mend_conn(f, conn, r, line);
 }
 
 /* The ID by which pluto looks for the server's key; NULL: not known. */
@@ -603,23 +785,94 @@ static void judge_running(const struct check_facts *facts, struct check_result *
 {
 	const struct libreswan_facts *f = &facts->libreswan;
 
-	if (!chosen(f) || f->pluto_runs)
+	const struct port_holder *by = &facts->host.ike;
+
+	if (!f->present || *f->blind || f->pluto_runs || (!facts->host.root && !chosen(f)))
 		return;
-	check_found(r, "pluto does not answer (it does not run, or this is not root): what it has loaded is "
-		       "not known");
+	r->grave = facts->host.root && strcmp(by->program, "charon") != 0;
+	if (r->grave && by->held && by->pid)
+		check_found(r, "pluto does not run: udp/500 is held by %s (process %ld)", by->program,
+			    by->pid);
+	else if (r->grave)
+		check_found(r, "pluto does not run");
+	else
+		check_found(
+			r,
+			"pluto does not answer (it does not run, or this is not root): what it has loaded is "
+			"not known");
+	if (r->grave && by->held && by->pid && strcmp(by->program, "pluto") != 0)
+		check_mend(r, "end that program, and keep it from starting again");
 	check_mend(r, "run: systemctl start ipsec");
+}
+
+/* The last word on it. */
+static const char *why_dropped(const struct libreswan_facts *f, const char *conn)
+{
+	const struct setting *last = settings_find(&f->dropped, conn, "why");
+	const char *now = settings_get(&f->dropped, conn, "parser");
+
+	return now ? now : last && *last->value ? last->value : NULL;
+}
+
+/* A step for a reason; false: there is none that a program can follow. */
+static bool mend_dropped(const struct libreswan_facts *f, const char *conn, const char *why,
+			 struct check_result *r)
+{
+	static const char doubled[] = "duplicate key '";
+	/* Reasons, and the key without which there is none. */
+	static const struct {
+		const char *reason, *key;
+	} causes[] = {
+		{"VTI requires tunnel mode", "vti-interface"},
+		{"Invalid mark value", "mark"},
+		{"left certificate", "leftcert"},
+		{"right certificate", "rightcert"},
+		{"MOBIKE", "mobike"},
+	};
+	const char *at = strstr(why, doubled), *line;
+	char key[64], second[80];
+
+	for (size_t i = 0; i < sizeof causes / sizeof *causes; i++) {
+		const struct setting *found = settings_find(&f->config, conn, causes[i].key);
+
+		if (!strstr(why, causes[i].reason) || !found || !found->line)
+			continue;
+		check_mend_comment(r, '#', found->line, file_of(f, conn_of(f, conn, causes[i].key)));
+		return true;
+	}
+	if (!at)
+		return false;
+	at += sizeof doubled - 1;
+	snprintf(key, sizeof key, "%.*s", (int)strcspn(at, "'"), at);
+	snprintf(second, sizeof second, IPSEC_CONF_AGAIN "%s", key);
+	line = get(f, conn, second);
+	if (!line)
+		return false;
+	check_mend_comment(r, '#', (unsigned)strtoul(line, NULL, 10), file_of(f, conn));
+	return true;
 }
 
 static void judge_loaded(const struct check_facts *facts, struct check_result *r)
 {
 	const struct libreswan_facts *f = &facts->libreswan;
-	const char *conn = chosen(f);
+	const char *conn = chosen(f), *why = conn ? why_dropped(f, conn) : NULL;
 
-	if (!conn || !f->pluto_runs || bad_auto(f, conn, NULL) ||
-	    settings_is(&f->status, conn, "loaded", "yes"))
+	if (!conn || bad_auto(f, conn, NULL))
 		return;
-	check_found(r, "pluto has not loaded conn %s", conn);
-	run_ipsec(f, "add", conn, r);
+	if (f->pluto_runs && settings_is(&f->status, conn, "loaded", "yes"))
+		return;
+	if (!f->pluto_runs && !why)
+		return;
+	if (!why) {
+		check_found(r, "pluto has not loaded conn %s", conn);
+		run_ipsec(f, "add", conn, r);
+		return;
+	}
+	check_found(r, "libreswan does not load conn %s: %s", conn, why);
+	if (!mend_dropped(f, conn, why, r))
+		check_mend(r, "correct conn %s in %s", conn, file_of(f, conn));
+	if (f->pluto_runs)
+		check_mend(r, "run: sh -c 'ipsec %sadd %s || true'", f->version < 5 ? "auto --" : "", conn);
 }
 
 static void judge_oriented(const struct check_facts *facts, struct check_result *r)
@@ -647,6 +900,7 @@ const struct check check_libreswan[] = {
 	{"libreswan-conn", CHECK_ERROR, "no client's proposal of transport mode for udp/1701 finds a conn",
 	 judge_conn},
 	{"libreswan-auto", CHECK_ERROR, "a conn that is not loaded serves nobody", judge_auto},
+	{"libreswan-left", CHECK_ERROR, "a conn belongs to one of this host's addresses", judge_own},
 	{"libreswan-right", CHECK_ERROR, "road warriors come from any address", judge_peer},
 	{"libreswan-rightprotoport", CHECK_ERROR,
 	 "Macs and iPhones send L2TP from a floating port: with 17/1701 IPsec comes up and their L2TP gets "
@@ -674,6 +928,9 @@ const struct check check_libreswan[] = {
 	 judge_modp1024},
 	{"libreswan-authby", CHECK_ERROR, "client and server must be able to prove who they are",
 	 judge_authby},
+	{"libreswan-rightid", CHECK_ERROR, "L2TP clients have their own address as ID, each another one",
+	 judge_their_id},
+	{"libreswan-hindrance", CHECK_ERROR, "such a setting keeps L2TP clients out", judge_hindrances},
 	{"libreswan-psk", CHECK_ERROR, "without the key phase 1 fails at its last messages", judge_psk},
 	{"libreswan-secrets-mode", CHECK_WARNING, "who knows the key can pose as the server",
 	 judge_secrets_mode},

@@ -124,8 +124,10 @@ void check_read_host(struct host_facts *out)
 
 		if (address && out->address_count < FACTS_ADDRESSES_MAX &&
 		    inet_ntop(one->ifa_addr->sa_family, address, out->addresses[out->address_count],
-			      INET6_ADDRSTRLEN))
+			      INET6_ADDRSTRLEN)) {
+			snprintf(out->ifaces[out->address_count], sizeof out->ifaces[0], "%s", one->ifa_name);
 			out->address_count++;
+		}
 	}
 	freeifaddrs(all);
 }

@@ -28,6 +28,8 @@ void check_read_all(const struct check_options *options, struct check_facts *out
 	out->libreswan.host = &out->host;
 	check_read_libreswan(options, &out->libreswan);
 	check_read_strongswan(options, &out->strongswan);
+	if (out->strongswan.starter)
+		out->libreswan.present = false; /* the ipsec command can be one only's */
 	choose_stack(options, out);
 	check_read_certificate(options, &out->libreswan, &out->certificate);
 	check_read_l2tp(options, &out->l2tp);
@@ -42,10 +44,12 @@ void check_facts_clear(struct check_facts *facts)
 	settings_clear(&facts->libreswan.setup);
 	settings_clear(&facts->libreswan.status);
 	settings_clear(&facts->libreswan.secrets.entries);
+	settings_clear(&facts->libreswan.dropped);
 	free(facts->libreswan.ike);
 	free(facts->libreswan.esp);
 	settings_clear(&facts->strongswan.config);
 	settings_clear(&facts->strongswan.loaded);
+	settings_clear(&facts->strongswan.starter_config);
 	settings_clear(&facts->l2tp.xl2tpd);
 	settings_clear(&facts->l2tp.ppp);
 	settings_clear(&facts->l2tp.users);

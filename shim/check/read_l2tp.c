@@ -73,7 +73,7 @@ static unsigned line_of(const struct l2tp_facts *f, const char *complaint)
 /* pppd reads the options and ends: without L2TP's plugin, which wants the kernel's PPP. */
 static void ask_pppd(struct l2tp_facts *f, char *text)
 {
-	static const char stdin_path[] = "/dev/stdin";
+	static const char stdin_path[] = "/proc/self/fd/0";
 	const char *const argv[] = {"pppd", "dryrun", "nodetach", "file", stdin_path, NULL};
 	struct child_options options = {.input = text, .timeout_ms = 10000};
 	struct child_result result;

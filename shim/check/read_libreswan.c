@@ -39,19 +39,145 @@ unsigned check_read_libreswan_version(char blind[static FACTS_TEXT])
 	return version;
 }
 
-/* The first line that is not a mere warning. */
-static void first_error(const char *said, char error[static FACTS_TEXT])
+/* "... FILE:LINE: ...", the first of them. */
+static void place_of(const char *words, struct libreswan_facts *f)
 {
-	while (*said) {
-		const size_t n = strcspn(said, "\n");
-		char line[FACTS_TEXT];
+	for (const char *colon = words; (colon = strchr(colon, ':')); colon++) {
+		const char *start = colon;
+		char *end;
+		unsigned long line;
 
-		snprintf(line, sizeof line, "%.*s", (int)n, said);
-		if (n && !strcasestr(line, "warning:")) {
-			memcpy(error, line, sizeof line);
-			return;
+		while (start > words && !strchr(" \"'", start[-1]))
+			start--;
+		line = strtoul(colon + 1, &end, 10);
+		if (start == colon || end == colon + 1 || *end != ':' || !line)
+			continue;
+		snprintf(f->error_file, sizeof f->error_file, "%.*s", (int)(colon - start), start);
+		f->error_line = (unsigned)line;
+		return;
+	}
+}
+
+/* Each line of what a program said, without its newline. */
+static char *next_line(const char **said)
+{
+	const size_t n = strcspn(*said, "\n");
+	char *line = n || **said ? strndup(*said, n) : NULL;
+
+	*said += n + ((*said)[n] == '\n');
+	return line;
+}
+
+/* The first line that is not a mere warning, without the program's name. */
+static void first_error(const char *said, struct libreswan_facts *f)
+{
+	static const char lead[] = "readwriteconf: ";
+	char *line;
+
+	while (!*f->error && (line = next_line(&said))) {
+		if (*line && !strcasestr(line, "warning:")) {
+			snprintf(f->error, sizeof f->error, "%s",
+				 strncmp(line, lead, sizeof lead - 1) ? line : line + sizeof lead - 1);
+			place_of(f->error, f);
 		}
-		said += n + (said[n] == '\n');
+		free(line);
+	}
+}
+
+/* "while loading 'CONN': WHY" */
+static void dropped_by_parser(const char *said, struct libreswan_facts *f)
+{
+	static const char lead[] = "while loading '";
+	char *line;
+
+	while ((line = next_line(&said))) {
+		char *name = strstr(line, lead), *end = name ? strstr(name, "': ") : NULL;
+
+		if (end) {
+			*end = '\0';
+			settings_add(&f->dropped, name + sizeof lead - 1, "parser", end + 3);
+		}
+		free(line);
+	}
+}
+
+/* pluto's log: what it said last of each conn that it did not add. */
+static void dropped_by_pluto(const char *log, struct libreswan_facts *f)
+{
+	static const char failed[] = "failed to add ";
+	char *line;
+
+	while ((line = next_line(&log))) {
+		char *name = strchr(line, '"'), *end = name ? strstr(name + 1, "\": ") : NULL;
+		const char *why = end ? strstr(end, failed) : NULL, *words = why ? strstr(why, ": ") : NULL;
+
+		if (words || (end && !strncmp(end + 3, "added ", 6))) {
+			*end = '\0';
+			settings_add(&f->dropped, name + 1, "why", words ? words + 2 : "");
+		}
+		free(line);
+	}
+}
+
+#define LOG_END (1L << 20) /* bytes of a log that are looked at */
+
+static char *read_end(const char *path)
+{
+	FILE *in = fopen(path, "re");
+	char *text = in ? malloc(LOG_END + 1) : NULL;
+
+	if (text) {
+		if (fseek(in, -LOG_END, SEEK_END))
+			rewind(in);
+		text[fread(text, 1, LOG_END, in)] = '\0';
+	}
+	if (in)
+		fclose(in);
+	return text;
+}
+
+/* The file to which the running pluto logs, from its command line or ipsec.conf; false: to syslog. */
+static bool log_file(const struct libreswan_facts *f, char path[static FACTS_TEXT])
+{
+	const char *set = settings_get(&f->setup, "setup", "logfile");
+	char name[64], words[4096];
+	size_t n = 0;
+	FILE *in;
+
+	snprintf(name, sizeof name, "/proc/%ld/cmdline", f->host->ike.pid);
+	in = f->host->ike.pid ? fopen(name, "re") : NULL;
+	if (in) {
+		n = fread(words, 1, sizeof words - 1, in);
+		fclose(in);
+	}
+	words[n] = '\0';
+	for (size_t at = 0; at < n; at += strlen(words + at) + 1)
+		if (!strcmp(words + at, "--logfile") && at + 10 < n)
+			set = words + at + 10;
+	snprintf(path, FACTS_TEXT, "%s", set ? set : "");
+	return *path == '/';
+}
+
+/* Only where pluto runs: what an earlier one said does not count, but its last word of a conn does. */
+static void read_log(struct libreswan_facts *f)
+{
+	const char *const journal[] = {"journalctl", "-u",         "ipsec", "-b",  "-n",
+				       "4000",       "--no-pager", "-o",    "cat", NULL};
+	char path[FACTS_TEXT], ignored[FACTS_TEXT];
+	struct child_result result;
+	char *text;
+
+	if (log_file(f, path)) {
+		text = read_end(path);
+		if (text)
+			dropped_by_pluto(text, f);
+		free(text);
+		return;
+	}
+	if (!access("/run/systemd/system", F_OK)) {
+		if (check_read_output(journal, &result, ignored))
+			dropped_by_pluto(result.out.text, f);
+		child_result_clear(&result);
 	}
 }
 
@@ -64,8 +190,12 @@ static void read_config(struct libreswan_facts *f)
 	char ignored[FACTS_TEXT];
 	struct child_result result;
 
-	if (!check_read_output(conf, &result, f->error) && result.err.text)
-		first_error(result.err.text, f->error);
+	if (check_read_output(conf, &result, ignored))
+		dropped_by_parser(result.err.text, f);
+	else if (result.err.text)
+		first_error(result.err.text, f);
+	else
+		snprintf(f->error, sizeof f->error, "%s", ignored);
 	child_result_clear(&result);
 	if (ipsec_conf_read(&lines, f->path, f->blind))
 		ipsec_conf_resolve(&lines, f->version, &f->config);
@@ -76,21 +206,30 @@ static void read_config(struct libreswan_facts *f)
 	if (check_read_output(status, &result, ignored)) {
 		f->pluto_runs = true;
 		settings_read_whack_status(&f->status, result.out.text);
+		read_log(f);
 	}
 	child_result_clear(&result);
 }
 
-/* What `ipsec algparse -v1 KIND=VALUE' prints; without a value libreswan's default. NULL: not known. */
-static char *algorithms(const char *kind, const char *value)
+/* What `ipsec algparse -v1 KIND=VALUE' prints; without a value libreswan's default. NULL: not known, or refused, with the reason in
+ * error. */
+static char *algorithms(const char *kind, const char *value, char error[static FACTS_TEXT])
 {
 	char word[512], ignored[FACTS_TEXT];
 	const char *const argv[] = {"ipsec", "algparse", "-v1", word, NULL};
 	struct child_result result;
+	const char *reason;
 	char *text = NULL;
 
 	snprintf(word, sizeof word, "%s%s%s", kind, value ? "=" : "", value ? value : "");
-	if (check_read_output(argv, &result, ignored))
+	if (check_read_output(argv, &result, ignored)) {
 		text = strdup(result.out.text);
+	} else if (result.out.text) {
+		reason = strstr(result.out.text, "ERROR: ");
+		reason = reason ? reason : strstr(result.err.text, "ERROR: ");
+		if (reason)
+			snprintf(error, FACTS_TEXT, "%.*s", (int)strcspn(reason + 7, "\n"), reason + 7);
+	}
 	child_result_clear(&result);
 	return text;
 }
@@ -179,8 +318,8 @@ void check_read_libreswan(const struct check_options *options, struct libreswan_
 	}
 	read_config(out);
 	conn = check_libreswan_conn(out);
-	out->ike = algorithms("ike", conn ? settings_get(&out->config, conn, "ike") : NULL);
-	out->esp = algorithms("esp", conn ? settings_get(&out->config, conn, "esp") : NULL);
+	out->ike = algorithms("ike", conn ? settings_get(&out->config, conn, "ike") : NULL, out->ike_error);
+	out->esp = algorithms("esp", conn ? settings_get(&out->config, conn, "esp") : NULL, out->esp_error);
 	out->modp1024 = has_modp1024();
 	path = options->ipsec_secrets ? options->ipsec_secrets
 				      : settings_get(&out->setup, "setup", "secretsfile");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* strongSwan: swanctl.conf with what it includes, and over VICI what charon has loaded (list-conns) and can do
  * (get-algorithms). list-conns is told in the words of swanctl.conf, so that one judge serves both. */
+#include "shim/check/ipsec_conf.h"
 #include "shim/check/read.h"
 #include "shim/stack/vici_socket.h"
 
@@ -224,12 +225,32 @@ static void take_loaded(struct strongswan_facts *f)
 	*f->blind = '\0';
 }
 
+/* The ipsec command of strongSwan's starter, and its ipsec.conf, which has the form of libreswan's. */
+static void read_starter(const struct check_options *options, struct strongswan_facts *f)
+{
+	const char *const argv[] = {"ipsec", "--version", NULL};
+	const char *path = options->libreswan_config ? options->libreswan_config : "/etc/ipsec.conf";
+	struct settings lines = {.items = NULL};
+	char ignored[FACTS_TEXT];
+	struct child_result result;
+
+	f->starter = check_read_output(argv, &result, ignored) && strcasestr(result.out.text, "strongswan");
+	child_result_clear(&result);
+	if (!f->starter)
+		return;
+	snprintf(f->starter_path, sizeof f->starter_path, "%.180s", path);
+	if (ipsec_conf_read(&lines, path, ignored))
+		ipsec_conf_resolve(&lines, 4, &f->starter_config);
+	settings_clear(&lines);
+}
+
 void check_read_strongswan(const struct check_options *options, struct strongswan_facts *out)
 {
 	const char *dir = options->swanctl_dir ? options->swanctl_dir : DEFAULT_DIR;
 
 	snprintf(out->path, sizeof out->path, "%.180s/swanctl.conf", dir);
 	ask_charon(options, out);
+	read_starter(options, out);
 	out->present = out->charon_runs || options->swanctl_dir || !access(out->path, F_OK);
 	if (!out->present)
 		return;

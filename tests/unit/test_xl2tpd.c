@@ -40,6 +40,8 @@ static void test_found(void **state)
 	assert_string_equal(endpoint_text(&e, text), "192.168.1.98");
 	assert_true(read_text("[global]\nlisten-addr = 192.168.1.98\nport = 1702\n", &e));
 	assert_string_equal(endpoint_text(&e, text), "192.168.1.98:1702");
+	assert_true(read_text("[Global]\nListen-Addr = 192.168.1.99\n", &e));
+	assert_string_equal(endpoint_text(&e, text), "192.168.1.99");
 }
 
 static void test_refused(void **state)
@@ -51,6 +53,14 @@ static void test_refused(void **state)
 	assert_non_null(strstr(error, "no listen-addr"));
 	assert_false(read_text("[global]\nlisten-addr = gateway\n", &e));
 	assert_non_null(strstr(error, "gateway"));
+	for (const char *const *bad =
+		     (const char *const[]){"0.0.0.0", "127.0.0.1", "224.0.0.5", "255.255.255.255", NULL};
+	     *bad; bad++) {
+		char file[64] = "[global]\nlisten-addr = ";
+
+		assert_false(read_text(strcat(file, *bad), &e));
+		assert_non_null(strstr(error, "clients' packets"));
+	}
 	assert_false(xl2tpd_listen_address("/nonexistent", &e, error));
 	assert_non_null(strstr(error, "/nonexistent: cannot read"));
 }
