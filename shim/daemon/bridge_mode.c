@@ -28,7 +28,7 @@
 
 /* The port mapping of one client's L2TP behind a shared NAT, to fill the kernel's maps again. The bridge forgets a child SA a minute
  * after its ISAKMP SA was deleted, but the kernel's SA lives on; hence a table of its own. */
-struct moved {
+struct port_mapping {
 	struct endpoint client;
 	uint8_t spi[4];
 	uint16_t client_port, own_port;
@@ -54,8 +54,8 @@ struct bridge_mode {
 	struct esp_hold *esp_hold;
 	struct event *secrets_event;
 	bool retry; /* an SA event may have been missed, or natshim-xfrm runs again: try all keys that wait */
-	struct moved moved[SHARES_MAX];
-	size_t moved_count; /* of all times */
+	struct port_mapping mappings[SHARES_MAX];
+	size_t mapping_count; /* of all times */
 	uint64_t rekeyed, rekey_errors, rekey_refused, rekey_lost, set_errors;
 };
 
@@ -394,7 +394,7 @@ static void rekey_both(struct bridge_mode *b, const struct bridge_rekey *s)
 
 /* Ports */
 
-static void move_port(struct bridge_mode *b, const struct moved *m)
+static void put_into_maps(struct bridge_mode *b, const struct port_mapping *m)
 {
 	uint8_t key[8] = {0}; /* address, port, and what fills its register */
 
@@ -408,11 +408,12 @@ static void move_port(struct bridge_mode *b, const struct moved *m)
 
 static void share(struct bridge_mode *b, const struct bridge_rekey *s)
 {
-	struct moved *m = &b->moved[b->moved_count++ % SHARES_MAX];
+	struct port_mapping *m = &b->mappings[b->mapping_count++ % SHARES_MAX];
 
-	*m = (struct moved){.client = s->client, .client_port = s->client_port, .own_port = s->own_port};
+	*m = (struct port_mapping){
+		.client = s->client, .client_port = s->client_port, .own_port = s->own_port};
 	memcpy(m->spi, s->spi_to_server, sizeof m->spi);
-	move_port(b, m);
+	put_into_maps(b, m);
 }
 
 static void track_again(void *ctx, const uint8_t cookie[static IKE_COOKIE_LEN], unsigned seconds)
@@ -432,7 +433,7 @@ static void untrack(void *ctx, const uint8_t cookie[static IKE_COOKIE_LEN])
 
 void bridge_mode_fill_sets(struct bridge_mode *b)
 {
-	const size_t count = b->moved_count < SHARES_MAX ? b->moved_count : SHARES_MAX;
+	const size_t count = b->mapping_count < SHARES_MAX ? b->mapping_count : SHARES_MAX;
 
 	if (!b->bridge)
 		return;
@@ -440,7 +441,7 @@ void bridge_mode_fill_sets(struct bridge_mode *b)
 	rules_nft_set_flush(b->nft);
 	esp_hold_fill_set(b->esp_hold);
 	for (size_t i = 0; i < count; i++) /* the latest last: a client's port may have changed */
-		move_port(b, &b->moved[(b->moved_count - count + i) % SHARES_MAX]);
+		put_into_maps(b, &b->mappings[(b->mapping_count - count + i) % SHARES_MAX]);
 }
 
 /* What else a result asks for */

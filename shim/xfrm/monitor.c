@@ -20,7 +20,7 @@
 #define EVENT_BUFFER (1024 * 1024)
 #define L2TP_PORT 1701
 #define UDP 17
-#define ORPHANS 256 /* reqids of SAs without ports that wait for their policy */
+#define REQIDS_MAX 256 /* reqids of SAs without ports that wait for their policy */
 
 enum dump_state { DUMP_NONE, DUMP_POLICIES, DUMP_SAS };
 
@@ -32,8 +32,8 @@ struct xfrm_monitor {
 	struct local_addresses local;
 	struct port_map ports;
 	uint32_t own_port; /* whose changes are no news */
-	uint32_t orphans[ORPHANS];
-	unsigned orphan_at;
+	uint32_t reqids[REQIDS_MAX];
+	unsigned reqid_at;
 	enum dump_state dump;
 	uint32_t dump_sequence;
 	bool dump_broken; /* the dump that runs is not complete */
@@ -57,20 +57,20 @@ static uint64_t clock_ms(void)
 
 /* ---- what a message means ---------------------------------------------------------------------------------------- */
 
-static void remember_orphan(struct xfrm_monitor *m, uint32_t reqid)
+static void remember_reqid(struct xfrm_monitor *m, uint32_t reqid)
 {
-	m->orphans[m->orphan_at++ % ORPHANS] = reqid;
+	m->reqids[m->reqid_at++ % REQIDS_MAX] = reqid;
 }
 
 /* True once: an SA of this reqid waited for its policy. */
-static bool adopt_orphan(struct xfrm_monitor *m, uint32_t reqid)
+static bool forget_reqid(struct xfrm_monitor *m, uint32_t reqid)
 {
 	bool waited = false;
 
-	for (unsigned i = 0; i < ORPHANS; i++) {
-		if (m->orphans[i] != reqid)
+	for (unsigned i = 0; i < REQIDS_MAX; i++) {
+		if (m->reqids[i] != reqid)
 			continue;
-		m->orphans[i] = 0;
+		m->reqids[i] = 0;
 		waited = true;
 	}
 	return waited;
@@ -141,7 +141,7 @@ static void take_sa(struct xfrm_monitor *m, struct xfrm_message *message)
 			sa.upper_protocol = UDP;
 			sa.our_port = L2TP_PORT;
 		} else {
-			remember_orphan(m, sa.reqid);
+			remember_reqid(m, sa.reqid);
 		}
 	}
 	m->handlers.sa(m->ctx, &sa);
@@ -161,7 +161,7 @@ static void take_policy(struct xfrm_monitor *m, const struct xfrm_message *messa
 		return;
 	}
 	port_map_set(&m->ports, message->reqid, theirs);
-	if (message->reqid && adopt_orphan(m, message->reqid) && m->dump != DUMP_POLICIES)
+	if (message->reqid && forget_reqid(m, message->reqid) && m->dump != DUMP_POLICIES)
 		m->again = true; /* else the SAs come next anyway */
 }
 
