@@ -24,7 +24,6 @@
 #define OWN_MESSAGE_MAX 160 /* bytes of an IKE message that we send ourselves */
 #define UDP_HEADERS_MAX 48  /* IPv6 and UDP */
 #define PORT_IKE_NAT 4500
-#define PROTOCOL_ESP 50
 
 /* The port mapping of one client's L2TP behind a shared NAT, to fill the kernel's maps again. The bridge forgets a child SA a minute
  * after its ISAKMP SA was deleted, but the kernel's SA lives on; hence a table of its own. */
@@ -34,8 +33,6 @@ struct port_mapping {
 	uint16_t client_port, own_port;
 };
 
-_Static_assert(REKEY_MATERIAL_MAX == KEYS_MATERIAL_LEN && REKEY_LOOK_MAX >= OFFER_SPIS_MAX,
-	       "what the bridge asks for finds room");
 _Static_assert(OWN_MESSAGE_MAX >= BRIDGE_REPLY_MAX && OWN_MESSAGE_MAX >= BRIDGE_DELETE_MAX,
 	       "what the bridge writes finds room");
 
@@ -52,11 +49,11 @@ struct bridge_mode {
 	struct nfq_injector *injector; /* NULL: refusals are not sent */
 	struct pending_sas *pending;
 	struct esp_hold *esp_hold;
+	struct sa_keys keys;
 	struct event *secrets_event;
-	bool retry; /* an SA event may have been missed, or natshim-xfrm runs again: try all keys that wait */
 	struct port_mapping mappings[SHARES_MAX];
 	size_t mapping_count; /* of all times */
-	uint64_t rekeyed, rekey_errors, rekey_refused, rekey_lost, set_errors;
+	uint64_t set_errors;
 };
 
 static bool random_bytes(void *ctx, uint8_t *out, size_t length)
@@ -125,176 +122,23 @@ static enum bridge_spi find_spi(void *ctx, const struct endpoint *destination, c
 				size_t count)
 {
 	const struct bridge_mode *b = ctx;
-	const int rc = rekeyer_look(b->rekeyer, destination, spis, count);
 
-	return rc == 0 ? BRIDGE_SPI_FREE : rc == -EEXIST ? BRIDGE_SPI_THERE : BRIDGE_SPI_UNKNOWN;
-}
-
-static void wait_for_sa(struct bridge_mode *b, const struct endpoint *client,
-			const struct rekey_change *change, uint64_t since_ms)
-{
-	struct pending_sa *sa = pending_sas_add(b->pending, client, &change->destination, change->spi);
-
-	sa->keys.change = *change;
-	sa->keys.since_ms = since_ms;
-}
-
-static void forget_keys(struct bridge_mode *b, struct pending_sa *sa)
-{
-	OPENSSL_cleanse(&sa->keys, sizeof sa->keys);
-	pending_sas_tidy(b->pending, sa);
-}
-
-/* The same SA with the keys that it has now. */
-static struct esp_sa with_key(const struct esp_sa *before, const uint8_t *key)
-{
-	struct esp_sa after = *before;
-
-	memcpy(after.key, key, after.key_length);
-	memcpy(after.auth_key, key + after.key_length, after.auth_key_length);
-	return after;
-}
-
-/* The kernel's SA belongs to another client: its packets must not wait for keys that never come. */
-static void refused(struct bridge_mode *b, const struct rekey_change *change)
-{
-	const uint8_t *spi = change->spi;
-
-	b->rekey_refused++;
-	esp_hold_refused(b->esp_hold, &change->destination, spi);
-	log_event(b->log, LOG_BRIDGE_KEYS_REFUSED, &change->destination,
-		  "SA %02x%02x%02x%02x not changed: its keys are not those agreed with the server, so it "
-		  "is another client's",
-		  spi[0], spi[1], spi[2], spi[3]);
-}
-
-/* The kernel has lost the SA in the exchange of keys, and reports no event for it. */
-static void lost(struct bridge_mode *b, const struct endpoint *client, const struct rekey_change *change)
-{
-	const uint8_t *spi = change->spi;
-	const struct sa_info sa = {.peer = *client,
-				   .spi = (uint32_t)spi[0] << 24 | (uint32_t)spi[1] << 16 |
-					  (uint32_t)spi[2] << 8 | spi[3],
-				   .protocol = PROTOCOL_ESP,
-				   .outbound = change->outbound};
-
-	b->rekey_lost++;
-	sessions_sa_gone(b->sessions, &sa);
-}
-
-/* Until the stack installs the SA, or natshim-xfrm answers again. */
-static bool is_to_wait(int rc)
-{
-	return rc == -ESRCH || rc == -EPIPE || rc == -ETIMEDOUT;
-}
-
-/* since_ms: when these keys were agreed. 0 or -errno, of which is_to_wait() are tried again. */
-static int give_key(struct bridge_mode *b, const struct endpoint *client, const struct rekey_change *change,
-		    uint64_t since_ms)
-{
-	struct esp_sa before = {.key_length = 0}, after;
-	const int rc = rekeyer_rekey(b->rekeyer, change, &before);
-
-	if (!rc) {
-		b->rekeyed++;
-		after = with_key(&before, change->material);
-		esp_hold_rekeyed(b->esp_hold, &change->destination, change->spi, &before, &after);
-		OPENSSL_cleanse(&after, sizeof after);
-	}
-	OPENSSL_cleanse(&before, sizeof before);
-	if (!rc)
-		return 0;
-	if (is_to_wait(rc))
-		wait_for_sa(b, client, change, since_ms);
-	if (rc == -EKEYREJECTED)
-		refused(b, change);
-	else if (rc != -ESRCH)
-		b->rekey_errors++;
-	if (rc == -ENOTRECOVERABLE)
-		lost(b, client, change);
-	return rc;
-}
-
-/* Not strerror's text, which its next call may overwrite: a line tells two outcomes. */
-static const char *outcome_text(int rc)
-{
-	const char *text = strerrordesc_np(-rc);
-
-	switch (rc) {
-	case 0:
-		return "installed";
-	case -ESRCH:
-		return "waiting for the server to install the SA";
-	case -EKEYREJECTED:
-		return "refused, another client's SA";
-	case -ENOTRECOVERABLE:
-		return "the kernel accepted neither the new nor the old keys: SA lost";
-	default:
-		return text ? text : "unknown error";
-	}
-}
-
-/* Waiting for the SA is no failure; a refusal has its own log line. */
-static bool is_failure(int rc)
-{
-	return rc && rc != -ESRCH && rc != -EKEYREJECTED;
-}
-
-/* Tries again the keys that wait for an SA. If they must wait longer, their time-out does not begin anew. */
-static void give_late_key(struct bridge_mode *b, struct pending_sa *sa)
-{
-	const struct endpoint client = sa->client;
-	struct pending_keys keys = sa->keys;
-	int rc;
-
-	forget_keys(b, sa);
-	rc = give_key(b, &client, &keys.change, keys.since_ms);
-	if (is_failure(rc) && !is_to_wait(rc))
-		log_event(b->log, LOG_BRIDGE_FAILED, &keys.change.destination,
-			  "cannot give the client's keys to the kernel's SA: %s", outcome_text(rc));
-	OPENSSL_cleanse(&keys, sizeof keys);
-}
-
-static void on_sa_added(struct bridge_mode *b, const struct endpoint *destination,
-			const uint8_t spi[static 4])
-{
-	for (struct pending_sa *sa = NULL; (sa = pending_sas_next(b->pending, sa));)
-		if (sa->keys.since_ms && pending_sa_is(sa, destination, spi))
-			give_late_key(b, sa);
+	return sa_keys_find_spi(&b->keys, destination, spis, count);
 }
 
 void bridge_mode_sa(struct bridge_mode *b, const struct sa_info *sa)
 {
-	struct endpoint destination;
-	uint8_t spi[4];
-	uint32_t wire;
+	if (b->bridge)
+		sa_keys_sa_added(&b->keys, sa);
+}
 
-	if (!b->bridge || sa->dumped || sa->protocol != PROTOCOL_ESP)
+/* Not at once: this may be called while natshim waits for an answer of natshim-xfrm. */
+void bridge_mode_sas_lost(struct bridge_mode *b)
+{
+	if (!b->bridge || !b->event)
 		return;
-	destination = sa->outbound ? sa->peer : sa->us;
-	destination.port = 0;
-	wire = htonl(sa->spi);
-	memcpy(spi, &wire, sizeof spi);
-	on_sa_added(b, &destination, spi);
-}
-
-/* After a time in which no process could give keys, or report an SA. */
-static void retry_waiting(struct bridge_mode *b)
-{
-	b->retry = false;
-	for (struct pending_sa *sa = NULL; (sa = pending_sas_next(b->pending, sa));)
-		if (sa->keys.since_ms)
-			give_late_key(b, sa);
-}
-
-/* Keys of SAs that the stack will not install any more. */
-static void forget_overdue(struct bridge_mode *b)
-{
-	const uint64_t now = clock_now_ms();
-
-	for (struct pending_sa *sa = NULL; (sa = pending_sas_next(b->pending, sa));)
-		if (sa->keys.since_ms && now > sa->keys.since_ms + KEYS_WAIT_MS)
-			forget_keys(b, sa);
+	sa_keys_retry(&b->keys);
+	event_active(b->event, EV_TIMEOUT, 0);
 }
 
 /* Stale SAs: what a killed natshim left */
@@ -340,56 +184,10 @@ static void on_second(evutil_socket_t fd, short what, void *ctx)
 	(void)what;
 	if (b->bridge) {
 		bridge_tick(b->bridge, clock_now_ms());
-		forget_overdue(b);
-		if (b->retry)
-			retry_waiting(b);
+		sa_keys_tick(&b->keys);
 	}
 	if (b->seconds++ % STALE_EVERY == 0)
 		end_stale_sas(b);
-}
-
-/* Not at once: this may be called while natshim waits for an answer of natshim-xfrm. */
-void bridge_mode_sas_lost(struct bridge_mode *b)
-{
-	if (!b->bridge || !b->event)
-		return;
-	b->retry = true;
-	event_active(b->event, EV_TIMEOUT, 0);
-}
-
-static struct rekey_change change_of(const struct endpoint *destination, const uint8_t *spi, bool outbound,
-				     const uint8_t *old, const uint8_t *key)
-{
-	struct rekey_change change = {
-		.destination = *destination, .outbound = outbound, .material_length = KEYS_MATERIAL_LEN};
-
-	memcpy(change.spi, spi, sizeof change.spi);
-	memcpy(change.expected, old, sizeof change.expected);
-	memcpy(change.material, key, sizeof change.material);
-	return change;
-}
-
-static void rekey_both(struct bridge_mode *b, const struct bridge_rekey *s)
-{
-	struct rekey_change to_server =
-		change_of(&s->server, s->spi_to_server, false, s->old_to_server, s->key_to_server);
-	struct rekey_change to_client =
-		change_of(&s->client, s->spi_to_client, true, s->old_to_client, s->key_to_client);
-	const int in = give_key(b, &s->client, &to_server, clock_now_ms());
-	const int out = give_key(b, &s->client, &to_client, clock_now_ms());
-
-	OPENSSL_cleanse(&to_server, sizeof to_server);
-	OPENSSL_cleanse(&to_client, sizeof to_client);
-	/* The server installs it later, but the client may use it at once. */
-	if (in == -ESRCH) {
-		esp_hold_expect(b->esp_hold, &s->client, &s->server, s->spi_to_server);
-		esp_hold_ready(b->esp_hold, &s->server, s->spi_to_server, 0);
-	}
-	log_event(b->log, is_failure(in) || is_failure(out) ? LOG_BRIDGE_FAILED : LOG_BRIDGE_KEYS, &s->client,
-		  "client's keys: SA %02x%02x%02x%02x (in) %s; SA %02x%02x%02x%02x (out) %s",
-		  s->spi_to_server[0], s->spi_to_server[1], s->spi_to_server[2], s->spi_to_server[3],
-		  outcome_text(in), s->spi_to_client[0], s->spi_to_client[1], s->spi_to_client[2],
-		  s->spi_to_client[3], outcome_text(out));
 }
 
 /* Ports */
@@ -524,7 +322,7 @@ void bridge_mode_join_sessions(struct bridge_mode *b, struct sessions *sessions)
 
 	if (!sessions)
 		return;
-	b->sessions = sessions;
+	b->sessions = b->keys.sessions = sessions;
 	sessions_set_bridge(sessions, &handlers, b);
 	if (stale_sas_count(b->stale_sas))
 		log_event(b->log, LOG_BRIDGE_STALE_SAS, NULL,
@@ -592,7 +390,7 @@ enum nfq_verdict bridge_mode_act(struct bridge_mode *b, struct filter_outcome *o
 	if (r->actions & BRIDGE_ACT_REKEY_SAS) {
 		if (r->rekey.own_port)
 			share(b, &r->rekey);
-		rekey_both(b, &r->rekey);
+		sa_keys_give(&b->keys, &r->rekey);
 	}
 	if (r->actions & BRIDGE_ACT_READY)
 		esp_hold_ready(b->esp_hold, &r->client, r->spi_to_client, r->ready_ms);
@@ -654,6 +452,8 @@ static bool open_bridge(struct bridge_mode *b, const struct config *config)
 	if (!b->bridge || !b->esp_hold)
 		return false;
 	esp_hold_log(b->esp_hold, b->log);
+	b->keys = (struct sa_keys){
+		.log = b->log, .rekeyer = b->rekeyer, .pending = b->pending, .esp_hold = b->esp_hold};
 	if (nfq_inject_open(&b->injector))
 		b->injector = NULL;
 	secrets_on_news(b->secrets, on_news, b);
@@ -741,10 +541,10 @@ struct bridge_mode_stats bridge_mode_stats(const struct bridge_mode *b)
 	if (!b->bridge)
 		return stats;
 	stats = (struct bridge_mode_stats){.bridge = bridge_stats(b->bridge),
-					   .rekeyed = b->rekeyed,
-					   .rekey_errors = b->rekey_errors,
-					   .rekey_refused = b->rekey_refused,
-					   .rekey_lost = b->rekey_lost,
+					   .rekeyed = b->keys.given,
+					   .rekey_errors = b->keys.errors,
+					   .rekey_refused = b->keys.refused,
+					   .rekey_lost = b->keys.lost,
 					   .unanswered = secrets_unanswered(b->secrets),
 					   .set_errors = b->set_errors,
 					   .esp_hold = esp_hold_stats(b->esp_hold),

@@ -10,6 +10,7 @@
 #include "shim/config.h"
 #include "shim/filter.h"
 #include "shim/daemon/esp_hold.h"
+#include "shim/daemon/sa_keys.h"
 #include "shim/daemon/sessions.h"
 #include "shim/daemon/stale_sas.h"
 #include "shim/log.h"
