@@ -653,7 +653,6 @@ static int serve(struct config *config, int argc, char *const argv[], const stru
 	struct daemon d = {.config = *config, .argc = argc, .argv = argv, .log = *log, .parent = parent};
 	int status = EXIT_FAILURE;
 
-	footprint_prepare();
 	d.started_ms = clock_now_ms();
 	if (start(&d)) {
 		log_event(&d.log, LOG_READY, NULL, "ready: %s%s, queue %u%s, %s", d.config.interfaces[0],
@@ -694,6 +693,7 @@ int daemon_run(struct config *config, int argc, char *const argv[])
 		config_free(config);
 		return status;
 	}
+	footprint_prepare(); /* for natshim-secrets, too */
 	packets = processes_split(&processes, config, &log);
 	if (!packets)
 		return serve(config, argc, argv, &log, &processes.parent);
