@@ -39,7 +39,8 @@ static bool lock_state(struct processes *p, const struct config *config, struct 
 		snprintf(why, sizeof why, "its file lock: %s", strerror(-p->lock));
 	else if (holder)
 		snprintf(why, sizeof why,
-			 "another natshim, process %d, has it; stop it, or choose another --state-dir and --queue-num",
+			 "another natshim, process %d, has it; stop it, or choose another --state-dir and "
+			 "--queue-num",
 			 (int)holder);
 	else
 		snprintf(why, sizeof why,
@@ -113,7 +114,7 @@ int processes_watch(struct processes *p, struct log *log)
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status);
 	log_event(log, LOG_PACKETS_PROCESS_DIED, NULL,
-		  "packets: the process that parses them has died (%s): natshim ends, and clients go on as without it",
+		  "packets: the process that parses them died (%s): natshim ends, and packets pass unchanged",
 		  strsignal(WTERMSIG(status)));
 	signal(WTERMSIG(status), SIG_DFL);
 	kill(getpid(), WTERMSIG(status));

@@ -131,10 +131,9 @@ static const char *const base_calls[] = {"brk",
 
 /* Netlink, the queue, the control socket's clients, timers. */
 static const char *const packets_calls[] = {
-	"recvmsg",       "recvmmsg",        "recvfrom",     "sendto",       "sendmsg",
-	"getsockopt",    "setsockopt",      "getsockname",  "bind",         "accept4",
-	"shutdown",      "epoll_wait",      "epoll_pwait",  "epoll_pwait2", "epoll_ctl",
-	"timerfd_settime", "memfd_create",  NULL};
+	"recvmsg",     "recvmmsg",     "recvfrom",  "sendto",          "sendmsg",      "getsockopt",
+	"setsockopt",  "getsockname",  "bind",      "accept4",         "shutdown",     "epoll_wait",
+	"epoll_pwait", "epoll_pwait2", "epoll_ctl", "timerfd_settime", "memfd_create", NULL};
 
 static const char *const files_calls[] = {"recvmsg", "sendmsg",  "openat", "newfstatat", "rename", "renameat",
 					  "unlink",  "unlinkat", "fcntl",  "pread64",    NULL};

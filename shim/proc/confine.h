@@ -13,7 +13,7 @@ enum confine_role {
 	CONFINE_PACKETS, /* CAP_NET_ADMIN, no files, no exec, no new sockets */
 	CONFINE_FILES,   /* no capability, no exec, no network; files only where it is told */
 	CONFINE_SECRETS_READER, /* no capability, no network, no exec, no new process; reads where it is told. Then: */
-	CONFINE_SECRETS,        /* no files either: answers over the sockets that it has */
+	CONFINE_SECRETS, /* no files either: answers over the sockets that it has */
 	CONFINE_XFRM, /* CAP_NET_ADMIN, no files, no exec, no new socket: watches and changes SAs over those that it has */
 };
 

@@ -23,8 +23,16 @@
 #define END_MS 10000   /* for what is still to be written */
 #define SIZE_MAX_SAVED (64L << 20)
 
-enum operation { SAVE, APPEND, OPEN_CONFIG, FIND_INTERFACE, FIND_LNS, REMOVE_SOCKET, OPERATIONS,
-		 DEATH /* an answer that nobody asked for */ };
+enum operation {
+	SAVE,
+	APPEND,
+	OPEN_CONFIG,
+	FIND_INTERFACE,
+	FIND_LNS,
+	REMOVE_SOCKET,
+	OPERATIONS,
+	DEATH /* an answer that nobody asked for */
+};
 
 struct request {
 	uint32_t sequence; /* comes back with the answer */
@@ -228,9 +236,8 @@ static bool on_message(void *owner, void *message)
 	return answer->operation < OPERATIONS;
 }
 
-static const struct helper_protocol protocol = {.question = sizeof(struct request),
-						.answer = sizeof(struct answer),
-						.take = on_message};
+static const struct helper_protocol protocol = {
+	.question = sizeof(struct request), .answer = sizeof(struct answer), .take = on_message};
 _Static_assert(sizeof(struct answer) <= HELPER_MESSAGE_MAX, "an answer has room");
 
 struct parent_role files_role(const struct config *config)
@@ -249,7 +256,8 @@ int files_open(struct files **out, int socket)
 
 	if (!files)
 		return -ENOMEM;
-	files->helper = (struct helper){.protocol = &protocol, .owner = files, .socket = socket, .alive = true};
+	files->helper =
+		(struct helper){.protocol = &protocol, .owner = files, .socket = socket, .alive = true};
 	*out = files;
 	return 0;
 }

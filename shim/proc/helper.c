@@ -138,8 +138,9 @@ static void lose(struct helper *h)
 
 	h->socket = -1;
 	h->alive = false;
+	/* Before the socket is closed, so that the owner can remove its event. */
 	if (h->protocol->gone)
-		h->protocol->gone(h->owner); /* before the socket is closed, so that the owner can remove its event */
+		h->protocol->gone(h->owner);
 	close(fd);
 }
 

@@ -10,7 +10,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define HELPER_FD 3 /* the socket, in the new process, beside stdio, and further ones behind it: nothing else is open there */
+/* The socket, in the new process, beside stdio, and further ones behind it: nothing else is open there. */
+#define HELPER_FD 3
 #define HELPER_SOCKETS_MAX 2 /* and one for words with its parent (shim/proc/parent.h) */
 
 /* What a new process does; it exits with status 0 when this returns. */
@@ -35,7 +36,8 @@ int helper_send(int fd, const void *message, size_t length, int passed, int flag
 
 struct helper_protocol {
 	size_t question, answer; /* bytes of each */
-	unsigned deaf_ms;        /* after a question without an answer in time no other is asked for so long; 0: they are */
+	/* After a question without an answer in time no other is asked for so long; 0: they are. */
+	unsigned deaf_ms;
 	/* Looks at what has come. True: an answer; false: news, which it has dealt with, or nothing that can be meant. */
 	bool (*take)(void *owner, void *answer);
 	void (*silent)(void *owner); /* a question got no answer in time. May be NULL, as the next two */
@@ -45,9 +47,9 @@ struct helper_protocol {
 
 struct helper {
 	const struct helper_protocol *protocol;
-	void *owner; /* for the functions above */
-	int socket;  /* -1: gone */
-	bool alive;  /* there is a process that answers; take() keeps it up to date */
+	void *owner;            /* for the functions above */
+	int socket;             /* -1: gone */
+	bool alive;             /* there is a process that answers; take() keeps it up to date */
 	uint32_t sequence;      /* of the last question */
 	uint64_t deaf_until_ms; /* 0: not deaf */
 };

@@ -33,8 +33,8 @@ struct process {
 struct post {
 	struct process now, next; /* next: does not serve yet */
 	bool next_ready;
-	bool over;   /* it ended by itself */
-	bool untold; /* its death */
+	bool over;         /* it ended by itself */
+	bool untold;       /* its death */
 	uint64_t began_ms; /* the last one */
 };
 
@@ -43,7 +43,7 @@ struct watch {
 	struct post posts[PARENT_ROLES_MAX];
 	int signals;
 	bool packets_ended;
-	int status; /* of the process of the packets */
+	int status;         /* of the process of the packets */
 	uint64_t second_ms; /* when the last one was counted */
 	unsigned silent_s;
 };
@@ -254,7 +254,8 @@ static void hear(struct watch *w, unsigned i, struct process *process)
 
 	if (length == 0 || (length < 0 && errno != EAGAIN && errno != EINTR))
 		close_fd(&process->words);
-	else if (process == &w->posts[i].next && length == 1 && *word == WORD_READY && !w->posts[i].next_ready)
+	else if (process == &w->posts[i].next && length == 1 && *word == WORD_READY &&
+		 !w->posts[i].next_ready)
 		on_ready(&w->posts[i]);
 	else if (process == &w->posts[i].now && length == (ssize_t)sizeof word && *word == WORD_SUCCESSOR)
 		on_successor_wanted(w, i, word);
@@ -424,7 +425,8 @@ int parent_watch(struct parent *p)
 
 	for (unsigned i = 0; i < PARENT_ROLES_MAX; i++)
 		w.posts[i] = (struct post){.now = {.words = -1}, .next = {.words = -1}};
-	confine(CONFINE_PARENT, NULL, missing); /* the process of the packets, which lacks the same, says so */
+	confine(CONFINE_PARENT, NULL,
+		missing); /* the process of the packets, which lacks the same, says so */
 	while (!w.packets_ended) {
 		for (unsigned i = 0; i < PARENT_ROLES_MAX; i++)
 			begin_missing(&w, i);

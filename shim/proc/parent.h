@@ -12,13 +12,15 @@
 #include "shim/proc/helper.h"
 
 #define PARENT_ROLES_MAX 4
-#define PARENT_WATCHDOG_S 10 /* longer than any honest pause, shorter than any client's patience (33 s: old Macs) */
+#define PARENT_WATCHDOG_S                                                                                    \
+	10 /* longer than any honest pause, shorter than any client's patience (33 s: old Macs) */
 
 /* A helper: how it is started, and how the near end learns of it. */
 struct parent_role {
 	const char *name; /* what ps shows, at most 15 bytes */
 	unsigned sockets; /* at most HELPER_SOCKETS_MAX, from HELPER_FD on; 0: there is no such helper */
-	helper_run *run;  /* ends with status 0 when it is not needed any more; with any other it is started again */
+	helper_run *
+		run; /* ends with status 0 when it is not needed any more; with any other it is started again */
 	const void *ctx;
 	/* Sends to the near end, by way of the far end of the first socket and without waiting, that a process begins (its id) or has
 	 * died (0). 0 or -errno; a death that finds no room is told later, and no other one begins before. May be NULL. */

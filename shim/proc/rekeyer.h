@@ -51,10 +51,12 @@ void rekeyer_on_news(struct rekeyer *rekeyer, rekeyer_news_fn *fn, void *ctx);
  * not ended nothing may be concluded. */
 struct rekeyer_handlers {
 	void (*sa)(void *ctx, const struct sa_info *sa); /* new, changed, or out of a dump (with counters) */
-	void (*sa_gone)(void *ctx, const struct sa_info *sa); /* deleted or hard expired: spi, outbound, peer, us */
+	void (*sa_gone)(void *ctx,
+			const struct sa_info *sa);     /* deleted or hard expired: spi, outbound, peer, us */
 	void (*dump_begin)(void *ctx, uint64_t at_ms); /* clock_now_ms() when it did */
-	void (*dump_end)(void *ctx, int error); /* error: incomplete, nothing may be concluded from what was not seen */
-	void (*lost)(void *ctx);             /* events were lost, or not watched for; a dump follows by itself */
+	void (*dump_end)(void *ctx,
+			 int error); /* error: incomplete, nothing may be concluded from what was not seen */
+	void (*lost)(void *ctx);     /* events were lost, or not watched for; a dump follows by itself */
 	void (*failed)(void *ctx, int error); /* the kernel could not be read: -errno */
 };
 int rekeyer_facts_fd(const struct rekeyer *rekeyer); /* readable: call rekeyer_read_facts() */

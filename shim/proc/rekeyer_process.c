@@ -19,7 +19,8 @@
 #define FACTS_FD (HELPER_FD + 1)
 #define FACTS_BUFFER 16384 /* bytes on their way: an event never waits for more of a dump than that */
 #define READ_AT_ONCE 32    /* netlink messages between two looks for a request */
-#define PENDING_MAX 1024   /* facts; more than come of one look at the kernel: two buffers of its shortest messages */
+#define PENDING_MAX                                                                                          \
+	1024 /* facts; more than come of one look at the kernel: two buffers of its shortest messages */
 
 struct pending {
 	struct sa_fact facts[PENDING_MAX];

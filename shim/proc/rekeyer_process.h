@@ -37,7 +37,7 @@ enum rekey_answer_kind {
 struct rekey_answer {
 	uint32_t sequence; /* REKEY_DONE */
 	enum rekey_answer_kind kind;
-	int error;         /* 0 or -errno */
+	int error; /* 0 or -errno */
 	struct esp_sa before;
 };
 
@@ -54,7 +54,7 @@ enum sa_fact_kind {
 
 struct sa_fact {
 	enum sa_fact_kind kind;
-	int error; /* 0 or -errno */
+	int error;      /* 0 or -errno */
 	uint64_t at_ms; /* clock_now_ms() */
 	struct sa_info sa;
 };

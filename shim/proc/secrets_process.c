@@ -109,9 +109,11 @@ static bool prepare(struct server *server, const char *path, uint32_t sequence)
 
 void secrets_process(const void *ctx)
 {
-	struct server server = {.crypto = crypto_new()}; /* before Landlock: OpenSSL looks for its configuration */
+	struct server server = {
+		.crypto = crypto_new()}; /* before Landlock: OpenSSL looks for its configuration */
 	uint32_t sequence;
-	const bool done = server.crypto && parent_begin(PARENT_FD, &sequence) && prepare(&server, ctx, sequence);
+	const bool done =
+		server.crypto && parent_begin(PARENT_FD, &sequence) && prepare(&server, ctx, sequence);
 
 	if (done)
 		serve(&server);

@@ -32,8 +32,8 @@ struct secrets_request {
 struct secrets_answer {
 	uint32_t sequence; /* 0: nobody asked */
 	enum secrets_operation operation;
-	bool done;         /* there is one; here is SKEYID; the file was read */
-	bool everybody;    /* SECRETS_LOAD: there is one for whoever it may be, no need to ask */
+	bool done;      /* there is one; here is SKEYID; the file was read */
+	bool everybody; /* SECRETS_LOAD: there is one for whoever it may be, no need to ask */
 	uint8_t skeyid_length;
 	uint8_t skeyid[KEYS_HASH_MAX];
 	char text[PSK_ERROR_MAX]; /* SECRETS_LOAD that failed */

@@ -27,7 +27,8 @@ struct stack {
 	struct helper helper; /* its socket -1: nobody starts a worker any more */
 	pid_t worker;
 	bool worker_died; /* since the last look */
-	struct waiting waiting[STACK_REQUESTS_MAX]; /* in the order of the requests, which is that of the answers */
+	struct waiting
+		waiting[STACK_REQUESTS_MAX]; /* in the order of the requests, which is that of the answers */
 	size_t waiting_count;
 };
 

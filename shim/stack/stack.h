@@ -18,7 +18,7 @@
 #define STACK_ID_MAX 128
 #define STACK_SAS_MAX 16
 #define STACK_REQUESTS_MAX 256 /* that may be under way */
-#define STACK_NOTHING 1 /* in place of an error: all that was to end had gone by itself */
+#define STACK_NOTHING 1        /* in place of an error: all that was to end had gone by itself */
 
 enum stack_kind { STACK_AUTO, STACK_LIBRESWAN, STACK_STRONGSWAN, STACK_XFRM, STACK_KINDS };
 const char *stack_kind_name(enum stack_kind kind); /* "auto", "libreswan", "strongswan", "xfrm" */
@@ -47,7 +47,7 @@ struct stack_end_request {
 	uint32_t reqid;
 	bool ike_sa_too, quick_too;
 	uint8_t cookies[16]; /* the initiator's, the responder's */
-	uint32_t sa_count; /* <= STACK_SAS_MAX */
+	uint32_t sa_count;   /* <= STACK_SAS_MAX */
 	struct stack_sa_ref sas[STACK_SAS_MAX];
 };
 

@@ -32,7 +32,8 @@ static int try_connect(const char *path)
 int vici_connect(const char *asked, unsigned timeout_ms, char *text, size_t size)
 {
 	static const char *const usual[] = {"/run/charon.vici", "/var/run/charon.vici"};
-	const struct timeval limit = {.tv_sec = timeout_ms / 1000, .tv_usec = (suseconds_t)(timeout_ms % 1000) * 1000};
+	const struct timeval limit = {.tv_sec = timeout_ms / 1000,
+				      .tv_usec = (suseconds_t)(timeout_ms % 1000) * 1000};
 	const char *path = asked ? asked : usual[0];
 	int fd = try_connect(path);
 

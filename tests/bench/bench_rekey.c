@@ -36,7 +36,8 @@ int main(int argc, char *argv[])
 	struct rekeyer *rekeyer = NULL;
 	struct rekey *rekey = NULL;
 	struct role_alone alone;
-	int rc = role_alone_begin(&alone, rekeyer_role()) ? rekeyer_open(&rekeyer, alone.parent.near[0]) : -ECHILD;
+	int rc = role_alone_begin(&alone, rekeyer_role()) ? rekeyer_open(&rekeyer, alone.parent.near[0])
+							  : -ECHILD;
 	bool done;
 
 	if (!rc)

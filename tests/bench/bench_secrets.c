@@ -33,7 +33,8 @@ int main(int argc, char *argv[])
 	const int fd = mkstemp(path);
 	bool done = fd >= 0 && write(fd, secret, strlen(secret)) == (ssize_t)strlen(secret) &&
 		    role_alone_begin(&alone, secrets_role(path)) &&
-		    secrets_open(&secrets, alone.parent.near[0][0], error) && round_trips(ask, secrets, &spent);
+		    secrets_open(&secrets, alone.parent.near[0][0], error) &&
+		    round_trips(ask, secrets, &spent);
 
 	secrets_close(secrets);
 	unlink(path);

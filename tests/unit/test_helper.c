@@ -117,7 +117,9 @@ static int begin(void **state)
 	(void)state;
 	end.told = end.silent = end.heard = end.gone = 0;
 	end.helper = (struct helper){.protocol = &protocol, .owner = &end, .socket = -1, .alive = true};
-	if (!role_alone_begin(&end.alone, (struct parent_role){.name = "test-helper", .sockets = 1, .run = serve, .end_ms = 5000}))
+	if (!role_alone_begin(
+		    &end.alone,
+		    (struct parent_role){.name = "test-helper", .sockets = 1, .run = serve, .end_ms = 5000}))
 		return -1;
 	end.helper.socket = end.alone.parent.near[0][0];
 	return 0;
@@ -258,7 +260,8 @@ static void too_much_is_not_waited_for(void **state)
 	int rc = 0;
 
 	(void)state;
-	for (unsigned i = 0; i < 1000000 && !rc; i++) /* its answers find no room, and then it reads no more */
+	for (unsigned i = 0; i < 1000000 && !rc;
+	     i++) /* its answers find no room, and then it reads no more */
 		rc = helper_post(&end.helper, &question, -1);
 	assert_int_equal(rc, -EAGAIN);
 }

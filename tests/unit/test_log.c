@@ -83,7 +83,8 @@ static void a_renamed_event_has_both_ids(void **state)
 	(void)state;
 	log_open(&log, 0, true);
 	text = written(&log, LOG_XFRM_PROCESS_DIED);
-	assert_non_null(strstr(text, "\"event\":\"xfrm-process-died\",\"former_event\":\"keys-process-died\""));
+	assert_non_null(
+		strstr(text, "\"event\":\"xfrm-process-died\",\"former_event\":\"keys-process-died\""));
 	free(text);
 	text = written(&log, LOG_READY);
 	assert_non_null(strstr(text, "\"event\":\"ready\""));

@@ -30,11 +30,11 @@ enum { PLAIN, SUCCEEDED, ROLES }; /* places */
 /* What the processes tell this one. */
 static struct shared {
 	pid_t packets, helper;
-	unsigned heard[128];  /* by word, in the parent */
-	bool spoilt;          /* the next one that would take over cannot */
+	unsigned heard[128]; /* by word, in the parent */
+	bool spoilt;         /* the next one that would take over cannot */
 	bool lingered, reached_end;
 	char order;
-} *shared;
+} * shared;
 
 static int tell(int fd, pid_t process)
 {
@@ -134,7 +134,11 @@ static pid_t start(int (*packets)(struct parent *))
 {
 	static const struct parent_role roles[ROLES] = {
 		[PLAIN] = {.name = "plain", .sockets = 1, .run = serve_plain, .tell = tell, .end_ms = 300},
-		[SUCCEEDED] = {.name = "succeeded", .sockets = 1, .run = serve_succeeded, .tell = tell, .takes_over = true}};
+		[SUCCEEDED] = {.name = "succeeded",
+			       .sockets = 1,
+			       .run = serve_succeeded,
+			       .tell = tell,
+			       .takes_over = true}};
 	struct parent parent = {.roles = {roles[PLAIN], roles[SUCCEEDED]}, .heard = on_word};
 	pid_t pid;
 	int status;
