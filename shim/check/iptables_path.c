@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* iptables-save(8)'s output as chains and rules in nft's JSON, for the walk of packet_path.c. Matches that it does not know become
- * ones that cannot be decided. Only chains of the hooks that the walk knows; not the table nat, which drops nothing. Pure. */
+ * ones that cannot be decided. Only chains of the hooks that the walk knows. Pure. */
 #include "shim/check/packet_path.h"
 
 #include <ctype.h>
@@ -66,13 +66,13 @@ static void add_protocol(json_t *exprs, const char *word, bool negated)
 		add_meta(exprs, "l4proto", negated, json_string(name));
 }
 
-static void add_interface(json_t *exprs, char *word, bool negated)
+static void add_interface(json_t *exprs, const char *key, char *word, bool negated)
 {
 	const size_t n = strlen(word);
 
 	if (n && word[n - 1] == '+')
 		word[n - 1] = '*';
-	add_meta(exprs, "iifname", negated, json_string(word));
+	add_meta(exprs, key, negated, json_string(word));
 }
 
 /* "500,4500", "4000:5000" */
@@ -126,8 +126,12 @@ static bool is_chain(const struct table *t, const char *name)
 }
 
 /* What is no verdict (LOG, MARK and so on) lets the packet go on. */
-static void add_target(const struct table *t, json_t *exprs, const char *word, const char *how)
+static void add_target(const struct table *t, json_t *exprs, const char *word, const char *how, char *rest)
 {
+	static const char *const nat[] = {"SNAT", "MASQUERADE", "REDIRECT", NULL};
+	static const char *const statements[] = {"snat", "masquerade", "redirect"};
+	const char *to = strstr(rest, "--to-destination ");
+
 	static const struct {
 		const char *target, *verdict;
 	} verdicts[] = {{"ACCEPT", "accept"}, {"DROP", "drop"},   {"REJECT", "reject"},
@@ -136,12 +140,22 @@ static void add_target(const struct table *t, json_t *exprs, const char *word, c
 	for (size_t i = 0; i < sizeof verdicts / sizeof *verdicts; i++)
 		if (!strcmp(word, verdicts[i].target))
 			json_array_append_new(exprs, json_pack("{s:n}", verdicts[i].verdict));
+	for (size_t i = 0; nat[i]; i++)
+		if (!strcmp(word, nat[i]))
+			json_array_append_new(exprs, json_pack("{s:n}", statements[i]));
+	if (!strcmp(word, "DNAT")) {
+		to = to ? to + strlen("--to-destination ") : "";
+		json_array_append_new(exprs, json_pack("{s:{s:s%}}", "dnat", "addr", to, strcspn(to, " :-")));
+	}
+	if (!strcmp(word, "NOTRACK") || (!strcmp(word, "CT") && strstr(rest, "--notrack")))
+		json_array_append_new(exprs, json_pack("{s:n}", "notrack"));
 	if (is_chain(t, word))
 		json_array_append_new(exprs, json_pack("{s:{s:s}}", how, "target", word));
 }
 
 /* One option with its value. Of -m only modules whose options are known say nothing by themselves. */
-static void add_option(const struct table *t, json_t *exprs, const char *option, char *value, bool negated)
+static void add_option(const struct table *t, json_t *exprs, const char *option, char *value, bool negated,
+		       char *rest)
 {
 	static const char *const silent[] = {"udp",       "tcp",   "multiport", "comment",
 					     "conntrack", "state", "policy",    NULL};
@@ -153,7 +167,9 @@ static void add_option(const struct table *t, json_t *exprs, const char *option,
 	if (!strcmp(option, "-p"))
 		add_protocol(exprs, value, negated);
 	else if (!strcmp(option, "-i"))
-		add_interface(exprs, value, negated);
+		add_interface(exprs, "iifname", value, negated);
+	else if (!strcmp(option, "-o"))
+		add_interface(exprs, "oifname", value, negated);
 	else if (is_one_of(option, ports))
 		add_ports(exprs, value, negated);
 	else if (is_one_of(option, states))
@@ -161,9 +177,9 @@ static void add_option(const struct table *t, json_t *exprs, const char *option,
 	else if (!strcmp(option, "--pol"))
 		add_meta(exprs, "ipsec", negated, json_boolean(!strcmp(value, "ipsec")));
 	else if (!strcmp(option, "-j"))
-		add_target(t, exprs, value, "jump");
+		add_target(t, exprs, value, "jump", rest);
 	else if (!strcmp(option, "-g"))
-		add_target(t, exprs, value, "goto");
+		add_target(t, exprs, value, "goto", rest);
 	else if (!is_one_of(option, nothing) && (strcmp(option, "-m") != 0 || !is_one_of(value, silent)))
 		add_undecidable(exprs);
 }
@@ -184,7 +200,7 @@ static void add_rule(const struct table *t, char *line)
 			char *const value = next_word(&line);
 
 			if (value)
-				add_option(t, exprs, word, value, negated);
+				add_option(t, exprs, word, value, negated, line);
 			ended = !strcmp(word, "-j") || !strcmp(word, "-g");
 		}
 		negated = false;
@@ -198,44 +214,52 @@ static void add_rule(const struct table *t, char *line)
 
 /* ---- tables ------------------------------------------------------------------------------------------------------ */
 
+/* nft's own view of a chain of iptables-nft, in which most matches have no name. Chains of nft's own may stand in the same table. */
+static void remove_view(json_t *objects, const char *table, const char *chain)
+{
+	for (size_t i = json_array_size(objects); i-- > 0;) {
+		json_t *object = json_array_get(objects, i), *inner = json_object_get(object, "chain");
+		const char *family, *in, *name = json_string_value(json_object_get(inner, "name"));
+
+		if (!inner) {
+			inner = json_object_get(object, "rule");
+			name = json_string_value(json_object_get(inner, "chain"));
+		}
+		family = json_string_value(json_object_get(inner, "family"));
+		in = json_string_value(json_object_get(inner, "table"));
+		if (family && in && name && !strcmp(family, "ip") && !strcmp(in, table) &&
+		    !strcmp(name, chain))
+			json_array_remove(objects, i);
+	}
+}
+
 /* The rest of ":": a name, and the policy of a base chain, which begins with a capital as no other may. */
 static void add_chain(const struct table *t, char *line)
 {
 	const char *name = next_word(&line), *policy = next_word(&line);
 	const char *hook = !name                         ? NULL
 			   : !strcmp(name, "INPUT")      ? "input"
+			   : !strcmp(name, "FORWARD")    ? "forward"
 			   : !strcmp(name, "PREROUTING") ? "prerouting"
 							 : NULL;
 
+	if (name && !strcmp(t->family, "iptables"))
+		remove_view(t->objects, t->name, name);
 	if (hook && policy)
 		json_array_append_new(t->objects,
-				      json_pack("{s:{s:s, s:s, s:s, s:s, s:s}}", "chain", "family", t->family,
-						"table", t->name, "name", name, "hook", hook, "policy",
-						strcmp(policy, "DROP") ? "accept" : "drop"));
+				      json_pack("{s:{s:s, s:s, s:s, s:s, s:s, s:s}}", "chain", "family",
+						t->family, "table", t->name, "name", name, "hook", hook,
+						"policy", strcmp(policy, "DROP") ? "accept" : "drop", "type",
+						strcmp(t->name, "nat") ? "filter" : "nat"));
 	else if (name)
 		json_array_append_new(t->objects,
 				      json_pack("{s:{s:s, s:s, s:s, s:s}}", "chain", "family", t->family,
 						"table", t->name, "name", name, "hook", ""));
 }
 
-/* nft's own view of a table of iptables-nft, in which most matches have no name. */
-static void remove_view(json_t *objects, const char *table)
-{
-	for (size_t i = json_array_size(objects); i-- > 0;) {
-		json_t *object = json_array_get(objects, i), *inner = json_object_get(object, "chain");
-		const char *family, *name;
-
-		inner = inner ? inner : json_object_get(object, "rule");
-		family = json_string_value(json_object_get(inner, "family"));
-		name = json_string_value(json_object_get(inner, "table"));
-		if (family && name && !strcmp(family, "ip") && !strcmp(name, table))
-			json_array_remove(objects, i);
-	}
-}
-
 void path_add_iptables(json_t *ruleset, const char *program, const char *saved)
 {
-	static const char *const tables[] = {"filter", "mangle", "raw", "security", NULL};
+	static const char *const tables[] = {"filter", "mangle", "raw", "security", "nat", NULL};
 	struct table t = {json_object_get(ruleset, "nftables"), program, ""};
 	char *copy = strdup(saved);
 
@@ -245,8 +269,6 @@ void path_add_iptables(json_t *ruleset, const char *program, const char *saved)
 			snprintf(t.name, sizeof t.name, "%s", line + 1);
 			if (!is_one_of(t.name, tables))
 				*t.name = '\0';
-			else if (!strcmp(program, "iptables"))
-				remove_view(t.objects, t.name);
 		} else if (*t.name && *line == ':') {
 			add_chain(&t, line + 1);
 		} else if (*t.name && !strncmp(line, "-A ", 3)) {

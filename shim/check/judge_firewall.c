@@ -3,6 +3,7 @@
  * packet_path.h. Pure. */
 #include "shim/check/check.h"
 #include "shim/check/packet_path.h"
+#include "shim/check/xl2tpd_conf.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -50,6 +51,23 @@ static void mend_dropped(const struct path_place *at, const struct words *words,
 	check_mend(r, "and keep it: put the same into your firewall's own file");
 }
 
+static bool is_own(const struct host_facts *host, const char *address)
+{
+	for (unsigned i = 0; i < host->address_count; i++)
+		if (!strcmp(host->addresses[i], address))
+			return true;
+	return false;
+}
+
+/* To another host, or port, by a DNAT that the packet surely meets. */
+static bool is_sent_on(const struct check_facts *facts, struct path_packet packet, const json_t *ruleset,
+		       struct path_place *at)
+{
+	packet.what = PATH_DNAT;
+	return on_any_iface(&facts->firewall, packet, ruleset, path_drops, at) &&
+	       (!at->to || !is_own(&facts->host, at->to));
+}
+
 static void judge_dropped(const struct check_facts *facts, struct path_packet packet,
 			  const struct words *words, struct check_result *r)
 {
@@ -60,6 +78,11 @@ static void judge_dropped(const struct check_facts *facts, struct path_packet pa
 	if (ruleset && on_any_iface(f, packet, ruleset, path_drops, &at)) {
 		check_found(r, "%s dropped by %s chain %s %s %s", words->what,
 			    at.by_policy ? "the policy of" : "a rule in", at.family, at.table, at.chain);
+		mend_dropped(&at, words, r);
+	} else if (ruleset && packet.dport && !packet.secpath && !packet.forwarded &&
+		   is_sent_on(facts, packet, ruleset, &at)) {
+		check_found(r, "%s sent on to %s by a rule in %s chain %s %s", words->what,
+			    at.to ? at.to : "another port", at.family, at.table, at.chain);
 		mend_dropped(&at, words, r);
 	} else if (ruleset && on_any_iface(f, packet, ruleset, path_perhaps_drops, &at)) {
 		check_blind(r,
@@ -163,6 +186,105 @@ static void judge_open(const struct check_facts *facts, struct check_result *r)
 	check_mend(r, "let natshim run: it does that");
 }
 
+/* What clients send into the tunnel and out on the interface that they came in on: "connected, but no internet". */
+static void judge_forward(const struct check_facts *facts, struct check_result *r)
+{
+	const struct firewall_facts *f = &facts->firewall;
+	struct path_packet packet = {.protocol = "tcp", .dport = 443, .iface = "ppp0", .forwarded = true};
+	json_t *ruleset = facts->l2tp.present ? rules_of(f) : NULL;
+	struct path_place at;
+
+	packet.oiface = f->iface_count ? f->ifaces[0] : NULL;
+	if (ruleset && path_drops(ruleset, &packet, &at)) {
+		check_found(r, "what comes from the clients (ppp*) is dropped by %s chain %s %s %s",
+			    at.by_policy ? "the policy of" : "a rule in", at.family, at.table, at.chain);
+		if (!strncmp(at.family, "iptables", 8)) {
+			check_mend(r, "run: %s -t %s -I %s -i ppp+ -j ACCEPT", at.family, at.table, at.chain);
+			check_mend(r, "run: %s -t %s -I %s -o ppp+ -j ACCEPT", at.family, at.table, at.chain);
+		} else {
+			check_mend(r, "run: nft 'insert rule %s %s %s iifname \"ppp*\" accept'", at.family,
+				   at.table, at.chain);
+			check_mend(r, "run: nft 'insert rule %s %s %s oifname \"ppp*\" accept'", at.family,
+				   at.table, at.chain);
+		}
+		check_mend(r, "and keep it: put the same into your firewall's own file");
+	}
+	json_decref(ruleset);
+}
+
+static bool is_private(const char *range)
+{
+	unsigned a = 0, b = 0;
+
+	return range && sscanf(range, "%u.%u.", &a, &b) == 2 &&
+	       (a == 10 || (a == 172 && b >= 16 && b < 32) || (a == 192 && b == 168));
+}
+
+static void judge_masquerade(const struct check_facts *facts, struct check_result *r)
+{
+	const struct l2tp_facts *l2tp = &facts->l2tp;
+	const char *lns = l2tp->present ? xl2tpd_conf_lns(&l2tp->xl2tpd) : NULL;
+	const char *range = lns ? settings_get(&l2tp->xl2tpd, lns, "ip range") : NULL;
+	json_t *ruleset = is_private(range) ? rules_of(&facts->firewall) : NULL;
+
+	if (ruleset && !path_has_statement(ruleset, "masquerade") && !path_has_statement(ruleset, "snat") &&
+	    !settings_find(&l2tp->ppp, NULL, "proxyarp")) {
+		check_found(r, "no rule masquerades what the clients (%s) send out", range);
+		check_mend(r, "if they are to reach the internet: nft add table ip vpn; nft 'add chain ip "
+			      "vpn out { type nat hook "
+			      "postrouting priority srcnat; }'; nft 'add rule ip vpn out iifname \"ppp*\" "
+			      "masquerade'");
+	}
+	json_decref(ruleset);
+}
+
+static void judge_notrack(const struct check_facts *facts, struct check_result *r)
+{
+	struct path_packet packet = {.protocol = "udp", .dport = 1701, .secpath = true, .what = PATH_NOTRACK};
+	json_t *ruleset = facts->l2tp.present ? rules_of(&facts->firewall) : NULL;
+	struct path_place at;
+
+	if (ruleset && on_any_iface(&facts->firewall, packet, ruleset, path_drops, &at)) {
+		check_found(r,
+			    "decrypted L2TP (udp/1701) is kept from connection tracking by a rule in %s "
+			    "chain %s %s",
+			    at.family, at.table, at.chain);
+		if (!strncmp(at.family, "iptables", 8))
+			check_mend(r, "run: %s -t %s -I %s -p udp --dport 1701 -j ACCEPT", at.family,
+				   at.table, at.chain);
+		else
+			check_mend(r, "run: nft insert rule %s %s %s udp dport 1701 accept", at.family,
+				   at.table, at.chain);
+	}
+	json_decref(ruleset);
+}
+
+/* natshim's own rules tell whether it sends L2TP on. */
+static void judge_lns(const struct check_facts *facts, struct check_result *r)
+{
+	const char *listen =
+		facts->l2tp.present ? settings_get(&facts->l2tp.xl2tpd, "global", "listen-addr") : NULL;
+	const char *conn = facts->libreswan.host && facts->libreswan.present
+				   ? check_libreswan_conn(&facts->libreswan)
+				   : NULL;
+	const char *outside = conn ? settings_get(&facts->libreswan.config, conn,
+						  check_libreswan_own_end(&facts->libreswan, conn))
+				   : NULL;
+	json_t *ruleset = listen ? rules_of(&facts->firewall) : NULL;
+
+	if (outside && !is_own(&facts->host, outside))
+		outside = strcmp(outside, "%defaultroute") ? NULL : facts->host.default_address;
+	if (ruleset && outside && is_own(&facts->host, listen) && strcmp(outside, listen) != 0 &&
+	    path_table_has(ruleset, "natshim", NULL) && !path_table_has(ruleset, "natshim", "dnat")) {
+		check_found(r, "xl2tpd listens on %s, clients come in on %s, and natshim runs without --lns",
+			    listen, outside);
+		check_mend(r, "in %s, [global]: listen-addr = %s", facts->l2tp.path, outside);
+		check_mend(r, "run: systemctl restart xl2tpd");
+		check_mend(r, "or run natshim with --lns auto");
+	}
+	json_decref(ruleset);
+}
+
 static void judge_legacy(const struct check_facts *facts, struct check_result *r)
 {
 	if (facts->firewall.legacy != UNKNOWN || !facts->firewall.ruleset)
@@ -183,6 +305,13 @@ const struct check check_firewall[] = {
 	 judge_clear},
 	{"firewall-clear-open", CHECK_HINT, "if IPsec fails, clients and server then connect in the clear",
 	 judge_open},
+	{"firewall-forward", CHECK_WARNING, "clients connect, and reach this host only", judge_forward},
+	{"l2tp-masquerade", CHECK_HINT, "the internet sends nothing back to a private address",
+	 judge_masquerade},
+	{"firewall-notrack", CHECK_WARNING,
+	 "natshim --lns and the answers of an LNS need connection tracking", judge_notrack},
+	{"firewall-lns", CHECK_ERROR,
+	 "decrypted L2TP goes to the address that the client used, where nothing listens", judge_lns},
 	{"firewall-legacy", CHECK_HINT, "the host's own rules may keep clients out", judge_legacy},
 	{.id = NULL},
 };

@@ -16,6 +16,7 @@ struct walk {
 	bool perhaps_accepted;
 	bool perhaps_returned; /* from the chain that is being walked: then the caller's next rules decide as well */
 	bool port_named; /* the deciding rule matched the port */
+	const char *to;  /* of the deciding rule: its new destination */
 	unsigned depth;
 };
 
@@ -144,6 +145,8 @@ static enum tri match_meta(const struct walk *w, const char *key, const char *op
 			return YES; /* natshim's own rules name the interfaces that clients come in on */
 		return among(w, right, "lo", 0) == YES ? (strcmp(op, "!=") ? NO : YES) : MAYBE;
 	}
+	if (!strcmp(key, "oifname") || !strcmp(key, "oif"))
+		return w->packet->oiface ? match_text(w, op, right, w->packet->oiface) : MAYBE;
 	return MAYBE;
 }
 
@@ -187,13 +190,30 @@ static enum tri match_left(struct walk *w, const json_t *left, const char *op, c
 
 static enum fate walk_chain(struct walk *w, const char *chain);
 
+/* A statement instead of a drop: PATH_DNAT, PATH_NOTRACK. */
+static bool is_looked_for(struct walk *w, const json_t *expr)
+{
+	const json_t *dnat = json_object_get(expr, "dnat");
+	const char *addr = json_string_value(json_object_get(dnat, "addr"));
+
+	if (w->packet->what == PATH_NOTRACK)
+		return json_object_get(expr, "notrack");
+	if (dnat)
+		w->to = addr;
+	return dnat || json_object_get(expr, "redirect");
+}
+
 /* A verdict that the packet meets surely, or perhaps. */
 static enum fate verdict(struct walk *w, const json_t *expr, enum tri sure)
 {
 	const json_t *jump = json_object_get(expr, "jump"), *go = json_object_get(expr, "goto");
 	enum fate fate = GOES_ON;
 
-	if (json_object_get(expr, "accept") || json_object_get(expr, "queue"))
+	if (w->packet->what != PATH_VERDICT && json_object_get(expr, "drop"))
+		fate = ACCEPTED; /* not what is looked for */
+	else if (w->packet->what != PATH_VERDICT && is_looked_for(w, expr))
+		fate = DROPPED;
+	else if (json_object_get(expr, "accept") || json_object_get(expr, "queue"))
 		fate = ACCEPTED;
 	else if (json_object_get(expr, "drop") || json_object_get(expr, "reject"))
 		fate = DROPPED;
@@ -288,13 +308,38 @@ static enum fate walk_chain(struct walk *w, const char *chain)
 	return fate == RETURNED ? GOES_ON : fate;
 }
 
-static bool is_on_the_way(const json_t *chain)
+static bool has_device(const json_t *devices, const char *iface)
+{
+	if (!devices)
+		return true; /* nft 1.0.6 does not print it */
+	if (!json_is_array(devices))
+		return json_is_string(devices) && !strcmp(json_string_value(devices), iface);
+	for (size_t i = 0; i < json_array_size(devices); i++)
+		if (has_device(json_array_get(devices, i), iface))
+			return true;
+	return false;
+}
+
+/* On the packet's way, and of the kind that can do what is looked for. */
+static bool is_on_the_way(const json_t *chain, const struct path_packet *packet)
 {
 	const char *family = text(chain, "family"), *hook = text(chain, "hook");
 
-	return chain &&
-	       (!strcmp(family, "inet") || !strcmp(family, "ip") || !strncmp(family, "iptables", 8)) &&
-	       (!strcmp(hook, "prerouting") || !strcmp(hook, "input"));
+	if (!chain)
+		return false;
+	if (!strcmp(family, "netdev"))
+		return packet->what == PATH_VERDICT && !packet->secpath && !packet->forwarded &&
+		       packet->iface && !strcmp(hook, "ingress") &&
+		       has_device(json_object_get(chain, "dev"), packet->iface);
+	if (strcmp(family, "inet") != 0 && strcmp(family, "ip") != 0 && strncmp(family, "iptables", 8) != 0)
+		return false;
+	if (packet->what == PATH_DNAT)
+		return !strcmp(hook, "prerouting") && !strcmp(text(chain, "type"), "nat");
+	if (packet->what == PATH_NOTRACK)
+		return !strcmp(hook, "prerouting");
+	if (packet->forwarded)
+		return !strcmp(hook, "forward");
+	return !strcmp(hook, "prerouting") || !strcmp(hook, "input");
 }
 
 typedef bool place_fn(const struct walk *w, enum fate fate, bool by_policy);
@@ -327,17 +372,19 @@ static bool search(const json_t *ruleset, const struct path_packet *packet, plac
 		enum fate fate;
 		bool by_policy;
 
-		if (!is_on_the_way(chain))
+		if (!is_on_the_way(chain, packet))
 			continue;
 		w.family = text(chain, "family");
 		w.table = text(chain, "table");
 		fate = walk_chain(&w, text(chain, "name"));
 		by_policy = fate == GOES_ON;
 		if (by_policy)
-			fate = strcmp(text(chain, "policy"), "drop") ? ACCEPTED : DROPPED;
+			fate = strcmp(text(chain, "policy"), "drop") || packet->what != PATH_VERDICT
+				       ? ACCEPTED
+				       : DROPPED;
 		if (!fits(&w, fate, by_policy))
 			continue;
-		*place = (struct path_place){w.family, w.table, text(chain, "name"), by_policy};
+		*place = (struct path_place){w.family, w.table, text(chain, "name"), by_policy, w.to};
 		return true;
 	}
 	return false;
@@ -356,4 +403,28 @@ bool path_perhaps_drops(const json_t *ruleset, const struct path_packet *packet,
 bool path_accepts_by_rule(const json_t *ruleset, const struct path_packet *packet, struct path_place *place)
 {
 	return search(ruleset, packet, is_accept_by_rule, place);
+}
+
+bool path_table_has(const json_t *ruleset, const char *table, const char *statement)
+{
+	const json_t *objects = json_object_get(ruleset, "nftables");
+
+	for (size_t i = 0; i < json_array_size(objects); i++) {
+		const json_t *rule = json_object_get(json_array_get(objects, i), "rule"),
+			     *exprs = json_object_get(rule, "expr");
+
+		if (table && strcmp(text(rule, "table"), table) != 0)
+			continue;
+		if (rule && !statement)
+			return true;
+		for (size_t j = 0; j < json_array_size(exprs); j++)
+			if (json_object_get(json_array_get(exprs, j), statement))
+				return true;
+	}
+	return false;
+}
+
+bool path_has_statement(const json_t *ruleset, const char *statement)
+{
+	return path_table_has(ruleset, NULL, statement);
 }

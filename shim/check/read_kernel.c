@@ -85,6 +85,21 @@ static void read_rp_filter(const struct check_options *options, struct kernel_fa
 	}
 }
 
+/* By its program's file: its processes have names of their own. */
+static bool is_natshim(pid_t pid)
+{
+	static const char name[] = "/natshim";
+	char path[64], target[512];
+	ssize_t n;
+
+	snprintf(path, sizeof path, "/proc/%ld/exe", (long)pid);
+	n = readlink(path, target, sizeof target - 1);
+	if (n < (ssize_t)sizeof name)
+		return false;
+	target[n] = '\0';
+	return !strcmp(strrchr(target, '/'), name) || strstr(target, "/natshim (deleted)");
+}
+
 static void read_queue_owner(unsigned number, struct kernel_facts *k)
 {
 	char path[64];
@@ -101,7 +116,7 @@ static void read_queue_owner(unsigned number, struct kernel_facts *k)
 	if (fgets(k->queue_program, sizeof k->queue_program, in))
 		k->queue_program[strcspn(k->queue_program, "\n")] = '\0';
 	fclose(in);
-	if (!strcmp(k->queue_program, "natshim"))
+	if (is_natshim(k->queue_owner))
 		k->queue_owner = 0; /* that is as it should be */
 }
 
