@@ -33,8 +33,8 @@ static void written(struct journal *j, struct state_file *file, int rc)
 {
 	if (rc && !file->complained)
 		log_event(j->log, LOG_STATE_UNWRITABLE, NULL,
-			  "%s/%s: cannot write: %s; a restart will lose this state", j->dir,
-			  file->name, strerror(-rc));
+			  "%s/%s: cannot write: %s; a restart will lose this state", j->dir, file->name,
+			  strerror(-rc));
 	file->complained = rc != 0;
 	file->changed |= rc != 0;
 }
@@ -146,8 +146,8 @@ static void tell_restored(struct journal *j, const char *file, int rc, unsigned 
 		log_event(j->log, LOG_STATE_DAMAGED, NULL, "%s/%s: %s", j->dir, file,
 			  rc ? strerror(-rc) : "has invalid or outdated lines; ignored");
 	if (restored)
-		log_event(j->log, LOG_STATE_RESTORED, NULL, "%u %s restored from before the restart", restored,
-			  file);
+		log_event(j->log, LOG_STATE_RESTORED, NULL, "%u %s restored from before the restart",
+			  restored, file);
 }
 
 /* Writes the file at once, for lines can only be appended to one that exists. */

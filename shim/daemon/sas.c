@@ -23,8 +23,9 @@ struct sas {
 static void log_sa(struct sas *s, const struct sa_info *sa, const char *what)
 {
 	if (!sa->dumped)
-		log_event(s->log, LOG_XFRM_EVENT, &sa->peer, "XFRM: SA %s %s, SPI 0x%08x, L2TP port %u, reqid %u%s",
-			  sa->outbound ? "out" : "in", what, sa->spi, sa->peer_port, sa->reqid,
+		log_event(s->log, LOG_XFRM_EVENT, &sa->peer,
+			  "XFRM: SA %s %s, SPI 0x%08x, L2TP port %u, reqid %u%s", sa->outbound ? "out" : "in",
+			  what, sa->spi, sa->peer_port, sa->reqid,
 			  sa_is_l2tp(sa) ? "" : ": no SA of an L2TP client, ignored");
 }
 
@@ -41,8 +42,8 @@ static void on_sa_gone(void *ctx, const struct sa_info *sa)
 {
 	struct sas *s = ctx;
 
-	log_event(s->log, LOG_XFRM_EVENT, &sa->peer, "XFRM: SA %s deleted, SPI 0x%08x", sa->outbound ? "out" : "in",
-		  sa->spi);
+	log_event(s->log, LOG_XFRM_EVENT, &sa->peer, "XFRM: SA %s deleted, SPI 0x%08x",
+		  sa->outbound ? "out" : "in", sa->spi);
 	sessions_sa_gone(s->sessions, sa);
 }
 
@@ -58,7 +59,8 @@ static void on_dump_end(void *ctx, int error)
 	struct sas *s = ctx;
 
 	if (error)
-		log_event(s->log, LOG_XFRM_EVENT, NULL, "XFRM: a dump of the SAs is not whole: %s", strerror(-error));
+		log_event(s->log, LOG_XFRM_EVENT, NULL, "XFRM: a dump of the SAs is not whole: %s",
+			  strerror(-error));
 	sessions_dump_end(s->sessions, error);
 }
 

@@ -21,7 +21,8 @@ enum nfq_verdict slow_wait(struct slow *slow, const struct nfq_packet *packet, c
 void slow_finish(struct slow *slow);
 
 struct slow_stats {
-	uint64_t waited, refused; /* packets, of all times; refused: of these and of those that found no place, the dropped ones */
+	/* packets, of all times; refused: of these and of those that found no place, the dropped ones */
+	uint64_t waited, refused;
 };
 struct slow_stats slow_stats(const struct slow *slow);
 

@@ -12,9 +12,12 @@ enum confine_role {
 			   other, so only what nobody needs is forbidden */
 	CONFINE_PACKETS, /* CAP_NET_ADMIN, no files, no exec, no new sockets */
 	CONFINE_FILES,   /* no capability, no exec, no network; files only where it is told */
-	CONFINE_SECRETS_READER, /* no capability, no network, no exec, no new process; reads where it is told. Then: */
+	/* no capability, no network, no exec, no new process; reads where it is told. Then: */
+	CONFINE_SECRETS_READER,
 	CONFINE_SECRETS, /* no files either: answers over the sockets that it has */
-	CONFINE_XFRM, /* CAP_NET_ADMIN, no files, no exec, no new socket: watches and changes SAs over those that it has */
+	/* CAP_NET_ADMIN, no files, no exec, no new socket: watches and changes SAs over those that it
+	 * has */
+	CONFINE_XFRM,
 };
 
 /* Directories that CONFINE_FILES and CONFINE_SECRETS_READER may read, and those that they may also change; NULL at the end of each. One that does not

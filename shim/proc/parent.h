@@ -20,7 +20,8 @@ struct parent_role {
 	const char *name; /* what ps shows, at most 15 bytes */
 	unsigned sockets; /* at most HELPER_SOCKETS_MAX, from HELPER_FD on; 0: there is no such helper */
 	helper_run *
-		run; /* ends with status 0 when it is not needed any more; with any other it is started again */
+		/* ends with status 0 when it is not needed any more; with any other it is started again */
+		run;
 	const void *ctx;
 	/* Sends to the near end, by way of the far end of the first socket and without waiting, that a process begins (its id) or has
 	 * died (0). 0 or -errno; a death that finds no room is told later, and no other one begins before. May be NULL. */

@@ -39,7 +39,8 @@ void rekeyer_read(struct rekeyer *rekeyer);
 /* What happens unasked. Called from within rekeyer_rekey(), rekeyer_look() and rekeyer_read(). */
 enum rekeyer_news {
 	REKEYER_DIED, /* the process has; another one begins */
-	REKEYER_BACK, /* and has begun, or answers again: what it was not asked meanwhile it can be asked now */
+	/* and has begun, or answers again: what it was not asked meanwhile it can be asked now */
+	REKEYER_BACK,
 	REKEYER_SILENT, /* a question got no answer in time */
 	REKEYER_GONE,   /* and there will be none any more: its parent has died, too */
 };

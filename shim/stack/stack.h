@@ -29,7 +29,8 @@ struct stack_options {
 	const char *vici_path;  /* socket; NULL: /run/charon.vici, else /var/run/charon.vici */
 	const char *pluto_ctl;  /* socket; NULL: /run/pluto/pluto.ctl */
 	unsigned timeout_ms;    /* of one command or one answer; 0: 5000 */
-	int hangup_fd; /* 1 + a descriptor whose other end is closed when nobody waits any more; the worker sets it */
+	/* 1 + a descriptor whose other end is closed when nobody waits any more; the worker sets it */
+	int hangup_fd;
 };
 
 struct stack_sa_ref {

@@ -440,7 +440,8 @@ static uint8_t silent_for; /* this hash alone */
 static size_t sometimes(void *ctx, const struct endpoint *server, const struct endpoint *client, uint8_t hash,
 			struct bytes nonce_i, struct bytes nonce_r, uint8_t to[static KEYS_HASH_MAX])
 {
-	return silent || hash == silent_for ? 0 : vector_skeyid(ctx, server, client, hash, nonce_i, nonce_r, to);
+	return silent || hash == silent_for ? 0
+					    : vector_skeyid(ctx, server, client, hash, nonce_i, nonce_r, to);
 }
 
 /* Who has the secrets does not answer: nobody is bridged any more; a fifth message goes nowhere, and its repeat is relayed when there is
@@ -594,8 +595,9 @@ static unsigned rekey_step(const struct vector_exchange *x)
 }
 
 /* Of the exchange x, with another cookie of its initiator, from another address or port. */
-static const struct bridge_result *send_forged(struct bridge *bridge, const struct vector_exchange *x, unsigned k,
-					       unsigned number, const struct endpoint *client, uint64_t now)
+static const struct bridge_result *send_forged(struct bridge *bridge, const struct vector_exchange *x,
+					       unsigned k, unsigned number, const struct endpoint *client,
+					       uint64_t now)
 {
 	struct vector_step step = x->step[k];
 	uint8_t message[2048];
@@ -611,9 +613,10 @@ static const struct bridge_result *send_forged(struct bridge *bridge, const stru
 
 static struct endpoint forged_client(unsigned number)
 {
-	return (struct endpoint){.addr = {11, (uint8_t)(number >> 16), (uint8_t)(number >> 8), (uint8_t)number},
-				 .addr_len = 4,
-				 .port = 500};
+	return (struct endpoint){
+		.addr = {11, (uint8_t)(number >> 16), (uint8_t)(number >> 8), (uint8_t)number},
+		.addr_len = 4,
+		.port = 500};
 }
 
 static void relays_all(struct bridge *bridge, const struct vector_exchange *x, unsigned from)
@@ -729,9 +732,11 @@ static void old_ones_have_a_chance(void **state)
 		assert_int_equal(result.reason, BRIDGE_RELAYED);
 	}
 	for (unsigned i = OLD + FLOOD - 256; i < OLD + FLOOD; i++)
-		young += send_forged(bridge, x, 1, i, NULL, VECTOR_NOW_MS + OLD + FLOOD)->reason == BRIDGE_REPEATED;
+		young += send_forged(bridge, x, 1, i, NULL, VECTOR_NOW_MS + OLD + FLOOD)->reason ==
+			 BRIDGE_REPEATED;
 	for (unsigned i = 0; i < OLD; i++)
-		left += send_forged(bridge, x, 1, i, NULL, VECTOR_NOW_MS + OLD + FLOOD)->reason == BRIDGE_REPEATED;
+		left += send_forged(bridge, x, 1, i, NULL, VECTOR_NOW_MS + OLD + FLOOD)->reason ==
+			BRIDGE_REPEATED;
 	assert_in_range(left, 1, OLD / 2);
 	assert_in_range(young, 250, 256);
 	bridge_free(bridge);
@@ -767,7 +772,8 @@ static void late_messages(void **state)
 			send_step(bridge, &x->step[i]);
 		for (unsigned i = 0; i < 256; i++, now++)
 			send_forged(bridge, x, 0, i, NULL, now);
-		for (unsigned i = 0; i < 256; i++, now++) { /* in the end all are answered, and those who can have come to message 3 */
+		/* in the end all are answered, and those who can have come to message 3 */
+		for (unsigned i = 0; i < 256; i++, now++) {
 			send_forged(bridge, x, 0, i, NULL, now);
 			send_forged(bridge, x, 1, i, NULL, now);
 			if (i % 8 == 7)
@@ -788,7 +794,8 @@ static void late_messages(void **state)
 		for (unsigned i = 0; i < 1000; i++) /* two minutes later nothing is known of them */
 			send_forged(bridge, x, 0, i, NULL, now + 121000 + i);
 		assert_in_range(untracked, 100, 1300);
-		assert_int_equal(send_forged(bridge, x, 1, 2, NULL, now + 300000)->reason, BRIDGE_NOT_BRIDGED);
+		assert_int_equal(send_forged(bridge, x, 1, 2, NULL, now + 300000)->reason,
+				 BRIDGE_NOT_BRIDGED);
 		bridge_free(bridge);
 	}
 }
@@ -816,7 +823,8 @@ static void long_offers(void **state)
 	memcpy(message + 28 + sa + 20 * transform, first->in + 28 + sa, first->in_length - 28 - sa);
 	message[26] = (uint8_t)(longer >> 8), message[27] = (uint8_t)longer;
 	message[30] = (uint8_t)((sa + 20 * transform) >> 8), message[31] = (uint8_t)(sa + 20 * transform);
-	message[42] = (uint8_t)((sa - 12 + 20 * transform) >> 8), message[43] = (uint8_t)(sa - 12 + 20 * transform);
+	message[42] = (uint8_t)((sa - 12 + 20 * transform) >> 8),
+	message[43] = (uint8_t)(sa - 12 + 20 * transform);
 	message[47] = 21;
 	send_step(bridge, first);
 	for (unsigned i = 0; i < 1000; i++) {
@@ -931,15 +939,17 @@ static void addresses_of_a_network(void **state)
 {
 	static const char *const names[] = {"3des-sha1-modp1024", "client-3des-md5-2", "client-aes128-sha1-2",
 					    "client-aes256-sha1-5", "client-3des-sha1-1"};
-	static const char *const hosts[] = {"[2001:db8::1]:500", "[2001:db8::2]:500", "[2001:db8::ffff:0:0:1]:500",
-					    "[2001:db8::4]:500", "[2001:db8:0:1::1]:500"};
+	static const char *const hosts[] = {"[2001:db8::1]:500", "[2001:db8::2]:500",
+					    "[2001:db8::ffff:0:0:1]:500", "[2001:db8::4]:500",
+					    "[2001:db8:0:1::1]:500"};
 	struct bridge *bridge = bounded_bridge(0, 0, 3);
 
 	(void)state;
 	for (unsigned i = 0; i < 5; i++) {
 		const struct endpoint client = client_at(hosts[i]);
 
-		assert_int_equal(run(bridge, names[i], &client, 5, VECTOR_NOW_MS), i == 3 ? BRIDGE_BUSY : BRIDGE_RELAYED);
+		assert_int_equal(run(bridge, names[i], &client, 5, VECTOR_NOW_MS),
+				 i == 3 ? BRIDGE_BUSY : BRIDGE_RELAYED);
 	}
 	bridge_free(bridge);
 }
@@ -993,7 +1003,7 @@ static void repeats_move_nobody(void **state)
 
 		client->addr[3] ^= 1;
 		send_step(bridge, &step);
-		assert_int_equal(result.reason, k == 0	     ? BRIDGE_NOT_BRIDGED
+		assert_int_equal(result.reason, k == 0             ? BRIDGE_NOT_BRIDGED
 						: step.in[18] == 5 ? BRIDGE_RELAYED
 								   : BRIDGE_UNEXPECTED);
 		now_at = known_at(bridge, x);
@@ -1066,8 +1076,8 @@ static void slow_ones_are_foretold(void **state)
 			if (bridge_stats(bridge).exponentiations > cost)
 				assert_true(slow);
 			if (!strcmp(x->name, "3des-sha1-modp1024"))
-				assert_int_equal(slow, (k >= 2 && k <= 4) ||
-							       (step->in[18] == 32 && step->in_length >= 128));
+				assert_int_equal(slow, (k >= 2 && k <= 4) || (step->in[18] == 32 &&
+									      step->in_length >= 128));
 			if (result.verdict == BRIDGE_REPLACE && strcmp(x->name, "not-offered") != 0)
 				assert_false(is_slow(bridge, step));
 		}

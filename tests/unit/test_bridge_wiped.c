@@ -139,7 +139,8 @@ static void learn(const struct isakmp_sa *s)
 	for (unsigned leg = 0; leg < LEGS; leg++) {
 		add_keys(&s->leg[leg].keys);
 		if (s->phase1)
-			add(s->phase1->side[leg].secret, DH_SECRET_LEN, "the secret of phase 1's Diffie-Hellman");
+			add(s->phase1->side[leg].secret, DH_SECRET_LEN,
+			    "the secret of phase 1's Diffie-Hellman");
 	}
 	DL_FOREACH(s->quicks, q)
 	{

@@ -264,7 +264,8 @@ static enum nfq_verdict grow(void *ctx, struct nfq_packet *packet)
 	memcpy(payload + udp.payload_length, mark, sizeof(mark));
 	packet->length =
 		packet_replace_payload(&udp, NFQ_PACKET_MAX, payload, udp.payload_length + sizeof(mark));
-	packet_compute_checksum(&udp); /* as natshim does: out of ESP it may be wrong, and now the kernel looks at it */
+	/* as natshim does: out of ESP it may be wrong, and now the kernel looks at it */
+	packet_compute_checksum(&udp);
 	return NFQ_CHANGED;
 }
 
@@ -615,7 +616,8 @@ static void send_control(struct lab *lab, int from, bool marked)
 	char data[512];
 
 	send_to(from, lab->a->server, control, sizeof(control));
-	assert_int_equal(receive(lab, lab->lns, data, &client, WAIT_MS), sizeof(control) + (marked ? sizeof(mark) : 0));
+	assert_int_equal(receive(lab, lab->lns, data, &client, WAIT_MS),
+			 sizeof(control) + (marked ? sizeof(mark) : 0));
 }
 
 /* The same addresses and ports by another SA, and another port by the session's own: neither is the session's. */
@@ -638,7 +640,8 @@ static void only_what_its_own_sa_brings(const struct addresses *a)
 			snprintf(mode, sizeof(mode), "mode transport encap espinudp %d %d 0.0.0.0",
 				 i ? NAT_PORT : ENCAP_PORT, ENCAP_PORT);
 		if (!i)
-			fprintf(ip, "xfrm state delete src %s dst %s proto esp spi 0x%x\n", from, a->server, SPI);
+			fprintf(ip, "xfrm state delete src %s dst %s proto esp spi 0x%x\n", from, a->server,
+				SPI);
 		snprintf(spi, sizeof(spi), "0x%x", OTHER_SPI);
 		put_sa(ip, from, a->server, spi, mode);
 		end_ip(ip);

@@ -408,9 +408,10 @@ static void test_worker_that_dies(void **state)
 
 	snprintf(path, sizeof path, "%s/hang", h->dir);
 	assert_int_equal(unlink(path), 0);
-	end_session(
-		h,
-		&request); /* by its successor, on the same descriptor, which may have found the second request there */
+	end_session(h,
+		    /* by its successor, on the same descriptor, which may have found the second request
+		 * there */
+		    &request);
 	assert_true(h->error == 0 || h->error == STACK_NOTHING);
 }
 
