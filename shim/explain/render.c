@@ -61,7 +61,7 @@ const char *render_changes(const struct explain_client *client, char out[static 
 	if (judged && is_served(judged))
 		add(out, "The server's answers are in this client's dialect already: natshim is at work, or "
 			 "the server speaks it.");
-	if (judged && judged->bridge_asked &&
+	if (judged && judged->bridge_asked && !client->verdict.works &&
 	    (judged->bridge == BRIDGE_RELAYED || judged->bridge == BRIDGE_REPEATED))
 		add(out, "With --bridge it would have relayed the exchange, for the client offers no group "
 			 "but those of --bridge-groups.");
@@ -118,7 +118,7 @@ bool render_caveat(const struct explain_report *report, const struct render_sour
 	};
 
 	if (source->damage && n-- == 0) {
-		snprintf(out, WORDS_MAX, "the capture is damaged, and only what stands before is told: %s",
+		snprintf(out, WORDS_MAX, "the capture is damaged; this is what stands before the damage: %s",
 			 source->damage);
 		return true;
 	}

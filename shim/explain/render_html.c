@@ -168,11 +168,11 @@ static unsigned put_row(FILE *out, const struct explain_row *row, uint64_t start
 static unsigned put_rows(FILE *out, const struct explain_client *client, uint64_t start_ms)
 {
 	const struct explain_verdict *verdict = &client->verdict;
+	char line[RENDER_NAME_MAX];
 	unsigned y = HEAD, attempt = 0;
 
 	for (unsigned i = 0; i < client->rows; i++) {
 		const struct explain_row *row = &client->row[i];
-		char line[RENDER_NAME_MAX];
 
 		if (row->attempt && row->attempt != attempt && client->attempts > 1) {
 			snprintf(line, sizeof line, "attempt %u of %u", row->attempt, client->attempts);
@@ -188,7 +188,8 @@ static unsigned put_rows(FILE *out, const struct explain_client *client, uint64_
 	if (out)
 		fprintf(out, "<line class=\"end\" x1=\"%d\" y1=\"%u\" x2=\"%d\" y2=\"%u\"/>\n", LEFT, y,
 			RIGHT, y);
-	return put_lines(out, verdict->where, TITLE_COLUMNS, "x", y, LINE);
+	snprintf(line, sizeof line, "stops %s", verdict->where);
+	return put_lines(out, line, TITLE_COLUMNS, "x", y, LINE);
 }
 
 static void put_ladder(FILE *out, const struct explain_client *client, uint64_t start_ms)

@@ -267,7 +267,7 @@ static const struct row {
 	{clear_l2tp,
 	 {"l2tp-in-the-clear",
 	  false,
-	  "L2TP runs without IPsec",
+	  "before IPsec: L2TP runs without it",
 	  "There is neither IKE nor ESP of this client: its L2TP is not protected, and the server answers it "
 	  "all the same.",
 	  {"firewall-clear-l2tp", NULL},
@@ -275,7 +275,7 @@ static const struct row {
 	{esp_alone,
 	 {"no-ike",
 	  false,
-	  "before the capture",
+	  "before the capture began",
 	  "The capture began after the keys were agreed.",
 	  {NULL},
 	  "Nothing can be said of it: start the capture before the client connects."}},
@@ -525,7 +525,7 @@ static const struct row {
 	{always,
 	 {"unclear",
 	  false,
-	  "not clear",
+	  "where the capture does not show it",
 	  "The capture does not show enough of the exchange.",
 	  {NULL},
 	  "Start the capture before the client connects, with the filter 'udp port 500 or udp port 4500 or "
