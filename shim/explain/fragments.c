@@ -144,6 +144,19 @@ static enum fragment_status read_ipv6(const uint8_t *ip, size_t length, struct p
 	return FRAGMENT_WAITS;
 }
 
+/* For that piece's datagram; NULL: out of memory. */
+static struct datagram *renewed(struct datagram **place, const struct piece *piece)
+{
+	struct datagram *d = *place ? *place : malloc(sizeof *d);
+
+	*place = d;
+	if (!d)
+		return NULL;
+	memset(d, 0, offsetof(struct datagram, data));
+	memcpy(d->key, piece->key, sizeof piece->key);
+	return d;
+}
+
 static struct datagram *find(struct fragments *fragments, const struct piece *piece)
 {
 	struct datagram **oldest = &fragments->datagram[0];
@@ -156,15 +169,9 @@ static struct datagram *find(struct fragments *fragments, const struct piece *pi
 		if (*oldest && (!*at || (*at)->turn < (*oldest)->turn))
 			oldest = at;
 	}
-	if (!*oldest)
-		*oldest = malloc(sizeof **oldest);
-	else if ((*oldest)->turn)
+	if (*oldest && (*oldest)->turn)
 		fragments->stats.lost++;
-	if (!*oldest)
-		return NULL;
-	memset(*oldest, 0, offsetof(struct datagram, data));
-	memcpy((*oldest)->key, piece->key, sizeof piece->key);
-	return *oldest;
+	return renewed(oldest, piece);
 }
 
 static bool is_there(const struct datagram *d, size_t unit)
