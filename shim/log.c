@@ -18,7 +18,6 @@ static const char *const severity_names[] = {
 static const struct {
 	const char *name;
 	enum severity severity;
-	const char *former; /* its ID in the release before this one, or NULL */
 } events[LOG_EVENTS] = {
 	[LOG_READY] = {"ready", NOTICE},
 	[LOG_CLEAR_ALLOWED] = {"clear-allowed", WARNING},
@@ -45,7 +44,7 @@ static const struct {
 	[LOG_STACK_FOUND] = {"stack-found", NOTICE},
 	[LOG_STACK_NOT_FOUND] = {"stack-not-found", WARNING},
 	[LOG_STACK_FAILED] = {"stack-failed", WARNING},
-	[LOG_STACK_PROCESS_DIED] = {"stack-process-died", ERROR, "stack-worker-died"},
+	[LOG_STACK_PROCESS_DIED] = {"stack-process-died", ERROR},
 	[LOG_L2TP_NOT_SEEN] = {"l2tp-not-seen", WARNING},
 	[LOG_XFRM_MISSING] = {"xfrm-missing", WARNING},
 	[LOG_XFRM_ERROR] = {"xfrm-error", WARNING},
@@ -63,8 +62,8 @@ static const struct {
 	[LOG_BRIDGE_REFUSED] = {"bridge-refused", WARNING},
 	[LOG_BRIDGE_NOT] = {"bridge-not", WARNING},
 	[LOG_BRIDGE_FAILED] = {"bridge-failed", ERROR},
-	[LOG_XFRM_PROCESS_DIED] = {"xfrm-process-died", ERROR, "keys-process-died"},
-	[LOG_XFRM_PROCESS_BACK] = {"xfrm-process-back", NOTICE, "keys-process-back"},
+	[LOG_XFRM_PROCESS_DIED] = {"xfrm-process-died", ERROR},
+	[LOG_XFRM_PROCESS_BACK] = {"xfrm-process-back", NOTICE},
 	[LOG_BRIDGE_STALE_SAS] = {"bridge-orphans", NOTICE},
 	[LOG_BRIDGE_ENDS] = {"bridge-ends", NOTICE},
 	[LOG_SECRETS_READ] = {"secrets-read", NOTICE},
@@ -77,6 +76,13 @@ static const struct {
 	[LOG_SESSION_STAYS] = {"session-stays", DEBUG},
 	[LOG_XFRM_EVENT] = {"xfrm-event", DEBUG},
 	[LOG_SET_CHANGED] = {"set-changed", DEBUG},
+};
+
+/* What an event was called in the release before this one. */
+static const char *const former_ids[LOG_EVENTS] = {
+	[LOG_STACK_PROCESS_DIED] = "stack-worker-died",
+	[LOG_XFRM_PROCESS_DIED] = "keys-process-died",
+	[LOG_XFRM_PROCESS_BACK] = "keys-process-back",
 };
 
 /* Of the events of severity DEBUG. */
@@ -145,8 +151,8 @@ static void put_json(enum log_event event, const char *peer, const char *text)
 	clock_gettime(CLOCK_REALTIME, &now);
 	strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", gmtime_r(&now.tv_sec, &utc));
 	snprintf(fraction, sizeof fraction, ".%03dZ", (int)(now.tv_nsec / 1000000));
-	line = json_pack("{s:s+, s:s, s:s*, s:s, s:s?, s:s}", "time", when, fraction, "event", events[event].name,
-			 "former_event", events[event].former, "severity",
+	line = json_pack("{s:s+, s:s, s:s*, s:s, s:s?, s:s}", "time", when, fraction, "event",
+			 events[event].name, "former_event", former_ids[event], "severity",
 			 severity_names[events[event].severity], "peer", peer, "text", text);
 	dump = line ? json_dumps(line, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
 	if (dump)
