@@ -48,7 +48,7 @@ struct option_spec {
 
 static bool set_interface(struct config *c, const char *value)
 {
-	if (!*value || strlen(value) >= IF_NAMESIZE || strpbrk(value, " \t/\"") ||
+	if (!*value || strlen(value) >= IF_NAMESIZE || strpbrk(value, " \t/\":") ||
 	    c->interface_count == CONFIG_MAX_INTERFACES)
 		return false;
 	for (size_t i = 0; i < c->interface_count; i++)
@@ -160,7 +160,8 @@ static const struct option_spec options[] = {
 	 .argument = "NAME",
 	 .set = set_interface,
 	 .reset = reset_interfaces,
-	 .expected = "the name of a network interface (at most 16 of them)",
+	 .expected = "the name of a network interface (at most 16 of them; eth0:1 is no interface but an "
+		     "address of eth0)",
 	 .help = "the interface towards the clients; repeatable"},
 	{.name = "lns",
 	 .kind = KIND_CUSTOM,

@@ -3,7 +3,6 @@
 #include "shim/firewall.h"
 #include "shim/xl2tpd.h"
 
-#include <net/if.h>
 
 struct ruleset *firewall_ruleset(const struct config *config, const struct rules_features *features)
 {
@@ -66,22 +65,5 @@ bool firewall_find_lns(struct config *config, char error[static CONFIG_ERROR_MAX
 	if (!xl2tpd_listen_address(XL2TPD_CONFIG, &lns, error))
 		return false;
 	firewall_set_lns(config, &lns);
-	return true;
-}
-
-void firewall_explain_interface(const char *name, char error[static CONFIG_ERROR_MAX])
-{
-	snprintf(error, CONFIG_ERROR_MAX, "--iface %s: there is no such interface; `ip -br link' lists them",
-		 name);
-}
-
-bool firewall_check_interfaces(const struct config *config, char error[static CONFIG_ERROR_MAX])
-{
-	for (size_t i = 0; i < config->interface_count; i++) {
-		if (if_nametoindex(config->interfaces[i]))
-			continue;
-		firewall_explain_interface(config->interfaces[i], error);
-		return false;
-	}
 	return true;
 }

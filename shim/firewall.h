@@ -19,8 +19,5 @@ bool firewall_find_lns(struct config *config, char error[static CONFIG_ERROR_MAX
 
 void firewall_set_lns(struct config *config, const struct endpoint *lns);
 
-/* Refuses an interface that does not exist. */
-bool firewall_check_interfaces(const struct config *config, char error[static CONFIG_ERROR_MAX]);
-void firewall_explain_interface(const char *name, char error[static CONFIG_ERROR_MAX]);
 
 #endif

@@ -27,6 +27,7 @@ static const struct {
 	[LOG_RELOADED] = {"reloaded", NOTICE},
 	[LOG_RELOAD_REFUSED] = {"reload-refused", ERROR},
 	[LOG_RELOAD_PARTIAL] = {"reload-partial", WARNING},
+	[LOG_IFACE_ABSENT] = {"iface-absent", WARNING},
 	[LOG_PHASE1_BEGINS] = {"phase1-begins", DEBUG},
 	[LOG_NATT_AGREED] = {"natt-agreed", NOTICE},
 	[LOG_REWRITTEN] = {"rewritten", DEBUG},

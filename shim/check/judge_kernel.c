@@ -129,6 +129,6 @@ const struct check check_kernel[] = {
 	{"kernel-conntrack-udp", CHECK_WARNING,
 	 "a mapping that is forgotten between two keep-alives cuts L2TP off from its LNS", judge_conntrack},
 	{"queue-number", CHECK_ERROR, "one program only can serve a queue", judge_queue_number},
-	{"iface", CHECK_ERROR, "natshim refuses to start", judge_iface},
+	{"iface", CHECK_WARNING, "natshim waits for it, and serves nobody there meanwhile", judge_iface},
 	{.id = NULL},
 };

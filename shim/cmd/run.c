@@ -13,7 +13,7 @@ int cmd_run(int argc, char **argv)
 
 	if (outcome != CONFIG_OK)
 		status = command_config_outcome(outcome, "run", error);
-	else if (!firewall_check_interfaces(&config, error) || !firewall_find_lns(&config, error))
+	else if (!firewall_find_lns(&config, error))
 		fprintf(stderr, "natshim: run: %s\n", error);
 	else if (config.dry_run)
 		status = command_print_rules(&config);

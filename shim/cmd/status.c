@@ -143,8 +143,11 @@ static void print_table(const json_t *status)
 {
 	char up[24];
 
-	printf("natshim %s on %s, up %s, stack %s\n\n", text_of(status, "version"), text_of(status, "iface"),
+	printf("natshim %s on %s, up %s, stack %s\n", text_of(status, "version"), text_of(status, "iface"),
 	       span(number_of(status, "uptime_s"), up), text_of(status, "stack"));
+	if (*text_of(status, "iface_absent"))
+		printf("does not exist yet: %s\n", text_of(status, "iface_absent"));
+	printf("\n");
 	print_sessions(json_object_get(status, "sessions"));
 	printf("\n");
 	print_peers(json_object_get(status, "peers"));

@@ -23,6 +23,7 @@
 #include "shim/daemon/sessions.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <event2/event.h>
 #include <jansson.h>
 #include <signal.h>
@@ -38,7 +39,8 @@
 #define ENDS_AT_ONCE 50
 #define DRAIN_RELOAD_MS 200 /* likewise before the rules are replaced */
 #define TICK_MS 1000
-#define DEPARTURE_MS 1000 /* for a natshim whose parent was killed: its other processes follow within moments */
+#define DEPARTURE_MS                                                                                         \
+	1000 /* for a natshim whose parent was killed: its other processes follow within moments */
 #define DEPARTURE_STEP_MS 10
 #define METRICS_EVERY 15 /* ticks */
 
@@ -143,6 +145,28 @@ static struct report make_report(struct daemon *d)
 	};
 }
 
+/* The rules match names: an interface that comes later is served then. */
+static void tell_absent(struct daemon *d)
+{
+	for (size_t i = 0; i < d->config.interface_count; i++)
+		if (!files_find_interface(d->files, d->config.interfaces[i]))
+			log_event(&d->log, LOG_IFACE_ABSENT, NULL,
+				  "iface: %s does not exist yet; its clients are served as soon as it does",
+				  d->config.interfaces[i]);
+}
+
+/* Names with commas between them. */
+static void list_absent(struct daemon *d, char *out, size_t size)
+{
+	*out = '\0';
+	for (size_t i = 0; i < d->config.interface_count; i++) {
+		const size_t n = strlen(out);
+
+		if (!files_find_interface(d->files, d->config.interfaces[i]))
+			snprintf(out + n, size - n, "%s%s", n ? "," : "", d->config.interfaces[i]);
+	}
+}
+
 /* Of several thousand sessions: a piece at a time. */
 struct status_job {
 	struct daemon *daemon;
@@ -172,11 +196,14 @@ static void end_status(void *ctx)
 
 static void begin_status(struct daemon *d, struct control_reply *reply)
 {
-	const struct report report = make_report(d);
+	char absent[CONFIG_MAX_INTERFACES * IF_NAMESIZE];
+	struct report report = make_report(d);
 	struct status_job *job = calloc(1, sizeof *job);
 
 	if (!job)
 		return;
+	list_absent(d, absent, sizeof absent);
+	report.absent = absent;
 	*job = (struct status_job){.daemon = d, .text = report_begin(&report)};
 	if (!job->text) {
 		end_status(job);
@@ -330,19 +357,7 @@ static bool adopt(struct daemon *d, struct config *fresh, char error[static CONF
 	return true;
 }
 
-/* The two questions of shim/firewall.h, put to the process that may open files and sockets. */
-static bool interfaces_exist(struct daemon *d, const struct config *config,
-			     char error[static CONFIG_ERROR_MAX])
-{
-	for (size_t i = 0; i < config->interface_count; i++) {
-		if (files_find_interface(d->files, config->interfaces[i]))
-			continue;
-		firewall_explain_interface(config->interfaces[i], error);
-		return false;
-	}
-	return true;
-}
-
+/* The question of shim/firewall.h, put to the process that may open files. */
 static bool find_lns(struct daemon *d, struct config *config, char error[static CONFIG_ERROR_MAX])
 {
 	struct endpoint lns;
@@ -359,17 +374,17 @@ static void reload(struct daemon *d)
 {
 	struct config fresh;
 	char error[CONFIG_ERROR_MAX] = "", kept[CONFIG_ERROR_MAX];
-	const enum config_outcome outcome = config_reload(&fresh, &d->config, d->argc, d->argv,
-							  files_open_config, d->files, kept, error);
+	const enum config_outcome outcome =
+		config_reload(&fresh, &d->config, d->argc, d->argv, files_open_config, d->files, kept, error);
 
 	parent_tell(d->parent, PARENT_RELOADING);
-	if (outcome == CONFIG_OK && interfaces_exist(d, &fresh, error) && find_lns(d, &fresh, error) &&
-	    bridge_mode_reload(d->bridge_mode, error)) {
+	if (outcome == CONFIG_OK && find_lns(d, &fresh, error) && bridge_mode_reload(d->bridge_mode, error)) {
 		if (adopt(d, &fresh, error)) {
 			if (*kept)
 				log_event(&d->log, LOG_RELOAD_PARTIAL, NULL,
 					  "reload: these changed options need a restart: %s", kept);
 			log_event(&d->log, LOG_RELOADED, NULL, "reload: done");
+			tell_absent(d);
 			parent_tell(d->parent, PARENT_READY);
 			return;
 		}
@@ -448,7 +463,8 @@ static void on_set_change(void *ctx, const char *set, const uint8_t *key, size_t
 	if (!log_wants(&d->log, LOG_SET_CHANGED) || key_length > sizeof text / 2)
 		return;
 	hex_write(key, key_length, text);
-	log_event(&d->log, LOG_SET_CHANGED, NULL, "rules: set %s: %s %s", set, text, added ? "added" : "removed");
+	log_event(&d->log, LOG_SET_CHANGED, NULL, "rules: set %s: %s %s", set, text,
+		  added ? "added" : "removed");
 }
 
 static bool open_rules(struct daemon *d)
@@ -502,8 +518,7 @@ static bool open_loop(struct daemon *d)
 	d->files_event = event_new(d->loop, files_fd(d->files), EV_READ | EV_PERSIST, on_files, d);
 	d->parent_event = event_new(d->loop, d->parent->channel, EV_READ | EV_PERSIST, on_parent, d);
 	d->tick = event_new(d->loop, -1, EV_PERSIST, on_tick, d);
-	if (!d->queue_event || !d->nft_event || !d->files_event || !d->parent_event ||
-	    !d->tick)
+	if (!d->queue_event || !d->nft_event || !d->files_event || !d->parent_event || !d->tick)
 		return fail(d, "event loop", "out of memory");
 	event_add(d->queue_event, NULL);
 	event_add(d->nft_event, NULL);
@@ -541,7 +556,8 @@ static bool open_secrets(struct daemon *d)
 {
 	char why[PSK_ERROR_MAX];
 
-	return !config_bridges(&d->config) || secrets_open(&d->secrets, d->parent->near[PROCESS_SECRETS][0], why) ||
+	return !config_bridges(&d->config) ||
+	       secrets_open(&d->secrets, d->parent->near[PROCESS_SECRETS][0], why) ||
 	       fail(d, "--psk-file", why);
 }
 
@@ -623,8 +639,8 @@ static void stop(struct daemon *d)
 
 static void release(struct daemon *d)
 {
-	struct event *events[] = {d->queue_event, d->nft_event,  d->files_event, d->parent_event,
-				  d->tick,        d->sigterm};
+	struct event *events[] = {d->queue_event,  d->nft_event, d->files_event,
+				  d->parent_event, d->tick,      d->sigterm};
 
 	for (size_t i = 0; i < sizeof events / sizeof *events; i++)
 		if (events[i])
@@ -660,12 +676,14 @@ static int serve(struct config *config, int argc, char *const argv[], const stru
 			  d.features.native_queue ? "" : " (x_tables)",
 			  d.config.rules == CONFIG_RULES_INSTALL ? "rules installed"
 								 : "rules not installed (--rules external)");
+		tell_absent(&d);
 		if (d.config.allow_clear)
 			log_event(&d.log, LOG_CLEAR_ALLOWED, NULL,
 				  "allow-clear: unencrypted L2TP reaches the server on every interface");
 		if (!d.features.defrag)
 			log_event(&d.log, LOG_FRAGMENTS_PASS, NULL,
-				  "rules: this kernel has no tproxy expression (nft_tproxy), so IKE in IP fragments is "
+				  "rules: this kernel has no tproxy expression (nft_tproxy), so IKE in IP "
+				  "fragments is "
 				  "translated only where connection tracking is on");
 		parent_tell(d.parent, PARENT_READY);
 		event_base_dispatch(d.loop);

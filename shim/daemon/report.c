@@ -304,8 +304,8 @@ struct report_text {
 /* Its closing brace is left for the end, behind the sessions. */
 static bool write_beginning(struct report_text *t, const struct report *r)
 {
-	json_t *root = json_pack("{s:s, s:o, s:o, s:s, s:o, s:o}", "version", NATSHIM_VERSION, "uptime_s",
-				 number((r->now_ms - r->started_ms) / 1000), "iface", interfaces(r->config),
+	json_t *root = json_pack("{s:s, s:o, s:o, s:s, s:s, s:o, s:o}", "version", NATSHIM_VERSION, "uptime_s",
+				 number((r->now_ms - r->started_ms) / 1000), "iface", interfaces(r->config), "iface_absent", r->absent ? r->absent : "",
 				 "stack", stack_name(r), "peers", peers(r), "counters", counters(r));
 	char *head = root ? json_dumps(root, JSON_COMPACT) : NULL;
 	const bool done = head && fprintf(t->out, "%.*s,\"sessions\":[", (int)strlen(head) - 1, head) > 0;

@@ -14,6 +14,7 @@
 
 struct report {
 	const struct config *config;
+	const char *absent; /* interfaces that do not exist, with commas; for report_begin() */
 	uint64_t now_ms, started_ms;
 	const struct packets *packets;
 	const struct nfq_queue *queue;
