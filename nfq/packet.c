@@ -243,9 +243,16 @@ static uint64_t sum_bytes(const uint8_t *data, size_t length)
 		memcpy(&word, data, sizeof word);
 		sum += word;
 	}
-	if (length) {
+	if (length & 2) {
+		uint16_t half;
+
+		memcpy(&half, data, sizeof half);
+		sum += half;
+		data += sizeof half;
+	}
+	if (length & 1) {
 		word = 0;
-		memcpy(&word, data, length);
+		memcpy(&word, data, 1); /* the first byte of a half word, whatever the byte order */
 		sum += word;
 	}
 	return sum;
