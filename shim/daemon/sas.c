@@ -150,7 +150,7 @@ bool sas_open(struct sas **out, const struct config *config, const int sockets[s
 		return true;
 	s = calloc(1, sizeof *s);
 	rc = s ? rekeyer_open(&s->rekeyer, sockets) : -ENOMEM;
-	if (rc) {
+	if (!s || rc) {
 		free(s);
 		snprintf(error, CONFIG_ERROR_MAX, "this kernel's IPsec cannot be reached: %s", strerror(-rc));
 		if (rc != -EPROTONOSUPPORT || config_bridges(config))

@@ -339,8 +339,9 @@ static void on_mark_l2tp(void *ctx, uint32_t spi, const struct endpoint *client,
 static void on_mark_endpoint(void *ctx, const struct endpoint *peer, bool there)
 {
 	uint8_t key[20];
+	const size_t length = put_key(key, peer);
 
-	change_set(ctx, peer->addr_len == 4 ? RULES_SET_WATCHED4 : RULES_SET_WATCHED6, key, put_key(key, peer), there);
+	change_set(ctx, peer->addr_len == 4 ? RULES_SET_WATCHED4 : RULES_SET_WATCHED6, key, length, there);
 }
 
 void sessions_fill_sets(struct sessions *sessions)
