@@ -178,6 +178,8 @@ static const struct {
 	{"aggrmode", "aggressive"},
 	{"phase2alg", "esp"},
 	{"ikev1-dpdtimeout", "dpdtimeout"},
+	{"keylife", "salifetime"},
+	{"lifetime", "salifetime"},
 };
 
 /* Keys whose value is one word of several, in upper or lower case; flags are yes or no, in several spellings. */

@@ -285,6 +285,20 @@ static void judge_lns(const struct check_facts *facts, struct check_result *r)
 	json_decref(ruleset);
 }
 
+/* Windows refuses a server behind a NAT unless it is told otherwise. */
+static void judge_server_nat(const struct check_facts *facts, struct check_result *r)
+{
+	const char *own = facts->host.default_address;
+
+	if (!is_private(own) || (!facts->libreswan.present && !facts->strongswan.present))
+		return;
+	check_found(r, "this host's address is %s: its clients reach it through a NAT", own);
+	check_mend(r, "on Windows (error 809): the DWORD AssumeUDPEncapsulationContextOnSendRule=2 in "
+		      "HKLM\\SYSTEM\\CurrentControlSet\\Services\\PolicyAgent, and a restart");
+	check_mend(r, "natshim needs --public with the outer address; udp/500 and udp/4500 are to be "
+		      "forwarded to this host");
+}
+
 static void judge_legacy(const struct check_facts *facts, struct check_result *r)
 {
 	if (facts->firewall.legacy != UNKNOWN || !facts->firewall.ruleset)
@@ -312,6 +326,8 @@ const struct check check_firewall[] = {
 	 "natshim --lns and the answers of an LNS need connection tracking", judge_notrack},
 	{"firewall-lns", CHECK_ERROR,
 	 "decrypted L2TP goes to the address that the client used, where nothing listens", judge_lns},
+	{"server-nat", CHECK_HINT, "Windows does not connect to a server behind a NAT by itself",
+	 judge_server_nat},
 	{"firewall-legacy", CHECK_HINT, "the host's own rules may keep clients out", judge_legacy},
 	{.id = NULL},
 };

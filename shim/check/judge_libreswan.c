@@ -694,6 +694,60 @@ static void judge_hindrances(const struct check_facts *facts, struct check_resul
 		reload(f, conn, r);
 }
 
+/* Seconds of "3600", "3600s", "60m", "8h", "1d"; 0: not understood. */
+static unsigned long seconds_of(const char *time)
+{
+	static const struct {
+		char unit;
+		unsigned long seconds;
+	} units[] = {{'\0', 1}, {'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 604800}};
+	char *end;
+	const unsigned long number = strtoul(time, &end, 10);
+
+	for (size_t i = 0; end != time && i < sizeof units / sizeof *units; i++)
+		if (*end == units[i].unit && (!*end || !end[1]))
+			return number * units[i].seconds;
+	return 0;
+}
+
+#define LIFETIME_MIN (8 * 3600UL) /* what Windows and Android propose for phase 1; libreswan's default */
+
+static void judge_lifetime(const struct check_facts *facts, struct check_result *r)
+{
+	static const char *const keys[] = {"ikelifetime", "salifetime"};
+	const struct libreswan_facts *f = &facts->libreswan;
+	const char *conn = chosen(f);
+	char line[64];
+
+	for (size_t i = 0; conn && i < 2; i++) {
+		const char *value = get(f, conn, keys[i]);
+		const unsigned long seconds = value ? seconds_of(value) : 0;
+
+		if (!seconds || seconds >= LIFETIME_MIN)
+			continue;
+		if (!r->found)
+			check_found(r, "conn %s: %s is %s, shorter than what clients expect", conn, keys[i],
+				    value);
+		snprintf(line, sizeof line, "%s=24h", keys[i]);
+		edit_conn(f, conn, r, line);
+	}
+	if (r->found)
+		reload(f, conn, r);
+}
+
+static void judge_truncbug(const struct check_facts *facts, struct check_result *r)
+{
+	const struct libreswan_facts *f = &facts->libreswan;
+	const char *conn = chosen(f), *value = conn ? get(f, conn, "sha2-truncbug") : NULL;
+
+	if (!value || strcasecmp(value, "yes") != 0 || !f->esp || !strstr(f->esp, "SHA2_256"))
+		return;
+	check_found(r, "conn %s: sha2-truncbug=yes, and esp= has SHA2-256", conn);
+	mend_conn(f, conn, r, "sha2-truncbug=no");
+	check_mend(r, "Android to 7 truncates as it says: for those leave it, and take sha2_256 out of esp= "
+		      "for all others");
+}
+
 /* Clients that are told nothing else have their address as ID, which differs. */
 static void judge_their_id(const struct check_facts *facts, struct check_result *r)
 {
@@ -931,6 +985,12 @@ const struct check check_libreswan[] = {
 	{"libreswan-rightid", CHECK_ERROR, "L2TP clients have their own address as ID, each another one",
 	 judge_their_id},
 	{"libreswan-hindrance", CHECK_ERROR, "such a setting keeps L2TP clients out", judge_hindrances},
+	{"libreswan-lifetime", CHECK_WARNING,
+	 "the server drops an SA that the client does not renew yet: it is cut off after that time",
+	 judge_lifetime},
+	{"libreswan-sha2-truncbug", CHECK_WARNING,
+	 "all clients but Android to 7 then connect and nothing passes, if they choose SHA2-256",
+	 judge_truncbug},
 	{"libreswan-psk", CHECK_ERROR, "without the key phase 1 fails at its last messages", judge_psk},
 	{"libreswan-secrets-mode", CHECK_WARNING, "who knows the key can pose as the server",
 	 judge_secrets_mode},

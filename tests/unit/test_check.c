@@ -253,6 +253,11 @@ static void test_texts(void **state)
 		{IPSEC, "dpddelay=40", "dpddelay=0", "libreswan-dpd", "conn l2tp: dpddelay=40"},
 		{IPSEC, "action=clear", "action=hold", "libreswan-dpdaction", "conn l2tp: dpdaction=clear"},
 		{IPSEC, "authby=secret", "authby=rsasig", "libreswan-authby", "conn l2tp: authby=secret"},
+		{IPSEC, "auto=add", "auto=add\n\tkeylife=1h", "libreswan-lifetime", "conn l2tp: keylife=24h"},
+		{IPSEC, "auto=add", "auto=add\n\tikelifetime=3600s", "libreswan-lifetime",
+		 "conn l2tp: ikelifetime=24h"},
+		{IPSEC, "auto=add", "auto=add\n\tikelifetime=24h\n\tsalifetime=480m\n\tsha2-truncbug=yes", "",
+		 ""},
 		{IPSEC, "auto=add", "auto=ignore", "libreswan-auto", "conn l2tp: auto=add"},
 		{IPSEC, "conn l2tp", "conn new", "libreswan-loaded", "run: ipsec auto --add new"},
 		{STATUS, "    oriented", "    unoriented", "libreswan-oriented", "left=%defaultroute"},
@@ -374,6 +379,12 @@ static void test_facts(void **state)
 	     "chmod 600 /etc/ipsec.secrets");
 	FACT(strcpy(f.libreswan.ike, "AES_CBC-HMAC_SHA1-MODP2048"), "libreswan-ike", "3des-sha1;modp1536");
 	FACT(strcpy(f.libreswan.ike, "3DES_CBC-HMAC_SHA1-MODP1536"), "libreswan-ike", "modp2048");
+	FACT((f.libreswan.esp = realloc(f.libreswan.esp, 200),
+	      strcpy(f.libreswan.esp, "AES_CBC_128-HMAC_SHA1_96 AES_CBC_256-HMAC_SHA2_256_128"),
+	      settings_add(&f.libreswan.config, "l2tp", "sha2-truncbug", "yes")),
+	     "libreswan-sha2-truncbug", "sha2-truncbug=no");
+	FACT(strcpy(f.host.default_address, "192.168.1.5"), "server-nat",
+	     "AssumeUDPEncapsulationContextOnSendRule");
 	FACT(strcpy(f.libreswan.esp, "AES_GCM_C_128"), "libreswan-esp", "aes128-sha1");
 	FACT(f.libreswan.modp1024 = NO, "libreswan-modp1024", "bridge mode");
 	FACT(f.libreswan.pluto_runs = false, "libreswan-running", "systemctl start ipsec");
