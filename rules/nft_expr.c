@@ -280,8 +280,7 @@ static void put_saddr_port(struct builder *b, bool v4, unsigned address)
 {
 	put_payload(b, NFT_PAYLOAD_NETWORK_HEADER, v4 ? IPV4_SOURCE : IPV6_SOURCE, v4 ? 4 : 16,
 		    address ? NFT_REG32_00 + address : NFT_REG_1);
-	put_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, UDP_SOURCE, 2,
-		    NFT_REG32_00 + address + (v4 ? 1 : 4));
+	put_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, UDP_SOURCE, 2, NFT_REG32_00 + address + (v4 ? 1 : 4));
 }
 
 static void put_saddr_port_in(struct builder *b, const struct rules_item *item)

@@ -33,7 +33,8 @@ static const char *const phrases[ITEM_KINDS] = {
 	[ITEM_SEEN4] = "update @%n { ip saddr . udp sport }",
 	[ITEM_SEEN6] = "update @%n { ip6 saddr . udp sport }",
 	[ITEM_OVER4] = "update @%n { ip saddr limit rate over %v/second burst %u packets }",
-	[ITEM_OVER6] = "update @%n { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate over %v/second burst %u packets }",
+	[ITEM_OVER6] =
+		"update @%n { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate over %v/second burst %u packets }",
 	[ITEM_SHARE_IN] = "udp sport set ipsec in spi map @%n",
 	[ITEM_SHARE_OUT] = "udp dport set ip daddr . udp dport map @%n",
 	[ITEM_NO_CHECKSUM] = "udp checksum set 0",

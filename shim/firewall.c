@@ -3,7 +3,6 @@
 #include "shim/firewall.h"
 #include "shim/xl2tpd.h"
 
-
 struct ruleset *firewall_ruleset(const struct config *config, const struct rules_features *features)
 {
 	const char *names[CONFIG_MAX_INTERFACES];

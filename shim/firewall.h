@@ -19,5 +19,4 @@ bool firewall_find_lns(struct config *config, char error[static CONFIG_ERROR_MAX
 
 void firewall_set_lns(struct config *config, const struct endpoint *lns);
 
-
 #endif

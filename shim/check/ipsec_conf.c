@@ -175,11 +175,8 @@ bool ipsec_conf_read(struct settings *out, const char *path, char *blind)
 static const struct {
 	const char *name, *meant;
 } synonyms[] = {
-	{"aggrmode", "aggressive"},
-	{"phase2alg", "esp"},
-	{"ikev1-dpdtimeout", "dpdtimeout"},
-	{"keylife", "salifetime"},
-	{"lifetime", "salifetime"},
+	{"aggrmode", "aggressive"}, {"phase2alg", "esp"},       {"ikev1-dpdtimeout", "dpdtimeout"},
+	{"keylife", "salifetime"},  {"lifetime", "salifetime"},
 };
 
 /* Keys whose value is one word of several, in upper or lower case; flags are yes or no, in several spellings. */

@@ -29,7 +29,7 @@ struct packets {
 	struct journal *journal;
 	struct filter filter;
 	struct nfq_injector *injector; /* NULL: HELLOs cannot be answered, so they are not absorbed */
-	struct slow *slow; /* NULL: without --bridge */
+	struct slow *slow;             /* NULL: without --bridge */
 	bool waiting_allowed;
 	uint64_t set_errors, unanswered_hellos;
 };
@@ -135,7 +135,8 @@ static void tell_sessions(struct packets *t, const struct filter_outcome *o)
 		what = SESSION_L2TP_OPEN;
 	else if (closed)
 		log_event(t->log, LOG_SESSION_STAYS, &o->src,
-			  "%s does not end the session: the client has another tunnel or call, or natshim has not "
+			  "%s does not end the session: the client has another tunnel or call, or natshim "
+			  "has not "
 			  "seen this one begin",
 			  o->l2tp.event == L2TP_EVENT_TUNNEL_CLOSED ? "StopCCN" : "CDN");
 	sessions_l2tp(t->sessions, &o->src, what);
@@ -209,7 +210,8 @@ enum nfq_verdict packets_handle(void *ctx, struct nfq_packet *packet)
 		return esp;
 	if (t->waiting_allowed &&
 	    filter_is_slow(&t->filter, direction_of(packet), packet->data, packet->length, &host)) {
-		log_event(t->log, LOG_PACKET_HELD, &host, "IKE message waits for its turn: it needs Diffie-Hellman");
+		log_event(t->log, LOG_PACKET_HELD, &host,
+			  "IKE message waits for its turn: it needs Diffie-Hellman");
 		return slow_wait(t->slow, packet, &host);
 	}
 	return work_on(t, packet);

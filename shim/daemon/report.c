@@ -137,8 +137,7 @@ static size_t collect(const struct report *r, struct figure out[static FIGURES_M
 	const struct figure figures[] = {
 		{"packets", false, queue.packets, "Packets that the kernel queued."},
 		{"rewritten", false, c->reasons[IKE_REWRITTEN], "IKE messages that were changed."},
-		{"fragments", false, c->kinds[PACKET_FRAGMENT],
-		 "Queued IP fragments, passed unchanged."},
+		{"fragments", false, c->kinds[PACKET_FRAGMENT], "Queued IP fragments, passed unchanged."},
 		{"not_udp", false, c->kinds[PACKET_OTHER], "Packets that were not UDP."},
 		{"bad_packets", false, c->kinds[PACKET_BAD], "Malformed packets, passed unchanged."},
 		{"not_ike", false, c->not_ike, "UDP packets that were neither IKE nor L2TP."},
@@ -161,8 +160,7 @@ static size_t collect(const struct report *r, struct figure out[static FIGURES_M
 		{"bridge_established", true, bridge.bridge.established, "Bridged ISAKMP SAs."},
 		{"bridge_evicted", false, bridge.bridge.evicted,
 		 "Bridged exchanges evicted before their time-out."},
-		{"bridge_waited", false, packets.slow.waited,
-		 "Messages that waited for Diffie-Hellman."},
+		{"bridge_waited", false, packets.slow.waited, "Messages that waited for Diffie-Hellman."},
 		{"bridge_wait_refused", false, packets.slow.refused,
 		 "Of these, messages dropped because too many waited."},
 		{"bridge_exponentiations", false, bridge.bridge.exponentiations,
@@ -171,7 +169,8 @@ static size_t collect(const struct report *r, struct figure out[static FIGURES_M
 		 "ESP SAs of the kernel that got the client's keys."},
 		{"bridge_secrets_unanswered", false, bridge.unanswered,
 		 "Requests to the process with the secrets without an answer in time."},
-		{"bridge_swap_errors", false, bridge.rekey_errors, "ESP SAs that did not get the client's keys."},
+		{"bridge_swap_errors", false, bridge.rekey_errors,
+		 "ESP SAs that did not get the client's keys."},
 		{"bridge_swap_refused", false, bridge.rekey_refused,
 		 "ESP SAs that did not get them because they are another client's."},
 		{"bridge_swap_lost", false, bridge.rekey_lost,
@@ -182,15 +181,15 @@ static size_t collect(const struct report *r, struct figure out[static FIGURES_M
 		 "Held ESP packets encrypted again with the client's keys."},
 		{"sessions", true, session.sessions, "L2TP/IPsec sessions."},
 		{"sessions_started", false, session.started, "Sessions that came up."},
-		{"sessions_kept", false, session.kept, "Terminations cancelled because the client was active again."},
+		{"sessions_kept", false, session.kept,
+		 "Terminations cancelled because the client was active again."},
 		{"session_failures", false, session.failures, "Terminations that failed in the VPN stack."},
 		{"session_ambiguous", false, session.ambiguous,
 		 "StopCCNs that could be of several sessions."},
 		{"session_unwatched", false, session.unwatched, "SAs for which the table was full."},
 		{"xfrm_events", false, xfrm.events, "Events of the kernel's SAs."},
 		{"xfrm_dumps", false, xfrm.dumps, "Dumps of the kernel's SAs."},
-		{"xfrm_overruns", false, xfrm.overruns,
-		 "How often events were lost and replaced by a dump."},
+		{"xfrm_overruns", false, xfrm.overruns, "How often events were lost and replaced by a dump."},
 	};
 	_Static_assert(sizeof figures / sizeof *figures <= FIGURES_MAX, "FIGURES_MAX is too small");
 
@@ -251,13 +250,12 @@ static uint64_t end_value(const struct report *r, size_t i)
 }
 
 static const struct family families[] = {
-	{"by_reason", "ike_messages", "reason", "Queued IKE messages by result.", IKE_REASONS,
-	 ike_name, ike_value},
-	{"l2tp_by_reason", "l2tp_messages", "reason",
-	 "Queued L2TP control messages by result.", L2TP_REASONS, l2tp_name, l2tp_value},
-	{"bridge_by_reason", "bridge_messages", "reason",
-	 "IKE messages that bridge mode handled, by result.", BRIDGE_REASONS, bridge_name,
-	 bridge_value},
+	{"by_reason", "ike_messages", "reason", "Queued IKE messages by result.", IKE_REASONS, ike_name,
+	 ike_value},
+	{"l2tp_by_reason", "l2tp_messages", "reason", "Queued L2TP control messages by result.", L2TP_REASONS,
+	 l2tp_name, l2tp_value},
+	{"bridge_by_reason", "bridge_messages", "reason", "IKE messages that bridge mode handled, by result.",
+	 BRIDGE_REASONS, bridge_name, bridge_value},
 	{"ended", "sessions_ended", "reason", "Ended sessions by reason.", SESSION_ENDS - 1, end_name,
 	 end_value},
 };
@@ -304,9 +302,10 @@ struct report_text {
 /* Its closing brace is left for the end, behind the sessions. */
 static bool write_beginning(struct report_text *t, const struct report *r)
 {
-	json_t *root = json_pack("{s:s, s:o, s:o, s:s, s:s, s:o, s:o}", "version", NATSHIM_VERSION, "uptime_s",
-				 number((r->now_ms - r->started_ms) / 1000), "iface", interfaces(r->config), "iface_absent", r->absent ? r->absent : "",
-				 "stack", stack_name(r), "peers", peers(r), "counters", counters(r));
+	json_t *root = json_pack("{s:s, s:o, s:o, s:s, s:s, s:o, s:o}", "version", NATSHIM_VERSION,
+				 "uptime_s", number((r->now_ms - r->started_ms) / 1000), "iface",
+				 interfaces(r->config), "iface_absent", r->absent ? r->absent : "", "stack",
+				 stack_name(r), "peers", peers(r), "counters", counters(r));
 	char *head = root ? json_dumps(root, JSON_COMPACT) : NULL;
 	const bool done = head && fprintf(t->out, "%.*s,\"sessions\":[", (int)strlen(head) - 1, head) > 0;
 

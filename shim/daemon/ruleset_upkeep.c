@@ -59,7 +59,8 @@ static void repair(struct ruleset_upkeep *u)
 		u->base_missing = u->queue_missing = false;
 		u->repair_step = 0;
 		u->repaired++;
-		log_event(u->log, LOG_RULES_REPAIRED, NULL, "rules: removed by another program, installed again");
+		log_event(u->log, LOG_RULES_REPAIRED, NULL,
+			  "rules: removed by another program, installed again");
 		return;
 	}
 	u->repair_step = u->repair_step ? u->repair_step * 2 : 1;
@@ -67,8 +68,9 @@ static void repair(struct ruleset_upkeep *u)
 		u->repair_step = REPAIR_RETRY_MAX;
 	u->repair_wait = u->repair_step;
 	log_event(u->log, LOG_RULES_MISSING, NULL,
-		  "rules: removed by another program, and installing them again failed: %s; next attempt in %u s", error,
-		  u->repair_step);
+		  "rules: removed by another program, and installing them again failed: %s; next attempt in "
+		  "%u s",
+		  error, u->repair_step);
 }
 
 void ruleset_upkeep_on_nft_event(struct ruleset_upkeep *u)

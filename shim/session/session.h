@@ -85,10 +85,12 @@ void session_tell_marks(const struct session_table *table);
 
 /* Why a session does not end, for the log. */
 enum session_stay {
-	SESSION_STAY_AMBIGUOUS, /* a close that may be of several sessions: view has the address and L2TP port alone */
+	/* a close that may be of several sessions: view has the address and L2TP port alone */
+	SESSION_STAY_AMBIGUOUS,
 	SESSION_STAY_OFF,      /* a close, and the profile has no end for that */
 	SESSION_STAY_REOPENED, /* within the grace after a close the client opened a tunnel again */
-	SESSION_STAY_ACTIVE, /* the time-out that was next has been moved by activity since: view has the next one */
+	/* the time-out that was next has been moved by activity since: view has the next one */
+	SESSION_STAY_ACTIVE,
 	SESSION_STAY_UNKNOWN, /* a time-out is over, and the counters and alive sets are read first */
 	SESSION_STAYS
 };
@@ -212,7 +214,7 @@ struct session_view {
 	unsigned sa_count;
 	uint64_t bytes_in, bytes_out;     /* since the start */
 	uint64_t packets_in, packets_out; /* of the SAs that are there */
-	bool hello_absorbed; /* the LNS' HELLOs are answered for this client */
+	bool hello_absorbed;              /* the LNS' HELLOs are answered for this client */
 	unsigned attempts;
 	const char *error; /* the stack's own words of the last failure, or NULL; valid during the call */
 };

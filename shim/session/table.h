@@ -34,13 +34,13 @@ struct session {
 	uint8_t profile, state, reason, attempts;
 	uint8_t rival : 2;   /* enum rival: the same client has a newer session, and how that is known */
 	uint8_t pending : 6; /* bits of enum session_action_kind that wait to be handed out */
-	uint8_t id_is_address : 1; /* identity is that of an IP address */
-	uint8_t started : 1;       /* SESSION_STARTED was said */
+	uint8_t id_is_address : 1;  /* identity is that of an IP address */
+	uint8_t started : 1;        /* SESSION_STARTED was said */
 	uint8_t hello_absorbed : 1; /* see the view */
-	uint8_t gone : 1;          /* no SA left: waits for SESSION_ENDED to be handed out */
-	uint8_t in_line : 1;       /* stands in the line of actions */
-	uint8_t waits : 1;         /* a time-out is over: ended if the next sample shows no life */
-	uint8_t taken_back : 3;    /* SESSION_KEPT waits: the end that was */
+	uint8_t gone : 1;           /* no SA left: waits for SESSION_ENDED to be handed out */
+	uint8_t in_line : 1;        /* stands in the line of actions */
+	uint8_t waits : 1;          /* a time-out is over: ended if the next sample shows no life */
+	uint8_t taken_back : 3;     /* SESSION_KEPT waits: the end that was */
 	uint16_t sas_in, sas_out;
 	uint32_t reqid;
 	uint32_t first_sa;      /* newest first */

@@ -291,7 +291,8 @@ static void note_element(void *ctx, const void *key, size_t key_length, uint64_t
 	seen->expires_ms = expires_ms;
 }
 
-static const uint8_t key[24] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22};
+static const uint8_t key[24] = {1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11,
+				12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22};
 
 static struct seen get(struct rules_nft *nft, enum rules_set set)
 {
@@ -383,7 +384,8 @@ static void sets_of_sessions_hold_their_keys(void **state)
 		{RULES_SET_WATCHED4, 8, "1.2.3.4 . 1286", "natshim watched4"},
 		{RULES_SET_WATCHED6, 20, "102:304:506:708:90a:b0c:d0e:f10 . 4370", "natshim watched6"},
 		{RULES_SET_L2TP4, 12, "16909060 . 5.6.7.8 . 2314", "natshim_queue l2tp4"},
-		{RULES_SET_L2TP6, 24, "16909060 . 506:708:90a:b0c:d0e:f10:1112:1314 . 5398", "natshim_queue l2tp6"},
+		{RULES_SET_L2TP6, 24, "16909060 . 506:708:90a:b0c:d0e:f10:1112:1314 . 5398",
+		 "natshim_queue l2tp6"},
 	};
 	struct rules_features features;
 	struct rules_options options;
@@ -434,21 +436,24 @@ static void many_keys_are_asked_for_at_once(void **state)
 	options = full_options(&features);
 	assert_int_equal(rules_nft_set_get(nft, RULES_SET_EXCHANGES, keys, 1, note_element, &seen), -ENOENT);
 	install(nft, &options);
-	assert_int_equal(rules_nft_set_get(nft, RULES_SET_EXCHANGES, keys, RULES_GET_MAX + 1, note_element, &seen),
-			 -EINVAL);
+	assert_int_equal(
+		rules_nft_set_get(nft, RULES_SET_EXCHANGES, keys, RULES_GET_MAX + 1, note_element, &seen),
+		-EINVAL);
 	for (unsigned i = 0; i < RULES_GET_MAX; i++) {
 		keys[i][0] = (uint8_t)i;
 		if (i % 2)
 			rules_nft_set_add_later(nft, RULES_SET_EXCHANGES, keys[i], 8, 60);
 	}
 	rules_nft_set_flush(nft);
-	assert_int_equal(rules_nft_set_get(nft, RULES_SET_EXCHANGES, keys, RULES_GET_MAX, note_element, &seen), 0);
+	assert_int_equal(
+		rules_nft_set_get(nft, RULES_SET_EXCHANGES, keys, RULES_GET_MAX, note_element, &seen), 0);
 	assert_int_equal(seen.count, RULES_GET_MAX / 2);
 	/* What was asked for does not disturb what is done next. */
 	assert_int_equal(rules_nft_set_delete(nft, RULES_SET_EXCHANGES, keys[1], 8), 0);
 	seen.count = 0;
 	assert_int_equal(rules_nft_set_get(nft, RULES_SET_EXCHANGES, keys, 0, note_element, &seen), 0);
-	assert_int_equal(rules_nft_set_get(nft, RULES_SET_EXCHANGES, keys, RULES_GET_MAX, note_element, &seen), 0);
+	assert_int_equal(
+		rules_nft_set_get(nft, RULES_SET_EXCHANGES, keys, RULES_GET_MAX, note_element, &seen), 0);
 	assert_int_equal(seen.count, RULES_GET_MAX / 2 - 1);
 	rules_nft_close(nft);
 }
