@@ -209,6 +209,7 @@ static enum fate verdict(struct walk *w, const json_t *expr, enum tri sure)
 	const json_t *jump = json_object_get(expr, "jump"), *go = json_object_get(expr, "goto");
 	enum fate fate = GOES_ON;
 
+	/* NOLINTBEGIN(bugprone-branch-clone): for different reasons */
 	if (w->packet->what != PATH_VERDICT && json_object_get(expr, "drop"))
 		fate = ACCEPTED; /* not what is looked for */
 	else if (w->packet->what != PATH_VERDICT && is_looked_for(w, expr))
@@ -221,6 +222,7 @@ static enum fate verdict(struct walk *w, const json_t *expr, enum tri sure)
 		fate = RETURNED;
 	else if (jump || go)
 		fate = walk_chain(w, text(jump ? jump : go, "target"));
+	/* NOLINTEND(bugprone-branch-clone) */
 	if (go && fate == GOES_ON)
 		fate = RETURNED;
 	if (sure == YES)
@@ -379,7 +381,7 @@ static bool search(const json_t *ruleset, const struct path_packet *packet, plac
 		fate = walk_chain(&w, text(chain, "name"));
 		by_policy = fate == GOES_ON;
 		if (by_policy)
-			fate = strcmp(text(chain, "policy"), "drop") || packet->what != PATH_VERDICT
+			fate = strcmp(text(chain, "policy"), "drop") != 0 || packet->what != PATH_VERDICT
 				       ? ACCEPTED
 				       : DROPPED;
 		if (!fits(&w, fate, by_policy))

@@ -26,6 +26,7 @@ static void find_sockets(const char *path, unsigned port, struct inodes *found)
 		unsigned here;
 		uint64_t inode;
 
+		/* NOLINTNEXTLINE(cert-err34-c): the kernel wrote them */
 		if (sscanf(line, " %*u: %*[0-9A-F]:%x %*s %*s %*s %*s %*s %*s %*s %" SCNu64, &here, &inode) !=
 			    2 ||
 		    here != port)
@@ -42,6 +43,7 @@ static bool is_one_of(const struct inodes *inodes, const char *link)
 {
 	uint64_t inode;
 
+	/* NOLINTNEXTLINE(cert-err34-c): the kernel wrote it */
 	if (sscanf(link, "socket:[%" SCNu64, &inode) != 1)
 		return false;
 	for (unsigned i = 0; i < inodes->count; i++)

@@ -91,6 +91,7 @@ static void refuse(const struct place *at, const char *format, ...)
 
 	snprintf(number, sizeof number, "%u", at->line);
 	va_start(args, format);
+	/* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is */
 	vsnprintf(why, sizeof why, format, args);
 	va_end(args);
 	settings_add(at->out, XL2TPD_REFUSED, number, why);
