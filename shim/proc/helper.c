@@ -77,6 +77,12 @@ int helper_send(int fd, const void *message, size_t length, int passed, int flag
 	return sent < 0 ? -errno : 0;
 }
 
+/* ECONNRESET is told once, and before what still waits (the kernel's unix_release_sock() and __skb_try_recv_datagram()). */
+bool helper_again(int error)
+{
+	return error == EINTR || error == ECONNRESET;
+}
+
 static void close_passed(int *passed)
 {
 	if (*passed >= 0)
@@ -98,7 +104,7 @@ static int receive(int fd, void *message, size_t length, int *passed, int flags)
 		const struct cmsghdr *c;
 
 		*passed = -1;
-		if (got < 0 && errno == EINTR)
+		if (got < 0 && helper_again(errno))
 			continue;
 		if (got <= 0)
 			return got < 0 && errno == EAGAIN ? 0 : -EPIPE;
@@ -125,7 +131,7 @@ bool helper_receive(int fd, void *message, size_t length)
 
 		if (got == (ssize_t)length)
 			return true;
-		if (got == 0 || (got < 0 && errno != EINTR))
+		if (got == 0 || (got < 0 && !helper_again(errno)))
 			return false;
 	}
 }

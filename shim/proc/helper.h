@@ -22,6 +22,10 @@ void helper_become(const char *name);
 /* Then: its sockets move to HELPER_FD and behind, and everything else but stdio is closed. fds is written to. */
 void helper_place(int fds[], unsigned count);
 
+/* Whether recv() is to be called again after this errno: the process was interrupted, or the other end has closed without reading all
+ * that was sent to it. What it had sent before comes with the next call. */
+bool helper_again(int error);
+
 /* In the new process. The next message of exactly that length; others are passed over. False: nobody is at the other end any more. */
 bool helper_receive(int fd, void *message, size_t length);
 /* The same with the descriptor that came along: -1, or the caller's to close. */

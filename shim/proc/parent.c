@@ -252,7 +252,7 @@ static void hear(struct watch *w, unsigned i, struct process *process)
 	char word[WORD_MAX];
 	const ssize_t length = recv(process->words, word, sizeof word, MSG_DONTWAIT);
 
-	if (length == 0 || (length < 0 && errno != EAGAIN && errno != EINTR))
+	if (length == 0 || (length < 0 && errno != EAGAIN && !helper_again(errno)))
 		close_fd(&process->words);
 	else if (process == &w->posts[i].next && length == 1 && *word == WORD_READY &&
 		 !w->posts[i].next_ready)
@@ -269,7 +269,9 @@ static void hear_packets(struct watch *w)
 	while (p->channel >= 0) {
 		const ssize_t length = recv(p->channel, &word, 1, MSG_DONTWAIT);
 
-		if (length < 0 && (errno == EAGAIN || errno == EINTR))
+		if (length < 0 && helper_again(errno))
+			continue;
+		if (length < 0 && errno == EAGAIN)
 			return;
 		if (length <= 0) {
 			close_fd(&p->channel); /* it is about to be reaped */

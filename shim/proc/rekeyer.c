@@ -185,7 +185,7 @@ int rekeyer_read_facts(struct rekeyer *s, unsigned messages, const struct rekeye
 	while (messages--) {
 		const ssize_t got = recv(s->facts, &message, sizeof message, MSG_DONTWAIT | MSG_TRUNC);
 
-		if (got < 0 && errno != EAGAIN && errno != EINTR)
+		if (got < 0 && errno != EAGAIN && !helper_again(errno))
 			return -EPIPE;
 		if (got <= 0)
 			return got ? 0 : -EPIPE;

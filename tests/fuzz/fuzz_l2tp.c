@@ -112,7 +112,7 @@ static void one_datagram(struct l2tp_table *table, uint64_t now_ms, uint8_t flag
 	if (r.changed && !(r.edits & L2TP_EDIT_SEQUENCE))
 		check_needs_no_second_repair(&d);
 	if (r.reason == L2TP_ABSORBED)
-		check(flags & 2 && flags & 1 && r.message_type == L2TP_HELLO &&
+		check(d.hello != L2TP_HELLO_PASS && flags & 1 && r.message_type == L2TP_HELLO &&
 		      r.reply_length == L2TP_HEADER_LEN && r.lns_tunnel);
 	else
 		check(!r.reply_length && !(r.actions & (L2TP_ACT_DROP | L2TP_ACT_REPLY)));

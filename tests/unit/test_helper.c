@@ -254,6 +254,30 @@ static void the_end_is_told_once(void **state)
 	assert_int_equal(end.gone, 1);
 }
 
+/* The last thing that natshim hands over before it ends is done, though it has not read the answers to what was before. */
+static void the_last_message_arrives(void **state)
+{
+	for (int with_descriptor = 0; with_descriptor < 2; with_descriptor++) {
+		struct message last = {.sequence = 1, .value = 7}, got = {.sequence = 0};
+		int pair[2], passed = -1;
+
+		(void)state;
+		assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+		assert_int_equal(helper_send(pair[1], &last, sizeof last, -1, 0),
+				 0); /* an answer that nobody reads */
+		assert_int_equal(
+			helper_send(pair[0], &last, sizeof last, with_descriptor ? STDIN_FILENO : -1, 0), 0);
+		close(pair[0]);
+		assert_true(with_descriptor ? helper_receive_passed(pair[1], &got, sizeof got, &passed)
+					    : helper_receive(pair[1], &got, sizeof got));
+		assert_int_equal(got.value, 7);
+		assert_int_equal(passed >= 0, with_descriptor);
+		close(passed);
+		assert_false(helper_receive_passed(pair[1], &got, sizeof got, &passed));
+		close(pair[1]);
+	}
+}
+
 static void too_much_is_not_waited_for(void **state)
 {
 	struct message question = {.wish = ANSWER};
@@ -276,6 +300,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(descriptors_go_both_ways, begin, finish),
 		cmocka_unit_test_setup_teardown(news_are_taken_before_a_question, begin, finish),
 		cmocka_unit_test_setup_teardown(the_end_is_told_once, begin, finish),
+		cmocka_unit_test(the_last_message_arrives),
 		cmocka_unit_test_setup_teardown(too_much_is_not_waited_for, begin, finish),
 	};
 
