@@ -275,9 +275,18 @@ static void forget_oldest_position(struct l2tp_tunnel_state *s)
 	memmove(s->absorbed, s->absorbed + 1, s->absorbed_count * sizeof(s->absorbed[0]));
 }
 
-static void forget_far_positions(struct l2tp_tunnel_state *s)
+static bool far_behind(const struct l2tp_tunnel_state *s, uint16_t ns)
 {
-	while (s->absorbed_count && (uint16_t)(s->lns_next - s->absorbed[0]) > FAR_BEHIND)
+	return (uint16_t)(s->lns_next - ns) > FAR_BEHIND;
+}
+
+static void forget_far_positions(struct tunnel *t)
+{
+	struct l2tp_tunnel_state *s = &t->state;
+
+	if (far_behind(s, t->passed_next))
+		t->passed_next = (uint16_t)(s->lns_next - FAR_BEHIND);
+	while (s->absorbed_count && far_behind(s, s->absorbed[0]))
 		forget_oldest_position(s);
 }
 
@@ -309,7 +318,7 @@ static bool absorb_late(struct tunnel *t, uint16_t ns)
 	struct l2tp_tunnel_state *s = &t->state;
 	unsigned i;
 
-	if (before(ns, t->passed_next) || before(ns, tunnel_nr_to_lns(t, s->client_nr)))
+	if (far_behind(s, ns) || before(ns, t->passed_next) || before(ns, tunnel_nr_to_lns(t, s->client_nr)))
 		return false;
 	if (s->absorbed_count == L2TP_ABSORBED_MAX)
 		forget_oldest_position(s);
@@ -364,7 +373,7 @@ enum hello_fate tunnel_hello(struct tunnel *t, uint16_t ns, enum l2tp_hello what
 		forget_oldest_position(s);
 	s->absorbed[s->absorbed_count++] = ns;
 	s->lns_next = (uint16_t)(ns + 1);
-	forget_far_positions(s);
+	forget_far_positions(t);
 	return HELLO_ABSORB;
 }
 
@@ -399,7 +408,7 @@ bool tunnel_note_lns(struct tunnel *t, uint16_t ns, bool zlb, bool may_be_absorb
 	if (!before(t->state.lns_next, next))
 		return false;
 	t->state.lns_next = next;
-	forget_far_positions(&t->state);
+	forget_far_positions(t);
 	return true;
 }
 
