@@ -236,6 +236,7 @@ static void remove_view(json_t *objects, const char *table, const char *chain)
 /* The rest of ":": a name, and the policy of a base chain, which begins with a capital as no other may. */
 static void add_chain(const struct table *t, char *line)
 {
+	const bool nat = !strcmp(t->name, "nat"); /* iptables(8) refuses DROP there */
 	const char *name = next_word(&line), *policy = next_word(&line);
 	const char *hook = !name                         ? NULL
 			   : !strcmp(name, "INPUT")      ? "input"
@@ -249,8 +250,8 @@ static void add_chain(const struct table *t, char *line)
 		json_array_append_new(t->objects,
 				      json_pack("{s:{s:s, s:s, s:s, s:s, s:s, s:s}}", "chain", "family",
 						t->family, "table", t->name, "name", name, "hook", hook,
-						"policy", strcmp(policy, "DROP") ? "accept" : "drop", "type",
-						strcmp(t->name, "nat") ? "filter" : "nat"));
+						"policy", !nat && !strcmp(policy, "DROP") ? "drop" : "accept",
+						"type", nat ? "nat" : "filter"));
 	else if (name)
 		json_array_append_new(t->objects,
 				      json_pack("{s:{s:s, s:s, s:s, s:s}}", "chain", "family", t->family,
