@@ -175,8 +175,8 @@ static void put_typeof_raw(struct nftnl_udata_buf *udata, uint32_t offset, uint3
 }
 
 /* One part of a concatenation: what kind of expression, and its numbers in order. */
-static void put_typeof_part(struct nftnl_udata_buf *udata, uint8_t index, uint32_t kind, const uint32_t *numbers,
-			    uint8_t count)
+static void put_typeof_part(struct nftnl_udata_buf *udata, uint8_t index, uint32_t kind,
+			    const uint32_t *numbers, uint8_t count)
 {
 	struct nftnl_udata *part = nftnl_udata_nest_start(udata, index), *data;
 
@@ -192,7 +192,8 @@ static void put_typeof_part(struct nftnl_udata_buf *udata, uint8_t index, uint32
 static void put_typeof_own(struct nftnl_udata_buf *udata, bool v4)
 {
 	const uint32_t spi[] = {NFT_XFRM_KEY_SPI, 0, 0 /* in */}, sport[] = {NFT_HEADER_UDP, NFT_UDP_SPORT},
-		       saddr[] = {v4 ? NFT_HEADER_IPV4 : NFT_HEADER_IPV6, v4 ? NFT_IPV4_SADDR : NFT_IPV6_SADDR};
+		       saddr[] = {v4 ? NFT_HEADER_IPV4 : NFT_HEADER_IPV6,
+				  v4 ? NFT_IPV4_SADDR : NFT_IPV6_SADDR};
 	struct nftnl_udata *key = nftnl_udata_nest_start(udata, NFTNL_UDATA_SET_KEY_TYPEOF);
 	struct nftnl_udata *parts;
 
@@ -248,10 +249,12 @@ static void fill_set(struct nftnl_set *set, const char *table, const struct rule
 		[RULES_KEY_IPV6_PORT] = NFT_TYPE_IPV6 << NFT_TYPE_BITS | NFT_TYPE_SERVICE,
 		[RULES_KEY_SPI] = NFT_TYPE_INTEGER,
 		[RULES_KEY_RAW_SPI] = NFT_TYPE_INTEGER,
-		[RULES_KEY_SPI_IPV4_PORT] =
-			(NFT_TYPE_INTEGER << NFT_TYPE_BITS | NFT_TYPE_IPV4) << NFT_TYPE_BITS | NFT_TYPE_SERVICE,
-		[RULES_KEY_SPI_IPV6_PORT] =
-			(NFT_TYPE_INTEGER << NFT_TYPE_BITS | NFT_TYPE_IPV6) << NFT_TYPE_BITS | NFT_TYPE_SERVICE,
+		[RULES_KEY_SPI_IPV4_PORT] = (NFT_TYPE_INTEGER << NFT_TYPE_BITS | NFT_TYPE_IPV4)
+						    << NFT_TYPE_BITS |
+					    NFT_TYPE_SERVICE,
+		[RULES_KEY_SPI_IPV6_PORT] = (NFT_TYPE_INTEGER << NFT_TYPE_BITS | NFT_TYPE_IPV6)
+						    << NFT_TYPE_BITS |
+					    NFT_TYPE_SERVICE,
 	};
 
 	nftnl_set_set_str(set, NFTNL_SET_TABLE, table);

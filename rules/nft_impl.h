@@ -15,7 +15,7 @@
  * no packet sees the old state any more (so it seems: not shown). */
 #define RULES_WAITING_MAX 2048
 #define RULES_KEY_MAX 24
-#define RULES_ELEMENT_MAX 128       /* bytes of a message about one element */
+#define RULES_ELEMENT_MAX 128  /* bytes of a message about one element */
 #define RULES_BATCH_ROOM 16384 /* bytes that a batch keeps free for its end */
 struct rules_change {
 	enum rules_set set;
@@ -37,9 +37,10 @@ struct rules_nft {
 	char waiting_buffer[RULES_WAITING_SIZE];
 	rules_change_fn *on_change;
 	void *change_ctx;
-	uint64_t refused;                   /* changes that waited, and that the kernel did not take */
-	uint64_t refused_until_ms[RULES_SETS]; /* CLOCK_MONOTONIC: full or not there, not asked again before; 0: neither */
-	bool missing[RULES_SETS];              /* which of the two */
+	uint64_t refused; /* changes that waited, and that the kernel did not take */
+	uint64_t refused_until_ms
+		[RULES_SETS];     /* CLOCK_MONOTONIC: full or not there, not asked again before; 0: neither */
+	bool missing[RULES_SETS]; /* which of the two */
 };
 
 /* One message of a batch, for the error that names it. Static text, or the ruleset's. */

@@ -76,8 +76,9 @@ static void put_change(struct rules_nft *nft, struct rules_batch *batch, const s
 }
 
 /* An element of a map that is there with another port, which the kernel does not change. */
-static void put_in_place(struct rules_nft *nft, struct rules_batch *batch, const struct rules_set_place *place,
-			 const void *key, const uint16_t *port, unsigned timeout_s)
+static void put_in_place(struct rules_nft *nft, struct rules_batch *batch,
+			 const struct rules_set_place *place, const void *key, const uint16_t *port,
+			 unsigned timeout_s)
 {
 	add_element(nft, batch, NFT_MSG_DELSETELEM, place, key, NULL, 0);
 	add_element(nft, batch, NFT_MSG_NEWSETELEM, place, key, port, timeout_s);
@@ -269,7 +270,8 @@ static void tell_elements(void *ctx, const struct nlmsghdr *answer)
 }
 
 /* A question for one element: with several in one message the kernel stops at the first that it does not have. */
-static size_t put_question(struct rules_nft *nft, char *at, const struct rules_set_place *place, const void *key)
+static size_t put_question(struct rules_nft *nft, char *at, const struct rules_set_place *place,
+			   const void *key)
 {
 	struct nlmsghdr *m = nftnl_nlmsg_build_hdr(at, NFT_MSG_GETSETELEM, NFPROTO_INET, 0, nft->sequence++);
 	struct nlattr *elements, *element, *part;

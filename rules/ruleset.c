@@ -31,8 +31,9 @@ enum {
 	SPI_BITS = 32,
 	FIRST_TIMEOUT_S = 5, /* of an address' bucket, which is full again by then */
 	SET_SIZE = 65535,
-	BRIDGED_SIZE = 131072, /* 65536 exchanges before message 3, 32768 that had to go, 2048 half-open and 4096 complete ones (shim/bridge/bridge.h) */
-	SET_GC_S = 60,            /* the kernel makes a table for SET_SIZE at once, and walks all of it each time */
+	BRIDGED_SIZE =
+		131072, /* 65536 exchanges before message 3, 32768 that had to go, 2048 half-open and 4096 complete ones (shim/bridge/bridge.h) */
+	SET_GC_S = 60,  /* the kernel makes a table for SET_SIZE at once, and walks all of it each time */
 	KEEPALIVE_UDP_LENGTH = 9, /* one byte: RFC 3948 section 2.3 */
 };
 
@@ -50,7 +51,8 @@ static const struct ike_port {
 	uint16_t port, isakmp; /* isakmp: where its header starts, in bits from the UDP header */
 	const char *ike_in, *ike_out, *clear_in, *clear_out;
 } ike_ports[] = {
-	{4500, UDP_HEADER_BITS + MARKER_BITS, "ike_in_4500", "ike_out_4500", "clear_in_4500", "clear_out_4500"},
+	{4500, UDP_HEADER_BITS + MARKER_BITS, "ike_in_4500", "ike_out_4500", "clear_in_4500",
+	 "clear_out_4500"},
 	{500, UDP_HEADER_BITS, "ike_in_500", "ike_out_500", "clear_in_500", "clear_out_500"},
 };
 /* NOLINTNEXTLINE(bugprone-macro-parentheses): p is the name of a variable */
@@ -191,7 +193,8 @@ static void add_interfaces(struct rules_rule *rule, bool in)
 }
 
 /* Bridged exchanges: everything, before anything else is looked at. */
-static void add_bridged(struct rules_chain *chain, const struct ike_port *p, uint16_t queue, const char *prefix)
+static void add_bridged(struct rules_chain *chain, const struct ike_port *p, uint16_t queue,
+			const char *prefix)
 {
 	struct rules_rule *rule = add_rule(chain);
 
@@ -201,7 +204,8 @@ static void add_bridged(struct rules_chain *chain, const struct ike_port *p, uin
 }
 
 /* Messages of IKE on this port, of which clear ones of IKEv1 phase 1 are looked at closer. */
-static void add_ike(struct rules_table *table, const struct ike_port *p, bool in, const struct rules_options *o)
+static void add_ike(struct rules_table *table, const struct ike_port *p, bool in,
+		    const struct rules_options *o)
 {
 	struct rules_chain *chain = add_chain(table, in ? p->ike_in : p->ike_out);
 
@@ -344,8 +348,9 @@ static void add_held(struct rules_chain *chain, bool in, uint16_t queue)
 static void add_queue_chain(struct rules_table *table, bool in, const struct rules_options *o)
 {
 	const int priority = (in ? RULES_PRIORITY_QUEUE_IN : RULES_PRIORITY_QUEUE_OUT) + o->priority;
-	struct rules_chain *chain = add_base_chain(table, in ? "incoming" : "outgoing",
-						   in ? RULES_HOOK_PREROUTING : RULES_HOOK_POSTROUTING, priority);
+	struct rules_chain *chain =
+		add_base_chain(table, in ? "incoming" : "outgoing",
+			       in ? RULES_HOOK_PREROUTING : RULES_HOOK_POSTROUTING, priority);
 	const bool l2tp = (in ? o->l2tp_control : o->l2tp_from_lns) && !o->no_secpath;
 
 	EACH_IKE_PORT(p)
@@ -457,8 +462,8 @@ static void add_checksum(struct rules_table *table, const struct rules_options *
 /* Decrypted udp/1701 for this host. Only the first packet of a connection gets here. */
 static void add_dnat(struct rules_table *table, const struct rules_options *o)
 {
-	struct rules_chain *chain = add_base_chain(table, "to_lns", RULES_HOOK_PREROUTING,
-						   RULES_PRIORITY_DNAT + o->priority);
+	struct rules_chain *chain =
+		add_base_chain(table, "to_lns", RULES_HOOK_PREROUTING, RULES_PRIORITY_DNAT + o->priority);
 	const struct endpoint *lns[] = {o->dnat4 ? &o->lns4 : NULL, o->dnat6 ? &o->lns6 : NULL};
 
 	chain->nat = true;
@@ -526,14 +531,15 @@ static void add_share(struct rules_table *table)
 		enum rules_item_kind ipsec, move;
 		enum rules_set set;
 	} ways[] = {
-		{"share_in_port", "share-in", RULES_HOOK_PREROUTING, RULES_PRIORITY_SHARE_IN, ITEM_SECPATH, ITEM_SHARE_IN,
-		 RULES_SET_SHARE_IN},
-		{"share_out_port", "share-out", RULES_HOOK_POSTROUTING, RULES_PRIORITY_SHARE_OUT, ITEM_RT_IPSEC,
-		 ITEM_SHARE_OUT, RULES_SET_SHARE_OUT},
+		{"share_in_port", "share-in", RULES_HOOK_PREROUTING, RULES_PRIORITY_SHARE_IN, ITEM_SECPATH,
+		 ITEM_SHARE_IN, RULES_SET_SHARE_IN},
+		{"share_out_port", "share-out", RULES_HOOK_POSTROUTING, RULES_PRIORITY_SHARE_OUT,
+		 ITEM_RT_IPSEC, ITEM_SHARE_OUT, RULES_SET_SHARE_OUT},
 	};
 
 	for (size_t i = 0; i < 2; i++) {
-		struct rules_chain *chain = add_base_chain(table, ways[i].name, ways[i].hook, ways[i].priority);
+		struct rules_chain *chain =
+			add_base_chain(table, ways[i].name, ways[i].hook, ways[i].priority);
 		struct rules_rule *rule = add_udp_rule(chain, L2TP_PORT);
 
 		add_set(table, (struct rules_set_def){.name = set_places[ways[i].set].name,
@@ -552,8 +558,8 @@ static void add_share(struct rules_table *table)
 /* ESP in UDP is through after three comparisons, data of L2TP after two. */
 static void add_incoming(struct rules_table *table, const struct rules_options *o)
 {
-	struct rules_chain *chain = add_base_chain(table, "incoming", RULES_HOOK_PREROUTING,
-						   RULES_PRIORITY_GUARD + o->priority);
+	struct rules_chain *chain =
+		add_base_chain(table, "incoming", RULES_HOOK_PREROUTING, RULES_PRIORITY_GUARD + o->priority);
 
 	if (o->liveness)
 		add_name(add_udp_rule(chain, 4500), ITEM_JUMP, SEEN_4500);

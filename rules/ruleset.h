@@ -31,7 +31,7 @@ enum rules_set {
 	RULES_SET_L2TP6, /* likewise (4 + 16 + 4 bytes) */
 	RULES_SET_BRIDGED, /* initiator cookie, 8 bytes: all messages come up, encrypted ones too, both ways. Hours. */
 	RULES_SET_HELD, /* SPI, 4 bytes: ESP with it comes up. Seconds, around a bridged Quick Mode. */
-	RULES_SET_SHARE_IN,  /* map: SPI of an inbound SA (4 bytes) -> UDP port that its client's L2TP comes from */
+	RULES_SET_SHARE_IN, /* map: SPI of an inbound SA (4 bytes) -> UDP port that its client's L2TP comes from */
 	RULES_SET_SHARE_OUT, /* map: IPv4 address . that port (4 + 4 bytes, as above) -> the client's own port */
 	RULES_SETS
 };
@@ -81,13 +81,13 @@ struct rules_options {
 	bool liveness;              /* fill the alive sets */
 	unsigned alive_timeout_s;   /* 0: 600 */
 	int priority;               /* every hook's is moved by it, -49 to 49 */
-	bool owner;        /* the kernel knows "flags owner" */
+	bool owner;                 /* the kernel knows "flags owner" */
 	bool native_queue; /* the kernel has the queue expression; false: x_tables NFQUEUE through nft_compat
 			    */
 	bool no_secpath; /* the kernel has no IPsec at all: no DNAT, no L2TP; all udp/1701 counts as clear */
-	bool no_defrag;  /* the kernel has no tproxy expression: fragments pass, where nothing else asks for whole datagrams */
-	bool no_limit;   /* the kernel has no limit expression: first messages come up at any rate */
-	bool no_fib; /* the kernel has no fib expression: DNAT also of what is not addressed to this host */
+	bool no_defrag; /* the kernel has no tproxy expression: fragments pass, where nothing else asks for whole datagrams */
+	bool no_limit; /* the kernel has no limit expression: first messages come up at any rate */
+	bool no_fib;   /* the kernel has no fib expression: DNAT also of what is not addressed to this host */
 };
 
 struct ruleset; /* tables, sets, chains, rules; owned by the caller */

@@ -41,13 +41,13 @@ enum rules_item_kind {
 	ITEM_RT_IPSEC,  /* rt ipsec exists or missing: will go out through IPsec */
 	ITEM_DNATED,    /* ct status dnat: of a connection whose destination was changed */
 	ITEM_DADDR4,    /* ip daddr ENDPOINT, which has no port */
-	ITEM_DADDR_LOCAL, /* fib daddr type local */
+	ITEM_DADDR_LOCAL,    /* fib daddr type local */
 	ITEM_SADDR4_PORT_IN, /* ip saddr . udp sport @NAME */
 	ITEM_SADDR6_PORT_IN, /* ip6 saddr . udp sport @NAME */
 	ITEM_SEEN4, /* update @NAME { ip saddr . udp sport }; behind ITEM_SADDR4_PORT_IN, which says that it is UDP and IPv4 */
-	ITEM_SEEN6, /* update @NAME { ip6 saddr . udp sport }; likewise */
-	ITEM_OWN_L2TP4, /* ipsec in spi . ip saddr . udp sport @NAME */
-	ITEM_OWN_L2TP6, /* ipsec in spi . ip6 saddr . udp sport @NAME */
+	ITEM_SEEN6,       /* update @NAME { ip6 saddr . udp sport }; likewise */
+	ITEM_OWN_L2TP4,   /* ipsec in spi . ip saddr . udp sport @NAME */
+	ITEM_OWN_L2TP6,   /* ipsec in spi . ip6 saddr . udp sport @NAME */
 	ITEM_OVER4,       /* update @NAME { ip saddr limit rate over VALUE/second burst BURST packets } */
 	ITEM_OVER6,       /* likewise, ip6 saddr & ffff:ffff:ffff:ffff:: */
 	ITEM_SHARE_IN,    /* udp sport set ipsec in spi map @NAME */
@@ -98,8 +98,8 @@ struct rules_set_def {
 	bool kernel_filled; /* flags dynamic */
 	bool map;           /* to a port */
 	unsigned timeout_s; /* default of its elements; 0: none */
-	unsigned gc_s;      /* between two searches for elements whose time is over; 0: the kernel's own, 1 s */
-	unsigned size;      /* bound; 0: none, or the kernel's own (65535) where rules fill it */
+	unsigned gc_s; /* between two searches for elements whose time is over; 0: the kernel's own, 1 s */
+	unsigned size; /* bound; 0: none, or the kernel's own (65535) where rules fill it */
 };
 
 #define RULES_SETS_MAX 12

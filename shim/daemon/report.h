@@ -20,8 +20,8 @@ struct report {
 	const struct nfq_queue *queue;
 	struct rules_nft *nft;
 	const struct bridge_mode *bridge_mode;
-	const struct sessions *sessions;       /* NULL: sessions are left alone */
-	uint64_t rules_repaired;   /* times that somebody took our tables away and they were put back */
+	const struct sessions *sessions; /* NULL: sessions are left alone */
+	uint64_t rules_repaired;         /* times that somebody took our tables away and they were put back */
 };
 
 /* The JSON, made in pieces, since it can be long: report_more() until it is false, with the report of that moment, then report_take(). */

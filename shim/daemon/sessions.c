@@ -51,10 +51,10 @@ struct sessions {
 	uint64_t dump_at; /* when the present dump began; */
 	uint64_t dumped_at,
 		alive_at; /* begin of the last complete dump, and of the last complete reading of the alive sets */
-	uint64_t asked_at;              /* when a dump was requested that has not ended; 0: none */
-	bool silent;                    /* that was too long ago, and it was logged */
-	struct event *alive_event;      /* the next piece of the present reading: */
-	uint64_t alive_began;           /* 0: none does */
+	uint64_t asked_at;         /* when a dump was requested that has not ended; 0: none */
+	bool silent;               /* that was too long ago, and it was logged */
+	struct event *alive_event; /* the next piece of the present reading: */
+	uint64_t alive_began;      /* 0: none does */
 	uint32_t alive_cursor;
 	struct alive_keys alive_keys[2]; /* IPv4, IPv6 */
 	bool by_sa; /* the kernel can match the SA by which L2TP arrived, so the sets l2tp4 and l2tp6 exist */
@@ -89,7 +89,8 @@ static void end_session(struct sessions *s, const struct session_action *a)
 		request.sas[i] = (struct stack_sa_ref){.spi = a->sas[i].spi, .outbound = a->sas[i].outbound};
 	rc = stack_end(s->stack, &request);
 	if (rc) {
-		log_event(s->log, LOG_STACK_FAILED, &a->peer, "session %s, but asking the stack to end it failed: %s",
+		log_event(s->log, LOG_STACK_FAILED, &a->peer,
+			  "session %s, but asking the stack to end it failed: %s",
 			  session_end_name(a->reason), strerror(-rc));
 		session_end_result(s->table, clock_now_ms(), a->id, rc, strerror(-rc));
 		return;
@@ -152,8 +153,8 @@ static void log_session(struct sessions *s, const struct session_action *a)
 		session_gone(s, a);
 		break;
 	case SESSION_KEPT:
-		log_event(s->log, LOG_SESSION_KEPT, &a->peer, "session active again, termination cancelled (%s)",
-			  session_end_name(a->reason));
+		log_event(s->log, LOG_SESSION_KEPT, &a->peer,
+			  "session active again, termination cancelled (%s)", session_end_name(a->reason));
 		break;
 	default:
 		break;
@@ -307,7 +308,8 @@ static void change_set(struct sessions *s, enum rules_set set, const uint8_t *ke
 static void on_stay(void *ctx, enum session_stay why, const struct session_view *v)
 {
 	static const char *const reasons[SESSION_STAYS] = {
-		[SESSION_STAY_AMBIGUOUS] = "StopCCN or CDN, but several sessions of this address could be meant",
+		[SESSION_STAY_AMBIGUOUS] =
+			"StopCCN or CDN, but several sessions of this address could be meant",
 		[SESSION_STAY_OFF] = "the client closed its tunnel, but end-closed = no",
 		[SESSION_STAY_REOPENED] = "the client closed its tunnel and opened one again",
 		[SESSION_STAY_ACTIVE] = "activity since the time-out began",
@@ -318,9 +320,10 @@ static void on_stay(void *ctx, enum session_stay why, const struct session_view 
 	if (v->ends_in_ms == UINT64_MAX || why == SESSION_STAY_AMBIGUOUS)
 		log_event(s->log, LOG_SESSION_STAYS, &v->peer, "session stays: %s", reasons[why]);
 	else
-		log_event(s->log, LOG_SESSION_STAYS, &v->peer, "session stays: %s; idle %llu s, would end in %llu s (%s)",
-			  reasons[why], (unsigned long long)(v->idle_ms / 1000),
-			  (unsigned long long)(v->ends_in_ms / 1000), session_end_name(v->why));
+		log_event(s->log, LOG_SESSION_STAYS, &v->peer,
+			  "session stays: %s; idle %llu s, would end in %llu s (%s)", reasons[why],
+			  (unsigned long long)(v->idle_ms / 1000), (unsigned long long)(v->ends_in_ms / 1000),
+			  session_end_name(v->why));
 }
 
 static void on_mark_l2tp(void *ctx, uint32_t spi, const struct endpoint *client, bool there)
@@ -588,7 +591,8 @@ static void on_stack(evutil_socket_t fd, short what, void *ctx)
 		break;
 	case -ENOTCONN:
 		log_event(s->log, LOG_STACK_PROCESS_DIED, NULL,
-			  "stack: the process that talks to it died, and nothing restarts it: no session can be ended");
+			  "stack: the process that talks to it died, and nothing restarts it: no session can "
+			  "be ended");
 		break;
 	default:
 		break;
@@ -681,7 +685,8 @@ int sessions_start(struct sessions *sessions, struct event_base *loop, struct ru
 	sessions->by_sa = features->secpath && features->ipsec_spi;
 	if (features->secpath && !features->ipsec_spi)
 		log_event(sessions->log, LOG_L2TP_NOT_SEEN, NULL,
-			  "l2tp: this kernel cannot tell by which SA a message arrived (modprobe nft_xfrm): natshim "
+			  "l2tp: this kernel cannot tell by which SA a message arrived (modprobe nft_xfrm): "
+			  "natshim "
 			  "repairs no Host Name, absorbs no HELLO and ends no session on StopCCN");
 	session_on_marks(sessions->table, &marks, sessions);
 	session_on_stay(sessions->table, on_stay, sessions);

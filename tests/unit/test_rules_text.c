@@ -52,7 +52,10 @@ static const struct golden {
 	  .liveness = true,
 	  .alive_timeout_s = 75,
 	  .priority = -7}},
-	{"bridge", NULL, NULL, {.interfaces = one, .interface_count = 1, .native_queue = true, .bridge = true}},
+	{"bridge",
+	 NULL,
+	 NULL,
+	 {.interfaces = one, .interface_count = 1, .native_queue = true, .bridge = true}},
 	{"no-secpath",
 	 "192.168.1.98",
 	 NULL,
@@ -64,7 +67,12 @@ static const struct golden {
 	{"no-fib",
 	 NULL,
 	 "fd00::5",
-	 {.interfaces = one, .interface_count = 1, .native_queue = true, .no_fib = true, .no_defrag = true, .no_limit = true}},
+	 {.interfaces = one,
+	  .interface_count = 1,
+	  .native_queue = true,
+	  .no_fib = true,
+	  .no_defrag = true,
+	  .no_limit = true}},
 };
 
 static struct ruleset *build(const struct golden *golden)
