@@ -39,16 +39,16 @@ char *check_read_file(const char *path, char blind[static FACTS_TEXT])
 	return text;
 }
 
-bool check_read_output(const char *const argv[], struct child_result *result, char blind[static FACTS_TEXT])
+bool check_read_output(const char *const argv[], struct command_result *result, char blind[static FACTS_TEXT])
 {
-	const struct child_options options = {.timeout_ms = TIMEOUT_MS, .output_max = OUTPUT_MAX};
-	const int rc = child_run(argv, &options, result);
+	const struct command_options options = {.timeout_ms = TIMEOUT_MS, .output_max = OUTPUT_MAX};
+	const int rc = command_run(argv, &options, result);
 
 	if (rc) {
 		snprintf(blind, FACTS_TEXT, "%.60s: %.100s", argv[0], strerror(-rc));
 		return false;
 	}
-	if (child_succeeded(result))
+	if (command_succeeded(result))
 		return true;
 	if (result->timed_out)
 		snprintf(blind, FACTS_TEXT, "%.60s %.60s gave no answer", argv[0], argv[1] ? argv[1] : "");

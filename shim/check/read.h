@@ -5,7 +5,7 @@
 #define NATSHIM_SHIM_CHECK_READ_H
 
 #include "shim/check/facts.h"
-#include "shim/proc/child.h"
+#include "shim/proc/command.h"
 
 #include <netinet/in.h>
 
@@ -46,7 +46,8 @@ unsigned check_read_libreswan_version(char blind[static FACTS_TEXT]);
 /* The whole file, zero-terminated, to be freed; NULL with one line in blind. */
 char *check_read_file(const char *path, char blind[static FACTS_TEXT]);
 /* Runs a program with child.h's limits. False: it is not there, hung or failed; then blind has one line. */
-bool check_read_output(const char *const argv[], struct child_result *result, char blind[static FACTS_TEXT]);
+bool check_read_output(const char *const argv[], struct command_result *result,
+		       char blind[static FACTS_TEXT]);
 /* The number in a file under /proc/sys, or -1. */
 long check_read_sysctl(const char *name);
 /* The address that the default route gives to this host; false: there is none. */

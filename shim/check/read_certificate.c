@@ -135,12 +135,12 @@ static bool add_nss(STACK_OF(X509) * list, const char *database, const char *nic
 		    char blind[static FACTS_TEXT])
 {
 	const char *const argv[] = {"certutil", "-L", "-d", database, "-n", nickname, "-a", NULL};
-	struct child_result result;
+	struct command_result result;
 	const bool there = check_read_output(argv, &result, blind);
 
 	if (there)
 		add_pem(list, result.out.text);
-	child_result_clear(&result);
+	command_result_clear(&result);
 	return there;
 }
 
@@ -167,7 +167,7 @@ static void add_nss_all(STACK_OF(X509) * list, const char *database)
 {
 	const char *const argv[] = {"certutil", "-L", "-d", database, NULL};
 	char ignored[FACTS_TEXT];
-	struct child_result result;
+	struct command_result result;
 	char *rest, *line;
 
 	if (check_read_output(argv, &result, ignored)) {
@@ -176,7 +176,7 @@ static void add_nss_all(STACK_OF(X509) * list, const char *database)
 			if (cut_to_nickname(line))
 				add_nss(list, database, line, ignored);
 	}
-	child_result_clear(&result);
+	command_result_clear(&result);
 }
 
 static bool collect(const struct check_options *options, const struct libreswan_facts *libreswan,

@@ -8,10 +8,10 @@
 /* What a program prints, or NULL; blind says why. */
 static char *output_of(const char *const argv[], char blind[static FACTS_TEXT])
 {
-	struct child_result result;
+	struct command_result result;
 	char *text = check_read_output(argv, &result, blind) ? strdup(result.out.text) : NULL;
 
-	child_result_clear(&result);
+	command_result_clear(&result);
 	return text;
 }
 

@@ -54,7 +54,7 @@ static enum known has_module(const char *name)
 {
 	const char *const argv[] = {"modprobe", "-n", "-q", name, NULL};
 	char path[128], ignored[FACTS_TEXT];
-	struct child_result result;
+	struct command_result result;
 	bool there;
 
 	snprintf(path, sizeof path, "/sys/module/%s", name);
@@ -63,7 +63,7 @@ static enum known has_module(const char *name)
 	if (access("/lib/modules", F_OK))
 		return UNKNOWN;
 	there = check_read_output(argv, &result, ignored);
-	child_result_clear(&result);
+	command_result_clear(&result);
 	return there ? YES : UNKNOWN; /* not NO: perhaps it is built in where no list says so */
 }
 

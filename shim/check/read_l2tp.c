@@ -75,20 +75,20 @@ static void ask_pppd(struct l2tp_facts *f, char *text)
 {
 	static const char stdin_path[] = "/proc/self/fd/0";
 	const char *const argv[] = {"pppd", "dryrun", "nodetach", "file", stdin_path, NULL};
-	struct child_options options = {.input = text, .timeout_ms = 10000};
-	struct child_result result;
+	struct command_options options = {.input = text, .timeout_ms = 10000};
+	struct command_result result;
 	const char *complaint, *place;
 
 	blank_logfile(text);
 	options.input_length = strlen(text);
-	if (!child_run(argv, &options, &result) && (complaint = complaint_in(result.err.text))) {
+	if (!command_run(argv, &options, &result) && (complaint = complaint_in(result.err.text))) {
 		place = strstr(complaint, stdin_path);
 		f->ppp_error_line = line_of(f, complaint);
 		snprintf(f->ppp_error, sizeof f->ppp_error, "%.*s%.80s%.100s",
 			 place && place - complaint < 16 ? (int)(place - complaint) : 0, complaint,
 			 place ? f->ppp_path : "", place ? place + sizeof stdin_path - 1 : complaint);
 	}
-	child_result_clear(&result);
+	command_result_clear(&result);
 }
 
 static void read_users(struct l2tp_facts *f)

@@ -22,7 +22,7 @@
 unsigned check_read_libreswan_version(char blind[static FACTS_TEXT])
 {
 	const char *const argv[] = {"ipsec", "--version", NULL};
-	struct child_result result;
+	struct command_result result;
 	const char *name = NULL;
 	unsigned version = 0;
 
@@ -35,7 +35,7 @@ unsigned check_read_libreswan_version(char blind[static FACTS_TEXT])
 				 name ? "ipsec --version does not say which libreswan this is"
 				      : "the ipsec command here is not libreswan's");
 	}
-	child_result_clear(&result);
+	command_result_clear(&result);
 	return version;
 }
 
@@ -164,7 +164,7 @@ static void read_log(struct libreswan_facts *f)
 	const char *const journal[] = {"journalctl", "-u",         "ipsec", "-b",  "-n",
 				       "4000",       "--no-pager", "-o",    "cat", NULL};
 	char path[FACTS_TEXT], ignored[FACTS_TEXT];
-	struct child_result result;
+	struct command_result result;
 	char *text;
 
 	if (log_file(f, path)) {
@@ -177,7 +177,7 @@ static void read_log(struct libreswan_facts *f)
 	if (!access("/run/systemd/system", F_OK)) {
 		if (check_read_output(journal, &result, ignored))
 			dropped_by_pluto(result.out.text, f);
-		child_result_clear(&result);
+		command_result_clear(&result);
 	}
 }
 
@@ -188,7 +188,7 @@ static void read_config(struct libreswan_facts *f)
 	const char *const status[] = {"ipsec", "whack", "--status", NULL};
 	struct settings lines = {.items = NULL};
 	char ignored[FACTS_TEXT];
-	struct child_result result;
+	struct command_result result;
 
 	if (check_read_output(conf, &result, ignored))
 		dropped_by_parser(result.err.text, f);
@@ -196,19 +196,19 @@ static void read_config(struct libreswan_facts *f)
 		first_error(result.err.text, f);
 	else
 		snprintf(f->error, sizeof f->error, "%s", ignored);
-	child_result_clear(&result);
+	command_result_clear(&result);
 	if (ipsec_conf_read(&lines, f->path, f->blind))
 		ipsec_conf_resolve(&lines, f->version, &f->config);
 	settings_clear(&lines);
 	if (check_read_output(setup, &result, ignored))
 		settings_read_exports(&f->setup, result.out.text);
-	child_result_clear(&result);
+	command_result_clear(&result);
 	if (check_read_output(status, &result, ignored)) {
 		f->pluto_runs = true;
 		settings_read_whack_status(&f->status, result.out.text);
 		read_log(f);
 	}
-	child_result_clear(&result);
+	command_result_clear(&result);
 }
 
 /* What `ipsec algparse -v1 KIND=VALUE' prints; without a value libreswan's default. NULL: not known, or refused, with the reason in
@@ -217,7 +217,7 @@ static char *algorithms(const char *kind, const char *value, char error[static F
 {
 	char word[512], ignored[FACTS_TEXT];
 	const char *const argv[] = {"ipsec", "algparse", "-v1", word, NULL};
-	struct child_result result;
+	struct command_result result;
 	const char *reason;
 	char *text = NULL;
 
@@ -230,7 +230,7 @@ static char *algorithms(const char *kind, const char *value, char error[static F
 		if (reason)
 			snprintf(error, FACTS_TEXT, "%.*s", (int)strcspn(reason + 7, "\n"), reason + 7);
 	}
-	child_result_clear(&result);
+	command_result_clear(&result);
 	return text;
 }
 
@@ -238,7 +238,7 @@ static enum known has_modp1024(void)
 {
 	const char *const argv[] = {"ipsec", "algparse", "-v1", "ike=3des-sha1-modp1024", NULL};
 	char ignored[FACTS_TEXT];
-	struct child_result result;
+	struct command_result result;
 	enum known has = UNKNOWN;
 
 	if (check_read_output(argv, &result, ignored))
@@ -246,7 +246,7 @@ static enum known has_modp1024(void)
 	else if (result.out.text &&
 		 (strstr(result.out.text, "not supported") || strstr(result.err.text, "not supported")))
 		has = NO;
-	child_result_clear(&result);
+	command_result_clear(&result);
 	return has;
 }
 

@@ -232,10 +232,10 @@ static void read_starter(const struct check_options *options, struct strongswan_
 	const char *path = options->libreswan_config ? options->libreswan_config : "/etc/ipsec.conf";
 	struct settings lines = {.items = NULL};
 	char ignored[FACTS_TEXT];
-	struct child_result result;
+	struct command_result result;
 
 	f->starter = check_read_output(argv, &result, ignored) && strcasestr(result.out.text, "strongswan");
-	child_result_clear(&result);
+	command_result_clear(&result);
 	if (!f->starter)
 		return;
 	snprintf(f->starter_path, sizeof f->starter_path, "%.180s", path);

@@ -5,7 +5,7 @@
 #include "shim/cmd/cmd.h"
 #include "shim/cmd/roles.h"
 #include "shim/explain/render.h"
-#include "shim/proc/file.h"
+#include "shim/proc/atomic_file.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -204,12 +204,12 @@ static void take_packet(struct explain_command *c, const struct capture_packet *
 
 static int write_html(const struct explain_command *c, const struct explain_report *report)
 {
-	FILE *out = file_replace_begin(c->html, 0644);
+	FILE *out = atomic_file_begin(c->html, 0644);
 	int rc = out ? 0 : -errno;
 
 	if (out) {
 		render_html(out, report, &c->source);
-		rc = file_replace_finish(out, c->html);
+		rc = atomic_file_finish(out, c->html);
 	}
 	if (!rc)
 		return EXIT_DONE;

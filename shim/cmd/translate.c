@@ -2,7 +2,7 @@
 /* natshim translate: old iptables rules for KLIPS in, nftables rules for XFRM out. The work is rules/klips/klips.c's; here are
  * the options, the files, and iptables-translate as a child process. */
 #include "rules/klips/klips.h"
-#include "shim/proc/child.h"
+#include "shim/proc/command.h"
 #include "shim/cmd/cmd.h"
 
 #include <errno.h>
@@ -149,13 +149,13 @@ static char *first_line(const char *text)
 
 static bool run_translator(void *ctx, const char *const argv[], char **text)
 {
-	const struct child_options options = {.timeout_ms = TRANSLATOR_TIMEOUT_MS};
-	struct child_result r;
-	int rc = child_run(argv, &options, &r);
+	const struct command_options options = {.timeout_ms = TRANSLATOR_TIMEOUT_MS};
+	struct command_result r;
+	int rc = command_run(argv, &options, &r);
 
 	(void)ctx;
 	*text = NULL;
-	if (rc == 0 && child_succeeded(&r) && !r.out.cut) {
+	if (rc == 0 && command_succeeded(&r) && !r.out.cut) {
 		*text = r.out.text;
 		r.out.text = NULL;
 	} else if (rc) {
@@ -167,8 +167,8 @@ static bool run_translator(void *ctx, const char *const argv[], char **text)
 	} else {
 		*text = first_line(*r.err.text ? r.err.text : r.out.text);
 	}
-	rc = rc == 0 && child_succeeded(&r) && !r.out.cut;
-	child_result_clear(&r);
+	rc = rc == 0 && command_succeeded(&r) && !r.out.cut;
+	command_result_clear(&r);
 	return rc;
 }
 

@@ -3,7 +3,7 @@
 #include "shim/proc/files.h"
 
 #include "shim/proc/confine.h"
-#include "shim/proc/file.h"
+#include "shim/proc/atomic_file.h"
 #include "shim/proc/helper.h"
 #include "shim/xl2tpd.h"
 
@@ -78,7 +78,7 @@ static int copy(int from, FILE *out)
 
 	while (at < SIZE_MAX_SAVED && (got = pread(from, block, sizeof block, at)) > 0) {
 		if (fwrite(block, 1, (size_t)got, out) != (size_t)got)
-			break; /* file_replace_finish() says why */
+			break; /* atomic_file_finish() says why */
 		at += got;
 	}
 	return got < 0 ? -errno : 0;
@@ -114,13 +114,13 @@ static int save(const struct server *server, enum files_target target, int conte
 
 	if (!is_target(server, target) || content < 0)
 		return -EINVAL;
-	out = file_replace_begin(server->paths[target], mode_of(target));
+	out = atomic_file_begin(server->paths[target], mode_of(target));
 	if (!out)
 		return -errno;
 	rc = copy(content, out);
 	if (!rc)
-		return file_replace_finish(out, server->paths[target]);
-	file_replace_cancel(out, server->paths[target]);
+		return atomic_file_finish(out, server->paths[target]);
+	atomic_file_cancel(out, server->paths[target]);
 	return rc;
 }
 

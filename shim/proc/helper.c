@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 /* What a terminal, pkill or a service manager sends to all processes of natshim is natshim's own to answer: a helper ends with its
- * socket, and not before what was handed to it is done. A program that it runs gets the defaults back (shim/proc/child.c). */
+ * socket, and not before what was handed to it is done. A program that it runs gets the defaults back (shim/proc/command.c). */
 static void ignore_signals(void)
 {
 	static const int ignored[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2,

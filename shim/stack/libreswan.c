@@ -2,7 +2,7 @@
 /* libreswan through its own program whack: states are found by their SPIs and deleted by their numbers, children first, the
  * IKE state only when it has no child left. Never by name, ID or address: those take other clients with them. Whack's
  * binary protocol changes with every version, so the program is run. */
-#include "shim/proc/child.h"
+#include "shim/proc/command.h"
 #include "shim/stack/stack.h"
 #include "shim/stack/whack.h"
 
@@ -45,30 +45,30 @@ static void whack_command(const struct stack_options *options, const char *comma
 	argv[n++] = number;
 }
 
-/* As child_run(), but the program is killed when nobody waits for the answer any more. */
+/* As command_run(), but the program is killed when nobody waits for the answer any more. */
 static int run(const struct stack_options *options, const char *const argv[],
-	       const struct child_options *limits, struct child_result *result)
+	       const struct command_options *limits, struct command_result *result)
 {
-	struct child *child;
-	const int rc = child_start(&child, argv, limits);
+	struct command *command;
+	const int rc = command_start(&command, argv, limits);
 
 	if (rc) {
-		*result = (struct child_result){.status = -1};
+		*result = (struct command_result){.status = -1};
 		return rc;
 	}
-	struct pollfd fds[] = {{.fd = child_fd(child), .events = POLLIN}, {.fd = options->hangup_fd - 1}};
+	struct pollfd fds[] = {{.fd = command_fd(command), .events = POLLIN}, {.fd = options->hangup_fd - 1}};
 
-	while (!child_step(child) && !(fds[1].revents & (POLLHUP | POLLERR)))
+	while (!command_step(command) && !(fds[1].revents & (POLLHUP | POLLERR)))
 		poll(fds, 2, -1);
-	child_finish(child, result);
+	command_finish(command, result);
 	return 0;
 }
 
 /* 0, or -errno with the program's own words in text. The caller clears result. */
 static int run_whack(const struct stack_options *options, const char *command, const char *number,
-		     struct child_result *result, char text[static STACK_TEXT_MAX])
+		     struct command_result *result, char text[static STACK_TEXT_MAX])
 {
-	const struct child_options limits = {.timeout_ms = options->timeout_ms, .output_max = OUTPUT_MAX};
+	const struct command_options limits = {.timeout_ms = options->timeout_ms, .output_max = OUTPUT_MAX};
 	const char *argv[ARGUMENTS] = {NULL};
 	char what[64];
 	int rc;
@@ -82,7 +82,7 @@ static int run_whack(const struct stack_options *options, const char *command, c
 		snprintf(text, STACK_TEXT_MAX, "%s: no answer within %u ms", what,
 			 options->timeout_ms ? options->timeout_ms : 5000);
 		rc = -ETIMEDOUT;
-	} else if (!child_succeeded(result)) {
+	} else if (!command_succeeded(result)) {
 		say(text, what,
 		    result->err.length   ? result->err.text
 		    : result->out.length ? result->out.text
@@ -131,7 +131,7 @@ static void keep(void *ctx, const struct whack_line *line)
 static int read_states(const struct stack_options *options, const char *command, struct states *states,
 		       const struct endpoint *peer, char text[static STACK_TEXT_MAX])
 {
-	struct child_result result;
+	struct command_result result;
 	int rc = run_whack(options, command, NULL, &result, text);
 
 	*states = (struct states){.peer = peer};
@@ -143,7 +143,7 @@ static int read_states(const struct stack_options *options, const char *command,
 			rc = -E2BIG;
 		}
 	}
-	child_result_clear(&result);
+	command_result_clear(&result);
 	return rc;
 }
 
@@ -305,7 +305,7 @@ static bool has_child(const struct states *states, const struct whack_line *ike,
 static int delete_state(const struct stack_options *options, uint64_t number, struct targets *targets,
 			char text[static STACK_TEXT_MAX])
 {
-	struct child_result result;
+	struct command_result result;
 	char digits[NUMBER_TEXT];
 	bool had_gone;
 	int rc;
@@ -316,7 +316,7 @@ static int delete_state(const struct stack_options *options, uint64_t number, st
 	if (had_gone || (rc == -EIO && result.out.length && strstr(result.out.text, "deleting state")))
 		rc = 0;
 	targets->deleted |= !rc && !had_gone;
-	child_result_clear(&result);
+	command_result_clear(&result);
 	return rc;
 }
 

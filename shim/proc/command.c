@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See child.h. One epoll descriptor holds all that can happen to the child: output, its end (a pidfd), the
+/* See command.h. One epoll descriptor holds all that can happen to the child: output, its end (a pidfd), the
  * time-out. */
-#include "shim/proc/child.h"
+#include "shim/proc/command.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,16 +22,16 @@
 
 enum source { SOURCE_OUT, SOURCE_ERR, SOURCE_END, SOURCE_TIME, SOURCES };
 
-struct child {
+struct command {
 	pid_t pid;
 	int epoll;
 	int fd[SOURCES]; /* -1: closed */
 	size_t output_max;
 	bool ended;
-	struct child_result result;
+	struct command_result result;
 };
 
-static int epoll_add(struct child *c, enum source source, int fd)
+static int epoll_add(struct command *c, enum source source, int fd)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.u32 = source};
 
@@ -71,7 +71,7 @@ static int make_pipe(int ends[2])
 }
 
 /* A memory file, not a pipe: nothing can block and nobody gets SIGPIPE. */
-static int open_input(const struct child_options *o)
+static int open_input(const struct command_options *o)
 {
 	const char *bytes = o->input;
 	size_t done = 0;
@@ -128,7 +128,7 @@ static int spawn(pid_t *pid, const char *const argv[], int in, int out, int err)
 	return rc;
 }
 
-static int start_timer(struct child *c, unsigned timeout_ms)
+static int start_timer(struct command *c, unsigned timeout_ms)
 {
 	struct itimerspec when = {
 		.it_value = {.tv_sec = timeout_ms / 1000, .tv_nsec = timeout_ms % 1000 * 1000000L}};
@@ -139,16 +139,16 @@ static int start_timer(struct child *c, unsigned timeout_ms)
 	return epoll_add(c, SOURCE_TIME, fd);
 }
 
-static int watch_process(struct child *c)
+static int watch_process(struct command *c)
 {
 	int fd = pidfd_open(c->pid, 0);
 
 	return fd < 0 ? -errno : epoll_add(c, SOURCE_END, fd);
 }
 
-static struct child *child_new(const struct child_options *o)
+static struct command *command_new(const struct command_options *o)
 {
-	struct child *c = calloc(1, sizeof(*c));
+	struct command *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		return NULL;
@@ -162,11 +162,11 @@ static struct child *child_new(const struct child_options *o)
 	return c;
 }
 
-int child_start(struct child **out, const char *const argv[], const struct child_options *options)
+int command_start(struct command **out, const char *const argv[], const struct command_options *options)
 {
-	const struct child_options o = options ? *options : (struct child_options){0};
+	const struct command_options o = options ? *options : (struct command_options){0};
 	int in = -1, out_pipe[2] = {-1, -1}, err_pipe[2] = {-1, -1}, rc = -ENOMEM;
-	struct child *c = child_new(&o);
+	struct command *c = command_new(&o);
 
 	*out = NULL;
 	if (!c || c->epoll < 0 || !c->result.out.text || !c->result.err.text)
@@ -198,21 +198,21 @@ failed:
 		if (!c || err_pipe[i] != c->fd[SOURCE_ERR])
 			close_fd(&err_pipe[i]);
 	}
-	child_finish(c, NULL);
+	command_finish(c, NULL);
 	return rc;
 }
 
-int child_fd(const struct child *child)
+int command_fd(const struct command *command)
 {
-	return child->epoll;
+	return command->epoll;
 }
 
-pid_t child_pid(const struct child *child)
+pid_t command_pid(const struct command *command)
 {
-	return child->pid;
+	return command->pid;
 }
 
-static void keep_output(struct child *c, struct child_output *output, const char *bytes, size_t length)
+static void keep_output(struct command *c, struct command_output *output, const char *bytes, size_t length)
 {
 	size_t room = c->output_max - output->length;
 	char *grown;
@@ -235,9 +235,9 @@ static void keep_output(struct child *c, struct child_output *output, const char
 }
 
 /* Reads one bufferful; false when there was none. */
-static bool read_output(struct child *c, enum source source)
+static bool read_output(struct command *c, enum source source)
 {
-	struct child_output *output = source == SOURCE_OUT ? &c->result.out : &c->result.err;
+	struct command_output *output = source == SOURCE_OUT ? &c->result.out : &c->result.err;
 	char buffer[4096];
 	ssize_t n = c->fd[source] < 0 ? 0 : read(c->fd[source], buffer, sizeof(buffer));
 
@@ -252,7 +252,7 @@ static bool read_output(struct child *c, enum source source)
 
 /* Its last words first: what is in the pipes when it has ended. Bounded, for a grandchild may go on writing.
  */
-static void collect(struct child *c)
+static void collect(struct command *c)
 {
 	int status = 0;
 
@@ -269,7 +269,7 @@ static void collect(struct child *c)
 		c->result.signal = WTERMSIG(status);
 }
 
-static void kill_and_collect(struct child *c)
+static void kill_and_collect(struct command *c)
 {
 	kill(-c->pid, SIGKILL); /* the group; not there yet or no longer: the process itself */
 	kill(c->pid, SIGKILL);
@@ -277,7 +277,7 @@ static void kill_and_collect(struct child *c)
 	collect(c);
 }
 
-bool child_step(struct child *c)
+bool command_step(struct command *c)
 {
 	struct epoll_event events[SOURCES];
 	int n = c->ended ? 0 : epoll_wait(c->epoll, events, SOURCES, 0);
@@ -306,7 +306,7 @@ bool child_step(struct child *c)
 	return c->ended;
 }
 
-void child_finish(struct child *c, struct child_result *result)
+void command_finish(struct command *c, struct command_result *result)
 {
 	if (!c)
 		return;
@@ -318,36 +318,37 @@ void child_finish(struct child *c, struct child_result *result)
 	if (result)
 		*result = c->result;
 	else
-		child_result_clear(&c->result);
+		command_result_clear(&c->result);
 	free(c);
 }
 
-int child_run(const char *const argv[], const struct child_options *options, struct child_result *result)
+int command_run(const char *const argv[], const struct command_options *options,
+		struct command_result *result)
 {
-	struct child *c;
+	struct command *c;
 	int rc;
 
-	*result = (struct child_result){.status = -1};
-	rc = child_start(&c, argv, options);
+	*result = (struct command_result){.status = -1};
+	rc = command_start(&c, argv, options);
 	if (rc || !c)
 		return rc;
-	while (!child_step(c)) {
-		struct pollfd ready = {.fd = child_fd(c), .events = POLLIN};
+	while (!command_step(c)) {
+		struct pollfd ready = {.fd = command_fd(c), .events = POLLIN};
 
 		poll(&ready, 1, -1);
 	}
-	child_finish(c, result);
+	command_finish(c, result);
 	return 0;
 }
 
-void child_result_clear(struct child_result *result)
+void command_result_clear(struct command_result *result)
 {
 	free(result->out.text);
 	free(result->err.text);
-	*result = (struct child_result){.status = -1};
+	*result = (struct command_result){.status = -1};
 }
 
-bool child_succeeded(const struct child_result *result)
+bool command_succeeded(const struct command_result *result)
 {
 	return !result->timed_out && result->status == 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Write, then rename. */
-#include "shim/proc/file.h"
+#include "shim/proc/atomic_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@ static bool fresh_name(const char *path, char out[static PATH_MAX])
 }
 
 /* One that was left by a process that was killed may have another mode. */
-FILE *file_replace_begin(const char *path, mode_t mode)
+FILE *atomic_file_begin(const char *path, mode_t mode)
 {
 	char fresh[PATH_MAX];
 	FILE *out;
@@ -32,12 +32,12 @@ FILE *file_replace_begin(const char *path, mode_t mode)
 	return out;
 }
 
-int file_replace_finish(FILE *out, const char *path)
+int atomic_file_finish(FILE *out, const char *path)
 {
 	char fresh[PATH_MAX];
 	int rc = 0;
 
-	fresh_name(path, fresh); /* it fitted in file_replace_begin() */
+	fresh_name(path, fresh); /* it fitted in atomic_file_begin() */
 	errno = 0;
 	if (ferror(out) || fflush(out))
 		rc = errno ? -errno : -EIO;
@@ -50,7 +50,7 @@ int file_replace_finish(FILE *out, const char *path)
 	return rc;
 }
 
-void file_replace_cancel(FILE *out, const char *path)
+void atomic_file_cancel(FILE *out, const char *path)
 {
 	char fresh[PATH_MAX];
 
