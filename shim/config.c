@@ -909,15 +909,12 @@ enum config_outcome config_reload(struct config *out, const struct config *runni
 void config_free(struct config *config)
 {
 	reset_interfaces(config);
-	free(config->l2tp_hostname);
-	free(config->state_dir);
-	free(config->socket_path);
-	free(config->socket_group);
-	free(config->metrics_file);
-	free(config->psk_file);
-	free(config->file);
-	for (size_t i = 0; i < OPTION_COUNT; i++)
+	free(config->l2tp_hostname); /* KIND_CUSTOM */
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		if (options[i].kind == KIND_TEXT)
+			free(*(char **)((char *)config + options[i].offset));
 		free(config->given[i]);
+	}
 	*config = (struct config){.interface_count = 0};
 }
 

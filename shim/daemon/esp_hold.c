@@ -102,7 +102,7 @@ static unsigned long spi_of(const struct pending_sa *sa)
 static void log_held(const struct esp_hold *h, const struct pending_sa *sa)
 {
 	if (h->log)
-		log_event(h->log, LOG_PACKET_HELD, &sa->destination, "ESP packet held, SPI 0x%08lx: %s",
+		log_event(h->log, LOG_PACKET_HELD, &sa->client, "ESP packet held, SPI 0x%08lx: %s",
 			  spi_of(sa),
 			  sa->hold.rekeyed ? "the client does not have this SA yet"
 					   : "this SA does not have the client's keys yet");
@@ -111,8 +111,8 @@ static void log_held(const struct esp_hold *h, const struct pending_sa *sa)
 static void log_released(const struct esp_hold *h, const struct pending_sa *sa, size_t count)
 {
 	if (h->log && count)
-		log_event(h->log, LOG_PACKET_HELD, &sa->destination,
-			  "%zu held ESP packets go on, SPI 0x%08lx: %s", count, spi_of(sa),
+		log_event(h->log, LOG_PACKET_HELD, &sa->client, "%zu held ESP packets go on, SPI 0x%08lx: %s",
+			  count, spi_of(sa),
 			  !sa->hold.rekeyed   ? "as they were, no keys were exchanged"
 			  : sa->hold.ready_ms ? "with the client's keys"
 					      : "with the client's keys, after the longest wait");

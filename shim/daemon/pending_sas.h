@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The SAs of bridged clients around a Quick Mode, in one table: from the message that names an SPI until the kernel's SA has its new
- * keys and both ends use it. bridge_mode.c puts in the keys that the SA must get, esp_hold.c the packets that wait for it.
+ * keys and both ends use it. sa_keys.c puts in the keys that the SA must get, esp_hold.c the packets that wait for it.
  * Bounded: no client's SAs push out those of a client that has fewer. Makes no system call. */
 #ifndef NATSHIM_SHIM_DAEMON_PENDING_SAS_H
 #define NATSHIM_SHIM_DAEMON_PENDING_SAS_H
