@@ -326,17 +326,17 @@ static void absorb(struct l2tp_table *table, struct message *m)
 
 static bool to_be_absorbed(const struct message *m)
 {
+	enum hello_fate fate;
 	bool learned;
 
 	if (!m->tunnel || m->d->hello == L2TP_HELLO_PASS || m->d->direction != L2TP_TO_CLIENT ||
 	    m->result->reason != L2TP_ORDINARY || m->result->message_type != L2TP_HELLO)
 		return false;
 	learned = m->tunnel->learned;
-	if (tunnel_hello(m->tunnel, m->header.ns, m->d->hello) != HELLO_ABSORB)
-		return false;
+	fate = tunnel_hello(m->tunnel, m->header.ns, m->d->hello);
 	if (m->tunnel->learned && !learned)
 		m->result->actions |= L2TP_ACT_HELLO_UNANSWERED;
-	return true;
+	return fate == HELLO_ABSORB;
 }
 
 struct l2tp_result l2tp_translate(struct l2tp_table *table, uint64_t now_ms, struct l2tp_datagram *d)

@@ -320,8 +320,11 @@ static bool absorb_late(struct tunnel *t, uint16_t ns)
 
 	if (far_behind(s, ns) || before(ns, t->passed_next) || before(ns, tunnel_nr_to_lns(t, s->client_nr)))
 		return false;
-	if (s->absorbed_count == L2TP_ABSORBED_MAX)
+	if (s->absorbed_count == L2TP_ABSORBED_MAX) {
+		if (before(ns, s->absorbed[0])) /* what is forgotten counts as before all others */
+			return false;
 		forget_oldest_position(s);
+	}
 	for (i = s->absorbed_count; i && before(ns, s->absorbed[i - 1]); i--)
 		s->absorbed[i] = s->absorbed[i - 1];
 	s->absorbed[i] = ns;
@@ -381,7 +384,7 @@ bool tunnel_note_client(struct tunnel *t, uint16_t ns, uint16_t nr, bool zlb)
 {
 	struct l2tp_tunnel_state *s = &t->state;
 	uint16_t next = (uint16_t)(zlb ? ns : ns + 1);
-	bool changed = !s->heard | counts_hello(t, nr, zlb);
+	bool changed = counts_hello(t, nr, zlb) || !s->heard;
 
 	if (!s->heard || before(s->client_next, next)) {
 		s->client_next = next;

@@ -326,6 +326,38 @@ static void what_went_out_behind_counts(void **state)
 	l2tp_table_free(table);
 }
 
+/* All later HELLOs have their places already and the table is full: the late one has none left before them, and passes. */
+static void a_late_hello_takes_no_place_of_a_later_one(void **state)
+{
+	struct l2tp_table *table = established();
+	struct packet p;
+
+	(void)state;
+	for (unsigned ns = 2; ns < 2 + L2TP_ABSORBED_MAX; ns++)
+		assert_int_equal(send_to_client(table, hello(ns)).reason, L2TP_ABSORBED);
+	p = hello(1);
+	assert_int_equal(pass(table, L2TP_TO_CLIENT, &p).reason, L2TP_ORDINARY);
+	assert_int_equal(ns_of(&p), 1);
+	p = make(TYPE_WEN, CLIENT_TUNNEL, 0, 2 + L2TP_ABSORBED_MAX, 2);
+	pass(table, L2TP_TO_CLIENT, &p);
+	assert_int_equal(ns_of(&p), 2);
+	l2tp_table_free(table);
+}
+
+/* It is news also where that very HELLO has to pass, because another message went out behind it. */
+static void what_is_learned_is_told_once(void **state)
+{
+	struct l2tp_table *table = learning();
+
+	(void)state;
+	send_to_client(table, make(TYPE_WEN, CLIENT_TUNNEL, 0, 2, 2));
+	assert_int_equal(send_to_client(table, hello(1)).actions & L2TP_ACT_HELLO_UNANSWERED,
+			 L2TP_ACT_HELLO_UNANSWERED);
+	assert_int_equal(send_to_client(table, hello(1)).actions & L2TP_ACT_HELLO_UNANSWERED, 0);
+	assert_int_equal(send_to_client(table, hello(3)).reason, L2TP_ABSORBED);
+	l2tp_table_free(table);
+}
+
 /* The acknowledgement made for the client never covers a message that the client has not acknowledged itself.
  */
 static void answer_claims_nothing(void **state)
@@ -1130,6 +1162,8 @@ int main(void)
 		cmocka_unit_test(answer_claims_nothing),
 		cmocka_unit_test(malformed_keeps_its_number_right),
 		cmocka_unit_test(a_hello_with_a_fault_passes),
+		cmocka_unit_test(a_late_hello_takes_no_place_of_a_later_one),
+		cmocka_unit_test_teardown(what_is_learned_is_told_once, stop_learning),
 		cmocka_unit_test_teardown(an_unanswered_hello_is_learned, stop_learning),
 		cmocka_unit_test_teardown(a_counted_hello_is_not_absorbed, stop_learning),
 		cmocka_unit_test_teardown(a_late_answer_counts, stop_learning),
