@@ -19,7 +19,6 @@
 
 #define SHARES_MAX 4096 /* inbound SAs whose packets get another port; beyond that the oldest is forgotten */
 #define SHARE_S (24 * 3600)
-#define KEYS_WAIT_MS 60000  /* for an SA that the stack has not installed; after that it will not */
 #define STALE_EVERY 5       /* seconds between two attempts to delete stale SAs */
 #define OWN_MESSAGE_MAX 160 /* bytes of an IKE message that we send ourselves */
 #define UDP_HEADERS_MAX 48  /* IPv6 and UDP */

@@ -131,11 +131,6 @@ void parent_tell(const struct parent *p, enum parent_word word)
 	send(p->channel, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-void parent_leave(struct parent *p)
-{
-	close_all(p->near);
-}
-
 /* A helper's words with this process */
 
 bool parent_begin(int fd, uint32_t *sequence)

@@ -57,8 +57,6 @@ int parent_pairs(struct parent *parent, int *theirs);
 int parent_watch(struct parent *parent);
 /* In the process of the packets. */
 void parent_tell(const struct parent *parent, enum parent_word word);
-/* Closes the near ends: the helpers end. */
-void parent_leave(struct parent *parent);
 
 /* In a helper that takes_over, whose words socket is fd. Its first act; *sequence: of the request for it, or 0. False: nobody is there. */
 bool parent_begin(int fd, uint32_t *sequence);

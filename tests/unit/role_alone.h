@@ -24,7 +24,8 @@ static inline bool role_alone_begin(struct role_alone *alone, struct parent_role
 		return false;
 	alone->process = fork();
 	if (alone->process == 0) {
-		parent_leave(&alone->parent);
+		for (unsigned k = 0; k < role.sockets; k++)
+			close(alone->parent.near[0][k]);
 		close(alone->channel);
 		parent_watch(&alone->parent);
 		_exit(0);
