@@ -528,7 +528,7 @@ void bridge_mode_close(struct bridge_mode *b)
 	free(b);
 }
 
-struct bridge *bridge_mode_bridge(struct bridge_mode *b)
+struct bridge *bridge_mode_bridge(const struct bridge_mode *b)
 {
 	return b->bridge;
 }

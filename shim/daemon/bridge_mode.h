@@ -43,7 +43,7 @@ enum nfq_verdict bridge_mode_packet(struct bridge_mode *bridge_mode, struct nfq_
 void bridge_mode_join_sessions(struct bridge_mode *bridge_mode, struct sessions *sessions);
 /* SAs of a killed natshim; owned by bridge mode. */
 struct stale_sas *bridge_mode_stale_sas(struct bridge_mode *bridge_mode);
-struct bridge *bridge_mode_bridge(struct bridge_mode *bridge_mode); /* NULL without one */
+struct bridge *bridge_mode_bridge(const struct bridge_mode *bridge_mode); /* NULL without one */
 /* Adds all elements of bridge mode's sets and maps again, after their tables were installed. */
 void bridge_mode_fill_sets(struct bridge_mode *bridge_mode);
 /* After filter_packet(): carries out outcome->bridge and wipes it. Returns the packet's verdict. Sets *known if exchanges that the

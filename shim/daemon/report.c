@@ -2,6 +2,8 @@
 /* One table of figures; JSON by jansson, the Prometheus text format (version 0.0.4) by hand. */
 #include "shim/daemon/report.h"
 
+#include "shim/ike/dialect.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -72,7 +74,86 @@ static json_t *ends_text(const struct session_view *v)
 	return json_string(text);
 }
 
-static json_t *session_json(const struct session_view *v)
+/* Whose ISAKMP SA is bridged, in order: a session is looked up in it, of which there may be thousands. */
+struct bridged {
+	struct endpoint *clients;
+	size_t count, capacity;
+};
+
+static int by_endpoint(const void *left, const void *right)
+{
+	const struct endpoint *a = left, *b = right;
+	const int order = memcmp(a->addr, b->addr, sizeof a->addr);
+
+	if (order || a->addr_len != b->addr_len)
+		return order ? order : a->addr_len - b->addr_len;
+	return a->port - b->port;
+}
+
+static void add_bridged(void *ctx, const struct bridge_entry *entry)
+{
+	struct bridged *b = ctx;
+
+	if (b->count < b->capacity)
+		b->clients[b->count++] = entry->client;
+}
+
+/* Without memory for it nobody is in it. */
+static struct bridged list_bridged(const struct report *r)
+{
+	const struct bridge *bridge = bridge_mode_bridge(r->bridge_mode);
+	const struct bridge_stats stats = bridge ? bridge_stats(bridge) : (struct bridge_stats){0};
+	struct bridged b = {.capacity = stats.half_open + stats.established};
+
+	if (b.capacity)
+		b.clients = calloc(b.capacity, sizeof *b.clients);
+	if (!b.clients)
+		return b;
+	bridge_each_entry(bridge, add_bridged, &b);
+	qsort(b.clients, b.count, sizeof *b.clients, by_endpoint);
+	return b;
+}
+
+/* A session without NAT has no port: then any of that address. */
+static bool is_bridged(const struct bridged *b, const struct endpoint *client)
+{
+	size_t low = 0, high = b->count;
+
+	while (low < high) {
+		const size_t middle = (low + high) / 2;
+
+		if (by_endpoint(&b->clients[middle], client) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < b->count && endpoint_same_host(&b->clients[low], client) &&
+	       (!client->port || b->clients[low].port == client->port);
+}
+
+/* What natshim does for a client, by the names in natshim(8). */
+static json_t *does_for(const struct report *r, const struct bridged *bridged, const struct session_view *v)
+{
+	const enum ike_dialect dialect = (enum ike_dialect)v->profile;
+	const struct {
+		bool done;
+		const char *name;
+	} all[] = {
+		{dialect_facts(dialect)->shimmed, "nat-t"},
+		{is_bridged(bridged, &v->peer), "bridge"},
+		{v->hello_absorbed, "hello"},
+		{r->config->profile[dialect].keep_warm != 0, "keep-warm"},
+	};
+	json_t *does = json_array();
+
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		if (all[i].done)
+			json_array_append_new(does, json_string(all[i].name));
+	return does;
+}
+
+static json_t *session_json(const struct report *r, const struct bridged *bridged,
+			    const struct session_view *v)
 {
 	struct endpoint address = v->peer;
 	char text[ENDPOINT_TEXT_MAX];
@@ -96,6 +177,7 @@ static json_t *session_json(const struct session_view *v)
 	json_object_set_new(session, "ends_in_s",
 			    v->ends_in_ms == UINT64_MAX ? json_null() : number(v->ends_in_ms / 1000));
 	json_object_set_new(session, "hello_absorbed", json_boolean(v->hello_absorbed));
+	json_object_set_new(session, "does", does_for(r, bridged, v));
 	json_object_set_new(session, "attempts", number(v->attempts));
 	json_object_set_new(session, "error", v->error ? json_string(v->error) : json_null());
 	return session;
@@ -292,7 +374,9 @@ static const char *stack_name(const struct report *r)
 #define SESSIONS_A_PIECE 20 /* some 100 us */
 
 struct report_text {
-	FILE *out; /* a memory stream over text */
+	const struct report *report; /* while report_more() runs */
+	struct bridged bridged;      /* as of the beginning */
+	FILE *out;                   /* a memory stream over text */
 	char *text;
 	size_t size;
 	uint32_t cursor; /* of the session table */
@@ -320,6 +404,7 @@ struct report_text *report_begin(const struct report *r)
 
 	if (!t)
 		return NULL;
+	t->bridged = list_bridged(r);
 	t->out = open_memstream(&t->text, &t->size);
 	if (t->out && write_beginning(t, r))
 		return t;
@@ -330,7 +415,7 @@ struct report_text *report_begin(const struct report *r)
 static void write_session(void *ctx, const struct session_view *v)
 {
 	struct report_text *t = ctx;
-	json_t *session = session_json(v);
+	json_t *session = session_json(t->report, &t->bridged, v);
 
 	if (t->several)
 		fputc(',', t->out);
@@ -341,6 +426,7 @@ static void write_session(void *ctx, const struct session_view *v)
 
 bool report_more(struct report_text *t, const struct report *r)
 {
+	t->report = r;
 	return sessions_each_of(r->sessions, &t->cursor, SESSIONS_A_PIECE, write_session, t);
 }
 
@@ -362,6 +448,7 @@ void report_end(struct report_text *t)
 {
 	if (t->out)
 		fclose(t->out);
+	free(t->bridged.clients);
 	free(t->text);
 	free(t);
 }
