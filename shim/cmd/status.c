@@ -1,38 +1,42 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* natshim status: what the running daemon tells over its control socket, as a table or as the JSON it came in. */
+/* natshim status: what the running daemon tells over its control socket: for people, whole as text, or as the JSON it came in. */
 #include "shim/cmd/cmd.h"
+#include "shim/cmd/watch.h"
 #include "shim/daemon/control.h"
+#include "shim/status/layout.h"
 
 #include <getopt.h>
-#include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-static const char *text_of(const json_t *object, const char *key)
+/* For a terminal: one line a client, and of all else what is out of the ordinary. */
+static void print_for_people(struct status *status, unsigned width)
 {
-	const char *text = json_string_value(json_object_get(object, key));
+	struct layout layout;
+	char age[LAYOUT_SPAN_MAX];
 
-	return text ? text : "-";
-}
-
-static json_int_t number_of(const json_t *object, const char *key)
-{
-	return json_integer_value(json_object_get(object, key));
-}
-
-static const char *span(json_int_t seconds, char out[static 24])
-{
-	if (seconds < 60)
-		snprintf(out, 24, "%" JSON_INTEGER_FORMAT "s", seconds);
-	else if (seconds < 3600)
-		snprintf(out, 24, "%" JSON_INTEGER_FORMAT "m%02" JSON_INTEGER_FORMAT "s", seconds / 60,
-			 seconds % 60);
-	else
-		snprintf(out, 24, "%" JSON_INTEGER_FORMAT "h%02" JSON_INTEGER_FORMAT "m", seconds / 3600,
-			 seconds / 60 % 60);
-	return out;
+	layout_summary(stdout, status, width);
+	puts("");
+	if (*status->iface_absent)
+		printf("does not exist yet: %s\n", status->iface_absent);
+	if (*status->trouble)
+		printf("look at: %s\n", status->trouble);
+	if (status->client_count) {
+		puts("");
+		layout_choose(&layout, status, width, false);
+		layout_heading(stdout, &layout);
+		puts("");
+	}
+	status_sort(status, STATUS_BY_END);
+	for (size_t i = 0; i < status->client_count; i++) {
+		layout_client(stdout, &layout, &status->clients[i]);
+		puts("");
+	}
+	for (size_t i = 0; i < status->peer_count; i++)
+		if (!status->peers[i].connected)
+			printf("known, not connected: %s (%s, %s ago)\n", status->peers[i].peer,
+			       status->peers[i].dialect, layout_span(status->peers[i].age_s, age));
 }
 
 static void print_counters(const json_t *counters, const char *indent)
@@ -52,132 +56,77 @@ static void print_counters(const json_t *counters, const char *indent)
 	}
 }
 
-/* 999, 1.2K, 34M */
-static const char *amount(json_int_t bytes, char out[static 24])
+static void print_sessions(const struct status *status)
 {
-	static const char units[] = " KMGTPE";
-	double value = (double)bytes;
-	size_t unit = 0;
+	struct layout layout;
 
-	for (; value >= 999.5 && unit + 2 < sizeof units; unit++)
-		value /= 1000;
-	if (unit == 0)
-		snprintf(out, 24, "%" JSON_INTEGER_FORMAT, bytes);
-	else
-		snprintf(out, 24, value < 9.95 ? "%.1f%c" : "%.0f%c", value, units[unit]);
-	return out;
-}
-
-/* "idle in 9m40s", "closed, told 3 times", "never" */
-static const char *ending(const json_t *session, char out[static 64])
-{
-	const json_t *in_s = json_object_get(session, "ends_in_s");
-	const json_int_t attempts = number_of(session, "attempts");
-	const char *hello =
-		json_is_true(json_object_get(session, "hello_absorbed")) ? "; HELLO answered for it" : "";
-	char in[24];
-
-	if (attempts)
-		snprintf(out, 64, "%s, told %s%s", text_of(session, "ends_why"),
-			 attempts == 1 ? "the stack" : "the stack again", hello);
-	else if (json_is_integer(in_s))
-		snprintf(out, 64, "%s in %s%s", text_of(session, "ends_why"),
-			 span(json_integer_value(in_s), in), hello);
-	else
-		snprintf(out, 64, "by itself only%s", hello);
-	return out;
-}
-
-static void print_session(const json_t *s)
-{
-	char peer[80], idle[24], age[24], in[24], out[24], ends[64];
-	const char *address = text_of(s, "peer");
-	const char *error = json_string_value(json_object_get(s, "error"));
-
-	if (!number_of(s, "port"))
-		snprintf(peer, sizeof peer, "%s", address);
-	else
-		snprintf(peer, sizeof peer, strchr(address, ':') ? "[%s]:%d" : "%s:%d", address,
-			 (int)number_of(s, "port"));
-	printf("%-22s %-10s %-3s %5d %-7s %6s %6s %6s %6s  %s\n", peer, text_of(s, "dialect"),
-	       json_is_true(json_object_get(s, "nat")) ? "yes" : "no", (int)number_of(s, "l2tp_port"),
-	       text_of(s, "state"), span(number_of(s, "age_s"), age), span(number_of(s, "idle_s"), idle),
-	       amount(number_of(s, "bytes_in"), in), amount(number_of(s, "bytes_out"), out), ending(s, ends));
-	if (error)
-		printf("    %s\n", error);
-}
-
-static void print_sessions(const json_t *sessions)
-{
-	size_t i;
-	json_t *s;
-
-	if (!json_array_size(sessions)) {
+	if (!status->client_count) {
 		printf("sessions: none\n");
 		return;
 	}
-	printf("%-22s %-10s %-3s %5s %-7s %6s %6s %6s %6s  %s\n", "PEER", "DIALECT", "NAT", "L2TP", "STATE",
-	       "AGE", "IDLE", "IN", "OUT", "WILL END");
-	json_array_foreach(sessions, i, s)
-	{
-		print_session(s);
+	layout_choose(&layout, status, LAYOUT_ANY_WIDTH, false);
+	layout_heading(stdout, &layout);
+	puts("");
+	for (size_t i = 0; i < status->client_count; i++) {
+		layout_client(stdout, &layout, &status->clients[i]);
+		puts("");
+		if (*status->clients[i].error)
+			printf("    %s\n", status->clients[i].error);
 	}
 }
 
-static void print_peers(const json_t *peers)
+/* For anything else: all of it, in a form that natshim(8) promises. */
+static void print_whole(const struct status *status, const char *text)
 {
-	char age[24];
-	size_t i;
-	json_t *p;
+	char span[LAYOUT_SPAN_MAX];
+	json_t *root = json_loads(text, 0, NULL);
 
-	if (json_array_size(peers))
+	printf("natshim %s on %s, up %s, stack %s\n", status->version, status->iface,
+	       layout_span(status->uptime_s, span), status->stack);
+	if (*status->iface_absent)
+		printf("does not exist yet: %s\n", status->iface_absent);
+	printf("\n");
+	print_sessions(status);
+	printf("\n");
+	if (status->peer_count)
 		printf("%-48s %-11s %s\n", "KNOWN PEER", "DIALECT", "SEEN");
-	json_array_foreach(peers, i, p)
-	{
-		printf("%-48s %-11s %s ago\n", text_of(p, "peer"), text_of(p, "dialect"),
-		       span(number_of(p, "age_s"), age));
-	}
-}
-
-static void print_table(const json_t *status)
-{
-	char up[24];
-
-	printf("natshim %s on %s, up %s, stack %s\n", text_of(status, "version"), text_of(status, "iface"),
-	       span(number_of(status, "uptime_s"), up), text_of(status, "stack"));
-	if (*text_of(status, "iface_absent"))
-		printf("does not exist yet: %s\n", text_of(status, "iface_absent"));
-	printf("\n");
-	print_sessions(json_object_get(status, "sessions"));
-	printf("\n");
-	print_peers(json_object_get(status, "peers"));
+	for (size_t i = 0; i < status->peer_count; i++)
+		printf("%-48s %-11s %s ago\n", status->peers[i].peer, status->peers[i].dialect,
+		       layout_span(status->peers[i].age_s, span));
 	printf("counters (those that are not 0)\n");
-	print_counters(json_object_get(status, "counters"), "  ");
+	print_counters(json_object_get(root, "counters"), "  ");
+	json_decref(root);
 }
 
-static int show(const char *path, bool as_json, bool clear)
+static bool print(const char *text)
 {
-	char error[CONTROL_ERROR_MAX];
-	json_error_t why;
-	json_t *status;
-	char *text;
+	char error[STATUS_ERROR_MAX];
+	struct status *status = status_read(text, error);
+
+	if (!status) {
+		fprintf(stderr, "natshim: status: %s\n", error);
+		return false;
+	}
+	if (isatty(STDOUT_FILENO))
+		print_for_people(status, watch_terminal_width(STDOUT_FILENO));
+	else
+		print_whole(status, text);
+	status_free(status);
+	return true;
+}
+
+static int show(const char *path, bool as_json)
+{
+	char error[CONTROL_ERROR_MAX], *text;
+	bool done;
 
 	if (control_ask(path, CONTROL_STATUS, "", &text, error)) {
 		fprintf(stderr, "natshim: status: %s\n", error);
 		return EXIT_FAILED;
 	}
-	if (clear && isatty(STDOUT_FILENO))
-		fputs("\033[H\033[2J", stdout);
-	status = json_loads(text, 0, &why);
-	if (as_json)
-		puts(text);
-	else if (status)
-		print_table(status);
-	else
-		fprintf(stderr, "natshim: status: the answer is not JSON: %s\n", why.text);
+	done = as_json ? puts(text) != EOF : print(text);
 	free(text);
-	json_decref(status);
-	return status && !fflush(stdout) ? EXIT_DONE : EXIT_FAILED;
+	return done && !fflush(stdout) ? EXIT_DONE : EXIT_FAILED;
 }
 
 int cmd_status(int argc, char **argv)
@@ -218,8 +167,10 @@ int cmd_status(int argc, char **argv)
 		fprintf(stderr, "natshim: status: %s: unexpected word\n", argv[optind]);
 		return EXIT_USAGE;
 	}
+	if (watch && !as_json)
+		return watch_status(path);
 	do {
-		rc = show(path, as_json, watch && !as_json);
+		rc = show(path, as_json);
 	} while (watch && rc == EXIT_DONE && !sleep(1));
 	return rc;
 }
