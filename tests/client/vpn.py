@@ -5,6 +5,7 @@ Vpn puts the parts together and carries packets between them. serve() runs one o
 served in between, so a client that must stay awake is served by the test, or by a program of its own (vpnclient).
 """
 import os
+import re
 import select
 import socket
 import time
@@ -158,6 +159,11 @@ class Vpn:
             self.phase2.delete(self.ike.sas[-1])
         if how in ("vanish", "stopccn"):
             self.silent, self.keepalives = True, False
+
+    def deleted(self):
+        """Whether the peer's Deletes have come: first of an ESP SA, then of the ISAKMP SA. They are datagrams of their own, so who
+        waits for them waits for this."""
+        return bool(re.search("ESP SA [0-9a-f]{8} deleted by the peer.*ISAKMP SA deleted by the peer", " ".join(self.phase2.events)))
 
     def close(self):
         """Closes the sockets. A host whose sockets are closed answers with ICMP: one that vanished keeps them."""
