@@ -32,7 +32,7 @@ struct port_holder {
 	char program[32];
 };
 
-/* This host's own addresses, but for lo's, as text. */
+/* This host's own addresses, 127.0.0.0/8 and ::1 excepted, as text. */
 struct host_facts {
 	bool root;                           /* what is not seen is not there */
 	struct port_holder ike, nat_t, l2tp; /* udp/500, udp/4500, xl2tpd's port */

@@ -94,16 +94,23 @@ bool check_read_own_address(char text[static INET_ADDRSTRLEN])
 	return found;
 }
 
-/* The address of an interface that is not lo, or NULL. */
+/* The address, or NULL: 127.0.0.0/8 and ::1 are no address of this host's. What else lo has is: a gateway behind a director has the clients'
+ * address there, and some give their LNS one. */
 static const void *address_of(const struct ifaddrs *one)
 {
 	const struct sockaddr *a = one->ifa_addr;
 
-	if (!a || one->ifa_flags & IFF_LOOPBACK)
-		return NULL;
-	if (a->sa_family == AF_INET)
-		return &((const struct sockaddr_in *)(const void *)a)->sin_addr;
-	return a->sa_family == AF_INET6 ? &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr : NULL;
+	if (a && a->sa_family == AF_INET) {
+		const struct in_addr *address = &((const struct sockaddr_in *)(const void *)a)->sin_addr;
+
+		return ntohl(address->s_addr) >> 24 == IN_LOOPBACKNET ? NULL : address;
+	}
+	if (a && a->sa_family == AF_INET6) {
+		const struct in6_addr *address = &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr;
+
+		return IN6_IS_ADDR_LOOPBACK(address) ? NULL : address;
+	}
+	return NULL;
 }
 
 void check_read_host(struct host_facts *out)
