@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The rules: who gets an alias, which flow is whose, and when an alias is free again. */
+#include "shim/alias/impl.h"
+
+#include <string.h>
+
+#define VICTIM_AGE_MS 5000 /* a half-open client of another address makes room only when it is that old */
+#define REKEYS_MS 60000    /* a client that has shown that it rekeys on port 500 tries again in that time */
+
+/* What the kernel has to hold. */
+
+static void change(struct alias_result *out, const struct alias_table *table, const struct client *c,
+		   uint16_t server_port, bool there)
+{
+	const uint16_t port = server_port == NATT_PORT ? c->esp : c->ike;
+
+	if (!c->number || !port || out->change_count == ALIAS_CHANGES_MAX)
+		return;
+	out->changes[out->change_count++] = (struct alias_change){.real = clients_real(c, port),
+								  .alias = clients_alias(table, c, port),
+								  .server = clients_server(c, server_port),
+								  .there = there};
+}
+
+static void set_flow(struct alias_result *out, const struct alias_table *table, struct client *c,
+		     uint16_t server_port, uint16_t port)
+{
+	uint16_t *const flow = server_port == NATT_PORT ? &c->esp : &c->ike;
+
+	if (*flow == port)
+		return;
+	change(out, table, c, server_port, false);
+	*flow = port;
+	change(out, table, c, server_port, true);
+}
+
+static void tell(struct alias_result *out, const struct alias_table *table, const struct client *c)
+{
+	out->client = clients_real(c, c->esp);
+	out->alias = clients_alias(table, c, 0);
+}
+
+static void release(struct alias_result *out, struct alias_table *table, struct client *c)
+{
+	change(out, table, c, IKE_PORT, false);
+	change(out, table, c, NATT_PORT, false);
+	if (c->number && c->esp) {
+		out->ended = true;
+		tell(out, table, c);
+	}
+	clients_remove(table, c);
+}
+
+/* What is known of a client. */
+
+static struct alias_life life_at(const struct alias_table *table, struct endpoint at)
+{
+	return table->config.life(table->config.life_ctx, &at);
+}
+
+/* Of the address that the server knows it by. */
+static struct alias_life life_of(const struct alias_table *table, const struct client *c)
+{
+	return life_at(table, c->number ? clients_alias(table, c, 0) : clients_real(c, 0));
+}
+
+static bool is_half_open(const struct client *c, uint64_t now)
+{
+	return c->floated ? now - c->floated_ms < ALIAS_FLOATED_MS : now - c->began_ms < ALIAS_HALF_OPEN_MS;
+}
+
+/* Nobody else may have its flow. */
+static bool is_busy(struct alias_life life)
+{
+	return life.lives && life.quiet_ms < ALIAS_QUIET_MS;
+}
+
+/* A new message 1 from the flow of a known client is that client's, not another one's. */
+static bool is_its_own(const struct alias_table *table, const struct client *c, uint16_t server_port,
+		       uint64_t now)
+{
+	const struct alias_life life = life_of(table, c);
+
+	if (!life.lives || is_half_open(c, now) || server_port == NATT_PORT || life.plain)
+		return true;
+	return (now < c->rekeys_until && is_busy(life)) || now - c->since_ms >= ALIAS_REKEY_MS;
+}
+
+static struct exchange *note_exchange(struct client *c, const uint8_t *cookie)
+{
+	struct exchange *e;
+
+	c->newest = (uint8_t)((c->newest + 1) % EXCHANGES_MAX);
+	e = &c->exchanges[c->newest];
+	*e = (struct exchange){.used = true};
+	memcpy(e->cookie, cookie, ALIAS_COOKIE_LEN);
+	return e;
+}
+
+/* Its flow on 4500 will be wanted: always of an aliased client, and of another one where its message 1 may have been somebody else's. */
+static bool wants_float(const struct alias_table *table, const struct client *c, uint16_t server_port)
+{
+	struct alias_life life;
+
+	if (server_port == NATT_PORT)
+		return false;
+	if (c->number)
+		return true;
+	life = life_of(table, c);
+	return life.lives && !life.plain;
+}
+
+/* Giving. */
+
+static size_t count_of(const struct alias_table *table, uint32_t host, bool half_open_only,
+		       struct client **oldest)
+{
+	size_t count = 0;
+
+	*oldest = NULL;
+	for (struct client *c = clients_first(table, host); c; c = clients_next(table, c)) {
+		if (!c->number || (half_open_only && !c->listed))
+			continue;
+		count++;
+		if (c->listed && (!*oldest || c->began_ms < (*oldest)->began_ms))
+			*oldest = c;
+	}
+	return count;
+}
+
+/* In the list of half-open ones, the oldest that may make room for a client of any address. */
+static bool make_room(struct alias_result *out, struct alias_table *table, uint64_t now, bool alias)
+{
+	struct client *victim = clients_oldest(table);
+
+	while (alias && victim && !victim->number)
+		victim = victim->newer ? &table->clients[victim->newer] : NULL;
+	if (!victim || now - victim->began_ms < VICTIM_AGE_MS)
+		return false;
+	release(out, table, victim);
+	return true;
+}
+
+static struct client *add(struct alias_result *out, struct alias_table *table, uint64_t now, uint32_t host)
+{
+	struct client *c = clients_add(table, host);
+
+	if (!c && make_room(out, table, now, false))
+		c = clients_add(table, host);
+	if (c)
+		c->began_ms = now;
+	return c;
+}
+
+/* NULL: there is none for that address, or none at all. */
+static struct client *give(struct alias_result *out, struct alias_table *table, uint64_t now, uint32_t host)
+{
+	struct client *oldest, *c;
+
+	if (count_of(table, host, true, &oldest) >= ALIAS_HALF_OPEN_ADDRESS_MAX) {
+		release(out, table, oldest);
+	} else if (count_of(table, host, false, &oldest) >= ALIAS_PER_ADDRESS_MAX) {
+		if (!oldest)
+			return NULL;
+		release(out, table, oldest);
+	} else if ((table->stats.half_open >= ALIAS_HALF_OPEN_MAX || table->stats.aliases >= table->count) &&
+		   !make_room(out, table, now, true)) {
+		return NULL;
+	}
+	c = add(out, table, now, host);
+	if (c && !clients_take_alias(table, c, 0)) {
+		clients_remove(table, c);
+		c = NULL;
+	}
+	return c;
+}
+
+/* An alias for that flow, which nobody has any more. */
+static struct client *give_flow(struct alias_result *out, struct alias_table *table, uint64_t now,
+				const struct endpoint *from, const struct endpoint *to)
+{
+	struct client *c = give(out, table, now, clients_host(from)), *before;
+
+	if (!c) {
+		table->stats.refused++;
+		return NULL;
+	}
+	c->server = clients_host(to);
+	before = clients_of_flow(table, c->host, to->port, from->port);
+	if (before)
+		set_flow(out, table, before, to->port, 0);
+	set_flow(out, table, c, to->port, from->port);
+	table->stats.given++;
+	return c;
+}
+
+/* Nobody is there, as far as is known. */
+static bool is_free(const struct alias_table *table, uint32_t host, uint64_t now)
+{
+	const struct client real = {.host = host};
+
+	for (const struct client *c = clients_first(table, host); c; c = clients_next(table, c))
+		if (c->number || (!c->lived && is_half_open(c, now)))
+			return false;
+	return !life_of(table, &real).lives;
+}
+
+static bool is_usable(const struct alias_table *table, const struct endpoint *from)
+{
+	return from->addr_len == 4 && from->port && !clients_in_net(table, clients_host(from));
+}
+
+/* One more exchange of a client that is known. */
+static void begin(struct alias_result *out, struct alias_table *table, uint64_t now, struct client *c,
+		  uint16_t server_port, const uint8_t *cookie)
+{
+	if (!is_half_open(c, now)) {
+		c->began_ms = now;
+		c->floated = false;
+		c->lived = life_of(table, c).lives;
+		if (!c->lived)
+			clients_list(table, c);
+	}
+	if (server_port == NATT_PORT && !c->floated) {
+		c->floated = true;
+		c->floated_ms = now;
+		clients_unlist(table, c);
+	}
+	note_exchange(c, cookie);
+	out->follow = wants_float(table, c, server_port);
+}
+
+struct alias_result alias_first(struct alias_table *table, uint64_t now_ms, const struct endpoint *from,
+				const struct endpoint *to, const uint8_t cookie[static ALIAS_COOKIE_LEN])
+{
+	struct alias_result out = {.drop = false};
+	const uint32_t host = clients_host(from);
+	const uint16_t server_port = to->port;
+	struct exchange *exchange;
+	struct client *c;
+
+	if (!is_usable(table, from) || (server_port != IKE_PORT && server_port != NATT_PORT))
+		return out;
+	c = clients_of_cookie(table, host, cookie, &exchange);
+	if (c) { /* repeated; from another flow it is somebody else's, or of no use any more */
+		out.follow = !exchange->floated &&
+			     c == clients_of_flow(table, host, server_port, from->port) &&
+			     wants_float(table, c, server_port);
+		return out;
+	}
+	c = clients_of_flow(table, host, server_port, from->port);
+	if (c && !is_its_own(table, c, server_port, now_ms))
+		c = NULL;
+	else if (!c && server_port == NATT_PORT && life_at(table, *from).lives)
+		return out; /* a client without an alias rekeys */
+	else if (!c && is_free(table, host, now_ms)) {
+		c = add(&out, table, now_ms, host);
+		if (c) {
+			c->server = clients_host(to);
+			set_flow(&out, table, c, server_port, from->port);
+		}
+	}
+	if (!c)
+		c = give_flow(&out, table, now_ms, from, to);
+	if (c)
+		begin(&out, table, now_ms, c, server_port, cookie);
+	return out;
+}
+
+void alias_answer(struct alias_table *table, uint64_t now_ms, const struct endpoint *to,
+		  const uint8_t cookie[static ALIAS_COOKIE_LEN],
+		  const uint8_t responder[static ALIAS_COOKIE_LEN])
+{
+	static const uint8_t none[ALIAS_COOKIE_LEN];
+	struct exchange *exchange;
+	const struct client *c;
+
+	(void)now_ms;
+	if (!is_usable(table, to) || !memcmp(responder, none, ALIAS_COOKIE_LEN))
+		return;
+	c = clients_of_cookie(table, clients_host(to), cookie, &exchange);
+	if (!c || c->ike != to->port || exchange->floated)
+		return;
+	exchange->answered = true;
+	memcpy(exchange->responder, responder, ALIAS_COOKIE_LEN);
+}
+
+/* Floating. */
+
+static void confirm(struct alias_result *out, struct alias_table *table, uint64_t now, struct client *c,
+		    struct exchange *exchange, const struct endpoint *from)
+{
+	struct client *owner = clients_of_flow(table, c->host, NATT_PORT, from->port);
+
+	if (owner && owner != c)
+		set_flow(out, table, owner, NATT_PORT, 0);
+	if (c->number && c->esp != from->port)
+		out->settled = true;
+	set_flow(out, table, c, NATT_PORT, from->port);
+	tell(out, table, c);
+	clients_unlist(table, c);
+	exchange->floated = c->floated = true;
+	c->floated_ms = c->since_ms = now;
+	out->unfollow = true;
+}
+
+static struct client *real_client(struct alias_result *out, struct alias_table *table, uint64_t now,
+				  uint32_t host)
+{
+	struct client *c = clients_first(table, host);
+
+	while (c && c->number)
+		c = clients_next(table, c);
+	return c ? c : add(out, table, now, host);
+}
+
+/* The exchange came by a new port of the NAT, and so under a wrong address; its client has a session already. The server must not
+ * believe it, nor its repeats. The flow becomes that client's, whose next try is right. */
+static void rekeys(struct alias_result *out, struct alias_table *table, uint64_t now, struct client *wrong,
+		   struct exchange *exchange, struct client *owner)
+{
+	const struct exchange refused = *exchange;
+	const uint32_t host = wrong->host, server = wrong->server;
+	const uint16_t ike = wrong->ike;
+
+	exchange->refused = true;
+	if (wrong->number && !life_of(table, wrong).lives)
+		release(out, table, wrong);
+	else
+		set_flow(out, table, wrong, IKE_PORT, 0);
+	if (!owner)
+		owner = real_client(out, table, now, host);
+	if (owner) {
+		owner->server = server;
+		set_flow(out, table, owner, IKE_PORT, ike);
+		owner->rekeys_until = now + REKEYS_MS;
+		note_exchange(owner, refused.cookie)->refused = true;
+	}
+	table->stats.rekeys++;
+	out->drop = true;
+}
+
+/* Message 1 was taken for a rekey of the client that has this flow on 500, but it is another one behind the NAT. The server must not
+ * believe it; the next try finds an alias. */
+static void is_another(struct alias_result *out, struct alias_table *table, uint64_t now,
+		       const struct client *wrong, struct exchange *exchange)
+{
+	const struct endpoint flow = clients_real(wrong, wrong->ike),
+			      server = clients_server(wrong, IKE_PORT);
+
+	out->drop = exchange->refused = give_flow(out, table, now, &flow, &server) != NULL;
+}
+
+struct alias_result alias_float(struct alias_table *table, uint64_t now_ms, const struct endpoint *from,
+				const uint8_t cookie[static ALIAS_COOKIE_LEN],
+				const uint8_t responder[static ALIAS_COOKIE_LEN])
+{
+	struct alias_result out = {.drop = false};
+	struct exchange *exchange;
+	struct client *c, *owner;
+	struct alias_life life;
+
+	if (!is_usable(table, from))
+		return out;
+	c = clients_of_cookie(table, clients_host(from), cookie, &exchange);
+	if (!c || exchange->floated)
+		return out;
+	if (exchange->refused) {
+		out.drop = true;
+		return out;
+	}
+	if (!exchange->answered || memcmp(exchange->responder, responder, ALIAS_COOKIE_LEN) != 0) {
+		table->stats.unproven++;
+		return out;
+	}
+	owner = clients_of_flow(table, c->host, NATT_PORT, from->port);
+	life = life_at(table, owner && owner->number ? clients_alias(table, owner, from->port) : *from);
+	if (owner != c && (owner || c->number) && is_busy(life))
+		rekeys(&out, table, now_ms, c, exchange, owner);
+	else if (owner == c || c->number || (!owner && (life.lives || !life_of(table, c).lives)))
+		confirm(&out, table, now_ms, c, exchange, from);
+	else
+		is_another(&out, table, now_ms, c, exchange);
+	return out;
+}
+
+/* The end. */
+
+bool alias_expire(struct alias_table *table, uint64_t now_ms, struct alias_result *out)
+{
+	*out = (struct alias_result){.drop = false};
+	while (table->cursor < table->used_clients) {
+		struct client *c = &table->clients[++table->cursor];
+
+		if (!c->used)
+			continue;
+		if (life_of(table, c).lives) {
+			if (!c->lived)
+				c->since_ms = now_ms;
+			c->lived = true;
+			c->lived_ms = now_ms;
+			clients_unlist(table, c);
+		} else if (!is_half_open(c, now_ms) &&
+			   (!c->lived || now_ms - c->lived_ms > ALIAS_LINGER_MS)) {
+			release(out, table, c);
+			return true;
+		}
+	}
+	table->cursor = 0;
+	return false;
+}
+
+/* Names. */
+
+bool alias_real(const struct alias_table *table, const struct endpoint *alias, struct endpoint *real)
+{
+	const struct client *c;
+
+	if (alias->addr_len != 4 || !clients_in_net(table, clients_host(alias)))
+		return false;
+	c = clients_of_number(table, clients_host(alias) - table->net);
+	if (!c)
+		return false;
+	*real = clients_real(c, c->esp ? c->esp : c->ike);
+	if (alias->port && alias->port == c->ike)
+		real->port = c->ike;
+	if (alias->port && alias->port == c->esp)
+		real->port = c->esp;
+	return true;
+}
+
+bool alias_of(const struct alias_table *table, const struct endpoint *real, struct endpoint *alias)
+{
+	const struct client *c;
+
+	if (real->addr_len != 4 || !real->port)
+		return false;
+	c = clients_of_flow(table, clients_host(real), NATT_PORT, real->port);
+	if (!c || !c->number)
+		c = clients_of_flow(table, clients_host(real), IKE_PORT, real->port);
+	if (!c || !c->number)
+		return false;
+	*alias = clients_alias(table, c, real->port);
+	return true;
+}
+
+void alias_each_of(const struct alias_table *table, const struct endpoint *host, alias_fn *fn, void *ctx)
+{
+	if (host->addr_len != 4)
+		return;
+	for (const struct client *c = clients_first(table, clients_host(host)); c;
+	     c = clients_next(table, c)) {
+		const struct endpoint alias = clients_alias(table, c, 0);
+
+		if (c->number)
+			fn(ctx, &alias);
+	}
+}
+
+void alias_each_pair(const struct alias_table *table, alias_pair_fn *fn, void *ctx)
+{
+	for (uint32_t i = 1; i <= table->used_clients; i++) {
+		struct alias_result pairs = {.change_count = 0};
+
+		change(&pairs, table, &table->clients[i], IKE_PORT, true);
+		change(&pairs, table, &table->clients[i], NATT_PORT, true);
+		for (size_t p = 0; p < pairs.change_count; p++)
+			fn(ctx, &pairs.changes[p]);
+	}
+}
+
+struct alias_stats alias_stats(const struct alias_table *table)
+{
+	return table->stats;
+}

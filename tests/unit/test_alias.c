@@ -1,0 +1,922 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The table of aliases: who gets one, who keeps the address, whose flow is never moved, and what an attacker behind the same NAT, or one
+ * who forges its address, can make of it. A little world around it says which sessions the kernel has, and holds the kernel's maps. */
+#include "shim/alias/alias.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define MINUTE UINT64_C(60000)
+#define MAP_MAX 16384
+#define SESSIONS_MAX 512
+
+/* The world */
+
+static struct alias_table *table;
+static uint64_t now;
+static struct session {
+	struct endpoint at;
+	uint64_t last_packet;
+	bool plain;
+} sessions[SESSIONS_MAX];
+static size_t session_count;
+static struct alias_change map[MAP_MAX];
+static size_t map_count;
+static unsigned next_cookie;
+
+static struct endpoint ep(const char *text)
+{
+	struct endpoint e;
+
+	assert_true(endpoint_parse(text, &e));
+	return e;
+}
+
+static struct alias_life life(void *ctx, const struct endpoint *at)
+{
+	struct alias_life found = {.quiet_ms = UINT64_MAX};
+
+	assert_ptr_equal(ctx, sessions);
+	for (size_t i = 0; i < session_count; i++) {
+		if (!endpoint_same_host(&sessions[i].at, at) || (at->port && sessions[i].at.port != at->port))
+			continue;
+		found.lives = true;
+		found.plain |= sessions[i].plain;
+		if (now - sessions[i].last_packet < found.quiet_ms)
+			found.quiet_ms = now - sessions[i].last_packet;
+	}
+	return found;
+}
+
+static void open_table(unsigned prefix)
+{
+	const struct alias_config config = {.net = ep("198.18.0.0"),
+					    .prefix = prefix,
+					    .seed = 0x1234567890abcdef,
+					    .life = life,
+					    .life_ctx = sessions};
+
+	alias_table_free(table);
+	session_count = map_count = 0;
+	next_cookie = 1;
+	now = 1000 * MINUTE;
+	table = alias_table_new(&config);
+	assert_non_null(table);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	open_table(16);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	alias_table_free(table);
+	table = NULL;
+	return 0;
+}
+
+static bool same_pair(const struct alias_change *a, const struct alias_change *b)
+{
+	return endpoint_equal(&a->real, &b->real) && endpoint_equal(&a->alias, &b->alias) &&
+	       a->server.port == b->server.port;
+}
+
+/* As the kernel: nothing is there twice, neither by the real flow nor by the alias, and only what is there goes. */
+static void carry_out(const struct alias_result *r)
+{
+	assert_true(r->change_count <= ALIAS_CHANGES_MAX);
+	for (size_t i = 0; i < r->change_count; i++) {
+		const struct alias_change *c = &r->changes[i];
+		size_t at = 0;
+
+		assert_true(c->server.port == 500 || c->server.port == 4500);
+		while (at < map_count && !same_pair(&map[at], c))
+			at++;
+		if (!c->there) {
+			assert_true(at < map_count);
+			map[at] = map[--map_count];
+			continue;
+		}
+		for (size_t m = 0; m < map_count; m++) {
+			if (map[m].server.port != c->server.port)
+				continue;
+			assert_false(endpoint_equal(&map[m].real, &c->real));
+			assert_false(endpoint_equal(&map[m].alias, &c->alias));
+		}
+		assert_true(map_count < MAP_MAX);
+		map[map_count++] = *c;
+	}
+}
+
+static const char *seen_as(const char *real, uint16_t server_port)
+{
+	static char text[4][ENDPOINT_TEXT_MAX];
+	static unsigned turn;
+	const struct endpoint flow = ep(real);
+
+	for (size_t i = 0; i < map_count; i++)
+		if (map[i].server.port == server_port && endpoint_equal(&map[i].real, &flow))
+			return endpoint_text(&map[i].alias, text[turn++ % 4]);
+	return real;
+}
+
+struct exchange {
+	uint8_t cookie[ALIAS_COOKIE_LEN], responder[ALIAS_COOKIE_LEN];
+	struct alias_result result;
+};
+
+static const struct endpoint *server(uint16_t port)
+{
+	static struct endpoint at;
+
+	at = ep("203.0.113.1");
+	at.port = port;
+	return &at;
+}
+
+static struct exchange message1_to(const struct endpoint *from, uint16_t port)
+{
+	struct exchange e;
+
+	memset(&e, 0, sizeof e);
+	snprintf((char *)e.cookie, sizeof e.cookie, "i%06u", next_cookie);
+	snprintf((char *)e.responder, sizeof e.responder, "r%06u", next_cookie++);
+	e.result = alias_first(table, now, from, server(port), e.cookie);
+	assert_false(e.result.drop);
+	carry_out(&e.result);
+	return e;
+}
+
+static struct exchange message1(const char *from)
+{
+	const struct endpoint flow = ep(from);
+
+	return message1_to(&flow, 500);
+}
+
+static void message2(const struct exchange *e, const char *to)
+{
+	const struct endpoint flow = ep(to);
+
+	alias_answer(table, now, &flow, e->cookie, e->responder);
+}
+
+static struct alias_result message5(const struct exchange *e, const char *from)
+{
+	const struct endpoint flow = ep(from);
+	struct alias_result r = alias_float(table, now, &flow, e->cookie, e->responder);
+
+	carry_out(&r);
+	return r;
+}
+
+static struct session *session_at(const char *at)
+{
+	assert_true(session_count < SESSIONS_MAX);
+	sessions[session_count] = (struct session){.at = ep(at), .last_packet = now};
+	return &sessions[session_count++];
+}
+
+static void session_ends(const char *at)
+{
+	const struct endpoint e = ep(at);
+
+	for (size_t i = 0; i < session_count; i++)
+		if (endpoint_equal(&sessions[i].at, &e)) {
+			sessions[i] = sessions[--session_count];
+			return;
+		}
+	fail_msg("no session at %s", at);
+}
+
+static void expire(void)
+{
+	struct alias_result r;
+
+	while (alias_expire(table, now, &r))
+		carry_out(&r);
+	carry_out(&r);
+}
+
+/* Time goes by as in the daemon, the sessions' packets too. */
+static void wait(uint64_t ms, bool traffic)
+{
+	for (const uint64_t end = now + ms; now < end;) {
+		now += end - now < 5000 ? end - now : 5000;
+		for (size_t i = 0; i < session_count && traffic; i++)
+			sessions[i].last_packet = now;
+		expire();
+	}
+}
+
+/* Phase 1 and a session, from flows of one client. The session is where the server sees the client. */
+static struct exchange connect_from(const char *ike, const char *esp)
+{
+	const struct exchange e = message1(ike);
+	struct alias_result r;
+
+	if (e.result.follow) {
+		message2(&e, ike);
+		r = message5(&e, esp);
+		assert_false(r.drop);
+	}
+	session_at(seen_as(esp, 4500));
+	expire();
+	return e;
+}
+
+#define V500 "192.0.2.7:500"
+#define V4500 "192.0.2.7:4500"
+#define W500 "192.0.2.7:20500"
+#define W4500 "192.0.2.7:24500"
+#define X500 "192.0.2.7:30500"
+#define X4500 "192.0.2.7:34500"
+
+/* Who keeps the address */
+
+static void alone_one_keeps_its_address_whatever_it_does(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 5; i++) { /* connects, leaves, connects */
+		const struct exchange e = connect_from(V500, V4500);
+
+		assert_int_equal(e.result.change_count, 0);
+		assert_false(e.result.follow);
+		wait(10 * MINUTE, true);
+		session_ends(V4500);
+		wait(i * 1000, true);
+	}
+	wait(MINUTE, true);
+	for (int i = 0; i < 20; i++) { /* fails, and tries again from the same port */
+		assert_false(message1(V500).result.follow);
+		wait(4000, true);
+	}
+	assert_int_equal(map_count, 0);
+	assert_int_equal(alias_stats(table).given, 0);
+}
+
+static void lone_one_rekeys_on_4500_and_on_500(void **state)
+{
+	struct exchange e;
+
+	(void)state;
+	connect_from(V500, V4500);
+	wait(MINUTE, true);
+	for (int i = 0; i < 3; i++) {
+		const struct endpoint flow = ep(V4500);
+
+		e = message1_to(&flow, 4500);
+		assert_false(e.result.follow);
+		wait(ALIAS_REKEY_MS, true);
+		e = message1(V500); /* may be somebody else's by now: looked at, and it is not */
+		assert_true(e.result.follow);
+		message2(&e, V500);
+		assert_false(message5(&e, V4500).drop);
+		wait(MINUTE, true);
+	}
+	assert_int_equal(alias_stats(table).given, 0);
+	assert_int_equal(map_count, 0);
+}
+
+static void host_without_nat_keeps_its_address(void **state)
+{
+	(void)state;
+	assert_int_equal(message1(V500).result.change_count, 0);
+	session_at("192.0.2.7")->plain = true;
+	wait(MINUTE, true);
+	assert_false(message1(V500).result.follow);
+	assert_int_equal(map_count, 0);
+}
+
+static void others_are_left_alone(void **state)
+{
+	static const struct {
+		const char *from;
+		uint16_t port;
+	} foreign[] = {{"[2001:db8::1]:500", 500}, {"198.18.3.4:500", 500}, {"192.0.2.7:500", 1701}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
+		for (int repeat = 0; repeat < 3; repeat++) {
+			struct endpoint from = ep(foreign[i].from);
+			from.port = (uint16_t)(from.port + repeat);
+			assert_int_equal(message1_to(&from, foreign[i].port).result.change_count, 0);
+		}
+	assert_int_equal(alias_stats(table).clients, 0);
+}
+
+static void clients_at_other_addresses_are_no_reason(void **state)
+{
+	(void)state;
+	connect_from("192.0.2.7:500", "192.0.2.7:4500");
+	connect_from("192.0.2.8:501", "192.0.2.8:4501");
+	message1("192.0.2.9:502");
+	assert_int_equal(map_count, 0);
+}
+
+/* Who gets another one */
+
+static void second_and_third_get_one_each(void **state)
+{
+	struct exchange e;
+	struct alias_result r;
+
+	(void)state;
+	connect_from(V500, V4500);
+	wait(MINUTE, true);
+	e = message1(W500);
+	assert_true(e.result.follow);
+	assert_string_equal(seen_as(W500, 500), "198.18.0.1:20500");
+	message2(&e, W500);
+	r = message5(&e, W4500);
+	assert_true(r.settled && r.unfollow && !r.drop);
+	assert_string_equal(seen_as(W4500, 4500), "198.18.0.1:24500");
+	session_at("198.18.0.1:24500");
+	connect_from(X500, X4500);
+	assert_string_equal(seen_as(X4500, 4500), "198.18.0.2:34500");
+	assert_string_equal(seen_as(V4500, 4500), V4500);
+	assert_int_equal(map_count, 4);
+	assert_int_equal(alias_stats(table).aliases, 2);
+	assert_int_equal(alias_stats(table).half_open, 0);
+	r = message5(&e, W4500); /* more of it changes nothing */
+	assert_true(!r.settled && !r.drop && !r.change_count);
+}
+
+static void of_two_half_open_the_second_gets_one(void **state)
+{
+	(void)state;
+	assert_int_equal(message1(V500).result.change_count, 0);
+	now += 5;
+	assert_int_equal(message1(W500).result.change_count, 1);
+	assert_int_equal(message1(V500).result.change_count, 0); /* another try of the first */
+	assert_int_equal(message1(W500).result.change_count, 0);
+	assert_int_equal(alias_stats(table).aliases, 1);
+}
+
+static void repeated_message_asks_for_the_same(void **state)
+{
+	struct exchange e;
+
+	(void)state;
+	connect_from(V500, V4500);
+	e = message1(W500);
+	for (int i = 0; i < 3; i++) {
+		const struct endpoint from = ep(W500);
+		const struct alias_result r = alias_first(table, now, &from, server(500), e.cookie);
+
+		assert_true(r.follow && !r.change_count);
+		wait(3000, true);
+	}
+	assert_int_equal(alias_stats(table).given, 1);
+}
+
+/* A NAT that keeps ports where it can gives 500 to the next client when the first one has floated and been silent there. */
+static void another_one_on_a_reused_port_is_told_apart(void **state)
+{
+	struct exchange e;
+
+	(void)state;
+	connect_from(V500, V4500);
+	wait(5 * MINUTE, true);
+	e = message1(V500);
+	assert_true(e.result.follow);
+	assert_string_equal(seen_as(V500, 500), "198.18.0.1:500");
+	message2(&e, V500);
+	assert_true(message5(&e, W4500).settled);
+	assert_string_equal(seen_as(W4500, 4500), "198.18.0.1:24500");
+	assert_string_equal(seen_as(V4500, 4500), V4500);
+	session_at("198.18.0.1:24500");
+	wait(5 * MINUTE, true);
+	connect_from(V500, X4500); /* and the third one */
+	assert_string_equal(seen_as(V500, 500), "198.18.0.2:500");
+	assert_string_equal(seen_as(X4500, 4500), "198.18.0.2:34500");
+	assert_string_equal(seen_as(W4500, 4500), "198.18.0.1:24500");
+}
+
+/* After 40 minutes it may be the first one that rekeys: that is assumed, and found wrong by where the client floats to. */
+static void late_one_on_a_reused_port_is_right_at_the_second_try(void **state)
+{
+	struct exchange e;
+
+	(void)state;
+	connect_from(V500, V4500);
+	wait(ALIAS_REKEY_MS + MINUTE, true);
+	e = message1(V500);
+	assert_int_equal(e.result.change_count, 0);
+	message2(&e, V500);
+	assert_true(message5(&e, W4500).drop);
+	assert_true(message5(&e, W4500).drop);
+	now += 3000;
+	e = message1(V500);
+	message2(&e, V500);
+	assert_true(message5(&e, W4500).settled);
+	assert_string_equal(seen_as(W4500, 4500), "198.18.0.1:24500");
+	assert_string_equal(seen_as(V4500, 4500), V4500);
+}
+
+/* A client with a session that begins phase 1 from a new port of its NAT looks like a new client until it floats. */
+static void rekey_through_a_new_mapping_is_right_at_the_second_try(void **state)
+{
+	struct exchange e;
+
+	(void)state;
+	connect_from(V500, V4500);
+	connect_from(W500, W4500);
+	wait(30 * MINUTE, true);
+	e = message1(X500);
+	message2(&e, X500);
+	assert_true(message5(&e, W4500).drop);
+	assert_true(message5(&e, W4500).drop); /* nor is its repeat for the server */
+	assert_true(message5(&e, W4500).drop);
+	assert_string_equal(seen_as(X500, 500), "198.18.0.1:30500"); /* W's alias */
+	assert_string_equal(seen_as(W4500, 4500), "198.18.0.1:24500");
+	now += 3000;
+	e = message1(X500);
+	assert_int_equal(e.result.change_count, 0);
+	message2(&e, X500);
+	assert_false(message5(&e, W4500).drop);
+	assert_int_equal(alias_stats(table).aliases, 1);
+	/* The same for the one that keeps its address. */
+	e = message1("192.0.2.7:40500");
+	message2(&e, "192.0.2.7:40500");
+	assert_true(message5(&e, V4500).drop);
+	now += 3000;
+	e = message1("192.0.2.7:40500");
+	assert_int_equal(e.result.change_count, 0);
+	message2(&e, "192.0.2.7:40500");
+	assert_false(message5(&e, V4500).drop);
+	assert_string_equal(seen_as("192.0.2.7:40500", 500), "192.0.2.7:40500");
+	assert_int_equal(alias_stats(table).rekeys, 2);
+}
+
+/* It is back from the same ports while its old session is still there, but silent. */
+static void returned_one_gets_a_fresh_alias(void **state)
+{
+	struct exchange e;
+
+	(void)state;
+	connect_from(V500, V4500);
+	wait(MINUTE, true);
+	wait(ALIAS_QUIET_MS, false);
+	e = message1(V500);
+	message2(&e, V500);
+	assert_true(message5(&e, V4500).settled);
+	assert_string_equal(seen_as(V4500, 4500), "198.18.0.1:4500");
+	session_at("198.18.0.1:4500");
+	wait(MINUTE, true);
+	wait(ALIAS_QUIET_MS, false);
+	e = message1(V500); /* and once more */
+	message2(&e, V500);
+	assert_true(message5(&e, V4500).settled);
+	assert_string_equal(seen_as(V4500, 4500), "198.18.0.2:4500");
+	assert_int_equal(map_count, 2);
+}
+
+/* Keeping and giving back */
+
+static void alias_is_kept_while_a_session_is_at_it(void **state)
+{
+	(void)state;
+	connect_from(V500, V4500);
+	connect_from(W500, W4500);
+	wait(24 * 60 * MINUTE, false);
+	assert_string_equal(seen_as(W4500, 4500), "198.18.0.1:24500");
+	session_ends("198.18.0.1:24500");
+	wait(ALIAS_LINGER_MS - 6000, true);
+	assert_int_equal(alias_stats(table).aliases, 1);
+	wait(12000, true);
+	assert_int_equal(alias_stats(table).aliases, 0);
+	assert_int_equal(map_count, 0);
+}
+
+static void failed_phase1_gives_it_back(void **state)
+{
+	(void)state;
+	connect_from(V500, V4500);
+	message1(W500);
+	wait(ALIAS_HALF_OPEN_MS + 5000, true);
+	assert_int_equal(map_count, 0);
+	const struct exchange e = message1(X500);
+
+	message2(&e, X500);
+	message5(&e, X4500);
+	wait(ALIAS_FLOATED_MS - 6000, true);
+	assert_int_equal(map_count, 2);
+	wait(12000, true);
+	assert_int_equal(map_count, 0);
+}
+
+static void who_was_free_for_longest_is_given_first(void **state)
+{
+	char last[ENDPOINT_TEXT_MAX] = "";
+
+	(void)state;
+	open_table(29); /* six of them */
+	connect_from(V500, V4500);
+	for (int i = 0; i < 13; i++) {
+		char want[ENDPOINT_TEXT_MAX];
+
+		message1(W500);
+		snprintf(want, sizeof want, "198.18.0.%d:20500", i % 6 + 1);
+		assert_string_equal(seen_as(W500, 500), want);
+		assert_string_not_equal(want, last);
+		snprintf(last, sizeof last, "%s", want);
+		wait(ALIAS_HALF_OPEN_MS + 5000, true);
+	}
+}
+
+static void address_is_free_again_when_all_have_left(void **state)
+{
+	(void)state;
+	connect_from(V500, V4500);
+	connect_from(W500, W4500);
+	session_ends(V4500);
+	assert_int_equal(message1(X500).result.change_count, 1); /* W is there still */
+	session_ends("198.18.0.1:24500");
+	wait(2 * MINUTE, true);
+	assert_int_equal(message1(X500).result.change_count, 0);
+}
+
+/* Attackers */
+
+static void no_float_without_the_servers_cookie(void **state)
+{
+	struct exchange e, wrong;
+
+	(void)state;
+	connect_from(V500, V4500);
+	e = message1(W500);
+	assert_int_equal(message5(&e, W4500).change_count, 0); /* the server has not answered */
+	message2(&e, W500);
+	wrong = e;
+	wrong.responder[7] ^= 1;
+	assert_int_equal(message5(&wrong, X4500).change_count, 0);
+	memset(wrong.responder, 0, sizeof wrong.responder);
+	assert_int_equal(message5(&wrong, X4500).change_count, 0);
+	assert_int_equal(alias_stats(table).unproven, 3);
+	assert_int_equal(message5(&e, W4500).change_count, 1);
+}
+
+static void answer_to_another_flow_is_no_proof(void **state)
+{
+	struct exchange e;
+
+	(void)state;
+	connect_from(V500, V4500);
+	e = message1(W500);
+	message2(&e, X500);
+	assert_int_equal(message5(&e, W4500).change_count, 0);
+}
+
+/* Somebody who can forge the address, but not receive there: whatever he sends, everybody's flow stays. */
+static void forged_messages_move_nobody(void **state)
+{
+	(void)state;
+	connect_from(V500, V4500);
+	connect_from(W500, W4500);
+	for (int minute = 0; minute < 50; minute++) {
+		static const char *const flows[] = {V500, W500, X500}, *const to[] = {V4500, W4500, X4500};
+
+		for (size_t i = 0; i < 3; i++)
+			for (size_t j = 0; j < 3; j++) {
+				const struct exchange e = message1(flows[i]);
+				assert_false(message5(&e, to[j]).drop);
+			}
+		assert_string_equal(seen_as(V4500, 4500), V4500);
+		assert_string_equal(seen_as(W4500, 4500), "198.18.0.1:24500");
+		assert_string_equal(seen_as(X4500, 4500), X4500);
+		wait(MINUTE, true);
+	}
+	assert_true(alias_stats(table).aliases <= 3);
+}
+
+/* One behind the same NAT who receives there, and so can prove it: a flow of a session with traffic is not for him. */
+static void proven_one_takes_no_flow_of_a_live_session(void **state)
+{
+	struct exchange e;
+
+	(void)state;
+	connect_from(V500, V4500);
+	connect_from(W500, W4500);
+	e = message1(X500);
+	message2(&e, X500);
+	assert_true(message5(&e, W4500).drop);
+	assert_string_equal(seen_as(W4500, 4500), "198.18.0.1:24500");
+	e = message1(X500);
+	message2(&e, X500);
+	assert_true(message5(&e, V4500).drop);
+	assert_string_equal(seen_as(W4500, 4500), "198.18.0.1:24500");
+	assert_string_equal(seen_as(V4500, 4500), V4500);
+}
+
+static void cookie_of_another_one_is_of_no_use(void **state)
+{
+	struct exchange e;
+	struct endpoint from = ep(X500);
+
+	(void)state;
+	connect_from(V500, V4500);
+	e = message1(W500);
+	assert_int_equal(alias_first(table, now, &from, server(500), e.cookie).change_count, 0);
+	assert_false(alias_first(table, now, &from, server(500), e.cookie).follow);
+	message2(&e, W500);
+	assert_int_equal(message5(&e, "192.0.2.8:24500").change_count, 0); /* from another address */
+	assert_true(message5(&e, W4500).settled);
+	assert_int_equal(message5(&e, X4500).change_count, 0); /* used up */
+}
+
+static void flood_from_one_address_is_its_own_affair(void **state)
+{
+	struct endpoint from = ep("192.0.2.66:1");
+	struct exchange e;
+
+	(void)state;
+	connect_from(V500, V4500);
+	connect_from(W500, W4500);
+	for (unsigned i = 1; i < 3000; i++) {
+		from.port = (uint16_t)i;
+		message1_to(&from, 500);
+		now += 1;
+		assert_true(alias_stats(table).half_open <= ALIAS_HALF_OPEN_ADDRESS_MAX);
+	}
+	e = message1(X500);
+	assert_int_equal(e.result.change_count, 1);
+	message2(&e, X500);
+	assert_true(message5(&e, X4500).settled);
+	assert_string_equal(seen_as(W4500, 4500), "198.18.0.1:24500");
+}
+
+static void flood_from_everywhere_takes_half_open_ones_only(void **state)
+{
+	(void)state;
+	connect_from(V500, V4500);
+	connect_from(W500, W4500);
+	for (unsigned i = 0; i < 100000; i++) {
+		struct endpoint from = {
+			.addr = {10, (uint8_t)(i >> 15), (uint8_t)(i >> 7), (uint8_t)(i >> 1 & 127)},
+			.addr_len = 4,
+			.port = (uint16_t)(1000 + (i & 1))};
+		message1_to(&from, 500);
+		assert_true(alias_stats(table).half_open <= ALIAS_HALF_OPEN_MAX);
+		now += i % 4 == 0;
+	}
+	assert_true(alias_stats(table).refused > 0);
+	assert_string_equal(seen_as(W4500, 4500), "198.18.0.1:24500");
+	assert_string_equal(seen_as(W500, 500), "198.18.0.1:20500");
+	wait(MINUTE, true);
+	connect_from(X500, X4500);
+	assert_int_equal(alias_stats(table).aliases, 2);
+}
+
+static void one_address_cannot_have_all_of_them(void **state)
+{
+	struct endpoint from = ep("192.0.2.66:1000"), esp = from;
+
+	(void)state;
+	open_table(16);
+	for (unsigned i = 0; i < 2 * ALIAS_PER_ADDRESS_MAX; i++) {
+		struct exchange e;
+		char text[ENDPOINT_TEXT_MAX];
+
+		from.port = (uint16_t)(1000 + i);
+		esp.port = (uint16_t)(10000 + i);
+		e = message1_to(&from, 500);
+		alias_answer(table, now, &from, e.cookie, e.responder);
+		if (e.result.follow)
+			message5(&e, endpoint_text(&esp, text));
+		if (i < ALIAS_PER_ADDRESS_MAX)
+			session_at(seen_as(endpoint_text(&esp, text), 4500));
+	}
+	assert_int_equal(alias_stats(table).aliases, ALIAS_PER_ADDRESS_MAX);
+	connect_from(V500, V4500);
+	connect_from(W500, W4500);
+	assert_int_equal(alias_stats(table).aliases, ALIAS_PER_ADDRESS_MAX + 1);
+}
+
+/* Names */
+
+static void count_alias(void *ctx, const struct endpoint *alias)
+{
+	assert_int_equal(alias->port, 0);
+	++*(int *)ctx;
+}
+
+static void each_has_two_names(void **state)
+{
+	struct endpoint e, out;
+	char text[ENDPOINT_TEXT_MAX];
+	int count = 0;
+
+	(void)state;
+	connect_from(V500, V4500);
+	connect_from(W500, W4500);
+	connect_from(X500, X4500);
+	static const struct {
+		const char *alias, *real;
+	} names[] = {{"198.18.0.1:24500", W4500},
+		     {"198.18.0.1:20500", W500},
+		     {"198.18.0.1", W4500},
+		     {"198.18.0.1:1701", W4500},
+		     {"198.18.0.2:34500", X4500}};
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		e = ep(names[i].alias);
+		assert_true(alias_real(table, &e, &out));
+		assert_string_equal(endpoint_text(&out, text), names[i].real);
+	}
+	e = ep(W4500);
+	assert_true(alias_of(table, &e, &out));
+	assert_string_equal(endpoint_text(&out, text), "198.18.0.1:24500");
+	static const char *const nobody[] = {"198.18.0.3", "198.18.0.0", "198.18.255.255",
+					     "198.19.0.1", "192.0.2.7",  "[2001:db8::1]"};
+	for (size_t i = 0; i < sizeof nobody / sizeof *nobody; i++) {
+		e = ep(nobody[i]);
+		assert_false(alias_real(table, &e, &out));
+	}
+	static const char *const unaliased[] = {V4500, V500, "192.0.2.7", "192.0.2.8:24500"};
+	for (size_t i = 0; i < sizeof unaliased / sizeof *unaliased; i++) {
+		e = ep(unaliased[i]);
+		assert_false(alias_of(table, &e, &out));
+	}
+	e = ep("192.0.2.7");
+	alias_each_of(table, &e, count_alias, &count);
+	assert_int_equal(count, 2);
+}
+
+/* A restart */
+
+static char saved[64][ALIAS_TEXT_MAX];
+static size_t saved_count;
+
+static void save_line(void *ctx, const char *line)
+{
+	(void)ctx;
+	assert_true(saved_count < 64 && strlen(line) < ALIAS_TEXT_MAX);
+	snprintf(saved[saved_count++], ALIAS_TEXT_MAX, "%s", line);
+}
+
+static void note_pair(void *ctx, const struct alias_change *pair)
+{
+	(void)ctx;
+	map[map_count++] = *pair;
+}
+
+/* The sessions stay, the maps are filled again. */
+static void restart(void)
+{
+	const size_t sessions_before = session_count, pairs = map_count;
+	const uint64_t then = now;
+
+	saved_count = 0;
+	alias_each_text(table, now, save_line, NULL);
+	open_table(16);
+	session_count = sessions_before;
+	now = then + 2000;
+	for (size_t i = 0; i < saved_count; i++)
+		assert_true(alias_restore(table, now, saved[i], 2000));
+	alias_each_pair(table, note_pair, NULL);
+	assert_int_equal(map_count, pairs);
+}
+
+static void restart_changes_nothing(void **state)
+{
+	struct exchange e;
+
+	(void)state;
+	connect_from(V500, V4500);
+	connect_from(W500, W4500);
+	connect_from(X500, X4500);
+	wait(20 * MINUTE, true);
+	next_cookie = 1000;
+	restart();
+	next_cookie = 2000;
+	assert_string_equal(seen_as(W4500, 4500), "198.18.0.1:24500");
+	assert_string_equal(seen_as(X500, 500), "198.18.0.2:30500");
+	wait(ALIAS_REKEY_MS - 20 * MINUTE - 5000, true);
+	e = message1(V500); /* still too young to rekey there */
+	assert_int_equal(e.result.change_count, 1);
+	assert_string_equal(seen_as(V500, 500), "198.18.0.3:500");
+	wait(10000 + MINUTE, true);
+	e = message1(W500);
+	assert_int_equal(e.result.change_count, 0);
+	session_ends("198.18.0.1:24500");
+	wait(2 * MINUTE, true);
+	assert_string_equal(seen_as(W4500, 4500), W4500);
+}
+
+static void damaged_lines_are_refused(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		"-",
+		"- - - - -",
+		"- - - - 5",
+		"198.18.0.9 203.0.113.1 - - 5",
+		"198.18.0.9 - 192.0.2.9:1 192.0.2.9:2 5",
+		"198.18.0.9 203.0.113.1 192.0.2.9:1 192.0.2.9:2",
+		"198.18.0.9 203.0.113.1 192.0.2.9:1 192.0.2.9:2 5 6",
+		"198.18.0.9 203.0.113.1 192.0.2.9:1 192.0.2.9:2 -5",
+		"198.18.0.9 203.0.113.1 192.0.2.9:1 192.0.2.9:2 18446744073709551615",
+		"198.18.0.9 203.0.113.1 192.0.2.9:1 192.0.2.9:2 18446744073709551616",
+		"198.18.0.9 203.0.113.1 192.0.2.9:1 192.0.2.8:2 5",
+		"198.18.0.9 203.0.113.1 192.0.2.9 192.0.2.9:2 5",
+		"198.18.0.9:5 203.0.113.1 192.0.2.9:1 192.0.2.9:2 5",
+		"198.18.0.0 203.0.113.1 192.0.2.9:1 192.0.2.9:2 5",
+		"198.18.255.255 203.0.113.1 192.0.2.9:1 192.0.2.9:2 5",
+		"198.19.0.1 203.0.113.1 192.0.2.9:1 192.0.2.9:2 5",
+		"198.18.0.9 203.0.113.1 198.18.0.7:1 198.18.0.7:2 5",
+		"2001:db8::1 203.0.113.1 192.0.2.9:1 192.0.2.9:2 5",
+		"198.18.0.9 203.0.113.1 [2001:db8::1]:1 - 5",
+		"198.18.0.1 203.0.113.1 192.0.2.9:1 192.0.2.9:2 5", /* is taken */
+		"198.18.0.9 203.0.113.1 192.0.2.9:1 192.0.2.7:24500 5",
+		"198.18.0.9 203.0.113.1 192.0.2.7:20500 - 5",
+	};
+	char longest[400];
+
+	(void)state;
+	connect_from(V500, V4500);
+	connect_from(W500, W4500);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		if (alias_restore(table, now, bad[i], 5))
+			fail_msg("taken: %s", bad[i]);
+	memset(longest, '1', sizeof longest - 1);
+	longest[sizeof longest - 1] = '\0';
+	assert_false(alias_restore(table, now, longest, 5));
+	assert_int_equal(alias_stats(table).clients, 2);
+	assert_int_equal(alias_stats(table).aliases, 1);
+	assert_true(alias_restore(table, now, "198.18.0.9 203.0.113.1 192.0.2.9:1 - 5", 5));
+	assert_true(alias_restore(table, now, "- 203.0.113.1 192.0.2.10:1 192.0.2.10:2 5", 5));
+}
+
+static void taken_one_is_not_given_again(void **state)
+{
+	(void)state;
+	open_table(30); /* two of them */
+	assert_true(alias_restore(table, now, "198.18.0.1 203.0.113.1 192.0.2.9:1 192.0.2.9:2 5", 0));
+	session_at("198.18.0.1:2");
+	connect_from(V500, V4500);
+	assert_int_equal(message1(W500).result.change_count, 1);
+	assert_string_equal(seen_as(W500, 500), "198.18.0.2:20500");
+	assert_int_equal(message1(X500).result.change_count, 0);
+	assert_int_equal(alias_stats(table).refused, 1);
+}
+
+static void a_range_must_be_one(void **state)
+{
+	struct alias_config config = {.net = ep("198.18.0.0"), .prefix = 31, .life = life};
+
+	(void)state;
+	assert_null(alias_table_new(&config));
+	config.prefix = 7;
+	assert_null(alias_table_new(&config));
+	config = (struct alias_config){.net = ep("[2001:db8::]"), .prefix = 16, .life = life};
+	assert_null(alias_table_new(&config));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(alone_one_keeps_its_address_whatever_it_does),
+		TEST(lone_one_rekeys_on_4500_and_on_500),
+		TEST(host_without_nat_keeps_its_address),
+		TEST(others_are_left_alone),
+		TEST(clients_at_other_addresses_are_no_reason),
+		TEST(second_and_third_get_one_each),
+		TEST(of_two_half_open_the_second_gets_one),
+		TEST(repeated_message_asks_for_the_same),
+		TEST(another_one_on_a_reused_port_is_told_apart),
+		TEST(late_one_on_a_reused_port_is_right_at_the_second_try),
+		TEST(rekey_through_a_new_mapping_is_right_at_the_second_try),
+		TEST(returned_one_gets_a_fresh_alias),
+		TEST(alias_is_kept_while_a_session_is_at_it),
+		TEST(failed_phase1_gives_it_back),
+		TEST(who_was_free_for_longest_is_given_first),
+		TEST(address_is_free_again_when_all_have_left),
+		TEST(no_float_without_the_servers_cookie),
+		TEST(answer_to_another_flow_is_no_proof),
+		TEST(forged_messages_move_nobody),
+		TEST(proven_one_takes_no_flow_of_a_live_session),
+		TEST(cookie_of_another_one_is_of_no_use),
+		TEST(flood_from_one_address_is_its_own_affair),
+		TEST(flood_from_everywhere_takes_half_open_ones_only),
+		TEST(one_address_cannot_have_all_of_them),
+		TEST(each_has_two_names),
+		TEST(restart_changes_nothing),
+		TEST(damaged_lines_are_refused),
+		TEST(taken_one_is_not_given_again),
+		TEST(a_range_must_be_one),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
