@@ -6,13 +6,16 @@
 #define L2TP_PORT 1701
 #define IKE_PORT 500
 
-/* Nobody else's session is at its address, as far as the NAT's ports tell. */
+/* Nobody else's session is at the address that the server sees, as far as the NAT's ports tell. */
 static bool is_alone(const struct session_table *table, const struct session *s)
 {
-	for (uint32_t at = table_first(table, BY_ADDRESS, &s->peer, 0); at;
-	     at = table_next(table, BY_ADDRESS, at))
-		if (table_session(table, at)->peer.port != s->peer.port)
+	for (uint32_t at = table_first(table, BY_ADDRESS, &s->host, 0); at;
+	     at = table_next(table, BY_ADDRESS, at)) {
+		const struct endpoint *const other = &table_session(table, at)->peer;
+
+		if (endpoint_same_host(other, &s->peer) && other->port != s->peer.port)
 			return false;
+	}
 	return true;
 }
 
@@ -58,9 +61,9 @@ void marks_sa(const struct session_table *table, uint32_t sa, bool there)
 }
 
 /* Who is alone at that address, and who is not any more. */
-static void tell_portless(const struct session_table *table, const struct endpoint *peer)
+static void tell_portless(const struct session_table *table, const struct endpoint *host)
 {
-	for (uint32_t at = table_first(table, BY_ADDRESS, peer, 0); at;
+	for (uint32_t at = table_first(table, BY_ADDRESS, host, 0); at;
 	     at = table_next(table, BY_ADDRESS, at))
 		if (!table_session(table, at)->l2tp_port)
 			tell_sas(table, table_session(table, at));
@@ -74,7 +77,7 @@ void marks_session(const struct session_table *table, uint32_t session, bool the
 	if (table->marks.endpoint && (there || !table_first(table, BY_ENDPOINT, &s->peer, 0)))
 		table->marks.endpoint(table->marks_ctx, &peer, there);
 	if (table->marks.l2tp)
-		tell_portless(table, &s->peer);
+		tell_portless(table, &s->host);
 }
 
 void session_on_marks(struct session_table *table, const struct session_marks *marks, void *ctx)

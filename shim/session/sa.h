@@ -8,12 +8,14 @@
 
 struct sa_info {
 	struct endpoint us, peer; /* outer addresses; port: UDP encapsulation (RFC 3948), 0 for plain ESP */
-	uint32_t spi;             /* host order */
-	uint32_t reqid;           /* 0: none */
-	uint8_t protocol;         /* 50: ESP */
-	uint8_t upper_protocol;   /* of the selectors: 17: UDP; 0: any */
-	uint16_t our_port;        /* of the selectors, host order; 0: any */
-	uint16_t peer_port;       /* likewise: the client's L2TP port */
+	struct endpoint
+		host; /* the peer's real address, where the outer one is an alias (docs/design.md); addr_len 0: it is none */
+	uint32_t spi;           /* host order */
+	uint32_t reqid;         /* 0: none */
+	uint8_t protocol;       /* 50: ESP */
+	uint8_t upper_protocol; /* of the selectors: 17: UDP; 0: any */
+	uint16_t our_port;      /* of the selectors, host order; 0: any */
+	uint16_t peer_port;     /* likewise: the client's L2TP port */
 	bool outbound;
 	bool transport; /* transport mode; false: tunnel or anything else */
 	bool dumped; /* out of a dump, or as out of one: it may have been read before a deletion that was told since */

@@ -267,7 +267,7 @@ static enum rival same_client(const struct session *older, const struct session 
 static bool compare_with_older(struct session_table *table, uint32_t newer)
 {
 	const struct session *n = table_session(table, newer);
-	uint32_t at = table_first(table, BY_ADDRESS, &n->peer, 0);
+	uint32_t at = table_first(table, BY_ADDRESS, &n->host, 0);
 	bool unknown = false;
 
 	for (; at; at = table_next(table, BY_ADDRESS, at)) {
@@ -297,7 +297,7 @@ static void session_is_up(struct session_table *table, uint32_t index, uint64_t 
 		action_push(table, index, SESSION_STARTED);
 	}
 	if (compare_with_older(table, index))
-		ask_identity(table, &s->peer, now_ms + IDENTIFY_FIRST_MS);
+		ask_identity(table, &s->host, now_ms + IDENTIFY_FIRST_MS);
 }
 
 void session_phase1_begins(struct session_table *table, uint64_t now_ms, const struct endpoint *peer)

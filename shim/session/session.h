@@ -134,7 +134,7 @@ void session_hello_absorbed(struct session_table *table, uint64_t now_ms, const 
 void session_l2tp(struct session_table *table, uint64_t now_ms, const struct endpoint *client,
 		  enum session_l2tp what);
 
-/* First message of an IKE exchange that this peer began: if it has sessions, their identities will be wanted
+/* First message of an IKE exchange that this peer, by its real address, began: if it has sessions, their identities will be wanted
  * soon. */
 void session_phase1_begins(struct session_table *table, uint64_t now_ms, const struct endpoint *peer);
 
@@ -151,7 +151,7 @@ struct session_ike_sa {
 void session_ike_sa(struct session_table *table, uint64_t now_ms, const struct session_ike_sa *ike);
 void session_identified(struct session_table *table, uint64_t now_ms, const struct endpoint *peer);
 
-/* The admin's word. port 0: every session of that address. Returns how many. */
+/* The admin's word. port 0: every session of that real address; else the one at that endpoint as the server sees it. Returns how many. */
 size_t session_drop(struct session_table *table, uint64_t now_ms, const struct endpoint *peer);
 
 /* What came of a SESSION_END. error 0: the stack says done (the SAs' own events remove the session; while
@@ -223,6 +223,15 @@ typedef void session_view_fn(void *ctx, const struct session_view *view);
  * there all the time is seen once, and nobody twice. False: that was the end. */
 bool session_each_of(const struct session_table *table, uint64_t now_ms, uint32_t *cursor, unsigned max,
 		     session_view_fn *fn, void *ctx);
+
+/* Whether the server sees anything at that address, with port 0: at any port of it. host: the real address of whoever may be there. */
+struct session_life {
+	bool lives;
+	bool plain;        /* ESP without UDP */
+	uint64_t quiet_ms; /* since the last packet of its own SAs; of several sessions the shortest */
+};
+struct session_life session_life(const struct session_table *table, uint64_t now_ms,
+				 const struct endpoint *host, const struct endpoint *peer);
 
 struct session_stats {
 	size_t sessions, sas, memory; /* memory: bytes that the table holds */

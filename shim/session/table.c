@@ -46,10 +46,15 @@ static uint64_t hash_key(enum table_index index, const struct endpoint *peer, ui
 	return index == BY_L2TP ? mix(hash, l2tp_port) : mix(hash, 0);
 }
 
+static const struct endpoint *key_of(enum table_index index, const struct session *s)
+{
+	return index == BY_ADDRESS ? &s->host : &s->peer;
+}
+
 static bool matches(enum table_index index, const struct session *s, const struct endpoint *peer,
 		    uint16_t l2tp_port)
 {
-	if (!endpoint_same_host(&s->peer, peer))
+	if (!endpoint_same_host(key_of(index, s), peer))
 		return false;
 	return index == BY_ENDPOINT ? s->peer.port == peer->port
 	       : index == BY_L2TP   ? s->l2tp_port == l2tp_port
@@ -58,7 +63,8 @@ static bool matches(enum table_index index, const struct session *s, const struc
 
 static uint32_t *bucket_of(const struct session_table *table, enum table_index index, const struct session *s)
 {
-	return &table->buckets[index][hash_key(index, &s->peer, s->l2tp_port) & (table->bucket_count - 1)];
+	return &table->buckets[index]
+			      [hash_key(index, key_of(index, s), s->l2tp_port) & (table->bucket_count - 1)];
 }
 
 static void link_session(struct session_table *table, enum table_index index, uint32_t session)
@@ -143,6 +149,8 @@ uint32_t table_add_session(struct session_table *table, const struct sa_info *sa
 	s->id = ++table->serial << 32 | index;
 	s->us = sa->us;
 	s->peer = sa->peer;
+	s->host = sa->host.addr_len ? sa->host : sa->peer;
+	s->host.port = 0;
 	s->l2tp_port = sa->peer_port;
 	s->reqid = sa->reqid;
 	for (unsigned i = 0; i < TABLE_INDEXES; i++)
@@ -197,7 +205,7 @@ uint32_t table_next(const struct session_table *table, enum table_index index, u
 {
 	const struct session *s = table_session(table, session);
 
-	return first_match(table, index, s->link[index].next, &s->peer, s->l2tp_port);
+	return first_match(table, index, s->link[index].next, key_of(index, s), s->l2tp_port);
 }
 
 /* ---- SAs: SPI, direction and the peer's address

@@ -10,7 +10,7 @@
 
 #define NO_TIME UINT64_MAX
 
-/* By which a session is found. Indexes are chains of sessions, newest first. */
+/* By which a session is found: all but the last by the address that the server sees. Indexes are chains of sessions, newest first. */
 enum table_index { BY_ENDPOINT, BY_L2TP, BY_ADDRESS, TABLE_INDEXES };
 
 #define GENERATION_BITS 15
@@ -30,6 +30,7 @@ enum rival { NO_RIVAL, RIVAL_SAME_ENDPOINT, RIVAL_SAME_ADDRESS_ID, RIVAL_SAME_ID
 struct session {
 	uint64_t id;
 	struct endpoint us, peer;
+	struct endpoint host; /* the real address, port 0 */
 	uint16_t l2tp_port;
 	uint8_t profile, state, reason, attempts;
 	uint8_t rival : 2;   /* enum rival: the same client has a newer session, and how that is known */

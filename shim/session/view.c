@@ -89,6 +89,26 @@ bool session_each_of(const struct session_table *table, uint64_t now_ms, uint32_
 	return *cursor + 1 < table->sessions.next_fresh;
 }
 
+struct session_life session_life(const struct session_table *table, uint64_t now_ms,
+				 const struct endpoint *host, const struct endpoint *peer)
+{
+	struct session_life life = {.quiet_ms = UINT64_MAX};
+
+	for (uint32_t at = table_first(table, BY_ADDRESS, host, 0); at;
+	     at = table_next(table, BY_ADDRESS, at)) {
+		const struct session *s = table_session(table, at);
+
+		if (s->gone || !endpoint_same_host(&s->peer, peer) ||
+		    (peer->port && s->peer.port != peer->port))
+			continue;
+		life.lives = true;
+		life.plain |= !s->peer.port;
+		if (now_ms - s->last_own < life.quiet_ms)
+			life.quiet_ms = now_ms - s->last_own;
+	}
+	return life;
+}
+
 struct session_stats session_stats(const struct session_table *table)
 {
 	struct session_stats stats = table->stats;

@@ -645,6 +645,64 @@ static void test_superseded_by_the_same_id(void **state)
 	session_table_free(t);
 }
 
+/* The server sees them at different addresses, but they are one host's. */
+static struct sa_info aliased(const char *peer, uint32_t spi, bool outbound)
+{
+	struct sa_info sa = sa_of(peer, 1701, spi, outbound);
+
+	sa.host = at("198.51.100.7:9");
+	return sa;
+}
+
+static void connect_aliased(struct session_table *t, uint64_t now, const char *peer, uint32_t spi)
+{
+	const struct sa_info in = aliased(peer, spi, false), out = aliased(peer, spi + 1, true);
+
+	session_sa(t, now, &in, 0);
+	session_sa(t, now, &out, 0);
+}
+
+static void test_superseded_at_another_alias(void **state)
+{
+	struct session_table *t = new_table();
+	const struct endpoint host = at("198.51.100.7");
+	struct log log;
+
+	(void)state;
+	connect_aliased(t, T0, "198.18.0.1:21001", 0x10);
+	session_phase1_begins(t, T0 + 25 * SECOND, &host);
+	connect_aliased(t, T0 + 25 * SECOND, "198.18.0.2:21002", 0x20);
+	session_tick(t, T0 + 25 * SECOND + 500);
+	drain(t, T0 + 25 * SECOND + 500, &log);
+	assert_true(endpoint_equal(&first_of(&log, SESSION_IDENTIFY)->peer, &host));
+	identify(t, T0 + 26 * SECOND, "198.18.0.1:21001", 0x10, 77, true);
+	identify(t, T0 + 26 * SECOND, "198.18.0.2:21002", 0x20, 77, true);
+	session_identified(t, T0 + 26 * SECOND, &host);
+	assert_int_equal(view(t, T0 + 26 * SECOND, "198.18.0.1:21001").why, SESSION_SUPERSEDED);
+	session_table_free(t);
+}
+
+static void test_life_at_an_address(void **state)
+{
+	struct session_table *t = new_table();
+	const struct endpoint host = at("198.51.100.7"), one = at("198.18.0.1"), two = at("198.18.0.2:21002"),
+			      other = at("198.18.0.2:21003"), third = at("198.18.0.3");
+	struct session_life life;
+
+	(void)state;
+	connect_aliased(t, T0, "198.18.0.1:21001", 0x10);
+	connect_aliased(t, T0 + 5 * SECOND, "198.18.0.2:21002", 0x20);
+	life = session_life(t, T0 + 7 * SECOND, &host, &one);
+	assert_true(life.lives && !life.plain && life.quiet_ms == 7 * SECOND);
+	life = session_life(t, T0 + 7 * SECOND, &host, &two);
+	assert_true(life.lives && life.quiet_ms == 2 * SECOND);
+	assert_false(session_life(t, T0, &host, &other).lives);
+	assert_false(session_life(t, T0, &host, &third).lives);
+	assert_false(session_life(t, T0, &host, &host).lives); /* nobody has the real address */
+	assert_int_equal(session_drop(t, T0 + 8 * SECOND, &host), 2);
+	session_table_free(t);
+}
+
 static void test_another_client_behind_the_same_address(void **state)
 {
 	struct session_table *t = new_table();
@@ -1413,6 +1471,8 @@ int main(void)
 		cmocka_unit_test(test_idle),
 		cmocka_unit_test(test_everything_off),
 		cmocka_unit_test(test_superseded_by_the_same_id),
+		cmocka_unit_test(test_superseded_at_another_alias),
+		cmocka_unit_test(test_life_at_an_address),
 		cmocka_unit_test(test_another_client_behind_the_same_address),
 		cmocka_unit_test(test_without_identity_nobody_is_superseded),
 		cmocka_unit_test(test_a_shared_id_needs_a_longer_silence),
