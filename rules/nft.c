@@ -255,6 +255,13 @@ static void fill_set(struct nftnl_set *set, const char *table, const struct rule
 		[RULES_KEY_SPI_IPV6_PORT] = (NFT_TYPE_INTEGER << NFT_TYPE_BITS | NFT_TYPE_IPV6)
 						    << NFT_TYPE_BITS |
 					    NFT_TYPE_SERVICE,
+		[RULES_KEY_IPV4_PORT_PORT] = (NFT_TYPE_IPV4 << NFT_TYPE_BITS | NFT_TYPE_SERVICE)
+						     << NFT_TYPE_BITS |
+					     NFT_TYPE_SERVICE,
+	};
+	static const uint32_t data_types[] = {
+		[RULES_MAP_PORT] = NFT_TYPE_SERVICE,
+		[RULES_MAP_IPV4_PORT] = NFT_TYPE_IPV4 << NFT_TYPE_BITS | NFT_TYPE_SERVICE,
 	};
 
 	nftnl_set_set_str(set, NFTNL_SET_TABLE, table);
@@ -267,8 +274,8 @@ static void fill_set(struct nftnl_set *set, const char *table, const struct rule
 			  (def->timed ? NFT_SET_TIMEOUT : 0U) | (def->kernel_filled ? NFT_SET_EVAL : 0U) |
 				  (def->map ? NFT_SET_MAP : 0U));
 	if (def->map) {
-		nftnl_set_set_u32(set, NFTNL_SET_DATA_TYPE, NFT_TYPE_SERVICE);
-		nftnl_set_set_u32(set, NFTNL_SET_DATA_LEN, sizeof(uint16_t));
+		nftnl_set_set_u32(set, NFTNL_SET_DATA_TYPE, data_types[def->map]);
+		nftnl_set_set_u32(set, NFTNL_SET_DATA_LEN, (uint32_t)ruleset_data_length(def->map));
 	}
 	if (def->timeout_s)
 		nftnl_set_set_u64(set, NFTNL_SET_TIMEOUT, (uint64_t)def->timeout_s * 1000);
@@ -312,8 +319,8 @@ static void add_chain(struct rules_nft *nft, struct rules_batch *batch, const ch
 		      const struct rules_chain *def)
 {
 	static const uint32_t hooks[] = {
-		[RULES_HOOK_PREROUTING] = NF_INET_PRE_ROUTING,
-		[RULES_HOOK_FORWARD] = NF_INET_FORWARD,
+		[RULES_HOOK_PREROUTING] = NF_INET_PRE_ROUTING,   [RULES_HOOK_INPUT] = NF_INET_LOCAL_IN,
+		[RULES_HOOK_FORWARD] = NF_INET_FORWARD,          [RULES_HOOK_OUTPUT] = NF_INET_LOCAL_OUT,
 		[RULES_HOOK_POSTROUTING] = NF_INET_POST_ROUTING,
 	};
 	struct nftnl_chain *chain = nftnl_chain_alloc();
@@ -467,7 +474,8 @@ static int send_batch(struct rules_nft *nft, struct rules_batch *batch, bool nat
 	return result;
 }
 
-static int install(struct rules_nft *nft, const struct ruleset *ruleset, size_t table_count,
+/* Of the tables first .. last. */
+static int install(struct rules_nft *nft, const struct ruleset *ruleset, size_t first, size_t last,
 		   char error[static RULES_ERROR_MAX])
 {
 	char *buffer = malloc(BATCH_SIZE);
@@ -479,7 +487,7 @@ static int install(struct rules_nft *nft, const struct ruleset *ruleset, size_t 
 		return -ENOMEM;
 	}
 	rules_batch_begin(nft, &batch, buffer, BATCH_SIZE);
-	for (size_t i = 0; i < table_count; i++)
+	for (size_t i = first; i <= last; i++)
 		replace_table(nft, &batch, ruleset, &ruleset->tables[i]);
 	result = send_batch(nft, &batch, ruleset->native_queue, error);
 	free(buffer);
@@ -491,13 +499,38 @@ static int install(struct rules_nft *nft, const struct ruleset *ruleset, size_t 
 int rules_nft_install(struct rules_nft *nft, const struct ruleset *ruleset,
 		      char error[static RULES_ERROR_MAX])
 {
-	return install(nft, ruleset, RULES_TABLES, error);
+	return install(nft, ruleset, RULES_TABLE_BASE, RULES_TABLE_QUEUE, error);
 }
 
 int rules_nft_install_base(struct rules_nft *nft, const struct ruleset *ruleset,
 			   char error[static RULES_ERROR_MAX])
 {
-	return install(nft, ruleset, RULES_TABLE_BASE + 1, error);
+	return install(nft, ruleset, RULES_TABLE_BASE, RULES_TABLE_BASE, error);
+}
+
+int rules_nft_install_alias(struct rules_nft *nft, const struct ruleset *ruleset,
+			    char error[static RULES_ERROR_MAX])
+{
+	return install(nft, ruleset, RULES_TABLE_ALIAS, RULES_TABLE_ALIAS, error);
+}
+
+static int remove_tables(struct rules_nft *nft, const char *const *names, size_t count,
+			 char error[static RULES_ERROR_MAX])
+{
+	char buffer[32 * 1024];
+	struct rules_batch batch;
+
+	rules_batch_begin(nft, &batch, buffer, sizeof(buffer));
+	for (size_t i = 0; i < count; i++)
+		add_table_removal(nft, &batch, names[i]);
+	return send_batch(nft, &batch, true, error);
+}
+
+int rules_nft_remove_alias(struct rules_nft *nft, char error[static RULES_ERROR_MAX])
+{
+	static const char *const name = RULES_ALIAS_TABLE;
+
+	return remove_tables(nft, &name, 1, error);
 }
 
 int rules_nft_quiet(struct rules_nft *nft, char error[static RULES_ERROR_MAX])
@@ -518,13 +551,9 @@ int rules_nft_quiet(struct rules_nft *nft, char error[static RULES_ERROR_MAX])
 
 int rules_nft_remove(struct rules_nft *nft, char error[static RULES_ERROR_MAX])
 {
-	char buffer[32 * 1024];
-	struct rules_batch batch;
+	static const char *const names[] = {RULES_TABLE, RULES_QUEUE_TABLE, RULES_ALIAS_TABLE};
 
-	rules_batch_begin(nft, &batch, buffer, sizeof(buffer));
-	add_table_removal(nft, &batch, RULES_TABLE);
-	add_table_removal(nft, &batch, RULES_QUEUE_TABLE);
-	return send_batch(nft, &batch, true, error);
+	return remove_tables(nft, names, sizeof(names) / sizeof(*names), error);
 }
 
 /* One rule in a table that is made and removed within the batch: nobody ever sees it, but the kernel has

@@ -40,11 +40,17 @@ int rules_nft_install(struct rules_nft *nft, const struct ruleset *ruleset,
 /* Only the table "natshim", after somebody's flush. */
 int rules_nft_install_base(struct rules_nft *nft, const struct ruleset *ruleset,
 			   char error[static RULES_ERROR_MAX]);
+/* Only the table "natshim_alias", which the two above leave as it is: its maps are empty then. And away with it. */
+int rules_nft_install_alias(struct rules_nft *nft, const struct ruleset *ruleset,
+			    char error[static RULES_ERROR_MAX]);
+int rules_nft_remove_alias(struct rules_nft *nft, char error[static RULES_ERROR_MAX]);
 /* Takes the rules out of natshim_queue: nothing comes up any more. The chains stay, for the removal of a base
  * chain makes the kernel drop what waits in the queue: drain it between this and rules_nft_remove(). */
 int rules_nft_quiet(struct rules_nft *nft, char error[static RULES_ERROR_MAX]);
-/* Both tables, or none: a natshim_queue that another natshim owns is an error. None there is no error. */
+/* All three tables, or none: a natshim_queue that another natshim owns is an error. None there is no error. */
 int rules_nft_remove(struct rules_nft *nft, char error[static RULES_ERROR_MAX]);
+
+#define RULES_MAP_VALUE 8
 
 /* Adds one element, or begins its time-out anew; committed when it returns (the packet path relies on that).
  * Cheap: one send, no wait, about 30 us. timeout_s 0: the set's own (2 min for exchanges, 8 h for peers).
@@ -63,6 +69,10 @@ void rules_nft_set_add_later(struct rules_nft *nft, enum rules_set set, const vo
 			     unsigned timeout_s);
 void rules_nft_set_delete_later(struct rules_nft *nft, enum rules_set set, const void *key,
 				size_t key_length);
+/* The same for a map to an address and port (value, as on the wire: 8 bytes, the port in the first two of the last four). To take one out,
+ * the value that it has is needed. */
+void rules_nft_map_change_later(struct rules_nft *nft, enum rules_set map, const void *key, size_t key_length,
+				const uint8_t value[static RULES_MAP_VALUE], bool there);
 void rules_nft_set_flush(struct rules_nft *nft);
 /* Called with each change of an element before it goes to the kernel; NULL: nobody wants to know. */
 typedef void rules_change_fn(void *ctx, const char *set, const uint8_t *key, size_t key_length, bool added);
@@ -83,8 +93,8 @@ int rules_nft_counters(struct rules_nft *nft, rules_counter_fn *fn, void *ctx);
 
 /* Events of nf_tables on a second socket: tells that one of our tables was taken away by somebody else. */
 int rules_nft_watch_fd(const struct rules_nft *nft);
-/* True in *base_gone / *queue_gone when somebody else removed that table, or a chain, rule or set of it:
+/* True in *base_gone / *queue_gone / *alias_gone when somebody else removed that table (alias_gone: or it was never there), or a chain, rule or set of it:
  * install it again. Reads all that is ready; after an overrun it looks for the tables itself. */
-int rules_nft_watch_read(struct rules_nft *nft, bool *base_gone, bool *queue_gone);
+int rules_nft_watch_read(struct rules_nft *nft, bool *base_gone, bool *queue_gone, bool *alias_gone);
 
 #endif

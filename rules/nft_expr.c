@@ -262,6 +262,16 @@ static void put_daddr4(struct builder *b, const struct rules_item *item)
 	put_compare(b, item->to.addr, item->to.addr_len);
 }
 
+static void put_saddr4_net(struct builder *b, const struct rules_item *item)
+{
+	const uint32_t mask = htonl(item->value ? UINT32_MAX << (32 - item->value) : 0);
+
+	put_family(b, NFPROTO_IPV4);
+	put_payload(b, NFT_PAYLOAD_NETWORK_HEADER, IPV4_SOURCE, item->to.addr_len, NFT_REG_1);
+	put_mask(b, &mask, sizeof(mask));
+	put_compare(b, item->to.addr, item->to.addr_len);
+}
+
 static void put_daddr_local(struct builder *b, const struct rules_item *item)
 {
 	struct nftnl_expr *expr = put(b, "fib");
@@ -394,6 +404,26 @@ static void put_share_out(struct builder *b, const struct rules_item *item)
 	put_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, UDP_DESTINATION, 2, NFT_REG32_01);
 	put_map(b, item->name);
 	put_port_write(b, UDP_DESTINATION);
+}
+
+/* What comes in has another source, what goes out another destination. The map's value is an address, and a port in the register of four
+ * bytes behind it. */
+static void put_alias(struct builder *b, const struct rules_item *item)
+{
+	const bool in = item->kind == ITEM_ALIAS_IN;
+	struct nftnl_expr *expr;
+
+	put_family(b, NFPROTO_IPV4);
+	put_payload(b, NFT_PAYLOAD_NETWORK_HEADER, in ? IPV4_SOURCE : IPV4_DESTINATION, 4, NFT_REG_1);
+	put_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, in ? UDP_SOURCE : UDP_DESTINATION, 2, NFT_REG32_01);
+	put_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, in ? UDP_DESTINATION : UDP_SOURCE, 2, NFT_REG32_02);
+	put_map(b, item->name);
+	expr = put(b, "nat");
+	set_u32(expr, NFTNL_EXPR_NAT_TYPE, in ? NFT_NAT_SNAT : NFT_NAT_DNAT);
+	set_u32(expr, NFTNL_EXPR_NAT_FAMILY, NFPROTO_IPV4);
+	set_u32(expr, NFTNL_EXPR_NAT_REG_ADDR_MIN, NFT_REG_1);
+	set_u32(expr, NFTNL_EXPR_NAT_REG_PROTO_MIN, NFT_REG32_01);
+	set_u32(expr, NFTNL_EXPR_NAT_FLAGS, NF_NAT_RANGE_PROTO_SPECIFIED);
 }
 
 static void put_no_checksum(struct builder *b, const struct rules_item *item)
@@ -535,6 +565,9 @@ static const struct {
 	[ITEM_OVER6] = {put_over, "nft_limit"},
 	[ITEM_SHARE_IN] = {put_share_in, "nft_xfrm"},
 	[ITEM_SHARE_OUT] = {put_share_out, NULL},
+	[ITEM_SADDR4_NET] = {put_saddr4_net, NULL},
+	[ITEM_ALIAS_IN] = {put_alias, "nft_nat"},
+	[ITEM_ALIAS_OUT] = {put_alias, "nft_nat"},
 	[ITEM_NO_CHECKSUM] = {put_no_checksum, NULL},
 	[ITEM_COUNTER] = {put_counter, NULL},
 	[ITEM_QUEUE] = {put_queue, "nft_queue"},

@@ -20,7 +20,8 @@
 struct rules_change {
 	enum rules_set set;
 	uint8_t key[RULES_KEY_MAX];
-	size_t key_length;
+	uint8_t value[RULES_MAP_VALUE]; /* of an element of a map */
+	size_t key_length, value_length;
 	unsigned timeout_s;
 	bool keep;
 };

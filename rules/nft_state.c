@@ -24,7 +24,7 @@ enum {
 
 /* A message with one element of a set, at the end of the batch. */
 static void add_element(struct rules_nft *nft, struct rules_batch *batch, uint16_t type,
-			const struct rules_set_place *place, const void *key, const uint16_t *port,
+			const struct rules_set_place *place, const void *key, const void *value,
 			unsigned timeout_s)
 {
 	struct nftnl_set *set = nftnl_set_alloc();
@@ -40,8 +40,9 @@ static void add_element(struct rules_nft *nft, struct rules_batch *batch, uint16
 	nftnl_set_set_str(set, NFTNL_SET_TABLE, place->table);
 	nftnl_set_set_str(set, NFTNL_SET_NAME, place->name);
 	nftnl_set_elem_set(elem, NFTNL_SET_ELEM_KEY, key, (uint32_t)ruleset_key_length(place->key));
-	if (port)
-		nftnl_set_elem_set(elem, NFTNL_SET_ELEM_DATA, port, sizeof(*port));
+	if (value)
+		nftnl_set_elem_set(elem, NFTNL_SET_ELEM_DATA, value,
+				   (uint32_t)ruleset_data_length(place->map));
 	if (timeout_s)
 		nftnl_set_elem_set_u64(elem, NFTNL_SET_ELEM_TIMEOUT, (uint64_t)timeout_s * 1000);
 	nftnl_set_elem_add(set, elem);
@@ -67,21 +68,22 @@ static uint64_t now_ms(void)
 /* Put in, taken out, and put in again, in one step: kernels before 6.12 can't change a time-out, and to take
  * out what is not there would be an error. */
 static void put_change(struct rules_nft *nft, struct rules_batch *batch, const struct rules_set_place *place,
-		       const void *key, const uint16_t *port, unsigned timeout_s, bool keep)
+		       const void *key, const void *value, unsigned timeout_s, bool keep)
 {
-	add_element(nft, batch, NFT_MSG_NEWSETELEM, place, key, port, timeout_s);
-	add_element(nft, batch, NFT_MSG_DELSETELEM, place, key, port, 0);
+	add_element(nft, batch, NFT_MSG_NEWSETELEM, place, key, value, timeout_s);
+	add_element(nft, batch, NFT_MSG_DELSETELEM, place, key, value, 0);
 	if (keep)
-		add_element(nft, batch, NFT_MSG_NEWSETELEM, place, key, port, timeout_s);
+		add_element(nft, batch, NFT_MSG_NEWSETELEM, place, key, value, timeout_s);
 }
 
-/* An element of a map that is there with another port, which the kernel does not change. */
+/* An element of a map that is there with another value, which the kernel does not change. */
 static void put_in_place(struct rules_nft *nft, struct rules_batch *batch,
-			 const struct rules_set_place *place, const void *key, const uint16_t *port,
-			 unsigned timeout_s)
+			 const struct rules_set_place *place, const void *key, const void *value,
+			 unsigned timeout_s, bool keep)
 {
 	add_element(nft, batch, NFT_MSG_DELSETELEM, place, key, NULL, 0);
-	add_element(nft, batch, NFT_MSG_NEWSETELEM, place, key, port, timeout_s);
+	if (keep)
+		add_element(nft, batch, NFT_MSG_NEWSETELEM, place, key, value, timeout_s);
 }
 
 /* Errors must be rare: the kernel takes 20 ms to undo a batch, so a set that is full, or that is not there, is left alone for a
@@ -114,9 +116,9 @@ static void tell_change(const struct rules_nft *nft, const struct rules_set_plac
 		nft->on_change(nft->change_ctx, place->name, key, key_length, added);
 }
 
-/* port: of an element of a map, network order; else NULL. */
+/* value: of an element of a map, as on the wire; else NULL. */
 static int change_element(struct rules_nft *nft, enum rules_set set, const void *key, size_t key_length,
-			  const uint16_t *port, unsigned timeout_s, bool keep)
+			  const void *value, unsigned timeout_s, bool keep)
 {
 	const struct rules_set_place *place = ruleset_set_place(set);
 	const struct rules_message *failed;
@@ -131,11 +133,11 @@ static int change_element(struct rules_nft *nft, enum rules_set set, const void 
 		return result;
 	tell_change(nft, place, key, key_length, keep);
 	rules_batch_begin(nft, &batch, buffer, sizeof(buffer));
-	put_change(nft, &batch, place, key, port, timeout_s, keep);
+	put_change(nft, &batch, place, key, value, timeout_s, keep);
 	result = rules_batch_send(nft, &batch, &failed);
-	if (port && (result == -EBUSY || result == -EEXIST)) {
+	if (value && (result == -EBUSY || result == -EEXIST)) {
 		rules_batch_begin(nft, &batch, buffer, sizeof(buffer));
-		put_in_place(nft, &batch, place, key, port, timeout_s);
+		put_in_place(nft, &batch, place, key, value, timeout_s, keep);
 		result = rules_batch_send(nft, &batch, &failed);
 	}
 	note_refusal(nft, set, result);
@@ -161,11 +163,17 @@ int rules_nft_set_delete(struct rules_nft *nft, enum rules_set set, const void *
 	return change_element(nft, set, key, key_length, NULL, 0, false);
 }
 
+static const void *value_of(const struct rules_change *c)
+{
+	return c->value_length ? c->value : NULL;
+}
+
 static void change_later(struct rules_nft *nft, struct rules_change change, const void *key)
 {
 	const struct rules_set_place *place = ruleset_set_place(change.set);
 
-	if (!place || change.key_length != ruleset_key_length(place->key)) {
+	if (!place || change.key_length != ruleset_key_length(place->key) ||
+	    change.value_length != ruleset_data_length(place->map)) {
 		nft->refused++;
 		return;
 	}
@@ -190,15 +198,25 @@ void rules_nft_set_delete_later(struct rules_nft *nft, enum rules_set set, const
 	change_later(nft, (struct rules_change){.set = set, .key_length = key_length}, key);
 }
 
+void rules_nft_map_change_later(struct rules_nft *nft, enum rules_set map, const void *key, size_t key_length,
+				const uint8_t value[static RULES_MAP_VALUE], bool there)
+{
+	struct rules_change change = {
+		.set = map, .key_length = key_length, .value_length = RULES_MAP_VALUE, .keep = there};
+
+	memcpy(change.value, value, RULES_MAP_VALUE);
+	change_later(nft, change, key);
+}
+
 /* One message to put it in, which changes nothing where it is already; two to take it out, which would be an error where it is
  * not. */
 static void put_waiting(struct rules_nft *nft, struct rules_batch *batch, const struct rules_change *c)
 {
 	const struct rules_set_place *place = ruleset_set_place(c->set);
 
-	add_element(nft, batch, NFT_MSG_NEWSETELEM, place, c->key, NULL, c->timeout_s);
+	add_element(nft, batch, NFT_MSG_NEWSETELEM, place, c->key, value_of(c), c->timeout_s);
 	if (!c->keep)
-		add_element(nft, batch, NFT_MSG_DELSETELEM, place, c->key, NULL, 0);
+		add_element(nft, batch, NFT_MSG_DELSETELEM, place, c->key, value_of(c), 0);
 }
 
 /* One that the kernel refuses takes the others of its batch with it: then each half is tried by itself, until it stands alone.
@@ -209,8 +227,8 @@ static void flush_some(struct rules_nft *nft, const struct rules_change *changes
 	struct rules_batch batch;
 	size_t left_out = 0;
 
-	if (count == 1 && change_element(nft, changes->set, changes->key, changes->key_length, NULL,
-					 changes->timeout_s, changes->keep))
+	if (count == 1 && change_element(nft, changes->set, changes->key, changes->key_length,
+					 value_of(changes), changes->timeout_s, changes->keep))
 		nft->refused++;
 	if (count <= 1)
 		return;
@@ -405,9 +423,9 @@ static void tell_rule(void *ctx, const struct nlmsghdr *answer)
 
 int rules_nft_counters(struct rules_nft *nft, rules_counter_fn *fn, void *ctx)
 {
-	static const char *const tables[] = {RULES_TABLE, RULES_QUEUE_TABLE};
+	static const char *const tables[] = {RULES_TABLE, RULES_QUEUE_TABLE, RULES_ALIAS_TABLE};
 
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++) {
 		struct counter_dump dump = {.fn = fn, .ctx = ctx};
 		char buffer[512] = {0};
 		struct nlmsghdr *request = nftnl_nlmsg_build_hdr(buffer, NFT_MSG_GETRULE, NFPROTO_INET,
@@ -439,7 +457,7 @@ static int note_table(const struct nlattr *attribute, void *ctx)
 /* Something of ours was removed by somebody else: the table, or a chain, rule or set of it. Elements come and
  * go. */
 static void judge_event(const struct rules_nft *nft, const struct nlmsghdr *event, bool *base_gone,
-			bool *queue_gone)
+			bool *queue_gone, bool *alias_gone)
 {
 	const char *table = NULL;
 
@@ -459,13 +477,15 @@ static void judge_event(const struct rules_nft *nft, const struct nlmsghdr *even
 		*base_gone = true;
 	if (table && strcmp(table, RULES_QUEUE_TABLE) == 0)
 		*queue_gone = true;
+	if (table && strcmp(table, RULES_ALIAS_TABLE) == 0)
+		*alias_gone = true;
 }
 
-int rules_nft_watch_read(struct rules_nft *nft, bool *base_gone, bool *queue_gone)
+int rules_nft_watch_read(struct rules_nft *nft, bool *base_gone, bool *queue_gone, bool *alias_gone)
 {
 	char buffer[EVENTS_MAX];
 
-	*base_gone = *queue_gone = false;
+	*base_gone = *queue_gone = *alias_gone = false;
 	for (;;) {
 		ssize_t got = mnl_socket_recvfrom(nft->events, buffer, sizeof(buffer));
 		int left = (int)got;
@@ -478,10 +498,11 @@ int rules_nft_watch_read(struct rules_nft *nft, bool *base_gone, bool *queue_gon
 		if (got < 0) { /* events were lost */
 			*base_gone |= rules_nft_table_exists(nft, RULES_TABLE, NULL) == -ENOENT;
 			*queue_gone |= rules_nft_table_exists(nft, RULES_QUEUE_TABLE, NULL) == -ENOENT;
+			*alias_gone |= rules_nft_table_exists(nft, RULES_ALIAS_TABLE, NULL) == -ENOENT;
 			continue;
 		}
 		for (const struct nlmsghdr *n = (void *)buffer; mnl_nlmsg_ok(n, left);
 		     n = mnl_nlmsg_next(n, &left))
-			judge_event(nft, n, base_gone, queue_gone);
+			judge_event(nft, n, base_gone, queue_gone, alias_gone);
 	}
 }

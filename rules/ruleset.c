@@ -59,19 +59,23 @@ static const struct ike_port {
 #define EACH_IKE_PORT(p) for (const struct ike_port *p = ike_ports; p < ike_ports + 2; p++)
 
 static const struct rules_set_place set_places[RULES_SETS] = {
-	[RULES_SET_EXCHANGES] = {RULES_QUEUE_TABLE, "exchanges", RULES_KEY_COOKIE},
-	[RULES_SET_PEERS4] = {RULES_QUEUE_TABLE, "peers4", RULES_KEY_IPV4},
-	[RULES_SET_PEERS6] = {RULES_QUEUE_TABLE, "peers6", RULES_KEY_IPV6},
-	[RULES_SET_ALIVE4] = {RULES_TABLE, "alive4", RULES_KEY_IPV4_PORT},
-	[RULES_SET_ALIVE6] = {RULES_TABLE, "alive6", RULES_KEY_IPV6_PORT},
-	[RULES_SET_WATCHED4] = {RULES_TABLE, "watched4", RULES_KEY_IPV4_PORT},
-	[RULES_SET_WATCHED6] = {RULES_TABLE, "watched6", RULES_KEY_IPV6_PORT},
-	[RULES_SET_L2TP4] = {RULES_QUEUE_TABLE, "l2tp4", RULES_KEY_SPI_IPV4_PORT},
-	[RULES_SET_L2TP6] = {RULES_QUEUE_TABLE, "l2tp6", RULES_KEY_SPI_IPV6_PORT},
-	[RULES_SET_BRIDGED] = {RULES_QUEUE_TABLE, "bridged", RULES_KEY_COOKIE},
-	[RULES_SET_HELD] = {RULES_QUEUE_TABLE, "held", RULES_KEY_RAW_SPI},
-	[RULES_SET_SHARE_IN] = {RULES_TABLE, "share_in", RULES_KEY_SPI},
-	[RULES_SET_SHARE_OUT] = {RULES_TABLE, "share_out", RULES_KEY_IPV4_PORT},
+	[RULES_SET_EXCHANGES] = {RULES_QUEUE_TABLE, "exchanges", RULES_KEY_COOKIE, RULES_MAP_NONE},
+	[RULES_SET_PEERS4] = {RULES_QUEUE_TABLE, "peers4", RULES_KEY_IPV4, RULES_MAP_NONE},
+	[RULES_SET_PEERS6] = {RULES_QUEUE_TABLE, "peers6", RULES_KEY_IPV6, RULES_MAP_NONE},
+	[RULES_SET_ALIVE4] = {RULES_TABLE, "alive4", RULES_KEY_IPV4_PORT, RULES_MAP_NONE},
+	[RULES_SET_ALIVE6] = {RULES_TABLE, "alive6", RULES_KEY_IPV6_PORT, RULES_MAP_NONE},
+	[RULES_SET_WATCHED4] = {RULES_TABLE, "watched4", RULES_KEY_IPV4_PORT, RULES_MAP_NONE},
+	[RULES_SET_WATCHED6] = {RULES_TABLE, "watched6", RULES_KEY_IPV6_PORT, RULES_MAP_NONE},
+	[RULES_SET_L2TP4] = {RULES_QUEUE_TABLE, "l2tp4", RULES_KEY_SPI_IPV4_PORT, RULES_MAP_NONE},
+	[RULES_SET_L2TP6] = {RULES_QUEUE_TABLE, "l2tp6", RULES_KEY_SPI_IPV6_PORT, RULES_MAP_NONE},
+	[RULES_SET_BRIDGED] = {RULES_QUEUE_TABLE, "bridged", RULES_KEY_COOKIE, RULES_MAP_NONE},
+	[RULES_SET_HELD] = {RULES_QUEUE_TABLE, "held", RULES_KEY_RAW_SPI, RULES_MAP_NONE},
+	[RULES_SET_SHARE_IN] = {RULES_TABLE, "share_in", RULES_KEY_SPI, RULES_MAP_PORT},
+	[RULES_SET_SHARE_OUT] = {RULES_TABLE, "share_out", RULES_KEY_IPV4_PORT, RULES_MAP_PORT},
+	[RULES_SET_ALIASED] = {RULES_QUEUE_TABLE, "aliased", RULES_KEY_COOKIE, RULES_MAP_NONE},
+	[RULES_SET_ALIAS_IN] = {RULES_ALIAS_TABLE, "alias_in", RULES_KEY_IPV4_PORT_PORT, RULES_MAP_IPV4_PORT},
+	[RULES_SET_ALIAS_OUT] = {RULES_ALIAS_TABLE, "alias_out", RULES_KEY_IPV4_PORT_PORT,
+				 RULES_MAP_IPV4_PORT},
 };
 
 const struct rules_set_place *ruleset_set_place(enum rules_set set)
@@ -92,8 +96,17 @@ size_t ruleset_key_length(enum rules_key key)
 		[RULES_KEY_RAW_SPI] = 4,
 		[RULES_KEY_SPI_IPV4_PORT] = 12,
 		[RULES_KEY_SPI_IPV6_PORT] = 24,
+		[RULES_KEY_IPV4_PORT_PORT] = 12,
 	};
 	return lengths[key];
+}
+
+size_t ruleset_data_length(enum rules_map map)
+{
+	static const size_t lengths[] = {
+		[RULES_MAP_NONE] = 0, [RULES_MAP_PORT] = 2, [RULES_MAP_IPV4_PORT] = 8};
+
+	return lengths[map];
 }
 
 static void add_set(struct rules_table *table, struct rules_set_def set)
@@ -182,7 +195,9 @@ static struct rules_rule *add_udp_rule(struct rules_chain *chain, uint16_t port)
 {
 	struct rules_rule *rule = add_rule(chain);
 
-	add_value(rule, chain->hook == RULES_HOOK_POSTROUTING ? ITEM_UDP_SPORT : ITEM_UDP_DPORT, port);
+	const bool out = chain->hook == RULES_HOOK_POSTROUTING || chain->hook == RULES_HOOK_OUTPUT;
+
+	add_value(rule, out ? ITEM_UDP_SPORT : ITEM_UDP_DPORT, port);
 	return rule;
 }
 
@@ -192,14 +207,14 @@ static void add_interfaces(struct rules_rule *rule, bool in)
 	add_name(rule, in ? ITEM_IIF : ITEM_OIF, RULES_INTERFACES);
 }
 
-/* Bridged exchanges: everything, before anything else is looked at. */
-static void add_bridged(struct rules_chain *chain, const struct ike_port *p, uint16_t queue,
-			const char *prefix)
+/* Exchanges of which everything comes up on this port, before anything else is looked at. */
+static void add_by_cookie(struct rules_chain *chain, const struct ike_port *p, uint16_t queue,
+			  enum rules_set set, const char *name)
 {
 	struct rules_rule *rule = add_rule(chain);
 
-	add_cookie_in(rule, p->isakmp + ISAKMP_INITIATOR_COOKIE, set_places[RULES_SET_BRIDGED].name);
-	name_rule(rule, "%sbridged-%u", prefix, p->port);
+	add_cookie_in(rule, p->isakmp + ISAKMP_INITIATOR_COOKIE, set_places[set].name);
+	name_rule(rule, "%s-%u", name, p->port);
 	add_value(rule, ITEM_QUEUE, queue);
 }
 
@@ -209,8 +224,10 @@ static void add_ike(struct rules_table *table, const struct ike_port *p, bool in
 {
 	struct rules_chain *chain = add_chain(table, in ? p->ike_in : p->ike_out);
 
+	if (o->alias && in == (p->port == 4500))
+		add_by_cookie(chain, p, o->queue_number, RULES_SET_ALIASED, in ? "aliased" : "out-aliased");
 	if (o->bridge)
-		add_bridged(chain, p, o->queue_number, in ? "" : "out-");
+		add_by_cookie(chain, p, o->queue_number, RULES_SET_BRIDGED, in ? "bridged" : "out-bridged");
 	for (size_t i = 0; i < sizeof(phase1_modes); i++) {
 		struct rules_rule *rule = add_rule(chain);
 		add_raw(rule, p->isakmp + ISAKMP_MAJOR_VERSION, 4, 1);
@@ -411,6 +428,13 @@ static void build_queue_table(struct rules_table *table, const struct rules_opti
 						      .timeout_s = HELD_TIMEOUT_S,
 						      .gc_s = SET_GC_S,
 						      .size = SET_SIZE});
+	if (o->alias)
+		add_set(table, (struct rules_set_def){.name = set_places[RULES_SET_ALIASED].name,
+						      .key = RULES_KEY_COOKIE,
+						      .timed = true,
+						      .timeout_s = EXCHANGE_TIMEOUT_S,
+						      .gc_s = SET_GC_S,
+						      .size = SET_SIZE});
 	if (o->bridge)
 		add_set(table, (struct rules_set_def){.name = set_places[RULES_SET_BRIDGED].name,
 						      .key = RULES_KEY_COOKIE,
@@ -545,7 +569,7 @@ static void add_share(struct rules_table *table)
 		add_set(table, (struct rules_set_def){.name = set_places[ways[i].set].name,
 						      .key = set_places[ways[i].set].key,
 						      .timed = true,
-						      .map = true,
+						      .map = RULES_MAP_PORT,
 						      .gc_s = SET_GC_S,
 						      .size = SET_SIZE});
 		add_value(rule, ways[i].ipsec, 1);
@@ -592,6 +616,58 @@ static void build_base_table(struct rules_table *table, const struct rules_optio
 		add_dnat(table, o);
 }
 
+/* Several clients behind one NAT: the server sees some of them under an address of our own. Outside IPsec, on this host's own way in and
+ * out, so that every filter sees the real one, but output chains before 0. Both ports of ours are in each key, for a NAT may give one port
+ * to two clients that talk to two ports. */
+static void build_alias_table(struct rules_table *table, const struct rules_options *o)
+{
+	static const struct {
+		const char *chain, *rule;
+		enum rules_hook hook;
+		int priority;
+		enum rules_item_kind kind;
+		enum rules_set map;
+	} ways[] = {
+		{"alias_in_flow", "alias-in", RULES_HOOK_INPUT, RULES_PRIORITY_ALIAS_IN, ITEM_ALIAS_IN,
+		 RULES_SET_ALIAS_IN},
+		{"alias_out_flow", "alias-out", RULES_HOOK_OUTPUT, RULES_PRIORITY_ALIAS_OUT, ITEM_ALIAS_OUT,
+		 RULES_SET_ALIAS_OUT},
+	};
+	struct rules_rule *forged;
+
+	table->name = RULES_ALIAS_TABLE;
+	add_set(table, (struct rules_set_def){.name = RULES_INTERFACES, .key = RULES_KEY_IFNAME});
+	for (size_t i = 0; i < 2; i++)
+		add_set(table, (struct rules_set_def){.name = set_places[ways[i].map].name,
+						      .key = RULES_KEY_IPV4_PORT_PORT,
+						      .map = RULES_MAP_IPV4_PORT,
+						      .size = SET_SIZE});
+	forged = add_rule(
+		add_base_chain(table, "alias_guard", RULES_HOOK_PREROUTING, RULES_PRIORITY_ALIAS_GUARD));
+	add_item(forged,
+		 (struct rules_item){.kind = ITEM_SADDR4_NET, .to = o->alias_net, .value = o->alias_prefix});
+	add_value(forged, ITEM_SECPATH, 0);
+	add_interfaces(forged, true);
+	name_rule(forged, "alias-forged");
+	add(forged, ITEM_DROP);
+	for (size_t i = 0; i < 2; i++) {
+		struct rules_chain *chain =
+			add_base_chain(table, ways[i].chain, ways[i].hook, ways[i].priority);
+
+		chain->nat = true;
+		EACH_IKE_PORT(p)
+		{
+			struct rules_rule *rule = add_udp_rule(chain, p->port);
+			if (ways[i].hook == RULES_HOOK_INPUT) {
+				add_value(rule, ITEM_SECPATH, 0);
+				add_interfaces(rule, true);
+			}
+			name_rule(rule, "%s-%u", ways[i].rule, p->port);
+			add_name(rule, ways[i].kind, set_places[ways[i].map].name);
+		}
+	}
+}
+
 static bool options_valid(const struct rules_options *o)
 {
 	if (o->interface_count == 0)
@@ -601,6 +677,8 @@ static bool options_valid(const struct rules_options *o)
 		if (length == 0 || length >= IFNAMSIZ || strpbrk(o->interfaces[i], "\" \t\n\\*"))
 			return false;
 	}
+	if (o->alias && (o->alias_net.addr_len != 4 || o->alias_prefix < 1 || o->alias_prefix > 32))
+		return false;
 	return (!o->dnat4 || o->lns4.addr_len == 4) && (!o->dnat6 || o->lns6.addr_len == 16);
 }
 
@@ -624,6 +702,8 @@ struct ruleset *ruleset_build(const struct rules_options *options)
 	ruleset->native_queue = options->native_queue;
 	build_base_table(&ruleset->tables[RULES_TABLE_BASE], options);
 	build_queue_table(&ruleset->tables[RULES_TABLE_QUEUE], options);
+	if (options->alias && !options->no_secpath)
+		build_alias_table(&ruleset->tables[RULES_TABLE_ALIAS], options);
 	return ruleset;
 }
 

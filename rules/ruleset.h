@@ -14,6 +14,8 @@
 
 #define RULES_TABLE "natshim"             /* stays after a crash: DNAT, protection of udp/1701, liveness */
 #define RULES_QUEUE_TABLE "natshim_queue" /* flags owner: gone with the process */
+#define RULES_ALIAS_TABLE                                                                                    \
+	"natshim_alias" /* there as long as a client has an alias; stays after a crash, too */
 
 /* The sets that the daemon fills or reads. Keys are in network order. */
 enum rules_set {
@@ -32,12 +34,16 @@ enum rules_set {
 	RULES_SET_BRIDGED, /* initiator cookie, 8 bytes: all messages come up, encrypted ones too, both ways. Hours. */
 	RULES_SET_HELD, /* SPI, 4 bytes: ESP with it comes up. Seconds, around a bridged Quick Mode. */
 	RULES_SET_SHARE_IN, /* map: SPI of an inbound SA (4 bytes) -> UDP port that its client's L2TP comes from */
+	RULES_SET_ALIASED, /* initiator cookie, 8 bytes: what comes to port 4500 with it, and what goes out from 500. Minutes. */
+	RULES_SET_ALIAS_IN, /* map: IPv4 address . UDP source port . destination port (4 + 4 + 4 bytes, ports as above) of what comes in
+			       -> alias . port (4 + 4 bytes) that the server sees as its source. No time-out */
+	RULES_SET_ALIAS_OUT, /* map: alias . UDP destination port . source port of what goes out -> the client's own address . port */
 	RULES_SET_SHARE_OUT, /* map: IPv4 address . that port (4 + 4 bytes, as above) -> the client's own port */
 	RULES_SETS
 };
 
 /* Names of the rules that count (their nft comments), for status and tests.
- *   natshim_queue  in:  bridged-500 bridged-4500
+ *   natshim_queue  in:  bridged-500 bridged-4500 aliased-4500
  *                  limited-500-ip limited-500-ip6 limited-4500-ip limited-4500-ip6 (not sent up)
  *                  first-500 first-4500 exchange-500 exchange-4500 held-4500 held-esp l2tp-in-ip l2tp-in-ip6
  *                  (l2tp-in without l2tp_by_session)
@@ -57,6 +63,10 @@ enum rules_priority {
 	RULES_PRIORITY_GUARD_OUT = 300,
 	RULES_PRIORITY_SHARE_IN = -310, /* before anybody else sees the port */
 	RULES_PRIORITY_SHARE_OUT = 310, /* after everybody has */
+	RULES_PRIORITY_ALIAS_GUARD =
+		-290, /* behind the queue, whose packets would else begin again where this chain comes or goes */
+	RULES_PRIORITY_ALIAS_IN = 90, /* before the admin's own NAT at 100, and -100 */
+	RULES_PRIORITY_ALIAS_OUT = -110,
 	RULES_PRIORITY_DNAT = -100,
 	RULES_PRIORITY_CHECKSUM = -150, /* of what is forwarded, before the admin's filters */
 };
@@ -78,6 +88,9 @@ struct rules_options {
 	bool l2tp_from_lns;         /* the LNS' too */
 	bool bridge;                /* all messages of bridged exchanges come up */
 	bool share;                 /* several clients behind one NAT, each from its own port */
+	bool alias;                 /* clients behind one NAT get addresses of alias_net */
+	struct endpoint alias_net;  /* IPv4 */
+	unsigned alias_prefix;      /* bits */
 	bool liveness;              /* fill the alive sets */
 	unsigned alive_timeout_s;   /* 0: 600 */
 	int priority;               /* every hook's is moved by it, -49 to 49 */

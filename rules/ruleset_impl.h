@@ -23,6 +23,13 @@ enum rules_key {
 	RULES_KEY_RAW_SPI, /* the same, read from the packet */
 	RULES_KEY_SPI_IPV4_PORT,
 	RULES_KEY_SPI_IPV6_PORT,
+	RULES_KEY_IPV4_PORT_PORT,
+};
+
+enum rules_map {
+	RULES_MAP_NONE, /* a set */
+	RULES_MAP_PORT,
+	RULES_MAP_IPV4_PORT,
 };
 
 enum rules_item_kind {
@@ -52,6 +59,9 @@ enum rules_item_kind {
 	ITEM_OVER6,       /* likewise, ip6 saddr & ffff:ffff:ffff:ffff:: */
 	ITEM_SHARE_IN,    /* udp sport set ipsec in spi map @NAME */
 	ITEM_SHARE_OUT,   /* udp dport set ip daddr . udp dport map @NAME */
+	ITEM_SADDR4_NET,  /* ip saddr ENDPOINT/VALUE */
+	ITEM_ALIAS_IN,    /* snat ip to ip saddr . udp sport . udp dport map @NAME */
+	ITEM_ALIAS_OUT,   /* dnat ip to ip daddr . udp dport . udp sport map @NAME */
 	ITEM_NO_CHECKSUM, /* udp checksum set 0 */
 	ITEM_COUNTER,     /* counter */
 	ITEM_QUEUE,       /* queue num VALUE bypass */
@@ -79,7 +89,14 @@ struct rules_rule {
 	struct rules_item items[RULES_ITEMS_MAX];
 };
 
-enum rules_hook { RULES_HOOK_NONE, RULES_HOOK_PREROUTING, RULES_HOOK_FORWARD, RULES_HOOK_POSTROUTING };
+enum rules_hook {
+	RULES_HOOK_NONE,
+	RULES_HOOK_PREROUTING,
+	RULES_HOOK_INPUT,
+	RULES_HOOK_FORWARD,
+	RULES_HOOK_OUTPUT,
+	RULES_HOOK_POSTROUTING
+};
 
 #define RULES_RULES_MAX 8
 struct rules_chain {
@@ -96,13 +113,13 @@ struct rules_set_def {
 	enum rules_key key;
 	bool timed;         /* elements have time-outs */
 	bool kernel_filled; /* flags dynamic */
-	bool map;           /* to a port */
+	enum rules_map map;
 	unsigned timeout_s; /* default of its elements; 0: none */
 	unsigned gc_s; /* between two searches for elements whose time is over; 0: the kernel's own, 1 s */
 	unsigned size; /* bound; 0: none, or the kernel's own (65535) where rules fill it */
 };
 
-#define RULES_SETS_MAX 12
+#define RULES_SETS_MAX 13
 #define RULES_CHAINS_MAX 14
 struct rules_table {
 	const char *name;
@@ -112,20 +129,22 @@ struct rules_table {
 	struct rules_chain chains[RULES_CHAINS_MAX]; /* those that are jumped to before those that jump */
 };
 
-enum { RULES_TABLE_BASE, RULES_TABLE_QUEUE, RULES_TABLES };
+enum { RULES_TABLE_BASE, RULES_TABLE_QUEUE, RULES_TABLE_ALIAS, RULES_TABLES };
 struct ruleset {
 	bool native_queue;
 	size_t interface_count;
-	char (*interfaces)[IFNAMSIZ]; /* zero-padded: the elements of every RULES_INTERFACES set */
-	struct rules_table tables[RULES_TABLES];
+	char (*interfaces)[IFNAMSIZ];            /* zero-padded: the elements of every RULES_INTERFACES set */
+	struct rules_table tables[RULES_TABLES]; /* one without a name is not wanted */
 };
 
 /* Where a set of the contract lives, and the length of its keys in bytes. */
 struct rules_set_place {
 	const char *table, *name;
 	enum rules_key key;
+	enum rules_map map;
 };
 const struct rules_set_place *ruleset_set_place(enum rules_set set);
 size_t ruleset_key_length(enum rules_key key);
+size_t ruleset_data_length(enum rules_map map); /* of an element's value; 0: it has none */
 
 #endif

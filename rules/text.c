@@ -37,6 +37,9 @@ static const char *const phrases[ITEM_KINDS] = {
 		"update @%n { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate over %v/second burst %u packets }",
 	[ITEM_SHARE_IN] = "udp sport set ipsec in spi map @%n",
 	[ITEM_SHARE_OUT] = "udp dport set ip daddr . udp dport map @%n",
+	[ITEM_SADDR4_NET] = "ip saddr %t/%v",
+	[ITEM_ALIAS_IN] = "snat ip to ip saddr . udp sport . udp dport map @%n",
+	[ITEM_ALIAS_OUT] = "dnat ip to ip daddr . udp dport . udp sport map @%n",
 	[ITEM_NO_CHECKSUM] = "udp checksum set 0",
 	[ITEM_COUNTER] = "counter",
 	[ITEM_QUEUE] = "queue num %v bypass",
@@ -102,12 +105,23 @@ static const char *const key_types[] = {
 	[RULES_KEY_RAW_SPI] = "typeof @th,0,32",
 	[RULES_KEY_SPI_IPV4_PORT] = "typeof ipsec in spi . ip saddr . udp sport",
 	[RULES_KEY_SPI_IPV6_PORT] = "typeof ipsec in spi . ip6 saddr . udp sport",
+	[RULES_KEY_IPV4_PORT_PORT] = "type ipv4_addr . inet_service . inet_service",
 };
+
+static const char *data_type(const struct rules_set_def *set)
+{
+	static const char *const types[] = {[RULES_MAP_NONE] = "",
+					    [RULES_MAP_PORT] = " : inet_service",
+					    [RULES_MAP_IPV4_PORT] = " : ipv4_addr . inet_service"};
+
+	/* With typeof both sides are expressions. */
+	return set->map && set->key == RULES_KEY_SPI ? " : udp sport" : types[set->map];
+}
 
 static void print_set(FILE *out, const struct ruleset *ruleset, const struct rules_set_def *set)
 {
-	fprintf(out, "\t%s %s {\n\t\t%s", set->map ? "map" : "set", set->name, key_types[set->key]);
-	fputs(!set->map ? "\n" : set->key == RULES_KEY_SPI ? " : udp sport\n" : " : inet_service\n", out);
+	fprintf(out, "\t%s %s {\n\t\t%s%s\n", set->map ? "map" : "set", set->name, key_types[set->key],
+		data_type(set));
 	if (set->size)
 		fprintf(out, "\t\tsize %u\n", set->size);
 	if (set->timed)
@@ -143,8 +157,8 @@ static void print_rule(FILE *out, const struct rules_rule *rule)
 static void print_chain(FILE *out, const struct rules_chain *chain)
 {
 	static const char *const hooks[] = {
-		[RULES_HOOK_PREROUTING] = "prerouting",
-		[RULES_HOOK_FORWARD] = "forward",
+		[RULES_HOOK_PREROUTING] = "prerouting",   [RULES_HOOK_INPUT] = "input",
+		[RULES_HOOK_FORWARD] = "forward",         [RULES_HOOK_OUTPUT] = "output",
 		[RULES_HOOK_POSTROUTING] = "postrouting",
 	};
 
@@ -181,6 +195,7 @@ int rules_text(FILE *out, const struct ruleset *ruleset)
 		      "# which nft can't load from text.\n",
 		      out);
 	for (size_t i = 0; i < RULES_TABLES; i++)
-		print_table(out, ruleset, &ruleset->tables[i]);
+		if (ruleset->tables[i].name)
+			print_table(out, ruleset, &ruleset->tables[i]);
 	return ferror(out) || fflush(out) != 0 ? -EIO : 0;
 }

@@ -89,6 +89,29 @@ static void reset_lns(struct config *c)
 	c->lns4 = c->lns6 = (struct endpoint){.addr_len = 0};
 }
 
+/* ADDR/BITS, ADDR being the network's own. */
+static bool set_alias_net(struct config *c, const char *value)
+{
+	char address[ENDPOINT_TEXT_MAX], *end;
+	const char *const slash = strchr(value, '/');
+	struct endpoint e;
+	unsigned long bits;
+	uint32_t host;
+
+	if (!slash || (size_t)(slash - value) >= sizeof address || slash[1] < '0' || slash[1] > '9')
+		return false;
+	snprintf(address, sizeof address, "%.*s", (int)(slash - value), value);
+	bits = strtoul(slash + 1, &end, 10);
+	if (*end || bits < 8 || bits > 30 || !endpoint_parse(address, &e) || e.addr_len != 4 || e.port)
+		return false;
+	host = (uint32_t)e.addr[0] << 24 | (uint32_t)e.addr[1] << 16 | (uint32_t)e.addr[2] << 8 | e.addr[3];
+	if (host & (UINT32_MAX >> bits))
+		return false;
+	c->alias_net = e;
+	c->alias_prefix = (unsigned)bits;
+	return true;
+}
+
 static bool set_public(struct config *c, const char *value)
 {
 	struct endpoint e;
@@ -145,6 +168,7 @@ static bool set_verbose(struct config *c, const char *value)
 }
 
 static const char *const bridge_choices[] = {"off", "needed", "always", NULL};
+static const char *const alias_choices[] = {"off", "on", NULL};
 static const char *const rules_choices[] = {"install", "external", NULL};
 static const char *const log_choices[] = {"text", "json", NULL};
 static const char *const hello_choices[] = {"pass", "absorb", NULL};
@@ -259,6 +283,22 @@ static const struct option_spec options[] = {
 	 .choices = bridge_choices,
 	 .help = "relay phase 1 for clients that the server's policy refuses; needs --psk-file",
 	 .initial = "off",
+	 .restart_only = true},
+	{.name = "alias",
+	 .kind = KIND_CHOICE,
+	 .offset = AT(alias),
+	 .argument = "on|off",
+	 .choices = alias_choices,
+	 .help = "several clients behind one NAT: the server sees all but the first at aliases",
+	 .initial = "off",
+	 .restart_only = true},
+	{.name = "alias-net",
+	 .kind = KIND_CUSTOM,
+	 .argument = "ADDR/BITS",
+	 .set = set_alias_net,
+	 .expected = "an IPv4 network of 8 to 30 bits, like 198.18.0.0/16",
+	 .help = "take the aliases from this network, which must be unused",
+	 .initial = "198.18.0.0/16",
 	 .restart_only = true},
 	{.name = "share-nat",
 	 .kind = KIND_FLAG,
@@ -921,6 +961,12 @@ void config_free(struct config *config)
 bool config_bridges(const struct config *config)
 {
 	return config->bridge != CONFIG_BRIDGE_OFF || config->share_nat;
+}
+
+bool config_aliases(const struct config *config)
+{
+	return config->alias && !config_bridges(config) && config->stack != CONFIG_STACK_NONE &&
+	       config->rules == CONFIG_RULES_INSTALL;
 }
 
 #define ALIVE_MARGIN_S 60

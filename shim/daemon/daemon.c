@@ -5,6 +5,7 @@
 
 #include "nfq/queue.h"
 #include "rules/nft.h"
+#include "shim/daemon/aliases.h"
 #include "shim/daemon/bridge_mode.h"
 #include "shim/clock.h"
 #include "shim/proc/confine.h"
@@ -61,6 +62,7 @@ struct daemon {
 	struct control_server *control;
 
 	struct bridge_mode *bridge_mode;
+	struct aliases *aliases; /* NULL: none are given */
 	struct packets *packets;
 	struct nfq_queue *queue;
 	struct rules_nft *nft;
@@ -119,6 +121,13 @@ static const char *missing_set(void *ctx)
 	return sessions_missing_set(d->sessions);
 }
 
+static void alias_gone(void *ctx)
+{
+	const struct daemon *d = ctx;
+
+	aliases_table_gone(d->aliases);
+}
+
 static void on_nft_event(evutil_socket_t fd, short what, void *ctx)
 {
 	struct daemon *d = ctx;
@@ -127,6 +136,24 @@ static void on_nft_event(evutil_socket_t fd, short what, void *ctx)
 	(void)what;
 	ruleset_upkeep_on_nft_event(&d->upkeep);
 }
+
+/* Aliases */
+
+static struct session_life life_at(void *ctx, const struct endpoint *host, const struct endpoint *at)
+{
+	const struct daemon *d = ctx;
+
+	return sessions_life(d->sessions, host, at);
+}
+
+static bool all_seen(void *ctx)
+{
+	const struct daemon *d = ctx;
+
+	return sessions_complete(d->sessions);
+}
+
+static const struct aliases_sessions seen_by_sessions = {.life = life_at, .complete = all_seen};
 
 /* State, status, control */
 
@@ -140,6 +167,7 @@ static struct report make_report(struct daemon *d)
 		.queue = d->queue,
 		.nft = d->nft,
 		.bridge_mode = d->bridge_mode,
+		.aliases = d->aliases,
 		.sessions = d->sessions,
 		.rules_repaired = d->upkeep.repaired,
 	};
@@ -247,6 +275,8 @@ static void on_saved(void *ctx, enum files_target target, int error)
 
 	if (target == FILES_METRICS)
 		metrics_written(d, error);
+	else if (target == FILES_ALIASES)
+		aliases_saved(d->aliases, error);
 	else
 		journal_saved(packets_journal(d->packets), target, error);
 }
@@ -259,6 +289,7 @@ static void on_files_died(void *ctx)
 		  "files: the process that writes state and metrics died and is restarted");
 	if (d->packets)
 		journal_write_again(packets_journal(d->packets));
+	aliases_write_again(d->aliases);
 }
 
 static void on_files(evutil_socket_t fd, short what, void *ctx)
@@ -317,6 +348,10 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	(void)what;
 	ruleset_upkeep_tick(&d->upkeep);
 	journal_tick(packets_journal(d->packets));
+	if (aliases_tick(d->aliases)) {
+		nfq_queue_drain(d->queue, DRAIN_RELOAD_MS); /* what waits is lost when the chains go */
+		aliases_unload(d->aliases);
+	}
 	write_metrics(d);
 	d->ticks++;
 	parent_tell(d->parent, PARENT_ALIVE);
@@ -348,6 +383,7 @@ static bool adopt(struct daemon *d, struct config *fresh, char error[static CONF
 		ruleset_free(ruleset);
 		return false;
 	}
+	aliases_use(d->aliases, &seen_by_sessions, d, ruleset);
 	ruleset_free(old);
 	config_free(&d->config);
 	d->config = *fresh;
@@ -469,8 +505,8 @@ static void on_set_change(void *ctx, const char *set, const uint8_t *key, size_t
 
 static bool open_rules(struct daemon *d)
 {
-	static const struct ruleset_upkeep_handlers handlers = {.fill_sets = fill_sets,
-								.missing_set = missing_set};
+	static const struct ruleset_upkeep_handlers handlers = {
+		.fill_sets = fill_sets, .missing_set = missing_set, .alias_gone = alias_gone};
 	char error[RULES_ERROR_MAX] = "";
 
 	if (rules_nft_open(&d->nft, error) || rules_nft_probe(d->nft, &d->features, error))
@@ -498,7 +534,8 @@ static bool open_packets(struct daemon *d)
 	return (bridge_mode_open(&d->bridge_mode, &d->config, &d->log, d->nft, d->secrets,
 				 sas_rekeyer(d->sas), error) &&
 		packets_open(&d->packets, &d->config, &d->log, d->nft, d->sessions, d->bridge_mode, d->files,
-			     error)) ||
+			     error) &&
+		aliases_open(&d->aliases, &d->config, &d->features, &d->log, d->nft, d->files, error)) ||
 	       fail(d, "start", error);
 }
 
@@ -584,6 +621,11 @@ static bool start(struct daemon *d)
 		return false;
 	if (ruleset_upkeep_install(&d->upkeep, error))
 		return fail(d, "rules", error);
+	packets_use_aliases(d->packets, d->aliases);
+	sessions_use_aliases(d->sessions, d->aliases);
+	aliases_use(d->aliases, &seen_by_sessions, d, d->ruleset);
+	if (!d->aliases && d->config.rules == CONFIG_RULES_INSTALL)
+		rules_nft_remove_alias(d->nft, error); /* what a killed natshim left that gave some */
 	rc = bridge_mode_start(d->bridge_mode, d->queue, d->loop);
 	if (rc)
 		return fail(d, "bridge", strerror(-rc));
@@ -650,6 +692,7 @@ static void release(struct daemon *d)
 	if (d->control)
 		files_remove_socket(d->files);
 	packets_close(d->packets);
+	aliases_close(d->aliases);
 	bridge_mode_close(d->bridge_mode);
 	secrets_close(d->secrets);
 	sas_close(d->sas);

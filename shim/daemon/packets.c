@@ -24,6 +24,7 @@ struct packets {
 	struct rules_nft *nft;
 	struct sessions *sessions;
 	struct bridge_mode *bridge_mode;
+	struct aliases *aliases; /* NULL: none are given */
 	struct ike_table *ike;
 	struct l2tp_table *l2tp;
 	struct journal *journal;
@@ -82,7 +83,7 @@ static void log_message(struct packets *t, const struct ike_result *r)
 }
 
 /* The cookie must be in the set before the verdict is sent (packets_before_verdicts), or the answer to this message is not queued. */
-static enum nfq_verdict on_ike(struct packets *t, struct filter_outcome *o)
+static enum nfq_verdict on_ike(struct packets *t, struct filter_outcome *o, bool to_server)
 {
 	const struct ike_result *r = &o->ike;
 	enum nfq_verdict verdict = o->changed ? NFQ_CHANGED : NFQ_AS_IT_WAS;
@@ -107,7 +108,7 @@ static enum nfq_verdict on_ike(struct packets *t, struct filter_outcome *o)
 	if (r->actions & (IKE_ACT_REMEMBER_PEER | IKE_ACT_FORGET_PEER))
 		journal_peers_changed(t->journal);
 	log_message(t, r);
-	return verdict;
+	return aliases_message(t->aliases, o, to_server) ? NFQ_DROP : verdict;
 }
 
 /* L2TP */
@@ -189,7 +190,7 @@ static enum nfq_verdict work_on(void *ctx, struct nfq_packet *packet)
 	packet->length = outcome.length;
 	switch (outcome.protocol) {
 	case FILTER_IKE:
-		return on_ike(t, &outcome);
+		return on_ike(t, &outcome, direction == IKE_TO_SERVER);
 	case FILTER_L2TP:
 		return on_l2tp(t, &outcome, direction == IKE_TO_SERVER);
 	default:
@@ -215,6 +216,11 @@ enum nfq_verdict packets_handle(void *ctx, struct nfq_packet *packet)
 		return slow_wait(t->slow, packet, &host);
 	}
 	return work_on(t, packet);
+}
+
+void packets_use_aliases(struct packets *packets, struct aliases *aliases)
+{
+	packets->aliases = aliases;
 }
 
 int packets_start(struct packets *t, struct nfq_queue *queue, struct event_base *loop)

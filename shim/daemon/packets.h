@@ -8,6 +8,7 @@
 #include "rules/nft.h"
 #include "shim/daemon/bridge_mode.h"
 #include "shim/config.h"
+#include "shim/daemon/aliases.h"
 #include "shim/proc/files.h"
 #include "shim/filter.h"
 #include "shim/log.h"
@@ -35,6 +36,8 @@ bool packets_open(struct packets **out, const struct config *config, struct log 
 void packets_close(struct packets *packets);                                  /* writes the state first */
 void packets_configure(struct packets *packets, const struct config *config); /* after a reload */
 
+/* Who gives aliases, or NULL; the caller's, and must outlive the packets. */
+void packets_use_aliases(struct packets *packets, struct aliases *aliases);
 /* With --bridge: from here on, packets whose handling is slow wait for their turn. 0 or -errno. */
 int packets_start(struct packets *packets, struct nfq_queue *queue, struct event_base *loop);
 /* False: handles all packets that wait, and lets none wait until it is allowed again; while the queue is drained. */

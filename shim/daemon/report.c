@@ -155,17 +155,21 @@ static json_t *does_for(const struct report *r, const struct bridged *bridged, c
 static json_t *session_json(const struct report *r, const struct bridged *bridged,
 			    const struct session_view *v)
 {
-	struct endpoint address = v->peer;
-	char text[ENDPOINT_TEXT_MAX];
+	struct endpoint address = v->peer, alias = v->peer;
+	char text[ENDPOINT_TEXT_MAX], alias_text[ENDPOINT_TEXT_MAX];
+	const bool aliased = aliases_real(r->aliases, &address);
+	const uint16_t port = address.port;
 	json_t *session;
 
-	address.port = 0;
+	address.port = alias.port = 0;
 	session = json_pack("{s:s, s:i, s:s, s:b, s:o, s:o, s:i, s:s}", "peer", endpoint_text(&address, text),
-			    "port", v->peer.port, "dialect", ike_dialect_name((enum ike_dialect)v->profile),
-			    "nat", v->nat, "spi_in", spi_text(v->spi_in), "spi_out", spi_text(v->spi_out),
+			    "port", port, "dialect", ike_dialect_name((enum ike_dialect)v->profile), "nat",
+			    v->nat, "spi_in", spi_text(v->spi_in), "spi_out", spi_text(v->spi_out),
 			    "l2tp_port", v->l2tp_port, "state", session_state_name(v->state));
 	if (!session)
 		return NULL;
+	json_object_set_new(session, "alias",
+			    aliased ? json_string(endpoint_text(&alias, alias_text)) : json_null());
 	json_object_set_new(session, "idle_s", number(v->idle_ms / 1000));
 	json_object_set_new(session, "age_s", number(v->age_ms / 1000));
 	json_object_set_new(session, "bytes_in", number(v->bytes_in));
@@ -206,7 +210,7 @@ struct figure {
 	const char *help;
 };
 
-#define FIGURES_MAX 40
+#define FIGURES_MAX 48
 
 static size_t collect(const struct report *r, struct figure out[static FIGURES_MAX])
 {
@@ -216,6 +220,7 @@ static size_t collect(const struct report *r, struct figure out[static FIGURES_M
 	const struct session_stats session = sessions_stats(r->sessions);
 	const struct xfrm_stats xfrm = sessions_xfrm_stats(r->sessions);
 	const struct bridge_mode_stats bridge = bridge_mode_stats(r->bridge_mode);
+	const struct alias_stats alias = aliases_stats(r->aliases);
 	const struct figure figures[] = {
 		{"packets", false, queue.packets, "Packets that the kernel queued."},
 		{"rewritten", false, c->reasons[IKE_REWRITTEN], "IKE messages that were changed."},
@@ -261,6 +266,15 @@ static size_t collect(const struct report *r, struct figure out[static FIGURES_M
 		 "ESP packets held until their client had its SA."},
 		{"bridge_esp_resealed", false, bridge.esp_hold.resealed,
 		 "Held ESP packets encrypted again with the client's keys."},
+		{"aliases", true, alias.aliases, "Aliases in use by clients behind a NAT."},
+		{"aliases_given", false, alias.given,
+		 "Aliases given at a first message, which may have been forged."},
+		{"aliases_refused", false, alias.refused, "First messages for which no alias was free."},
+		{"aliases_unproven", false, alias.unproven,
+		 "Messages on port 4500 without the cookie that the server had sent to their client."},
+		{"aliases_rekeys", false, alias.rekeys,
+		 "Messages dropped because a client with a session began phase 1 from a new port of its "
+		 "NAT."},
 		{"sessions", true, session.sessions, "L2TP/IPsec sessions."},
 		{"sessions_started", false, session.started, "Sessions that came up."},
 		{"sessions_kept", false, session.kept,

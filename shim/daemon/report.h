@@ -20,6 +20,7 @@ struct report {
 	const struct nfq_queue *queue;
 	struct rules_nft *nft;
 	const struct bridge_mode *bridge_mode;
+	const struct aliases *aliases;   /* NULL: none are given */
 	const struct sessions *sessions; /* NULL: sessions are left alone */
 	uint64_t rules_repaired;         /* times that somebody took our tables away and they were put back */
 };

@@ -75,9 +75,11 @@ static void repair(struct ruleset_upkeep *u)
 
 void ruleset_upkeep_on_nft_event(struct ruleset_upkeep *u)
 {
-	bool base_gone = false, queue_gone = false;
+	bool base_gone = false, queue_gone = false, alias_gone = false;
 
-	rules_nft_watch_read(u->nft, &base_gone, &queue_gone);
+	rules_nft_watch_read(u->nft, &base_gone, &queue_gone, &alias_gone);
+	if (alias_gone)
+		u->handlers->alias_gone(u->ctx);
 	if (!base_gone && !queue_gone)
 		return;
 	if (u->external) {

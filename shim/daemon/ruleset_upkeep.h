@@ -14,6 +14,7 @@
 struct ruleset_upkeep_handlers {
 	void (*fill_sets)(void *ctx);          /* adds all elements again: the tables are new and empty */
 	const char *(*missing_set)(void *ctx); /* a set that the admin's tables lack; NULL: none */
+	void (*alias_gone)(void *ctx);         /* another program removed the table of aliases */
 };
 
 /* The caller sets these, and zeroes the rest; all stay the caller's. */

@@ -3,6 +3,7 @@
 #include "shim/daemon/sessions.h"
 
 #include "shim/clock.h"
+#include "shim/daemon/aliases.h"
 #include "shim/daemon/stale_sas.h"
 
 #include <arpa/inet.h>
@@ -36,6 +37,7 @@ struct sessions {
 	struct event_base *loop;
 	struct rules_nft *nft;
 	const struct ike_table *ike;
+	const struct aliases *aliases; /* NULL: there are none */
 
 	struct session_table *table;
 	struct stack *stack;
@@ -64,9 +66,20 @@ struct sessions {
 
 /* Actions */
 
+/* The address that people know a client by. */
+static struct endpoint shown(const struct sessions *s, const struct endpoint *peer)
+{
+	struct endpoint at = *peer;
+
+	aliases_real(s->aliases, &at);
+	return at;
+}
+
 static void log_end(struct sessions *s, const struct session_action *a, const char *told)
 {
-	log_event(s->log, LOG_SESSION_ENDS, &a->peer, "session %s, idle %llu s: %s%s",
+	const struct endpoint peer = shown(s, &a->peer);
+
+	log_event(s->log, LOG_SESSION_ENDS, &peer, "session %s, idle %llu s: %s%s",
 		  session_end_name(a->reason), (unsigned long long)(a->idle_ms / 1000), told,
 		  a->attempt > 1 ? ", again" : "");
 }
@@ -89,7 +102,9 @@ static void end_session(struct sessions *s, const struct session_action *a)
 		request.sas[i] = (struct stack_sa_ref){.spi = a->sas[i].spi, .outbound = a->sas[i].outbound};
 	rc = stack_end(s->stack, &request);
 	if (rc) {
-		log_event(s->log, LOG_STACK_FAILED, &a->peer,
+		const struct endpoint peer = shown(s, &a->peer);
+
+		log_event(s->log, LOG_STACK_FAILED, &peer,
 			  "session %s, but asking the stack to end it failed: %s",
 			  session_end_name(a->reason), strerror(-rc));
 		session_end_result(s->table, clock_now_ms(), a->id, rc, strerror(-rc));
@@ -111,7 +126,9 @@ static struct told_end *find_told_end(struct sessions *s, uint64_t id)
 
 static void log_gone(struct sessions *s, const struct session_action *a)
 {
-	log_event(s->log, LOG_SESSION_GONE, &a->peer, "session gone (%s), %llu bytes in, %llu out, %llu s",
+	const struct endpoint peer = shown(s, &a->peer);
+
+	log_event(s->log, LOG_SESSION_GONE, &peer, "session gone (%s), %llu bytes in, %llu out, %llu s",
 		  session_end_name(a->reason), (unsigned long long)a->bytes_in,
 		  (unsigned long long)a->bytes_out, (unsigned long long)(a->age_ms / 1000));
 }
@@ -141,20 +158,33 @@ static void session_gone(struct sessions *s, const struct session_action *a)
 		log_gone(s, a);
 }
 
+static void log_up(struct sessions *s, const struct session_action *a)
+{
+	struct endpoint alias = a->peer, peer = a->peer;
+	const bool aliased = aliases_real(s->aliases, &peer);
+	char text[ENDPOINT_TEXT_MAX] = "";
+
+	alias.port = 0;
+	log_event(s->log, LOG_SESSION_UP, &peer, "session up, L2TP port %u, %s%s%s", a->l2tp_port,
+		  ike_dialect_name((enum ike_dialect)a->profile), aliased ? ", alias " : "",
+		  aliased ? endpoint_text(&alias, text) : "");
+}
+
 static void log_session(struct sessions *s, const struct session_action *a)
 {
+	const struct endpoint peer = shown(s, &a->peer);
+
 	switch (a->kind) {
 	case SESSION_STARTED:
 		if (s->told)
-			log_event(s->log, LOG_SESSION_UP, &a->peer, "session up, L2TP port %u, %s",
-				  a->l2tp_port, ike_dialect_name((enum ike_dialect)a->profile));
+			log_up(s, a);
 		break;
 	case SESSION_ENDED:
 		session_gone(s, a);
 		break;
 	case SESSION_KEPT:
-		log_event(s->log, LOG_SESSION_KEPT, &a->peer,
-			  "session active again, termination cancelled (%s)", session_end_name(a->reason));
+		log_event(s->log, LOG_SESSION_KEPT, &peer, "session active again, termination cancelled (%s)",
+			  session_end_name(a->reason));
 		break;
 	default:
 		break;
@@ -171,6 +201,16 @@ static void keep_warm(struct sessions *s, const struct session_action *a)
 
 static void take_sample(struct sessions *s);
 
+/* The stack knows a client by its alias, the session table the clients of one NAT by their real address. */
+static void identify(void *ctx, const struct endpoint *at)
+{
+	struct sessions *s = ctx;
+	const struct endpoint host = shown(s, at);
+
+	if (stack_list(s->stack, at))
+		session_identified(s->table, clock_now_ms(), &host);
+}
+
 static void act(struct sessions *s, const struct session_action *a)
 {
 	switch (a->kind) {
@@ -178,8 +218,8 @@ static void act(struct sessions *s, const struct session_action *a)
 		end_session(s, a);
 		break;
 	case SESSION_IDENTIFY:
-		if (stack_list(s->stack, &a->peer))
-			session_identified(s->table, clock_now_ms(), &a->peer);
+		identify(s, &a->peer);
+		aliases_each_of(s->aliases, &a->peer, identify, s);
 		break;
 	case SESSION_KEEP_WARM:
 		keep_warm(s, a);
@@ -225,9 +265,13 @@ static void on_deadline(evutil_socket_t fd, short what, void *ctx)
 void sessions_sa(struct sessions *s, const struct sa_info *sa)
 {
 	const uint64_t now = clock_now_ms();
+	struct sa_info known = *sa;
+	struct endpoint client;
 
-	if (s)
-		session_sa(s->table, now, sa, ike_table_seen_dialect(s->ike, now, &sa->peer));
+	if (!s)
+		return;
+	client = known.host = shown(s, &sa->peer);
+	session_sa(s->table, now, &known, ike_table_seen_dialect(s->ike, now, &client));
 }
 
 void sessions_sa_gone(struct sessions *s, const struct sa_info *sa)
@@ -316,11 +360,12 @@ static void on_stay(void *ctx, enum session_stay why, const struct session_view 
 		[SESSION_STAY_UNKNOWN] = "a time-out is over, but the SAs' counters are read first",
 	};
 	const struct sessions *s = ctx;
+	const struct endpoint peer = shown(s, &v->peer);
 
 	if (v->ends_in_ms == UINT64_MAX || why == SESSION_STAY_AMBIGUOUS)
-		log_event(s->log, LOG_SESSION_STAYS, &v->peer, "session stays: %s", reasons[why]);
+		log_event(s->log, LOG_SESSION_STAYS, &peer, "session stays: %s", reasons[why]);
 	else
-		log_event(s->log, LOG_SESSION_STAYS, &v->peer,
+		log_event(s->log, LOG_SESSION_STAYS, &peer,
 			  "session stays: %s; idle %llu s, would end in %llu s (%s)", reasons[why],
 			  (unsigned long long)(v->idle_ms / 1000), (unsigned long long)(v->ends_in_ms / 1000),
 			  session_end_name(v->why));
@@ -341,10 +386,11 @@ static void on_mark_l2tp(void *ctx, uint32_t spi, const struct endpoint *client,
 
 static void on_mark_endpoint(void *ctx, const struct endpoint *peer, bool there)
 {
+	const struct endpoint client = shown(ctx, peer);
 	uint8_t key[20];
-	const size_t length = put_key(key, peer);
+	const size_t length = put_key(key, &client);
 
-	change_set(ctx, peer->addr_len == 4 ? RULES_SET_WATCHED4 : RULES_SET_WATCHED6, key, length, there);
+	change_set(ctx, client.addr_len == 4 ? RULES_SET_WATCHED4 : RULES_SET_WATCHED6, key, length, there);
 }
 
 void sessions_fill_sets(struct sessions *sessions)
@@ -403,6 +449,7 @@ static void on_alive(void *ctx, const void *key, size_t key_length, uint64_t exp
 	memcpy(peer.addr, key, peer.addr_len);
 	memcpy(&port, (const uint8_t *)key + peer.addr_len, sizeof port);
 	peer.port = ntohs(port);
+	aliases_alias(s->aliases, &peer);
 	session_alive(s->table, clock_now_ms(), &peer, expires_ms < timeout_ms ? timeout_ms - expires_ms : 0);
 }
 
@@ -410,7 +457,7 @@ static void note_key(void *ctx, const struct session_view *view)
 {
 	struct sessions *s = ctx;
 	struct alive_keys *to = &s->alive_keys[view->peer.addr_len != 4];
-	struct endpoint peer = view->peer;
+	struct endpoint peer = shown(s, &view->peer);
 
 	if (!peer.port)
 		peer.port = IKE_PORT; /* plain ESP */
@@ -538,10 +585,11 @@ static void on_ike_sa(void *ctx, const struct stack_ike_sa *sa)
 static void on_listed(void *ctx, const struct endpoint *peer, int error, const char *text)
 {
 	struct sessions *s = ctx;
+	const struct endpoint host = shown(s, peer);
 
 	if (error)
 		log_event(s->log, LOG_STACK_FAILED, NULL, "stack: cannot list its SAs: %s", text);
-	session_identified(s->table, clock_now_ms(), peer);
+	session_identified(s->table, clock_now_ms(), &host);
 }
 
 static void on_ended(void *ctx, uint64_t id, int error, const char *text)
@@ -761,15 +809,37 @@ int sessions_end_stale(struct sessions *sessions, const struct stack_end_request
 	return stack_end(sessions->stack, request);
 }
 
+/* By the real address or by an alias: a port is that of one client; without one, all behind a real address are meant. */
 size_t sessions_drop(struct sessions *sessions, const struct endpoint *peer)
 {
+	struct endpoint at = *peer;
 	size_t count;
 
 	if (!sessions)
 		return 0;
-	count = session_drop(sessions->table, clock_now_ms(), peer);
+	if (peer->port || aliases_real(sessions->aliases, &at))
+		aliases_alias(sessions->aliases, &at); /* of an alias alone: with its port */
+	count = session_drop(sessions->table, clock_now_ms(), &at);
 	run_actions(sessions);
 	return count;
+}
+
+void sessions_use_aliases(struct sessions *sessions, const struct aliases *aliases)
+{
+	if (sessions)
+		sessions->aliases = aliases;
+}
+
+struct session_life sessions_life(const struct sessions *sessions, const struct endpoint *host,
+				  const struct endpoint *at)
+{
+	return sessions ? session_life(sessions->table, clock_now_ms(), host, at)
+			: (struct session_life){.lives = false};
+}
+
+bool sessions_complete(const struct sessions *sessions)
+{
+	return sessions && sessions->dumped;
 }
 
 /* Status */

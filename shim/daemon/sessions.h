@@ -11,6 +11,7 @@
 #include "shim/stack/stack.h"
 #include "shim/proc/rekeyer.h"
 
+struct aliases;
 struct event_base;
 struct sessions;
 
@@ -37,6 +38,14 @@ struct sessions_bridge {
 void sessions_set_bridge(struct sessions *sessions, const struct sessions_bridge *bridge, void *ctx);
 /* Asks the stack to end SAs that are of no session; request->id: of shim/daemon/stale_sas.h. 0 or -errno. */
 int sessions_end_stale(struct sessions *sessions, const struct stack_end_request *request);
+
+/* By which the sessions' real addresses are known; NULL: none has another. It stays the caller's and must outlive the sessions. */
+void sessions_use_aliases(struct sessions *sessions, const struct aliases *aliases);
+/* What lives at an address as the server sees it (host: its real one), and whether all SAs of the kernel have been read once.
+ * sessions may be NULL. */
+struct session_life sessions_life(const struct sessions *sessions, const struct endpoint *host,
+				  const struct endpoint *at);
+bool sessions_complete(const struct sessions *sessions);
 
 /* Adds all elements of the sessions' sets again, after their tables were installed. sessions may be NULL. */
 void sessions_fill_sets(struct sessions *sessions);

@@ -258,3 +258,53 @@ int state_load_bridged(const char *dir, bridge_entry_fn *fn, void *ctx, unsigned
 	fclose(in);
 	return 0;
 }
+
+#define ALIASES_HEADER "natshim aliases 1 %" PRIu64 "\n"
+
+static void write_alias(void *ctx, const char *line)
+{
+	fprintf(ctx, "%s\n", line);
+}
+
+void state_write_aliases(FILE *out, const struct alias_table *table, uint64_t now_ms)
+{
+	fprintf(out, ALIASES_HEADER, now_ms);
+	alias_each_text(table, now_ms, write_alias, out);
+}
+
+static void read_aliases(FILE *in, struct alias_table *table, uint64_t now_ms, unsigned *restored,
+			 unsigned *bad)
+{
+	char line[ALIAS_TEXT_MAX + 2], *end;
+	uint64_t written_ms;
+
+	/* NOLINTNEXTLINE(cert-err34-c): a number too big lies in the future, and is refused */
+	if (!fgets(line, sizeof line, in) || sscanf(line, "natshim aliases 1 %" SCNu64, &written_ms) != 1 ||
+	    written_ms > now_ms) {
+		*bad = 1;
+		return;
+	}
+	while (fgets(line, sizeof line, in)) {
+		end = strchr(line, '\n');
+		if (end)
+			*end = '\0';
+		++*(end && alias_restore(table, now_ms, line, now_ms - written_ms) ? restored : bad);
+	}
+}
+
+int state_load_aliases(const char *dir, struct alias_table *table, uint64_t now_ms, unsigned *restored,
+		       unsigned *bad)
+{
+	char path[PATH_MAX];
+	FILE *in;
+	int rc;
+
+	*restored = *bad = 0;
+	snprintf(path, sizeof path, "%s/aliases", dir);
+	in = open_private(path, &rc);
+	if (!in)
+		return rc == -ENOENT ? 0 : rc;
+	read_aliases(in, table, now_ms, restored, bad);
+	fclose(in);
+	return 0;
+}

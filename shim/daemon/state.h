@@ -4,6 +4,7 @@
 #ifndef NATSHIM_SHIM_DAEMON_STATE_H
 #define NATSHIM_SHIM_DAEMON_STATE_H
 
+#include "shim/alias/alias.h"
 #include "shim/bridge/bridge.h"
 #include "shim/ike/exchange.h"
 #include "shim/l2tp/quirks.h"
@@ -26,6 +27,12 @@ int state_load_peers(const char *dir, struct ike_table *table, uint64_t now_ms, 
 /* The L2TP tunnels: "tunnels", one l2tp_state_text() a line, age included, with the time of writing in the header. */
 void state_write_tunnels(FILE *out, const struct l2tp_table *table, uint64_t now_ms);
 int state_load_tunnels(const char *dir, struct l2tp_table *table, uint64_t now_ms, unsigned *restored,
+		       unsigned *bad);
+
+/* Who has which alias: "aliases", one line of alias_each_text() each, with the time of writing in the header. Reading: as below, and a line
+ * that makes no sense is passed over and counted in *bad. */
+void state_write_aliases(FILE *out, const struct alias_table *table, uint64_t now_ms);
+int state_load_aliases(const char *dir, struct alias_table *table, uint64_t now_ms, unsigned *restored,
 		       unsigned *bad);
 
 /* The bridged sessions: "bridged", one state_bridged_text() a line. A later line with the same cookies stands in place of an

@@ -274,6 +274,7 @@ static enum ike_reason read_message(struct isakmp_message *message, const struct
 	if (status == ISAKMP_SHORT)
 		return IKE_SHORT;
 	memcpy(result->cookie, message->data, IKE_COOKIE_LEN);
+	memcpy(result->responder, message->data + IKE_COOKIE_LEN, IKE_COOKIE_LEN);
 	if (status != ISAKMP_OK)
 		return status_reasons[status];
 	if (message->exchange_type != ISAKMP_MAIN_MODE && message->exchange_type != ISAKMP_AGGRESSIVE_MODE)

@@ -93,8 +93,9 @@ struct ike_result {
 	bool server_initiated;
 	bool watched;         /* of an exchange that is only looked at: its dialect needs no translation */
 	struct endpoint peer; /* the client's side of the datagram */
-	uint8_t cookie[IKE_COOKIE_LEN];  /* the initiator's, as in the message */
-	uint8_t evicted[IKE_COOKIE_LEN]; /* with IKE_ACT_UNTRACK */
+	uint8_t cookie[IKE_COOKIE_LEN];    /* the initiator's, as in the message */
+	uint8_t responder[IKE_COOKIE_LEN]; /* likewise; zero in a first message */
+	uint8_t evicted[IKE_COOKIE_LEN];   /* with IKE_ACT_UNTRACK */
 };
 
 struct ike_config {

@@ -67,7 +67,7 @@ struct server {
 
 static mode_t mode_of(enum files_target target)
 {
-	return target == FILES_BRIDGED ? 0600 : 0666;
+	return target == FILES_BRIDGED || target == FILES_ALIASES ? 0600 : 0666;
 }
 
 static int copy(int from, FILE *out)
@@ -187,6 +187,7 @@ static void run(const void *ctx)
 	snprintf(server.paths[FILES_PEERS], PATH_MAX, "%s/peers", server.config->state_dir);
 	snprintf(server.paths[FILES_TUNNELS], PATH_MAX, "%s/tunnels", server.config->state_dir);
 	snprintf(server.paths[FILES_BRIDGED], PATH_MAX, "%s/bridged", server.config->state_dir);
+	snprintf(server.paths[FILES_ALIASES], PATH_MAX, "%s/aliases", server.config->state_dir);
 	if (server.config->metrics_file)
 		snprintf(server.paths[FILES_METRICS], PATH_MAX, "%s", server.config->metrics_file);
 	confine_server(&server);

@@ -10,7 +10,7 @@
 
 #include <stdio.h>
 
-enum files_target { FILES_PEERS, FILES_TUNNELS, FILES_BRIDGED, FILES_METRICS, FILES_TARGETS };
+enum files_target { FILES_PEERS, FILES_TUNNELS, FILES_BRIDGED, FILES_ALIASES, FILES_METRICS, FILES_TARGETS };
 #define FILES_LINE_MAX 512 /* bytes of one that is appended, its end included */
 
 struct files; /* owned by the caller */

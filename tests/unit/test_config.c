@@ -194,6 +194,15 @@ static void test_bad_command_lines(void **state)
 		{{"--psk-file", "", NULL}, "--psk-file"},
 		{{"--iface=eth0", "--bridge", NULL}, "--bridge needs --psk-file"},
 		{{"--iface=eth0", "--share-nat", NULL}, "--share-nat needs --psk-file"},
+		{{"--alias", "always", NULL}, "--alias always"},
+		{{"--alias-net", "198.18.0.0", NULL}, "an IPv4 network of 8 to 30 bits"},
+		{{"--alias-net", "198.18.0.0/", NULL}, "an IPv4 network of 8 to 30 bits"},
+		{{"--alias-net", "198.18.0.0/31", NULL}, "an IPv4 network of 8 to 30 bits"},
+		{{"--alias-net", "198.18.0.0/7", NULL}, "an IPv4 network of 8 to 30 bits"},
+		{{"--alias-net", "198.18.0.0/16x", NULL}, "an IPv4 network of 8 to 30 bits"},
+		{{"--alias-net", "198.18.0.1/16", NULL}, "an IPv4 network of 8 to 30 bits"},
+		{{"--alias-net", "198.18.0.0:500/16", NULL}, "an IPv4 network of 8 to 30 bits"},
+		{{"--alias-net", "2001:db8::/30", NULL}, "an IPv4 network of 8 to 30 bits"},
 	};
 
 	(void)state;
@@ -304,6 +313,32 @@ static void test_bridge_options(void **state)
 		assert_int_equal(c.bridge, cases[i].bridge);
 		assert_int_equal(c.bridge_groups, cases[i].groups);
 		assert_int_equal(config_bridges(&c), cases[i].bridges);
+		config_free(&c);
+	}
+}
+
+static void test_alias_options(void **state)
+{
+	static const struct {
+		const char *words[6];
+		bool aliases;
+	} cases[] = {
+		{{"--iface=eth0", NULL}, false},
+		{{"--iface=eth0", "--alias=on", "--alias-net=10.64.0.0/24", NULL}, true},
+		{{"--iface=eth0", "--alias=on", "--stack=none", NULL}, false},
+		{{"--iface=eth0", "--alias=on", "--rules=external", NULL}, false},
+		{{"--iface=eth0", "--alias=on", "--bridge", "--psk-file=x", NULL}, false},
+		{{"--iface=eth0", "--alias=on", "--share-nat", "--psk-file=x", NULL}, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct config c;
+
+		assert_int_equal(load(&c, cases[i].words), CONFIG_OK);
+		assert_int_equal(config_aliases(&c), cases[i].aliases);
+		assert_int_equal(c.alias_prefix, cases[i].aliases ? 24 : 16);
+		assert_int_equal(c.alias_net.addr[0], cases[i].aliases ? 10 : 198);
 		config_free(&c);
 	}
 }
@@ -524,6 +559,7 @@ int main(void)
 		cmocka_unit_test(test_too_many_overrides),
 		cmocka_unit_test(test_unreadable_file),
 		cmocka_unit_test(test_bridge_options),
+		cmocka_unit_test(test_alias_options),
 		cmocka_unit_test(test_alive_timeout),
 		cmocka_unit_test(test_verbose_by_subject),
 		cmocka_unit_test(test_hostname_and_an_interface_twice),

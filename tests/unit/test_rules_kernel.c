@@ -65,6 +65,17 @@ static void load_text(const struct rules_options *options, bool native_queue)
 	ruleset_free(ruleset);
 }
 
+static void install_alias(struct rules_nft *nft, const struct rules_options *options)
+{
+	struct ruleset *ruleset = ruleset_build(options);
+	char error[RULES_ERROR_MAX] = "";
+
+	assert_non_null(ruleset);
+	if (options->alias && !options->no_secpath && rules_nft_install_alias(nft, ruleset, error) < 0)
+		fail_msg("%s", error);
+	ruleset_free(ruleset);
+}
+
 static void compare_with_text(const struct rules_options *options, const struct rules_features *features)
 {
 	struct rules_features again;
@@ -74,6 +85,7 @@ static void compare_with_text(const struct rules_options *options, const struct 
 	enter_new_netns();
 	nft = open_nft(&again);
 	install(nft, options);
+	install_alias(nft, options);
 	installed = list_rules();
 	rules_nft_close(nft);
 	enter_new_netns();
@@ -106,6 +118,10 @@ static void installed_rules_are_the_printed_ones(void **state)
 	compare_with_text(&options, &features);
 	options = all;
 	options.l2tp_by_session = false;
+	compare_with_text(&options, &features);
+	options.alias = true;
+	assert_true(endpoint_parse("198.18.0.0", &options.alias_net));
+	options.alias_prefix = 15;
 	compare_with_text(&options, &features);
 	options = all;
 	options.no_fib = true;
@@ -223,6 +239,81 @@ static void a_second_natshim_is_told_and_harms_nothing(void **state)
 	free(after);
 }
 
+static struct rules_options alias_options(const struct rules_features *features)
+{
+	struct rules_options options = full_options(features);
+
+	options.alias = true;
+	assert_true(endpoint_parse("198.18.0.0", &options.alias_net));
+	options.alias_prefix = 16;
+	return options;
+}
+
+/* Of 192.0.2.7 port 4500 to port 4500, in network order. */
+static const uint8_t flow[12] = {192, 0, 2, 7, 0x11, 0x94, 0, 0, 0x11, 0x94};
+
+static void change_alias(struct rules_nft *nft, uint8_t number, bool there)
+{
+	const uint8_t value[RULES_MAP_VALUE] = {198, 18, 0, number, 0x11, 0x94};
+
+	rules_nft_map_change_later(nft, RULES_SET_ALIAS_IN, flow, sizeof(flow), value, there);
+}
+
+static void assert_alias(const char *wanted)
+{
+	char *text = output_of(
+		"nft list map inet natshim_alias alias_in 2>&1 | grep -o '[0-9.]* . 4500 . 4500 : .*[0-9]'");
+
+	assert_string_equal(text, wanted);
+	free(text);
+}
+
+static void an_element_of_a_map_can_get_another_value(void **state)
+{
+	struct rules_features features;
+	struct rules_options options;
+	struct rules_nft *nft;
+	char error[RULES_ERROR_MAX] = "";
+
+	(void)state;
+	enter_new_netns();
+	nft = open_nft(&features);
+	options = alias_options(&features);
+	if (options.no_secpath)
+		skip();
+	install(nft, &options);
+	change_alias(nft, 1, true); /* the table is not there */
+	rules_nft_set_flush(nft);
+	assert_int_equal(rules_nft_set_refused(nft), 1);
+	install_alias(nft, &options);
+	assert_alias("");
+	change_alias(nft, 1, true);
+	rules_nft_set_flush(nft);
+	assert_alias("192.0.2.7 . 4500 . 4500 : 198.18.0.1 . 4500\n");
+	change_alias(nft, 1, false); /* at once, in one batch */
+	change_alias(nft, 2, true);
+	rules_nft_set_flush(nft);
+	assert_alias("192.0.2.7 . 4500 . 4500 : 198.18.0.2 . 4500\n");
+	change_alias(nft, 3, true); /* without taking the other out */
+	rules_nft_set_flush(nft);
+	assert_alias("192.0.2.7 . 4500 . 4500 : 198.18.0.3 . 4500\n");
+	install(nft, &options); /* the other tables */
+	assert_alias("192.0.2.7 . 4500 . 4500 : 198.18.0.3 . 4500\n");
+	change_alias(nft, 3, false);
+	change_alias(nft, 3, false); /* no error */
+	rules_nft_set_flush(nft);
+	assert_alias("");
+	assert_int_equal(rules_nft_set_refused(nft), 1);
+	assert_int_equal(rules_nft_remove_alias(nft, error), 0);
+	assert_int_equal(rules_nft_remove_alias(nft, error), 0);
+	assert_false(has_table("natshim_alias"));
+	assert_true(has_table("natshim"));
+	install_alias(nft, &options);
+	assert_int_equal(rules_nft_remove(nft, error), 0);
+	assert_false(has_table("natshim_alias"));
+	rules_nft_close(nft);
+}
+
 static void what_others_remove_is_noticed(void **state)
 {
 	struct rules_features features;
@@ -230,7 +321,7 @@ static void what_others_remove_is_noticed(void **state)
 	struct rules_nft *nft;
 	struct ruleset *ruleset;
 	char error[RULES_ERROR_MAX] = "";
-	bool base, queue;
+	bool base, queue, alias;
 	const int tiny = 1;
 
 	(void)state;
@@ -241,31 +332,34 @@ static void what_others_remove_is_noticed(void **state)
 	ruleset = ruleset_build(&options);
 	install(nft, &options);
 	install(nft, &options);
-	assert_int_equal(rules_nft_watch_read(nft, &base, &queue), 0);
+	assert_int_equal(rules_nft_watch_read(nft, &base, &queue, &alias), 0);
 	assert_false(base || queue); /* our own doing */
 	run(strdup("nft add table inet other; nft delete table inet other; nft add table ip natshim; "
 		   "nft delete table ip natshim_queue 2>/dev/null; nft add chain inet natshim theirs"));
-	rules_nft_watch_read(nft, &base, &queue);
+	rules_nft_watch_read(nft, &base, &queue, &alias);
 	assert_false(base || queue);
 	run(strdup("nft flush ruleset"));
-	rules_nft_watch_read(nft, &base, &queue);
+	rules_nft_watch_read(nft, &base, &queue, &alias);
 	assert_true(base && queue);
 	install(nft, &options);
 	run(strdup("nft delete table inet natshim_queue"));
-	rules_nft_watch_read(nft, &base, &queue);
-	assert_true(!base && queue);
+	rules_nft_watch_read(nft, &base, &queue, &alias);
+	assert_true(!base && queue && !alias);
+	run(strdup("nft add table inet natshim_alias; nft delete table inet natshim_alias"));
+	rules_nft_watch_read(nft, &base, &queue, &alias);
+	assert_true(!base && !queue && alias);
 	install(nft, &options);
 	run(strdup("nft flush chain inet natshim incoming"));
-	rules_nft_watch_read(nft, &base, &queue);
+	rules_nft_watch_read(nft, &base, &queue, &alias);
 	assert_true(base && !queue);
 	/* The reader is late and events were lost. */
 	install(nft, &options);
-	rules_nft_watch_read(nft, &base, &queue);
+	rules_nft_watch_read(nft, &base, &queue, &alias);
 	assert_int_equal(setsockopt(rules_nft_watch_fd(nft), SOL_SOCKET, SO_RCVBUF, &tiny, sizeof(tiny)), 0);
 	for (int i = 0; i < 3; i++)
 		install(nft, &options);
 	run(strdup("nft delete table inet natshim"));
-	rules_nft_watch_read(nft, &base, &queue);
+	rules_nft_watch_read(nft, &base, &queue, &alias);
 	assert_true(base && !queue);
 	assert_int_equal(rules_nft_install_base(nft, ruleset, error), 0);
 	assert_true(has_table("natshim"));
@@ -543,6 +637,7 @@ int main(void)
 		cmocka_unit_test(installed_rules_are_the_printed_ones),
 		cmocka_unit_test(a_killed_owner_leaves_only_the_base),
 		cmocka_unit_test(a_second_natshim_is_told_and_harms_nothing),
+		cmocka_unit_test(an_element_of_a_map_can_get_another_value),
 		cmocka_unit_test(what_others_remove_is_noticed),
 		cmocka_unit_test(elements_come_and_go),
 		cmocka_unit_test(a_full_set_is_an_error_that_costs_nothing),

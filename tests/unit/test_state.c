@@ -32,6 +32,8 @@ static int remove_dir(void **state)
 	unlink(path);
 	snprintf(path, sizeof path, "%s/tunnels", dir);
 	unlink(path);
+	snprintf(path, sizeof path, "%s/aliases", dir);
+	unlink(path);
 	return rmdir(dir);
 }
 
@@ -286,14 +288,80 @@ static void test_bridged_of_others(void **state)
 	unlink(path);
 }
 
+static struct alias_life nobody(void *ctx, const struct endpoint *at)
+{
+	(void)ctx;
+	(void)at;
+	return (struct alias_life){.lives = false};
+}
+
+static struct alias_table *new_aliases(void)
+{
+	const struct alias_config config = {
+		.net = {.addr = {198, 18}, .addr_len = 4}, .prefix = 16, .seed = 7, .life = nobody};
+	struct alias_table *table = alias_table_new(&config);
+
+	assert_non_null(table);
+	return table;
+}
+
+static void expect_aliases(const char *content, int rc, unsigned restored, unsigned bad)
+{
+	struct alias_table *table = new_aliases();
+	FILE *out = begin("aliases");
+	unsigned got_restored, got_bad;
+
+	fputs(content, out);
+	fclose(out);
+	assert_int_equal(state_load_aliases(dir, table, 9000, &got_restored, &got_bad), rc);
+	assert_int_equal(got_restored, restored);
+	assert_int_equal(got_bad, bad);
+	assert_int_equal(alias_stats(table).clients, restored);
+	alias_table_free(table);
+}
+
+#define ALIAS_LINE "198.18.0.3 203.0.113.1 192.0.2.7:500 192.0.2.7:4500 100\n"
+
+static void aliases_come_back(void **state)
+{
+	struct alias_table *table = new_aliases();
+	struct endpoint at = {.addr = {198, 18, 0, 3}, .addr_len = 4}, real;
+	unsigned restored, bad;
+	char path[64];
+	FILE *out;
+
+	(void)state;
+	assert_int_equal(state_load_aliases(dir, table, 9000, &restored, &bad), 0); /* none there */
+	assert_true(alias_restore(table, 9000, "198.18.0.3 203.0.113.1 192.0.2.7:500 192.0.2.7:4500 100", 0));
+	out = begin("aliases");
+	state_write_aliases(out, table, 9000);
+	fclose(out);
+	alias_table_free(table);
+	table = new_aliases();
+	assert_int_equal(state_load_aliases(dir, table, 9500, &restored, &bad), 0);
+	assert_true(restored == 1 && bad == 0);
+	assert_true(alias_real(table, &at, &real) && real.port == 4500 && real.addr[3] == 7);
+	alias_table_free(table);
+	expect_aliases("natshim aliases 1 8000\n" ALIAS_LINE, 0, 1, 0);
+	expect_aliases("natshim aliases 1 8000\n" ALIAS_LINE ALIAS_LINE "nonsense\n", 0, 1, 2);
+	expect_aliases("natshim aliases 1 8000\n198.18.0.3 203.0.113.1 192.0.2.7:500 192.0.2.7:4500 1", 0, 0,
+		       1);                                              /* cut */
+	expect_aliases("natshim aliases 1 9001\n" ALIAS_LINE, 0, 0, 1); /* written in the future */
+	expect_aliases("natshim aliases 2 8000\n" ALIAS_LINE, 0, 0, 1);
+	expect_aliases("", 0, 0, 1);
+	snprintf(path, sizeof path, "%s/aliases", dir);
+	assert_int_equal(chmod(path, 0666), 0);
+	expect_aliases("natshim aliases 1 8000\n" ALIAS_LINE, -EPERM, 0, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_peers_there_and_back),   cmocka_unit_test(test_missing_file_is_none),
-		cmocka_unit_test(test_cannot_prepare),         cmocka_unit_test(test_every_truncation),
-		cmocka_unit_test(test_nonsense_is_counted),    cmocka_unit_test(test_tunnels_there_and_back),
-		cmocka_unit_test(test_bridged_there_and_back), cmocka_unit_test(test_bridged_cut_short),
-		cmocka_unit_test(test_bridged_of_others),
+		cmocka_unit_test(aliases_come_back),           cmocka_unit_test(test_peers_there_and_back),
+		cmocka_unit_test(test_missing_file_is_none),   cmocka_unit_test(test_cannot_prepare),
+		cmocka_unit_test(test_every_truncation),       cmocka_unit_test(test_nonsense_is_counted),
+		cmocka_unit_test(test_tunnels_there_and_back), cmocka_unit_test(test_bridged_there_and_back),
+		cmocka_unit_test(test_bridged_cut_short),      cmocka_unit_test(test_bridged_of_others),
 	};
 
 	return cmocka_run_group_tests_name("state", tests, make_dir, remove_dir);

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From a decision to the kernel's maps. */
+#include "shim/daemon/aliases.h"
+
+#include "nfq/conntrack.h"
+#include "shim/clock.h"
+#include "shim/daemon/state.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <netinet/in.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define FOLLOW_TIMEOUT_S 60 /* of a cookie in the kernel's set */
+#define EXPIRE_EVERY 5      /* ticks */
+#define SAVE_EVERY 60       /* ticks, though nothing has changed in the kernel */
+#define UNLOAD_AFTER 60     /* ticks without an alias */
+
+struct aliases {
+	struct log *log;
+	struct rules_nft *nft;
+	struct files *files;
+	const char *state_dir;
+	struct alias_table *table;
+	struct conntrack *conntrack;
+	const struct aliases_sessions *sessions;
+	void *sessions_ctx;
+	const struct ruleset *ruleset;
+	bool loaded;     /* the kernel's table is there */
+	bool complained; /* that it cannot be */
+	bool changed, save_complained;
+	unsigned ticks, empty;
+};
+
+/* State */
+
+void aliases_saved(struct aliases *a, int error)
+{
+	if (!a)
+		return;
+	if (error && !a->save_complained)
+		log_event(a->log, LOG_STATE_UNWRITABLE, NULL,
+			  "%s/aliases: cannot be written: %s; a restart would not know who has which alias",
+			  a->state_dir, strerror(-error));
+	a->save_complained = error != 0;
+	a->changed |= error != 0;
+}
+
+void aliases_write_again(struct aliases *a)
+{
+	if (a)
+		a->changed = true;
+}
+
+static void save(struct aliases *a)
+{
+	FILE *content = files_begin();
+	int rc;
+
+	if (!content) {
+		aliases_saved(a, -errno);
+		return;
+	}
+	state_write_aliases(content, a->table, clock_now_ms());
+	a->changed = false;
+	rc = files_finish(a->files, FILES_ALIASES, content);
+	if (rc)
+		aliases_saved(a, rc);
+}
+
+static void load(struct aliases *a)
+{
+	unsigned restored, bad;
+	const int rc = state_load_aliases(a->state_dir, a->table, clock_now_ms(), &restored, &bad);
+
+	if (rc || bad)
+		log_event(a->log, LOG_STATE_DAMAGED, NULL, "%s/aliases: %s", a->state_dir,
+			  rc == -EPERM ? "belongs to another user, or others may write it; not read"
+			  : rc         ? strerror(-rc)
+				       : "has lines that are not understood; passed over");
+	if (restored)
+		log_event(a->log, LOG_STATE_RESTORED, NULL, "%u known aliases from before the restart",
+			  restored);
+}
+
+/* The kernel */
+
+/* Address, then the two ports, each in the first two of four bytes (nftables pads each part of a concatenation). */
+static void put_key(uint8_t out[static 12], const struct endpoint *at, uint16_t second_port)
+{
+	const uint16_t ports[] = {htons(at->port), htons(second_port)};
+
+	memset(out, 0, 12);
+	memcpy(out, at->addr, 4);
+	memcpy(out + 4, &ports[0], sizeof ports[0]);
+	memcpy(out + 8, &ports[1], sizeof ports[1]);
+}
+
+static void put_value(uint8_t out[static RULES_MAP_VALUE], const struct endpoint *at)
+{
+	const uint16_t port = htons(at->port);
+
+	memset(out, 0, RULES_MAP_VALUE);
+	memcpy(out, at->addr, 4);
+	memcpy(out + 4, &port, sizeof port);
+}
+
+static void put_pair(struct aliases *a, const struct alias_change *pair)
+{
+	uint8_t key[12], value[RULES_MAP_VALUE];
+
+	put_key(key, &pair->real, pair->server.port);
+	put_value(value, &pair->alias);
+	rules_nft_map_change_later(a->nft, RULES_SET_ALIAS_IN, key, sizeof key, value, pair->there);
+	put_key(key, &pair->alias, pair->server.port);
+	put_value(value, &pair->real);
+	rules_nft_map_change_later(a->nft, RULES_SET_ALIAS_OUT, key, sizeof key, value, pair->there);
+}
+
+/* What is tracked already would go on as it was: from the client, and what the server began. */
+static void forget(struct aliases *a, const struct alias_change *pair)
+{
+	conntrack_forget(a->conntrack, &pair->real, &pair->server);
+	conntrack_forget(a->conntrack, &pair->server, &pair->alias);
+}
+
+static void fill_pair(void *ctx, const struct alias_change *pair)
+{
+	put_pair(ctx, pair);
+}
+
+static void forget_pair(void *ctx, const struct alias_change *pair)
+{
+	forget(ctx, pair);
+}
+
+/* What passed while the table was not there may be tracked as it was then. False: no alias can be given. */
+static bool install(struct aliases *a)
+{
+	char error[RULES_ERROR_MAX];
+
+	if (rules_nft_install_alias(a->nft, a->ruleset, error)) {
+		if (!a->complained)
+			log_event(a->log, LOG_ALIAS_FAILED, NULL,
+				  "alias: %s; of several clients behind one NAT only one can connect", error);
+		a->complained = true;
+		return a->loaded = false;
+	}
+	a->complained = false;
+	a->loaded = true;
+	alias_each_pair(a->table, fill_pair, a);
+	rules_nft_set_flush(a->nft);
+	alias_each_pair(a->table, forget_pair, a);
+	return true;
+}
+
+/* at_once: the maps change before the entries go, so that no packet in between makes a new one by the old map. Else the maps change with
+ * the next verdicts, many in one batch. */
+static void carry_out(struct aliases *a, const struct alias_result *r, bool at_once)
+{
+	char alias[ENDPOINT_TEXT_MAX];
+
+	if (r->change_count && !a->loaded && !install(a)) /* which fills in what is there now */
+		return;
+	for (size_t i = 0; i < r->change_count; i++)
+		put_pair(a, &r->changes[i]);
+	if (at_once && r->change_count)
+		rules_nft_set_flush(a->nft);
+	for (size_t i = 0; i < r->change_count; i++)
+		forget(a, &r->changes[i]);
+	if (r->settled)
+		log_event(a->log, LOG_ALIAS_GIVEN, &r->client,
+			  "is %s for the server: another client is behind that address",
+			  endpoint_text(&r->alias, alias));
+	if (r->ended)
+		log_event(a->log, LOG_ALIAS_ENDS, &r->client, "is %s for the server no more",
+			  endpoint_text(&r->alias, alias));
+	a->changed |= r->change_count != 0;
+}
+
+/* Messages */
+
+static struct alias_result ask(struct aliases *a, const struct filter_outcome *o, bool to_server)
+{
+	const struct alias_result nothing = {.drop = false};
+	const struct ike_result *m = &o->ike;
+	const uint64_t now = clock_now_ms();
+
+	if (m->reason == IKE_SHORT || m->reason == IKE_OTHER_VERSION || m->reason == IKE_BAD_LENGTH)
+		return nothing;
+	if (!to_server) {
+		alias_answer(a->table, now, &o->dst, m->cookie, m->responder);
+		return nothing;
+	}
+	if (m->message_number == 1 && !m->server_initiated)
+		return alias_first(a->table, now, &o->src, &o->dst, m->cookie);
+	return o->dst.port == 4500 ? alias_float(a->table, now, &o->src, m->cookie, m->responder) : nothing;
+}
+
+bool aliases_message(struct aliases *a, const struct filter_outcome *o, bool to_server)
+{
+	struct alias_result r;
+
+	if (!a)
+		return false;
+	r = ask(a, o, to_server);
+	/* A first message proves nothing, and there may be very many. */
+	carry_out(a, &r, o->ike.message_number != 1);
+	if (r.follow && (a->loaded || !r.change_count))
+		rules_nft_set_add_later(a->nft, RULES_SET_ALIASED, o->ike.cookie, IKE_COOKIE_LEN,
+					FOLLOW_TIMEOUT_S);
+	if (r.unfollow)
+		rules_nft_set_delete_later(a->nft, RULES_SET_ALIASED, o->ike.cookie, IKE_COOKIE_LEN);
+	if (r.drop && r.change_count) /* not its repeats */
+		log_event(a->log, LOG_ALIAS_REKEY, &o->src,
+			  "phase 1 came from a port that another client was known by; dropped, its next try "
+			  "is right");
+	if (r.settled)
+		save(a); /* before the session is there */
+	return r.drop;
+}
+
+/* Time */
+
+bool aliases_tick(struct aliases *a)
+{
+	struct alias_result r;
+
+	if (!a)
+		return false;
+	a->ticks++;
+	while (a->ticks % EXPIRE_EVERY == 0 && a->sessions->complete(a->sessions_ctx) &&
+	       alias_expire(a->table, clock_now_ms(), &r))
+		carry_out(a, &r, true);
+	a->changed |= a->ticks % SAVE_EVERY == 0 && alias_stats(a->table).clients; /* lone clients, too */
+	if (a->changed)
+		save(a);
+	a->empty = alias_stats(a->table).aliases ? 0 : a->empty + 1;
+	return a->loaded && a->empty > UNLOAD_AFTER;
+}
+
+void aliases_unload(struct aliases *a)
+{
+	char error[RULES_ERROR_MAX];
+
+	if (rules_nft_remove_alias(a->nft, error))
+		log_event(a->log, LOG_RULES_LEFT, NULL, "rules: %s", error);
+	a->loaded = false;
+}
+
+void aliases_table_gone(struct aliases *a)
+{
+	if (a && a->loaded)
+		install(a);
+}
+
+/* Start and end */
+
+static struct alias_life life_of(void *ctx, const struct endpoint *at)
+{
+	const struct aliases *a = ctx;
+	struct endpoint host = *at;
+	struct session_life life;
+
+	aliases_real(a, &host);
+	life = a->sessions->life(a->sessions_ctx, &host, at);
+
+	return (struct alias_life){.lives = life.lives, .plain = life.plain, .quiet_ms = life.quiet_ms};
+}
+
+/* Nothing is sent: the kernel looks the route up. */
+static bool is_routed(const struct endpoint *net)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(500)};
+	const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool routed;
+
+	memcpy(&to.sin_addr, net->addr, sizeof to.sin_addr);
+	to.sin_addr.s_addr |= htonl(1); /* the first alias */
+	routed = fd >= 0 && !connect(fd, (const struct sockaddr *)&to, sizeof to);
+	if (fd >= 0)
+		close(fd);
+	return routed;
+}
+
+bool aliases_open(struct aliases **out, const struct config *config, const struct rules_features *features,
+		  struct log *log, struct rules_nft *nft, struct files *files,
+		  char error[static CONFIG_ERROR_MAX])
+{
+	struct alias_config table = {
+		.net = config->alias_net, .prefix = config->alias_prefix, .life = life_of};
+	char text[ENDPOINT_TEXT_MAX];
+	struct aliases *a;
+	int rc;
+
+	*out = NULL;
+	if (!config_aliases(config) || !features->secpath)
+		return true;
+	a = calloc(1, sizeof *a);
+	*out = a;
+	snprintf(error, CONFIG_ERROR_MAX, "out of memory");
+	if (!a)
+		return false;
+	*a = (struct aliases){.log = log, .nft = nft, .files = files, .state_dir = config->state_dir};
+	table.life_ctx = a;
+	if (getrandom(&table.seed, sizeof table.seed, 0) != sizeof table.seed) {
+		snprintf(error, CONFIG_ERROR_MAX, "no random numbers: %s", strerror(errno));
+		return false;
+	}
+	rc = conntrack_open(&a->conntrack);
+	if (rc) {
+		snprintf(error, CONFIG_ERROR_MAX, "no netfilter socket: %s", strerror(-rc));
+		return false;
+	}
+	a->table = alias_table_new(&table);
+	if (!a->table)
+		return false;
+	load(a);
+	if (!is_routed(&config->alias_net))
+		log_event(log, LOG_ALIAS_FAILED, NULL,
+			  "alias: no route leads to %s/%u, so of several clients behind one NAT only one can "
+			  "connect; ip "
+			  "route add %s/%u dev %s",
+			  endpoint_text(&config->alias_net, text), config->alias_prefix, text,
+			  config->alias_prefix, config->interfaces[0]);
+	return true;
+}
+
+void aliases_use(struct aliases *a, const struct aliases_sessions *sessions, void *sessions_ctx,
+		 const struct ruleset *ruleset)
+{
+	if (!a)
+		return;
+	a->sessions = sessions;
+	a->sessions_ctx = sessions_ctx;
+	a->ruleset = ruleset;
+	if (a->loaded || alias_stats(a->table).aliases)
+		install(a);
+	else
+		aliases_unload(a); /* what a killed natshim left */
+}
+
+void aliases_close(struct aliases *a)
+{
+	if (!a)
+		return;
+	if (a->table && a->sessions)
+		save(a);
+	alias_table_free(a->table);
+	conntrack_close(a->conntrack);
+	free(a);
+}
+
+/* Names */
+
+bool aliases_real(const struct aliases *a, struct endpoint *at)
+{
+	struct endpoint real;
+	const bool known = a && alias_real(a->table, at, &real);
+
+	if (known)
+		*at = real;
+	return known;
+}
+
+bool aliases_alias(const struct aliases *a, struct endpoint *at)
+{
+	struct endpoint alias;
+	const bool known = a && alias_of(a->table, at, &alias);
+
+	if (known)
+		*at = alias;
+	return known;
+}
+
+void aliases_each_of(const struct aliases *a, const struct endpoint *host, alias_fn *fn, void *ctx)
+{
+	if (a)
+		alias_each_of(a->table, host, fn, ctx);
+}
+
+struct alias_stats aliases_stats(const struct aliases *a)
+{
+	return a ? alias_stats(a->table) : (struct alias_stats){.clients = 0};
+}

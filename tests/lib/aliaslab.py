@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the tests of aliases share, whatever the server's IKE daemon is: clients behind one NAT, whose ports are random, that all use
+L2TP port 1701. Everything lies in one virtual machine (tests/vm/run).
+"""
+import os
+import re
+import socket
+import struct
+
+from . import natshim, sessionlab, tap
+from .hosts import NAT, SRV, wait_for
+
+KINDS = (("c1", "leopard", "alice"), ("c2", "rfc3947", "bob"), ("c3", "apple", "carol"))
+RANGE = "198.18."
+
+
+class Lab(sessionlab.Lab):
+    def __init__(self, stack):
+        self.ports = {}  # a client's own, in place of 500 and 4500
+        super().__init__(clients=3, stack=stack)
+        self.srv.ip("route", "add", "198.18.0.0/16", "dev", "wan")  # as a default route would
+
+    def connect(self, name, host, dialect="rfc3947", user="alice"):
+        """As first_try(), from the L2TP port that all clients of that time have."""
+        client = self.first_try(name, host, dialect=dialect, user=user, l2tp_port=1701, **self.ports)
+        if client:
+            client.lively = True
+            client.address = self.alias(client) or NAT
+        else:
+            tap.diag(self.kernel())
+        return client
+
+    def kernel(self):
+        return "\n".join(self.srv.run(*command, check=False).stdout for command in (
+            ("nft", "list", "table", "inet", "natshim_alias"), ("conntrack", "-L", "-p", "udp"), ("ip", "xfrm", "state"),
+            ("ip", "xfrm", "policy")))
+
+    def policies(self, client):
+        """Those for the address that the server knows the client by, since all have one port."""
+        return re.findall(rf"^src .*{re.escape(client.address)}/32 .*$", self.srv.ip("xfrm", "policy"), re.M)
+
+    def alias(self, client):
+        line = self.session(client)
+        return line and line["alias"]
+
+    def forged(self, source, port):
+        """One datagram to the server's IKE port from a neighbour who says that he is another address."""
+        udp = struct.pack("!HHHH", port, 500, 8 + 28, 0) + os.urandom(8) + bytes(8) + bytes((1, 0x10, 2, 0)) + struct.pack("!II", 0, 28)
+        header = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 1, 0, 64, 17, 0, socket.inet_aton(source), socket.inet_aton(SRV))
+        with self.net["near"].socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+            raw.sendto(header + udp, (SRV, 0))
+
+
+class Tests:
+    def __init__(self, lab):
+        self.lab, self.clients = lab, []
+
+    def all(self):
+        return (self.test_alone, self.test_three, self.test_names, self.test_flushes, self.test_server_first, self.test_forged, self.test_killed,
+                self.test_leaves_and_returns, self.test_vanishes_and_returns, self.test_drop, self.test_all_gone, self.test_end)
+
+    def nobody_loses(self, what, seconds=4.0):
+        """All who are here, while something happened."""
+        self.lab.serve(seconds)
+        for client in self.clients:
+            self.lab.not_one_lost(client, f"{what}, {client.host}")
+            client.ppp.pings.clear()
+            client.lively = True
+
+    def join(self, name, kind):
+        client = self.lab.connect(name, *kind)
+        if not client:
+            raise tap.Stop
+        self.clients.append(client)
+        return client
+
+    def test_alone(self):
+        """Who is alone keeps the address, and the kernel has no table for others."""
+        self.lab.start("--alias", "on")
+        before = self.lab.natshim.counters()["packets"]
+        client = self.join("alone: PPP and ping", KINDS[0])
+        tap.equal(self.lab.alias(client), None, "it has no alias")
+        tap.equal(sorted(natshim.tables(self.lab.srv)), ["natshim", "natshim_queue"], "and there is no table of aliases")
+        tap.diag(f"{self.lab.natshim.counters()['packets'] - before} packets in userspace")
+
+    def test_three(self):
+        for kind in KINDS[1:]:
+            self.join(f"{kind[0]}, {kind[1]}, from the same L2TP port: PPP and ping", kind)
+        self.nobody_loses("three at once")
+        aliases = [self.lab.alias(client) for client in self.clients]
+        tap.ok(aliases[0] is None and all(alias and alias.startswith(RANGE) for alias in aliases[1:]) and len(set(aliases)) == 3,
+               "the first has its own address still, the others each another", str(aliases))
+        tap.equal(len({client.ppp.address for client in self.clients}), 3, "each its own PPP address")
+
+    def test_names(self):
+        """Everybody sees the real address, and the alias beside it."""
+        client = self.clients[1]
+        line = self.lab.session(client)
+        tap.equal(line["peer"], NAT, "status has the real address")
+        outer = self.lab.srv.ip("xfrm", "state")
+        tap.ok(line["alias"] in outer, "the kernel's SA is at the alias", outer)
+        tap.like(self.lab.natshim.log(), rf"natshim: {re.escape(NAT)}:{line['port']}: is {re.escape(line['alias'])} for the server",
+                 "the log says who is who")
+        tap.like(self.lab.natshim.log(), rf"natshim: {re.escape(NAT)}:{line['port']}: session up.*alias {re.escape(line['alias'])}",
+                 "and that its session is up")
+
+    def test_flushes(self):
+        self.lab.srv.run("conntrack", "-F")
+        self.nobody_loses("connection tracking is flushed")
+        self.lab.srv.run("nft", "flush", "ruleset")
+        tap.ok(wait_for(lambda: "natshim_alias" in natshim.tables(self.lab.srv), 5), "all rules are flushed, natshim puts them back")
+        for client in self.clients:
+            client.ppp.pings.clear()
+        self.nobody_loses("after the flush of all rules")
+
+    def test_server_first(self):
+        """Connection tracking has forgotten the client, and the server speaks first."""
+        client = self.clients[1]
+        self.lab.serve(1)
+        client.lively, client.keepalives = False, False
+        self.lab.srv.run("conntrack", "-F")
+        ping = self.lab.srv.popen("ping", "-q", "-c", "5", "-i", "0.3", "-W", "5", client.ppp.address, log=self.lab.srv.path("first.log"))
+        self.lab.serve(15, lambda: ping.poll() is not None)
+        tap.ok(ping.poll() == 0, "the server speaks first after a flush, and is answered", self.lab.kernel)
+        client.lively = client.keepalives = True
+
+    def test_forged(self):
+        alias, port = self.lab.alias(self.clients[1]), self.lab.session(self.clients[1])["port"]
+        before = self.lab.natshim.counters()["rules"].get("alias-forged", 0)
+        states = len(self.lab.stack.log())
+        for _ in range(3):
+            self.lab.forged(alias, port)
+        tap.ok(wait_for(lambda: self.lab.natshim.counters()["rules"]["alias-forged"] == before + 3, 5),
+               "a neighbour who says that he is an alias is dropped", lambda: str(self.lab.natshim.counters()["rules"]))
+        tap.ok(f"{alias}:{port}" not in self.lab.stack.log()[states:], "the server has not heard of it")
+        self.nobody_loses("forged packets")
+
+    def test_killed(self):
+        aliases = [self.lab.alias(client) for client in self.clients]
+        self.lab.natshim.process.kill()
+        self.lab.natshim.process.wait()
+        self.nobody_loses("natshim is killed")
+        self.lab.start("--alias", "on")
+        wait_for(lambda: len(self.lab.sessions()) == 3, 20)
+        tap.equal([self.lab.alias(client) for client in self.clients], aliases, "the next natshim knows who has which alias")
+        self.nobody_loses("and again one runs")
+
+    def test_leaves_and_returns(self):
+        leaver = self.clients.pop(1)
+        alias = self.lab.alias(leaver)
+        self.lab.bye(leaver)
+        self.nobody_loses("c2 has left")
+        again = self.join("c2 returns", KINDS[1])
+        tap.ok(self.lab.alias(again) not in (None, alias), "with another alias", str(self.lab.sessions()))
+        self.nobody_loses("c2 is back")
+
+    def test_vanishes_and_returns(self):
+        """From new ports of the NAT, while its old session is still there."""
+        gone = next(client for client in self.clients if client.host == "c3")
+        self.clients.remove(gone)
+        gone.silent, gone.keepalives, gone.lively = True, False, False
+        self.lab.ports = {"port": 1501, "nat_port": 5501}
+        self.join("c3 vanishes and returns from new ports", KINDS[2])
+        self.nobody_loses("c3 is back")
+        self.lab.forget(gone)
+        self.lab.ports = {}
+
+    def test_drop(self):
+        client = self.clients[-1]
+        line = self.lab.session(client)
+        done = self.lab.srv.run(natshim.binary(), "drop", f"{line['peer']}:{line['port']}")
+        tap.like(done.stdout, "1 ending", "natshim drop takes the real address and port")
+        tap.ok(self.lab.gone_within(client, 15), "and that session ends", lambda: self.lab.natshim.log()[-2000:])
+        self.clients.remove(client)
+        self.lab.forget(client)
+        self.nobody_loses("c3 is dropped")
+
+    def test_all_gone(self):
+        for client in self.clients[:]:
+            self.clients.remove(client)
+            self.lab.bye(client)
+        tap.ok(wait_for(lambda: self.lab.natshim.counters()["aliases"] == 0, 100, 1), "all leave: no alias is given any more",
+               lambda: str(self.lab.sessions()))
+        tap.ok(wait_for(lambda: "natshim_alias" not in natshim.tables(self.lab.srv), 100, 1), "and the table of aliases goes")
+
+    def test_end(self):
+        tap.equal(self.lab.natshim.stop(), 0, "natshim stops cleanly")
+        tap.equal(self.lab.natshim.faults(), "", "the sanitizers found nothing")
+        tap.equal(natshim.tables(self.lab.srv), [], "no table is left")
