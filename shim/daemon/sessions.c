@@ -384,12 +384,23 @@ static void on_mark_l2tp(void *ctx, uint32_t spi, const struct endpoint *client,
 		   sizeof be + put_key(key + sizeof be, client), there);
 }
 
+/* The flow of a session that ends is another one's meanwhile: its client came back from the same port of the NAT, with an alias. */
+static bool is_anothers(const struct sessions *s, const struct endpoint *client, const struct endpoint *peer)
+{
+	struct endpoint alias = *client;
+
+	return aliases_alias(s->aliases, &alias) && !endpoint_equal(&alias, peer) &&
+	       sessions_life(s, client, &alias).lives;
+}
+
 static void on_mark_endpoint(void *ctx, const struct endpoint *peer, bool there)
 {
 	const struct endpoint client = shown(ctx, peer);
 	uint8_t key[20];
 	const size_t length = put_key(key, &client);
 
+	if (!there && is_anothers(ctx, &client, peer))
+		return;
 	change_set(ctx, client.addr_len == 4 ? RULES_SET_WATCHED4 : RULES_SET_WATCHED6, key, length, there);
 }
 

@@ -6,12 +6,15 @@ import os
 import re
 import socket
 import struct
+import time
 
 from . import natshim, sessionlab, tap
 from .hosts import NAT, SRV, wait_for
 
 KINDS = (("c1", "leopard", "alice"), ("c2", "rfc3947", "bob"), ("c3", "apple", "carol"))
 RANGE = "198.18."
+OPTIONS = ("--alias", "on", "--dead-after", "5m")  # who vanished is superseded, or is there still
+QUIET = 17  # seconds without a packet after which a flow is given to a client that has proven itself (shim/alias/alias.h: 15)
 
 
 class Lab(sessionlab.Lab):
@@ -57,7 +60,8 @@ class Tests:
 
     def all(self):
         return (self.test_alone, self.test_three, self.test_names, self.test_flushes, self.test_server_first, self.test_forged, self.test_killed,
-                self.test_leaves_and_returns, self.test_vanishes_and_returns, self.test_drop, self.test_all_gone, self.test_end)
+                self.test_leaves_and_returns, self.test_vanishes_and_returns,
+                self.test_same_ports, self.test_drop, self.test_all_gone, self.test_end)
 
     def nobody_loses(self, what, seconds=4.0):
         """All who are here, while something happened."""
@@ -66,6 +70,13 @@ class Tests:
             self.lab.not_one_lost(client, f"{what}, {client.host}")
             client.ppp.pings.clear()
             client.lively = True
+
+    def until(self, condition, seconds):
+        """Serves all until that is so; whether it is."""
+        end = time.monotonic() + seconds
+        while not (so := condition()) and time.monotonic() < end:
+            self.lab.serve(0.5)
+        return so
 
     def join(self, name, kind):
         client = self.lab.connect(name, *kind)
@@ -76,7 +87,7 @@ class Tests:
 
     def test_alone(self):
         """Who is alone keeps the address, and the kernel has no table for others."""
-        self.lab.start("--alias", "on")
+        self.lab.start(*OPTIONS)
         before = self.lab.natshim.counters()["packets"]
         client = self.join("alone: PPP and ping", KINDS[0])
         tap.equal(self.lab.alias(client), None, "it has no alias")
@@ -108,7 +119,10 @@ class Tests:
         self.lab.srv.run("conntrack", "-F")
         self.nobody_loses("connection tracking is flushed")
         self.lab.srv.run("nft", "flush", "ruleset")
-        tap.ok(wait_for(lambda: "natshim_alias" in natshim.tables(self.lab.srv), 5), "all rules are flushed, natshim puts them back")
+        tap.ok(wait_for(lambda: "natshim_alias" in natshim.tables(self.lab.srv), 20), "all rules are flushed, natshim puts them back")
+        for client in self.clients:  # the maps are filled, and the server's last answers to the real address are over
+            client.ppp.pings.clear()
+        self.lab.serve(20, lambda: all(client.ppp.answered() for client in self.clients))
         for client in self.clients:
             client.ppp.pings.clear()
         self.nobody_loses("after the flush of all rules")
@@ -140,7 +154,7 @@ class Tests:
         self.lab.natshim.process.kill()
         self.lab.natshim.process.wait()
         self.nobody_loses("natshim is killed")
-        self.lab.start("--alias", "on")
+        self.lab.start(*OPTIONS)
         wait_for(lambda: len(self.lab.sessions()) == 3, 20)
         tap.equal([self.lab.alias(client) for client in self.clients], aliases, "the next natshim knows who has which alias")
         self.nobody_loses("and again one runs")
@@ -165,6 +179,30 @@ class Tests:
         self.lab.forget(gone)
         self.lab.ports = {}
 
+    def test_same_ports(self):
+        """Who vanishes and returns from the same ports of the NAT while the server still has the old session there is somebody else for
+        it: a lone client and one with an alias."""
+        for host in ("c1", "c2"):
+            self.same_ports(next(client for client in self.clients if client.host == host))
+
+    def same_ports(self, gone):
+        host, before = gone.host, self.lab.session(gone)
+        self.clients.remove(gone)
+        gone.silent, gone.keepalives, gone.lively = True, False, False
+        tap.ok(self.until(lambda: self.lab.session(gone)["idle_s"] >= QUIET, 60), f"{host} vanishes: not a packet for {QUIET} s")
+        tap.ok(self.lab.sas(gone), "the server has its session still")
+        self.lab.forget(gone)
+        again = self.join(f"{host} returns from the same ports: PPP and ping at the first try", next(k for k in KINDS if k[0] == host))
+        line = self.lab.session(again)
+        tap.equal((line["peer"], line["port"]), (before["peer"], before["port"]), "the NAT has given it the same port")
+        tap.ok(line["alias"] not in (None, before["alias"]), "and the server sees it at a new address", str((before, line)))
+        self.nobody_loses(f"{host} is back")
+        tap.ok(self.until(lambda: not self.lab.sas(gone), 100), "its old session ends", lambda: self.lab.natshim.log()[-2000:])
+        key = f"{{ {line['peer']} . {line['port']} }}"
+        tap.equal(self.lab.srv.run("nft", "get", "element", "inet", "natshim", "watched4", key, check=False).returncode, 0,
+                  "the kernel notes its keep-alives still")
+        self.nobody_loses("the old session is gone")
+
     def test_drop(self):
         client = self.clients[-1]
         line = self.lab.session(client)
@@ -179,9 +217,9 @@ class Tests:
         for client in self.clients[:]:
             self.clients.remove(client)
             self.lab.bye(client)
-        tap.ok(wait_for(lambda: self.lab.natshim.counters()["aliases"] == 0, 100, 1), "all leave: no alias is given any more",
+        tap.ok(wait_for(lambda: self.lab.natshim.counters()["aliases"] == 0, 200, 1), "all leave: no alias is given any more",
                lambda: str(self.lab.sessions()))
-        tap.ok(wait_for(lambda: "natshim_alias" not in natshim.tables(self.lab.srv), 100, 1), "and the table of aliases goes")
+        tap.ok(wait_for(lambda: "natshim_alias" not in natshim.tables(self.lab.srv), 200, 1), "and the table of aliases goes")
 
     def test_end(self):
         tap.equal(self.lab.natshim.stop(), 0, "natshim stops cleanly")
