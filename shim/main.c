@@ -28,6 +28,7 @@ static const struct command commands[] = {
 	{"explain", cmd_explain, "explain [OPTION]... CAPTURE",
 	 "explain each client in a capture file: what it is, where it stops and why"},
 	{"drop", cmd_drop, "drop PEER[:PORT]", "end a session as if the client had sent Delete"},
+	{"alias", cmd_alias, "alias ADDR[:PORT]", "show who is behind an alias, or a peer's aliases"},
 	{"translate", cmd_translate, "translate [--iface NAME] [FILE]",
 	 "translate old iptables rules for ipsec0 to nftables"},
 	{"check", cmd_check, "check [--json] [OPTION]...",

@@ -21,6 +21,7 @@ int cmd_status(int argc, char **argv);
 int cmd_rewrite(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_drop(int argc, char **argv);
+int cmd_alias(int argc, char **argv);
 int cmd_translate(int argc, char **argv);
 int cmd_stop(int argc, char **argv);
 int cmd_check(int argc, char **argv);

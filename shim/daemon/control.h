@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The UNIX socket that status, drop and stop speak to: both of its ends. One request and one answer a connection, small
+/* The UNIX socket that status, drop, alias and stop speak to: both of its ends. One request and one answer a connection, small
  * and typed; what a client sends, or does not send, can hold up nobody but itself.
  *
  *   request:  version (1 byte, 1), operation (1 byte), length of the argument (2 bytes), argument (text)
@@ -17,7 +17,7 @@
 #define CONTROL_TIMEOUT_S 5      /* for a whole request, and for taking an answer */
 #define CONTROL_ERROR_MAX 256
 
-enum control_operation { CONTROL_STATUS = 1, CONTROL_DROP, CONTROL_STOP, CONTROL_OPERATIONS };
+enum control_operation { CONTROL_STATUS = 1, CONTROL_DROP, CONTROL_STOP, CONTROL_ALIAS, CONTROL_OPERATIONS };
 
 struct control_reply;
 /* The next piece of work for an answer that takes longer than the rest of the daemon should wait; false: it is done, and *reply is the

@@ -317,6 +317,48 @@ static void drop_sessions(struct daemon *d, const char *argument, struct control
 	log_event(&d->log, LOG_DROP, NULL, "drop %s: %zu sessions", argument, count);
 }
 
+struct alias_answer {
+	FILE *out;
+	unsigned count;
+};
+
+static void add_name(void *ctx, const struct endpoint *at)
+{
+	struct alias_answer *answer = ctx;
+	char text[ENDPOINT_TEXT_MAX];
+
+	fprintf(answer->out, "%s%s", answer->count++ ? "\n" : "", endpoint_text(at, text));
+}
+
+/* An alias' client; the alias of a client's port, or every one of its address. */
+static void tell_alias(const struct daemon *d, const char *argument, struct control_reply *reply)
+{
+	struct alias_answer answer = {.count = 0};
+	struct endpoint at;
+	size_t length;
+
+	if (!endpoint_parse(argument, &at)) {
+		reply->text = strdup("not an address; expected ADDR or ADDR:PORT");
+		return;
+	}
+	answer.out = open_memstream(&reply->text, &length);
+	if (!answer.out)
+		return;
+	if (aliases_real(d->aliases, &at)) {
+		add_name(&answer, &at);
+	} else if (aliases_alias(d->aliases, &at)) {
+		at.port = 0;
+		add_name(&answer, &at);
+	} else if (!at.port) {
+		aliases_each_of(d->aliases, &at, add_name, &answer);
+	}
+	reply->ok = answer.count > 0;
+	if (!reply->ok)
+		fprintf(answer.out, "%s: %s", argument,
+			d->aliases ? "no alias, and has none" : "no aliases are given (--alias)");
+	fclose(answer.out);
+}
+
 static void on_control(void *ctx, enum control_operation operation, const char *argument,
 		       struct control_reply *reply)
 {
@@ -326,6 +368,9 @@ static void on_control(void *ctx, enum control_operation operation, const char *
 	switch (operation) {
 	case CONTROL_DROP:
 		drop_sessions(d, argument, reply);
+		break;
+	case CONTROL_ALIAS:
+		tell_alias(d, argument, reply);
 		break;
 	case CONTROL_STATUS:
 		begin_status(d, reply);
