@@ -23,6 +23,8 @@ static void clean_up(void)
 	unlink(path);
 	snprintf(path, sizeof path, "%s/bridged", directory);
 	unlink(path);
+	snprintf(path, sizeof path, "%s/aliases", directory);
+	unlink(path);
 	rmdir(directory);
 }
 
@@ -89,12 +91,57 @@ static void load_bridged(void)
 	stale_sas_free(stale_sas);
 }
 
+static struct alias_life nobody_lives(void *ctx, const struct endpoint *at)
+{
+	(void)ctx;
+	(void)at;
+	return (struct alias_life){.quiet_ms = UINT64_MAX};
+}
+
+static struct alias_table *load_alias_table(unsigned *restored)
+{
+	const struct alias_config config = {
+		.net = {.addr = {198, 18}, .addr_len = 4}, .prefix = 16, .life = nobody_lives};
+	struct alias_table *table = alias_table_new(&config);
+	unsigned bad;
+
+	if (!table || state_load_aliases(directory, table, 1u << 30, restored, &bad) ||
+	    alias_stats(table).clients != *restored || alias_stats(table).aliases > *restored)
+		abort();
+	return table;
+}
+
+/* What was understood is written as something that is understood again, and the same. */
+static void load_aliases(void)
+{
+	unsigned restored, again;
+	struct alias_table *table = load_alias_table(&restored);
+	const size_t aliases = alias_stats(table).aliases;
+	FILE *out;
+
+	snprintf(path, sizeof path, "%s/aliases", directory);
+	out = fopen(path, "w");
+	if (!out)
+		abort();
+	state_write_aliases(out, table, 1u << 30);
+	if (fclose(out))
+		abort();
+	alias_table_free(table);
+	table = load_alias_table(&again);
+	if (again != restored || alias_stats(table).aliases != aliases)
+		abort();
+	alias_table_free(table);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct {
 		const char *name;
 		void (*load)(void);
-	} files[] = {{"peers", load_peers}, {"tunnels", load_tunnels}, {"bridged", load_bridged}};
+	} files[] = {{"peers", load_peers},
+		     {"tunnels", load_tunnels},
+		     {"bridged", load_bridged},
+		     {"aliases", load_aliases}};
 	static bool begun;
 
 	if (!begun) {
@@ -105,7 +152,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (!size)
 		return 0;
-	const size_t which = data[0] % 3U;
+	const size_t which = data[0] % 4U;
 
 	write_file(files[which].name, data + 1, size - 1);
 	files[which].load();
