@@ -53,15 +53,17 @@ static void release(struct alias_result *out, struct alias_table *table, struct 
 
 /* What is known of a client. */
 
-static struct alias_life life_at(const struct alias_table *table, struct endpoint at)
+static struct alias_life life_at(const struct alias_table *table, const struct endpoint *at)
 {
-	return table->config.life(table->config.life_ctx, &at);
+	return table->config.life(table->config.life_ctx, at);
 }
 
 /* Of the address that the server knows it by. */
 static struct alias_life life_of(const struct alias_table *table, const struct client *c)
 {
-	return life_at(table, c->number ? clients_alias(table, c, 0) : clients_real(c, 0));
+	const struct endpoint at = c->number ? clients_alias(table, c, 0) : clients_real(c, 0);
+
+	return life_at(table, &at);
 }
 
 static bool is_half_open(const struct client *c, uint64_t now)
@@ -251,7 +253,7 @@ struct alias_result alias_first(struct alias_table *table, uint64_t now_ms, cons
 	c = clients_of_flow(table, host, server_port, from->port);
 	if (c && !is_its_own(table, c, server_port, now_ms))
 		c = NULL;
-	else if (!c && server_port == NATT_PORT && life_at(table, *from).lives)
+	else if (!c && server_port == NATT_PORT && life_at(table, from).lives)
 		return out; /* a client without an alias rekeys */
 	else if (!c && is_free(table, host, now_ms)) {
 		c = add(&out, table, now_ms, host);
@@ -358,6 +360,7 @@ struct alias_result alias_float(struct alias_table *table, uint64_t now_ms, cons
 	struct alias_result out = {.drop = false};
 	struct exchange *exchange;
 	struct client *c, *owner;
+	struct endpoint seen;
 	struct alias_life life;
 
 	if (!is_usable(table, from))
@@ -374,7 +377,8 @@ struct alias_result alias_float(struct alias_table *table, uint64_t now_ms, cons
 		return out;
 	}
 	owner = clients_of_flow(table, c->host, NATT_PORT, from->port);
-	life = life_at(table, owner && owner->number ? clients_alias(table, owner, from->port) : *from);
+	seen = owner && owner->number ? clients_alias(table, owner, from->port) : *from;
+	life = life_at(table, &seen);
 	if (owner != c && (owner || c->number) && is_busy(life))
 		rekeys(&out, table, now_ms, c, exchange, owner);
 	else if (owner == c || c->number || (!owner && (life.lives || !life_of(table, c).lives)))
