@@ -63,6 +63,7 @@ static struct alias_life life_of(const struct alias_table *table, const struct c
 {
 	const struct endpoint at = c->number ? clients_alias(table, c, 0) : clients_real(c, 0);
 
+	/* cppcheck-suppress returnDanglingLifetime -- it is returned by value, and has no pointer */
 	return life_at(table, &at);
 }
 
