@@ -43,6 +43,7 @@ struct config {
 	struct endpoint lns4, lns6; /* addr_len 0: none */
 	bool lns_auto;              /* take the address from xl2tpd's listen-addr */
 	struct endpoint public4, public6;
+	bool hide_nat; /* from Windows */
 	unsigned queue_number;
 	unsigned rules; /* enum config_rules */
 	int priority;   /* all hook priorities are moved by it */

@@ -198,10 +198,9 @@ const char *filter_rewrite_text(const struct ike_result *result, char out[static
 		enum ike_edit edit;
 		const char *text;
 	} edits[] = {
-		{IKE_EDIT_VENDOR_ID, "vendor ID"},
-		{IKE_EDIT_NATD_TYPE, "NAT-D type"},
-		{IKE_EDIT_NATD_ORDER, "NAT-D order"},
-		{IKE_EDIT_NATOA_TYPE, "NAT-OA type"},
+		{IKE_EDIT_VENDOR_ID, "vendor ID"},      {IKE_EDIT_NATD_TYPE, "NAT-D type"},
+		{IKE_EDIT_NATD_ORDER, "NAT-D order"},   {IKE_EDIT_NATOA_TYPE, "NAT-OA type"},
+		{IKE_EDIT_NATD_HASHES, "NAT-D hashes"},
 	};
 	char peer[ENDPOINT_TEXT_MAX], cookie[2 * IKE_COOKIE_LEN + 1];
 	const char *separator = ": ";

@@ -30,6 +30,7 @@ static const struct {
 	[LOG_IFACE_ABSENT] = {"iface-absent", WARNING},
 	[LOG_PHASE1_BEGINS] = {"phase1-begins", DEBUG},
 	[LOG_NATT_AGREED] = {"natt-agreed", NOTICE},
+	[LOG_NAT_HIDDEN] = {"nat-hidden", NOTICE},
 	[LOG_REWRITTEN] = {"rewritten", DEBUG},
 	[LOG_L2TP_REPAIRED] = {"l2tp-repaired", DEBUG},
 	[LOG_HELLO_NOT_ABSORBED] = {"hello-not-absorbed", WARNING},

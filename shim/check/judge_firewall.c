@@ -286,18 +286,35 @@ static void judge_lns(const struct check_facts *facts, struct check_result *r)
 	json_decref(ruleset);
 }
 
+/* What makes the server say that it is behind a NAT, or NULL. */
+static const char *feigned_nat(const struct check_facts *facts)
+{
+	if (facts->libreswan.present && settings_is(&facts->libreswan.config, NULL, "encapsulation", "yes"))
+		return "encapsulation=yes";
+	if (facts->strongswan.present && settings_is(&facts->strongswan.config, NULL, "encap", "yes"))
+		return "encap = yes";
+	return NULL;
+}
+
 /* Windows refuses a server behind a NAT unless it is told otherwise. */
 static void judge_server_nat(const struct check_facts *facts, struct check_result *r)
 {
-	const char *own = facts->host.default_address;
+	const char *own = facts->host.default_address, *feigned = feigned_nat(facts);
+	const bool behind = is_private(own) && (facts->libreswan.present || facts->strongswan.present);
 
-	if (!is_private(own) || (!facts->libreswan.present && !facts->strongswan.present))
+	if (!behind && !feigned)
 		return;
-	check_found(r, "this host's address is %s: its clients reach it through a NAT", own);
-	check_mend(r, "on Windows (error 809): the DWORD AssumeUDPEncapsulationContextOnSendRule=2 in "
+	if (behind)
+		check_found(r, "this host's address is %s: its clients reach it through a NAT", own);
+	else
+		check_found(r, "%s: its clients see a NAT at the server", feigned);
+	check_mend(r, "for Windows (error 809): run natshim with --hide-nat%s",
+		   behind ? " and --public with the outer address" : "");
+	check_mend(r, "or on each Windows: the DWORD AssumeUDPEncapsulationContextOnSendRule=2 in "
 		      "HKLM\\SYSTEM\\CurrentControlSet\\Services\\PolicyAgent, and a restart");
-	check_mend(r, "natshim needs --public with the outer address; udp/500 and udp/4500 are to be "
-		      "forwarded to this host");
+	if (behind)
+		check_mend(r, "natshim needs --public with the outer address; udp/500 and udp/4500 are to be "
+			      "forwarded to this host");
 }
 
 static void judge_legacy(const struct check_facts *facts, struct check_result *r)

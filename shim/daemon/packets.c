@@ -68,9 +68,12 @@ static void log_message(struct packets *t, const struct ike_result *r)
 	char cookie[2 * IKE_COOKIE_LEN + 1], text[FILTER_TEXT_MAX];
 	const char *dialect = ike_dialect_name(r->dialect);
 
-	if (r->watched || (!r->edits && !r->actions))
-		return;
 	hex_write(r->cookie, IKE_COOKIE_LEN, cookie);
+	if (r->actions & IKE_ACT_NAT_HIDDEN)
+		log_event(t->log, LOG_NAT_HIDDEN, &r->peer,
+			  "Windows, cookie %s: the server's NAT is hidden from it", cookie);
+	if (!r->edits && (r->watched || !r->actions))
+		return;
 	if (r->message_number == 1 && (r->actions & IKE_ACT_TRACK))
 		log_event(t->log, LOG_PHASE1_BEGINS, &r->peer,
 			  "%s %s mode begins, cookie %s: translated to RFC 3947%s", dialect,
@@ -284,7 +287,8 @@ bool packets_open(struct packets **out, const struct config *config, struct log 
 {
 	struct ike_config ike = {.max_exchanges = EXCHANGES_MAX,
 				 .public_addr4 = config->public4,
-				 .public_addr6 = config->public6};
+				 .public_addr6 = config->public6,
+				 .hide_nat = config->hide_nat};
 	const struct l2tp_config l2tp = {.hostname = config->l2tp_hostname};
 	struct packets *t;
 

@@ -4,6 +4,7 @@
 #include "shim/ike/exchange.h"
 
 #include "shim/ike/dialect.h"
+#include "shim/ike/hide_nat.h"
 #include "shim/ike/isakmp.h"
 #include "shim/ike/lru.h"
 #include "shim/ike/natd.h"
@@ -23,6 +24,8 @@ static_assert(2 * IKE_COOKIE_LEN == ISAKMP_COOKIES_LEN, "two cookies in the head
 struct exchange {
 	enum ike_dialect dialect; /* the client's; one that needs no translation: it is only watched */
 	bool server_initiated;
+	bool hides_nat;                           /* the server's, from this client */
+	uint8_t server_known;                     /* enum hide_nat_known */
 	uint8_t type;                             /* enum isakmp_exchange */
 	uint8_t hash;                             /* enum isakmp_hash, as agreed */
 	uint8_t responder_cookie[IKE_COOKIE_LEN]; /* zero until it is answered */
@@ -36,6 +39,7 @@ struct ike_table {
 	struct peers *peers;
 	struct natd_hasher *hasher;
 	struct endpoint public_addr4, public_addr6;
+	bool hide_nat;
 	int64_t peer_ttl_ms;
 };
 
@@ -77,6 +81,7 @@ struct ike_table *ike_table_new(const struct ike_config *config)
 	table->peer_ttl_ms = config->peer_ttl_ms ? (int64_t)config->peer_ttl_ms : DEFAULT_PEER_TTL_MS;
 	table->public_addr4 = config->public_addr4;
 	table->public_addr6 = config->public_addr6;
+	table->hide_nat = config->hide_nat;
 	table->exchanges =
 		lru_new(exchanges, IKE_COOKIE_LEN, sizeof(struct exchange), (int64_t)ttl, config->seed);
 	table->peers = peers_new(peers, table->peer_ttl_ms, config->seed);
@@ -142,16 +147,21 @@ static struct exchange *learn_client(struct ike_table *table, int64_t now,
 				     const struct isakmp_message *message, struct ike_result *result)
 {
 	struct exchange *exchange;
+	bool hides_nat;
 
 	result->dialect = dialect_classify(message);
 	result->watched = !dialect_facts(result->dialect)->shimmed;
-	if (result->watched && !peers_offer_ordinary(table->peers, now, &result->peer, result->dialect)) {
+	hides_nat = table->hide_nat && result->watched && message->exchange_type == ISAKMP_MAIN_MODE &&
+		    hide_nat_is_wanted(message);
+	if (result->watched && !peers_offer_ordinary(table->peers, now, &result->peer, result->dialect) &&
+	    !hides_nat) {
 		lru_remove(table->exchanges, message->data);
 		return NULL;
 	}
 	exchange = put_exchange(table, now, message->data, result);
 	if (!exchange->client.addr_len || exchange->dialect != result->dialect || exchange->server_initiated)
 		*exchange = (struct exchange){.dialect = result->dialect, .client = result->peer};
+	exchange->hides_nat = hides_nat;
 	return exchange;
 }
 
@@ -231,6 +241,30 @@ static bool proves_dialect(const struct exchange *exchange, const struct ike_dat
 	return edits & (IKE_EDIT_NATD_TYPE | IKE_EDIT_NATD_ORDER) && proves_client(exchange, d, message);
 }
 
+/* Message 3 says by which address the client knows the server; message 4 is changed. */
+static void hide_nat(const struct ike_table *table, struct exchange *exchange, const struct ike_datagram *d,
+		     struct isakmp_message *message, struct ike_result *result)
+{
+	const bool to_server = d->direction == IKE_TO_SERVER;
+	const struct endpoint *own = to_server ? &d->dst : &d->src;
+	const struct hide_nat_context context = {
+		.hasher = table->hasher,
+		.hash = exchange->hash,
+		.own = own,
+		.public = own->addr_len == 4 ? &table->public_addr4 : &table->public_addr6,
+	};
+
+	if (to_server) {
+		const enum hide_nat_known known = hide_nat_look(&context, message);
+
+		if (known != HIDE_NAT_UNKNOWN)
+			exchange->server_known = (uint8_t)known;
+	} else if (hide_nat_edit(&context, exchange->server_known, message)) {
+		result->edits |= IKE_EDIT_NATD_HASHES;
+		result->actions |= IKE_ACT_NAT_HIDDEN;
+	}
+}
+
 static void later_message(struct ike_table *table, int64_t now, const struct ike_datagram *d,
 			  struct isakmp_message *message, bool has_sa, uint8_t hash,
 			  struct ike_result *result)
@@ -248,6 +282,8 @@ static void later_message(struct ike_table *table, int64_t now, const struct ike
 	result->message_number = number_of(exchange, from_responder, has_sa);
 	if (from_responder && has_sa)
 		learn_answer(exchange, message, hash, &result->peer);
+	if (exchange->hides_nat && !has_sa)
+		hide_nat(table, exchange, d, message, result);
 	result->watched = is_watched(exchange);
 	if (result->watched) {
 		if (proves_client(exchange, d, message) &&

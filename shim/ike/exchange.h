@@ -42,7 +42,8 @@ enum ike_edit {
 	IKE_EDIT_VENDOR_ID = 1,
 	IKE_EDIT_NATD_TYPE = 2,
 	IKE_EDIT_NATD_ORDER = 4,
-	IKE_EDIT_NATOA_TYPE = 8
+	IKE_EDIT_NATOA_TYPE = 8,
+	IKE_EDIT_NATD_HASHES = 16 /* the server's NAT is hidden (shim/ike/hide_nat.h) */
 };
 
 /* What the caller should do besides sending the message on (bits). */
@@ -54,6 +55,7 @@ enum ike_action {
 	/* less is known of the peers than before: an ordinary client has shown itself at the
 	 * endpoint, or the address, of one */
 	IKE_ACT_FORGET_PEER = 4,
+	IKE_ACT_NAT_HIDDEN = 16, /* from this client: log it; with a repeated message again */
 	IKE_ACT_UNTRACK = 8, /* the exchange of the evicted cookie had to make room: undo its IKE_ACT_TRACK */
 };
 
@@ -107,6 +109,7 @@ struct ike_config {
 			  bucket */
 	struct endpoint public_addr4,
 		public_addr6; /* the server's address as clients see it, when it is behind a NAT itself */
+	bool hide_nat;        /* from Microsoft's clients, in exchanges that they begin */
 };
 
 struct ike_table; /* owned by the caller; not thread-safe */

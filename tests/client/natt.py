@@ -20,6 +20,9 @@ def _md5(text):
 VENDOR_IDS = {"rfc3947": _md5("RFC 3947"), "apple": _md5(DRAFT), "02n": _md5(DRAFT + "-02\n"),
               **{f"{n:02}": _md5(f"{DRAFT}-{n:02}") for n in range(2, 9)}}
 VENDOR_NAMES = {value: name for name, value in VENDOR_IDS.items()}
+MICROSOFT = tuple(_md5(text) + more for text, more in (  # Windows 10's, but for those of NAT-T
+    ("MS NT5 ISAKMPOAKLEY", struct.pack(">I", 9)), ("FRAGMENTATION", b""), ("MS-Negotiation Discovery Capable", b""),
+    ("Vid-Initial-Contact", b""), ("IKE CGA version 1", b"")))
 KAME = bytes.fromhex("7003cbc1097dbe9c2600ba6983bc8b35")  # "KAME/racoon"
 NATD_TYPES = (15, 20, 130)
 
@@ -37,11 +40,13 @@ class Method:
 
 
 RFC = Method()
+RFC_STRICT = Method(strict=True)
 RFC_OWN_FIRST = Method(own_first=True)
 APPLE = Method(natd=15, own_first=True, natoa=16, sends_natoa=False, natoa_fatal=True)
 APPLE_STRICT = Method(natd=15, own_first=True, strict=True, natoa=16, sends_natoa=False, natoa_fatal=True)
 LATE_DRAFT = Method(natd=15, natoa=16)
 EARLY_DRAFT = Method(natd=130, natoa=131, encapsulation=(61443, 61444))
+EARLY_DRAFT_STRICT = Method(natd=130, natoa=131, encapsulation=(61443, 61444), strict=True)
 
 _BY_DRAFT = {"02": EARLY_DRAFT, "02n": EARLY_DRAFT, "03": EARLY_DRAFT,
              **{f"{n:02}": LATE_DRAFT for n in range(4, 9)}}
@@ -53,11 +58,13 @@ class Dialect:
     name: str
     offers: tuple
     mm3_vids: tuple = ()         # vendor IDs it sends beside KE and nonce
+    more_vids: tuple = ()        # vendor IDs of its first message that have to do nothing with NAT-T
+    refuses_nat: bool = False    # it connects to no server that is behind a NAT
     responder_vids: tuple = ()   # vendor IDs it sends as responder, whatever was offered; empty: the agreed one
     initial_contact: bool = False
 
     def announced(self):
-        return [VENDOR_IDS[name] for name, _ in self.offers]
+        return [*self.more_vids, *(VENDOR_IDS[name] for name, _ in self.offers)]
 
     def agree(self, payloads):
         """The (vendor ID name, method) agreed on by the vendor IDs that the other side sent, or None."""
@@ -84,6 +91,11 @@ DIALECTS = {d.name: d for d in (
                          "05": LATE_DRAFT, "04": LATE_DRAFT, "03": EARLY_DRAFT, "02": EARLY_DRAFT, "02n": EARLY_DRAFT},
              initial_contact=True),
     _dialect("rfc3947", {"rfc3947": RFC}),
+    # Microsoft's support article 926179: by default no security association with a server behind a NAT (error 809); which side is behind
+    # one it takes from the place of each NAT-D payload, as RFC 3947 has it. No real Windows was seen.
+    _dialect("windows", {"rfc3947": RFC_STRICT, "02n": EARLY_DRAFT_STRICT}, more_vids=MICROSOFT, refuses_nat=True),
+    _dialect("windows-xp", {"02n": EARLY_DRAFT_STRICT}, more_vids=(MICROSOFT[0][:16] + struct.pack(">I", 4), MICROSOFT[1]), refuses_nat=True),
+    _dialect("windows-told", {"rfc3947": RFC_STRICT, "02n": EARLY_DRAFT_STRICT}, more_vids=MICROSOFT),  # with the registry's value 2
     _dialect("none", {}),
     _dialect("draft-07", {"07": LATE_DRAFT, "03": EARLY_DRAFT, "02n": EARLY_DRAFT}),
     *(_dialect(f"draft-{n}", {n: _BY_DRAFT[n]}) for n in ("02", "03", "04", "05", "06", "08")),

@@ -150,6 +150,8 @@ class _Side:
             raise Malformed("one NAT-D only")
         self.nat = natt.detect(self.method, hashes, *self.natd_hashes(hash_name))
         self.note(f"NAT-D: own side {'NATed' if self.nat.own else 'open'}, peer {'NATed' if self.nat.peer else 'open'}")
+        if self.dialect.refuses_nat and self.nat.peer:
+            raise Phase1Failed("NAT detection", "the server is behind a NAT (error 809)", self.events)
 
     def encrypted(self, iv, payloads):
         data = self.keys.encrypt(iv, ike1.encode_payloads(payloads))

@@ -117,6 +117,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.max_peers = PEERS,
 		.public_addr4 = endpoint_at(server_addr[0], 0),
 		.public_addr6 = endpoint_at(server_addr[1], 0),
+		.hide_nat = true,
 	};
 	struct ike_table *table = ike_table_new(&config);
 	uint64_t now_ms = 1000;

@@ -33,7 +33,8 @@ static inline bool ike_check_mark(const uint8_t *m, size_t length, bool *may_cha
 			return false;
 		may_change[at] = true;
 		for (size_t i = at + 4; i < at + size; i++)
-			may_change[i] = (type == 13 && size == 20) || type == 15 || type == 20;
+			may_change[i] = (type == 13 && size == 20) || type == 15 || type == 20 ||
+					type == 130; /* as Windows XP has it */
 		type = m[at];
 		at += size;
 	}

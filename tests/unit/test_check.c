@@ -385,6 +385,13 @@ static void test_facts(void **state)
 	     "libreswan-sha2-truncbug", "sha2-truncbug=no");
 	FACT(strcpy(f.host.default_address, "192.168.1.5"), "server-nat",
 	     "AssumeUDPEncapsulationContextOnSendRule");
+	FACT(strcpy(f.host.default_address, "192.168.1.5"), "server-nat",
+	     "run natshim with --hide-nat and --public");
+	FACT(settings_add(&f.libreswan.config, "l2tp", "encapsulation", "yes"), "server-nat",
+	     "for Windows (error 809): run natshim with --hide-nat\n");
+	FACT(settings_add(&f.strongswan.config, "connections/l2tp", "encap", "yes"), "server-nat",
+	     "for Windows (error 809): run natshim with --hide-nat\n");
+	FACT(settings_add(&f.strongswan.config, "connections/l2tp", "encap", "no"), "", "");
 	FACT(strcpy(f.libreswan.esp, "AES_GCM_C_128"), "libreswan-esp", "aes128-sha1");
 	FACT(f.libreswan.modp1024 = NO, "libreswan-modp1024", "bridge mode");
 	FACT(f.libreswan.pluto_runs = false, "libreswan-running", "systemctl start ipsec");

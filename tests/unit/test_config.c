@@ -69,6 +69,7 @@ static void test_defaults(void **state)
 	assert_int_equal(c.profile[IKE_DIALECT_APPLE].idle_timeout, 600);
 	assert_true(c.session.end_closed);
 	assert_false(c.allow_clear);
+	assert_false(c.hide_nat);
 	assert_string_equal(c.socket_path, "/run/natshim/control.sock");
 	config_free(&c);
 }
@@ -119,9 +120,9 @@ static void test_file_and_command_line(void **state)
 	struct config c;
 
 	(void)state;
-	write_file(path,
-		   "# comment\niface = eth0\n  iface = eth1\nlns = auto\nqueue-num = 7\nallow-clear = yes\n\n"
-		   "[leopard]\nidle-timeout = 75s\nkeep-warm = 30\n");
+	write_file(path, "# comment\niface = eth0\n  iface = eth1\nlns = auto\nqueue-num = 7\nallow-clear = "
+			 "yes\nhide-nat = yes\n\n"
+			 "[leopard]\nidle-timeout = 75s\nkeep-warm = 30\n");
 	assert_int_equal(load(&c, (const char *const[]){"--config", path, "--iface", "ppp0", "--idle-timeout",
 							"5m", NULL}),
 			 CONFIG_OK);
@@ -130,6 +131,7 @@ static void test_file_and_command_line(void **state)
 	assert_string_equal(c.interfaces[0], "ppp0");
 	assert_true(c.lns_auto);
 	assert_true(c.allow_clear);
+	assert_true(c.hide_nat);
 	assert_int_equal(c.queue_number, 7);
 	assert_int_equal(c.profile[IKE_DIALECT_LEOPARD].idle_timeout, 75);
 	assert_int_equal(c.profile[IKE_DIALECT_LEOPARD].keep_warm, 30);
@@ -486,6 +488,8 @@ static void test_reload_keeps(void **state)
 		{"psk-file = /x\nbridge = needed\n", "bridge, psk-file"},
 		{"psk-file = /x\nshare-nat = yes\n", "share-nat, psk-file"},
 		{"share-nat = no\n", ""},
+		{"hide-nat = yes\n", "hide-nat"},
+		{"hide-nat = no\n", ""},
 		{"bridge-groups = 2\n", "bridge-groups"},
 		{"public = 192.0.2.1\npublic = 2001:db8::1\n", "public"},
 		{"l2tp-hostname = mac\n", "l2tp-hostname"},

@@ -77,6 +77,8 @@ static void read_exchange_line(struct exchange *x, const char *line)
 	if (!strcmp(word, "public")) {
 		assert_true(endpoint_parse(a, &e));
 		*(e.addr_len == 4 ? &x->config.public_addr4 : &x->config.public_addr6) = e;
+	} else if (!strcmp(word, "hide-nat")) {
+		x->config.hide_nat = !strcmp(a, "yes");
 	} else if (!strcmp(word, "peer")) {
 		assert_true(endpoint_parse(a, &x->peer));
 		assert_true(ike_dialect_parse(b, &x->peer_dialect));
@@ -128,6 +130,7 @@ static int load(void **state)
 	exchanges = calloc(EXCHANGES_MAX, sizeof *exchanges);
 	read_file("tests/vectors/ike/synthetic.txt");
 	read_file("tests/vectors/ike/genuine.txt");
+	read_file("tests/vectors/ike/hide_nat.txt");
 	assert_true(exchange_count > 80);
 	return 0;
 }

@@ -9,6 +9,7 @@ hear it. The genuine ones come from captures, where these exist (../shared/captu
 A vector file is a list of exchanges, each on a fresh table:
     exchange NAME
     public ADDR                     the server's public address (config)
+    hide-nat yes                    its NAT is hidden from Microsoft's clients (config)
     peer ENDPOINT DIALECT           a peer that is known from before
     to-server|to-client SRC DST     one message, followed by
     in HEX
@@ -30,8 +31,8 @@ SEEDS = ROOT / "tests" / "fuzz" / "corpus" / "ike"
 
 HASHES = {1: "md5", 2: "sha1", 4: "sha256", 5: "sha384", 6: "sha512"}
 SA, KE, ID, NONCE, HASH, VID = 1, 4, 5, 10, 8, 13
-VENDOR_ID, NATD_TYPE, NATD_ORDER, NATOA_TYPE = 1, 2, 4, 8  # edits
-TRACK, REMEMBER, FORGET = 1, 2, 4  # actions
+VENDOR_ID, NATD_TYPE, NATD_ORDER, NATOA_TYPE, NATD_HASHES = 1, 2, 4, 8, 16  # edits
+TRACK, REMEMBER, FORGET, NAT_HIDDEN = 1, 2, 4, 16  # actions
 MAIN, AGGRESSIVE = 2, 4
 
 
@@ -148,7 +149,7 @@ class Exchange:
     def say(self, direction, src, dst, before, after, expect):
         self.lines += ["%s %s %s" % (direction, src, dst), "in " + before.hex(),
                        "out " + (after.hex() if after != before else "same"), "expect " + expect]
-        self.datagrams.append((direction, src, before))
+        self.datagrams.append((direction, src, dst, before))
 
 
 def expectation(edits, dialect, actions, exchange, number, server_initiated, reason=None):
@@ -322,6 +323,92 @@ def ikev2():
     return x
 
 
+# A server's NAT, hidden from a client of Microsoft (--hide-nat).
+
+MICROSOFT = md5("MS NT5 ISAKMPOAKLEY")
+WINDOWS = {  # the vendor IDs of its first message, and the payload type of NAT-D that follows from the server's answer
+    "windows": ([MICROSOFT + struct.pack(">I", 9), RFC, DRAFT_02N, md5("FRAGMENTATION"), md5("MS-Negotiation Discovery Capable"),
+                 md5("Vid-Initial-Contact"), md5("IKE CGA version 1")], RFC, 20, "rfc3947"),
+    "windows-xp": ([MICROSOFT + struct.pack(">I", 4), md5("FRAGMENTATION"), DRAFT_02N], DRAFT_02N, 130, "draft-02/03"),
+}
+OTHERS = {
+    "other": ([RFC, DRAFT_02N], RFC, 20, "rfc3947"),
+    "microsoft-without-version": ([MICROSOFT, RFC], RFC, 20, "rfc3947"),
+    "microsoft-longer": ([MICROSOFT + bytes(5), RFC], RFC, 20, "rfc3947"),
+    "almost-microsoft": ([MICROSOFT[:15] + b"\0" + struct.pack(">I", 9), RFC], RFC, 20, "rfc3947"),
+}
+
+
+class Hidden:
+    """Main Mode up to message 4. known_as: the server as the client has it; says: NAT-D of the server as it sends them."""
+
+    def __init__(self, name, client="windows", algorithm=2, own="10.0.0.5", public="203.0.113.5", known_as=None, inside="192.168.7.2",
+                 seen="198.51.100.7:500", on=True, hidden=True, says=None, more=()):
+        self.x = Exchange("hide-nat/" + name)
+        initiator = noise(name + "/i", 8)
+        cookies = initiator + noise(name + "/r", 8)
+        vids, echo, kind, dialect = (WINDOWS | OTHERS)[client]
+        at = lambda address: Net.at(address, 500)
+        known_as = known_as or public or own
+        digest = lambda where: natd(algorithm, cookies, where)
+        server = says(digest, seen, at(own)) if says else [digest(seen), digest(at(own))]
+        followed = on and client in WINDOWS
+        expect = lambda number, edits=0, actions=0: (expectation(edits, dialect, actions, MAIN, number, False) if followed or number == 1
+                                                     else expectation(0, "none", 0, MAIN, 0, False, "unknown"))
+        self.x.lines += (["public " + public] if public else []) + ["hide-nat yes"] * on
+
+        def say(to_server, number, payloads, after=None, **expected):
+            pair = (seen, at(own))
+            made = [message(initiator + bytes(8) if number == 1 else cookies, MAIN, p) for p in (payloads, after or payloads)]
+            self.x.say("to-server" if to_server else "to-client", *(pair if to_server else pair[::-1]), *made, expect(number, **expected))
+        say(True, 1, [(SA, sa_body(algorithm, 3))] + [(VID, v) for v in vids], actions=TRACK * followed)
+        say(False, 2, [(SA, sa_body(algorithm)), (VID, DPD), (VID, echo)])
+        ke = lambda n: [(KE, noise(name + "/ke%d" % n, 12)), (NONCE, noise(name + "/n%d" % n, 16))]
+        say(True, 3, ke(3) + [(kind, digest(at(known_as))), (kind, digest(at(inside)))])
+        rest = [(kind, digest(one)) for one in more]
+        before = ke(4) + [(kind, h) for h in server] + rest
+        hidden = hidden and followed
+        after = ke(4) + [(kind, digest("0.0.0.0:0")), (kind, digest(at(known_as)))] + rest
+        say(False, 4, before, after if hidden else None, edits=NATD_HASHES * hidden, actions=NAT_HIDDEN * hidden)
+
+
+def libreswan_feigns(digest, client, own):
+    """encapsulation=yes: both with port 0."""
+    return [digest(client.rsplit(":", 1)[0] + ":0"), digest(own.rsplit(":", 1)[0] + ":0")]
+
+
+def strongswan_feigns(digest, client, own):
+    """encap = yes: its own is noise."""
+    return [digest(client), noise("fake", len(digest(own)))]
+
+
+def hidden():
+    cases = []
+    for algorithm, name in HASHES.items():
+        cases.append(Hidden("behind-nat/" + name, algorithm=algorithm))
+    cases += [
+        Hidden("open", inside="198.51.100.7"),
+        Hidden("nat-port", seen="198.51.100.7:1027"),
+        Hidden("ipv6", own="fd00:5::1", public="2001:db8:5::1", inside="fd00::2", seen="[2001:db8::7]:500"),
+        Hidden("windows-xp", "windows-xp"),
+        Hidden("three", more=("10.0.0.6:500",)),
+        Hidden("libreswan-feigns", own="203.0.113.5", public=None, says=libreswan_feigns),
+        Hidden("libreswan-feigns-open", own="203.0.113.5", public=None, says=libreswan_feigns, inside="198.51.100.7"),
+        Hidden("libreswan-feigns-behind-nat", says=libreswan_feigns),
+        Hidden("strongswan-feigns", own="203.0.113.5", public=None, says=strongswan_feigns),
+        # Nothing to hide, or nothing that is known for certain.
+        Hidden("no-server-nat", own="203.0.113.5", hidden=False),
+        Hidden("knows-it-from-inside", known_as="10.0.0.5", hidden=False),
+        Hidden("no-public", public=None, known_as="203.0.113.5", hidden=False),
+        Hidden("another-public", known_as="203.0.113.9", hidden=False),
+        Hidden("one-natd", says=lambda digest, client, own: [digest(client)], hidden=False),
+        Hidden("no-natd", says=lambda digest, client, own: [], hidden=False),
+        Hidden("short-natd", says=lambda digest, client, own: [digest(client)[:-1], digest(own)[:-1]], hidden=False),
+        Hidden("off", on=False),
+    ]
+    return [case.x for case in cases + [Hidden(name, name) for name in OTHERS]]
+
+
 # The genuine ones.
 
 def pcap(path):
@@ -454,10 +541,11 @@ def genuine_cases():
 
 
 def seed(x):
-    """The fuzz target's input: for each datagram flags (1 to-client, 2 port 4500, 4 IPv6), length, message."""
+    """The fuzz target's input: for each datagram flags (1 to-client, 2 port 4500, 4 IPv6, 32 server behind NAT), length, message."""
     out = b""
-    for direction, src, data in x.datagrams[:4]:
+    for direction, src, dst, data in x.datagrams[:4]:
         flags = (direction == "to-client") | (src.endswith(":4500") or src.endswith(":61234")) << 1 | (src[0] == "[") << 2
+        flags |= any(end.startswith(("10.0.0.5:", "[fd00:5::1]:")) for end in (src, dst)) << 5
         out += struct.pack(">BH", flags, len(data)) + data
     return out
 
@@ -470,6 +558,8 @@ def write(name, cases):
 def main():
     cases = synthetic()
     write("synthetic.txt", cases)
+    cases += hidden()
+    write("hide_nat.txt", hidden())
     seeds = [c for c in cases if c.lines[0].count("/") < 2]
     if CAPTURES.is_dir():
         real = genuine_cases()
