@@ -158,6 +158,12 @@ static bool stops_after_4(const struct view *v)
 	return is_main(v) && has(v, 4) && !has(v, 5);
 }
 
+/* Windows' default: message 4 shows it a server behind a NAT, and it says no more. */
+static bool windows_refuses_nat(const struct view *v)
+{
+	return stops_after_4(v) && v->a->windows && v->a->server_nat == NAT_YES;
+}
+
 /* On 4500 a server that hears nothing and one that refuses look alike: both are silent, or repeat message 4. */
 static bool stops_after_5_floated(const struct view *v)
 {
@@ -388,6 +394,13 @@ static const struct row {
 	  "firewall, looks the same.",
 	  {NULL},
 	  no_help}},
+	{windows_refuses_nat,
+	 {"windows-server-nat",
+	  false,
+	  "after message 4",
+	  "The server is behind a NAT, or says so, and Windows refuses such a server (error 809).",
+	  {"server-nat", "firewall-4500", NULL},
+	  "--hide-nat helps, with --public where the server is behind a NAT."}},
 	{stops_after_4,
 	 {"stops-after-4",
 	  false,

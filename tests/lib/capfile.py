@@ -12,6 +12,7 @@ VENDORS = {name: hashlib.md5(text.encode()).digest() for name, text in {
     **{f"draft-0{n}": f"draft-ietf-ipsec-nat-t-ike-0{n}" for n in range(2, 9)},
     "draft-02n": "draft-ietf-ipsec-nat-t-ike-02\n",
 }.items()}
+VENDORS["microsoft"] = hashlib.md5(b"MS NT5 ISAKMPOAKLEY").digest() + bytes([0, 0, 0, 9])
 HASHES = {1: hashlib.md5, 2: hashlib.sha1, 4: hashlib.sha256, 5: hashlib.sha384, 6: hashlib.sha512}
 SA, KE, NONCE, VID, NATD_DRAFT, NATD, NATOA_DRAFT, NATD_OLD = 1, 4, 10, 13, 15, 20, 16, 130
 MAIN, AGGRESSIVE = 2, 4
@@ -150,6 +151,7 @@ DIALECTS = {  # vendor IDs offered, NAT-D type, own address first
     "leopard": (["rfc3947", "apple", "draft-08", "draft-07", "draft-06", "draft-05", "draft-04", "draft-03"], NATD, False),
     "rfc3947": (["rfc3947", "draft-03"], NATD, False),
     "draft-03": (["draft-03"], NATD_OLD, False),
+    "windows": (["microsoft", "rfc3947", "draft-02n"], NATD, False),
     **{f"draft-0{n}": ([f"draft-0{n}", "draft-03"], NATD_DRAFT, False) for n in range(4, 9)},
 }
 
