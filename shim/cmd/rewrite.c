@@ -35,6 +35,7 @@ static const char usage_text[] =
 	"  --server ADDR        this host is a server (repeatable); default: who is sent an exchange's first "
 	"message\n"
 	"  --public ADDR        the server's address as clients see it, if the server is behind a NAT\n"
+	"  --hide-nat           hide the server's NAT from Windows\n"
 	"  --view wire|server   wire (default): clients' messages become RFC 3947, and the server's RFC "
 	"3947\n"
 	"                       messages become the client's dialect; server: the server's messages that "
@@ -69,6 +70,9 @@ static bool parse_option(struct rewrite *r, int option, const char *value, const
 			return false;
 		*(addr.addr_len == 4 ? &r->ike.public_addr4 : &r->ike.public_addr6) = addr;
 		return true;
+	case 'n':
+		r->ike.hide_nat = true;
+		return true;
 	case 'w':
 		r->view = strcmp(value, "server") == 0 ? VIEW_SERVER : VIEW_WIRE;
 		return r->view == VIEW_SERVER || strcmp(value, "wire") == 0 ||
@@ -89,9 +93,13 @@ static bool parse_option(struct rewrite *r, int option, const char *value, const
 static bool parse_arguments(struct rewrite *r, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"server", required_argument, NULL, 's'}, {"public", required_argument, NULL, 'p'},
-		{"view", required_argument, NULL, 'w'},   {"verbose", no_argument, NULL, 'v'},
-		{"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+		{"server", required_argument, NULL, 's'},
+		{"public", required_argument, NULL, 'p'},
+		{"hide-nat", no_argument, NULL, 'n'},
+		{"view", required_argument, NULL, 'w'},
+		{"verbose", no_argument, NULL, 'v'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
 	};
 	int option;
 

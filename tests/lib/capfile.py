@@ -161,8 +161,9 @@ class Exchange:
     is in the dialect answered: the client's own, or rfc3947 as a server says it."""
 
     def __init__(self, dialect, answered="rfc3947", algorithm=2, client="192.0.2.9", server="198.51.100.1", private="10.0.0.7",
-                 aggressive=False, seed=1, server_starts=False):
+                 aggressive=False, seed=1, server_starts=False, inside=None):
         self.client, self.server, self.private = (client, 500), (server, 500), (private or client, 500)
+        self.inside = (inside or server, 500)  # the server's own address
         self.algorithm, self.dialect, self.answered = algorithm, dialect, answered
         self.icookie, self.rcookie = noise(f"i{seed}", 8), noise(f"r{seed}", 8)
         self.seed, self.mode = seed, AGGRESSIVE if aggressive else MAIN
@@ -201,9 +202,17 @@ class Exchange:
         self.say(True, self.offer(self.dialect), first=True)
         self.say(False, self.answer())
         self.say(True, self.keys("i") + [(VID, noise("racoon", 16))] + self.natds(self.dialect, self.server, self.private))
-        self.say(False, self.keys("r") + self.natds(self.answered, self.client, self.server))
+        self.say(False, self.keys("r") + self.natds(self.answered, self.client, self.inside))
         self.say(True, [], flags=1, body=noise("mm5", 40), port=4500)
         self.say(False, [], flags=1, body=noise("mm6", 40), port=4500)
+
+    def seen_inside(self):
+        """The packets as they are behind the server's NAT."""
+        moved = []
+        for src, dst, message in self.messages:
+            (a, sport), (b, dport) = [(self.inside[0] if host == self.server[0] else host, port) for host, port in (src, dst)]
+            moved.append(udp_packet(a, sport, b, dport, (bytes(4) if dport == 4500 else b"") + message))
+        return moved
 
     def run_aggressive(self):
         self.say(True, self.offer(self.dialect)[:1] + self.keys("i") + [(5, bytes(8))] + self.offer(self.dialect)[1:], first=True)
