@@ -37,9 +37,9 @@ void check_run(const struct check_facts *facts, check_finding_fn *fn, void *ctx)
 				continue;
 			fn(ctx, &(struct check_finding){
 					.id = check->id,
-					.severity = result.blind   ? CHECK_HINT
-						    : result.grave ? CHECK_ERROR
-								   : check->severity,
+					.severity = result.blind || result.mild ? CHECK_HINT
+						    : result.grave              ? CHECK_ERROR
+										: check->severity,
 					.found = result.text,
 					.why = check->why,
 					.mend = result.mend,
@@ -94,4 +94,15 @@ void check_mend_comment(struct check_result *result, char sign, unsigned line, c
 
 	snprintf(script, sizeof script, "%us/^/%c/", line, sign);
 	check_mend_sed(result, script, file);
+}
+
+void check_boot(struct check_result *result, const char *service, const char *state)
+{
+	if (!*state)
+		return;
+	check_found(result, "systemd does not start %s when this host boots: the service is %s", service,
+		    state);
+	if (!strcmp(state, "masked"))
+		check_mend(result, "run: systemctl unmask %s", service);
+	check_mend(result, "run: systemctl enable %s", service);
 }

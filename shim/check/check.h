@@ -15,6 +15,7 @@ struct check_result {
 	bool found; /* there is something to say */
 	bool blind; /* but only that it could not look: a hint */
 	bool grave; /* here it is an error, whatever the check's severity */
+	bool mild;  /* here it is a hint */
 	char text[CHECK_TEXT_MAX];
 	char mend
 		[CHECK_TEXT_MAX]; /* steps, one a line; "run: COMMAND" is a command, "in FILE, SECTION: LINE" an edit */
@@ -51,6 +52,8 @@ void check_mend(struct check_result *result, const char *format, ...) __attribut
 void check_mend_sed(struct check_result *result, const char *script, const char *file);
 /* Likewise that line becomes a comment. */
 void check_mend_comment(struct check_result *result, char sign, unsigned line, const char *file);
+/* Found and mended: systemd does not start the service when the host boots; state as check_read_boot() has it. Nothing where it is "". */
+void check_boot(struct check_result *result, const char *service, const char *state);
 
 /* The conn that serves L2TP clients best, that is, with the fewest errors: its name, or NULL when none is for L2TP. */
 const char *check_libreswan_conn(const struct libreswan_facts *facts);

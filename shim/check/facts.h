@@ -11,6 +11,7 @@
 
 #define FACTS_TEXT 200
 #define FACTS_REASON 800
+#define FACTS_WORD 32
 #define FACTS_NAMES_MAX 32
 #define FACTS_IFACES_MAX 16
 #define FACTS_ADDRESSES_MAX 256
@@ -60,8 +61,9 @@ struct libreswan_facts {
 	struct settings setup;         /* addconn --configsetup: defaults too */
 	struct settings status;        /* whack --status; empty when pluto does not answer */
 	bool pluto_runs;
-	char *ike, *esp;     /* what algparse makes of the chosen conn's ike= and esp=; NULL: not known */
-	enum known modp1024; /* of this build */
+	char boot[FACTS_WORD]; /* why systemd does not start it: check_read_boot() */
+	char *ike, *esp;       /* what algparse makes of the chosen conn's ike= and esp=; NULL: not known */
+	enum known modp1024;   /* of this build */
 	struct secrets_facts secrets;
 };
 
@@ -72,10 +74,11 @@ struct strongswan_facts {
 	struct settings loaded; /* VICI's list-conns, in the same shape */
 	bool starter;           /* the ipsec command is strongSwan's: ipsec.conf(5) of its own */
 	char starter_path[FACTS_TEXT];
-	struct settings starter_config;  /* ipsec_conf.h; empty: it could not be read */
-	bool from_vici;                  /* config is from VICI, which does not tell proposals */
-	bool charon_runs;                /* VICI answers */
-	enum known modp1024, triple_des; /* get-algorithms */
+	struct settings starter_config;             /* ipsec_conf.h; empty: it could not be read */
+	bool from_vici;                             /* config is from VICI, which does not tell proposals */
+	bool charon_runs;                           /* VICI answers */
+	char service[FACTS_WORD], boot[FACTS_WORD]; /* why systemd does not start that one */
+	enum known modp1024, triple_des;            /* get-algorithms */
 	struct secrets_facts secrets;
 };
 
@@ -100,6 +103,7 @@ struct l2tp_facts {
 	bool present;
 	char path[FACTS_TEXT], blind[FACTS_TEXT];
 	struct settings xl2tpd;
+	char boot[FACTS_WORD]; /* why systemd does not start xl2tpd */
 	char ppp_path[FACTS_TEXT],
 		ppp_blind[FACTS_TEXT]; /* the file for this LNS; ppp_path "": none is named */
 	bool ppp_missing;              /* that file is not there */

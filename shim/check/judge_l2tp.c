@@ -93,6 +93,22 @@ static bool is_own(const struct host_facts *host, const char *address)
 	return false;
 }
 
+/* Whether all that this host sends to clients comes from the address to which they send: the only one of its interface. */
+static bool has_one_address(const struct check_facts *facts)
+{
+	const struct host_facts *host = &facts->host;
+	const char *iface = NULL;
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < host->address_count; i++)
+		if (!strcmp(host->addresses[i], client_side(facts)) &&
+		    !strcmp(host->addresses[i], host->default_address))
+			iface = host->ifaces[i];
+	for (unsigned i = 0; iface && i < host->address_count; i++)
+		count += !strcmp(host->ifaces[i], iface) && !strchr(host->addresses[i], ':');
+	return count == 1;
+}
+
 static void judge_listen(const struct check_facts *facts, struct check_result *r)
 {
 	const struct l2tp_facts *f = seen(facts);
@@ -102,7 +118,9 @@ static void judge_listen(const struct check_facts *facts, struct check_result *r
 	if (!f || (value && (!is_address(value) || is_own(&facts->host, value))))
 		return;
 	if (!value || !strcmp(value, "0.0.0.0")) {
-		check_found(r, "%s: listen-addr is %s", f->path, value ? value : "not set");
+		r->mild = has_one_address(facts);
+		check_found(r, "%s: listen-addr is %s%s", f->path, value ? value : "not set",
+			    r->mild ? ", which does no harm while the interface has one address" : "");
 	} else if (!strncmp(value, "127.", 4)) {
 		check_found(r, "%s: listen-addr is %s, which no client's packet reaches", f->path, value);
 		r->grave = true;
@@ -165,6 +183,12 @@ static void judge_running(const struct check_facts *facts, struct check_result *
 		check_found(r, "xl2tpd does not run: nothing listens on udp/%s", port);
 	}
 	check_mend(r, "run: systemctl start xl2tpd");
+}
+
+static void judge_boot(const struct check_facts *facts, struct check_result *r)
+{
+	if (seen(facts))
+		check_boot(r, "xl2tpd", facts->l2tp.boot);
 }
 
 /* Flags that keep every client out. */
@@ -716,6 +740,7 @@ const struct check check_l2tp[] = {
 	{"l2tp-refused", CHECK_ERROR, "one line that xl2tpd does not understand keeps it from starting",
 	 judge_refused},
 	{"l2tp-running", CHECK_ERROR, "IPsec carries L2TP; somebody must answer it", judge_running},
+	{"l2tp-boot", CHECK_WARNING, "after the next boot no client gets in", judge_boot},
 	{"l2tp-lns", CHECK_ERROR, "xl2tpd refuses a client for which it has no LNS", judge_lns},
 	{"l2tp-flags", CHECK_ERROR, "such a setting keeps every client out", judge_flags},
 	{"l2tp-ip-range", CHECK_ERROR, "each client needs an address", judge_range},

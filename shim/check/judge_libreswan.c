@@ -548,9 +548,12 @@ static void judge_ike(const struct check_facts *facts, struct check_result *r)
 	newer = strstr(f->ike, "-MODP2048") && strstr(f->ike, "AES_CBC");
 	if (old && newer)
 		return;
+	r->mild = old || newer;
 	check_found(r, "conn %s: ike= has no %s", conn,
-		    old ? "AES with MODP2048, for newer clients"
-			: "3DES-SHA1 with MODP1536 or less, for old Macs");
+		    newer ? "3DES-SHA1 with MODP1536 or less: old Macs alone are kept out"
+		    : old ? "AES with MODP2048: newer clients alone are kept out"
+			  : "3DES-SHA1 with MODP1536 or less, for old Macs, and no AES with MODP2048, for "
+			    "newer clients");
 	mend_conn(f, conn, r, good);
 }
 
@@ -859,6 +862,12 @@ static void judge_running(const struct check_facts *facts, struct check_result *
 	check_mend(r, "run: systemctl start ipsec");
 }
 
+static void judge_boot(const struct check_facts *facts, struct check_result *r)
+{
+	if (facts->libreswan.present && !*facts->libreswan.blind)
+		check_boot(r, "ipsec", facts->libreswan.boot);
+}
+
 /* The last word on it. */
 static const char *why_dropped(const struct libreswan_facts *f, const char *conn)
 {
@@ -1011,6 +1020,7 @@ const struct check check_libreswan[] = {
 	 judge_dpd_action},
 	{"libreswan-running", CHECK_HINT, "clients are served by what runs, not by what is configured",
 	 judge_running},
+	{"libreswan-boot", CHECK_WARNING, "after the next boot no client gets in", judge_boot},
 	{"libreswan-loaded", CHECK_ERROR, "clients are served by what runs, not by what is configured",
 	 judge_loaded},
 	{"libreswan-oriented", CHECK_ERROR, "pluto does not use a conn of which neither end is this host",

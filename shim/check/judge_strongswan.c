@@ -251,6 +251,20 @@ static bool proposes(const char *proposals, const char *start)
 	return false;
 }
 
+/* What newer clients offer; strongSwan's own default, which is meant where nothing is set, has it. */
+static bool serves_newer(const char *proposals)
+{
+	for (const char *at = proposals; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
+		const size_t n = strcspn(at, ",");
+		char one[128];
+
+		snprintf(one, sizeof one, "%.*s", (int)n, at);
+		if (strstr(one, "default") || (strstr(one, "aes") && strstr(one, "modp2048")))
+			return true;
+	}
+	return !proposals;
+}
+
 static void judge_proposals(const struct check_facts *facts, struct check_result *r)
 {
 	const struct strongswan_facts *f = &facts->strongswan;
@@ -267,8 +281,10 @@ static void judge_proposals(const struct check_facts *facts, struct check_result
 		check_mend(r, "name the directory: --swanctl-dir DIR");
 		return;
 	}
-	check_found(r, "%s: proposals %s no 3des-sha1-modp1024", p.conn,
-		    value ? "has" : "is not set, and the default has");
+	r->mild = serves_newer(value);
+	check_found(r, "%s: proposals %s no 3des-sha1-modp1024%s", p.conn,
+		    value ? "has" : "is not set, and the default has",
+		    r->mild ? ": old clients alone are kept out" : "");
 	mend(f, p.conn,
 	     "proposals = "
 	     "aes256-sha256-modp2048,aes256-sha1-modp2048,aes256-sha1-modp1024,aes128-sha1-modp1536,"
@@ -355,6 +371,14 @@ static void judge_running(const struct check_facts *facts, struct check_result *
 	else
 		check_found(r, "charon does not answer over VICI: what it has loaded is not known");
 	check_mend(r, "run: systemctl start strongswan");
+}
+
+static void judge_boot(const struct check_facts *facts, struct check_result *r)
+{
+	const struct strongswan_facts *f = &facts->strongswan;
+
+	if ((f->present && !*f->blind) || f->starter)
+		check_boot(r, f->service, f->boot);
 }
 
 /* ---- ipsec.conf of strongSwan's starter -------------------------------------------------------------------------- */
@@ -532,6 +556,7 @@ const struct check check_strongswan[] = {
 	 judge_dpd},
 	{"strongswan-running", CHECK_HINT, "clients are served by what runs, not by what is configured",
 	 judge_running},
+	{"strongswan-boot", CHECK_WARNING, "after the next boot no client gets in", judge_boot},
 	{"strongswan-loaded", CHECK_ERROR, "clients are served by what runs, not by what is configured",
 	 judge_loaded},
 	{"strongswan-old-macs", CHECK_HINT,

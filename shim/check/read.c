@@ -76,6 +76,38 @@ long check_read_sysctl(const char *name)
 	return end == text ? -1 : value;
 }
 
+static bool rc_local_names(const char *service)
+{
+	char ignored[FACTS_TEXT];
+	char *text = access("/etc/rc.local", X_OK) ? NULL : check_read_file("/etc/rc.local", ignored);
+	const bool named = text && strstr(text, service);
+
+	free(text);
+	return named;
+}
+
+/* With --root systemctl reads the links itself: no manager has to answer. It ends with 1 where a service is disabled. */
+enum known check_read_boot(const char *service, char state[static FACTS_WORD])
+{
+	const char *const argv[] = {"systemctl", "--root=/", "is-enabled", service, NULL};
+	char ignored[FACTS_TEXT];
+	struct command_result result;
+	enum known boot = UNKNOWN;
+
+	*state = '\0';
+	if (access("/run/systemd/system", F_OK))
+		return UNKNOWN;
+	if (check_read_output(argv, &result, ignored))
+		boot = YES;
+	else if (result.out.text &&
+		 (!strncmp(result.out.text, "disabled", 8) || !strncmp(result.out.text, "masked", 6)))
+		boot = rc_local_names(service) ? YES : NO;
+	if (boot == NO)
+		snprintf(state, FACTS_WORD, "%s", *result.out.text == 'd' ? "disabled" : "masked");
+	command_result_clear(&result);
+	return boot;
+}
+
 /* A connected UDP socket has the address, and sends nothing. */
 bool check_read_own_address(char text[static INET_ADDRSTRLEN])
 {

@@ -50,6 +50,9 @@ bool check_read_output(const char *const argv[], struct command_result *result,
 		       char blind[static FACTS_TEXT]);
 /* The number in a file under /proc/sys, or -1. */
 long check_read_sysctl(const char *name);
+/* Whether the service is started when the host boots: NO with systemd's word in state, "disabled" or "masked"; YES too where
+ * /etc/rc.local names it; UNKNOWN where there is no such service, or no systemd. state is "" but for NO. */
+enum known check_read_boot(const char *service, char state[static FACTS_WORD]);
 /* The address that the default route gives to this host; false: there is none. */
 bool check_read_own_address(char text[static INET_ADDRSTRLEN]);
 /* What becomes of a file's mode: true when others may read it. */

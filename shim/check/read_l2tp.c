@@ -160,6 +160,7 @@ void check_read_l2tp(const struct check_options *options, struct l2tp_facts *out
 	out->present = options->xl2tpd_config || options->ppp_options || is_installed();
 	if (!out->present)
 		return;
+	check_read_boot("xl2tpd", out->boot);
 	text = check_read_file(path, out->blind);
 	if (text)
 		xl2tpd_conf_lines(&out->xl2tpd, text);

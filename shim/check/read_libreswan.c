@@ -317,6 +317,7 @@ void check_read_libreswan(const struct check_options *options, struct libreswan_
 		return;
 	}
 	read_config(out);
+	check_read_boot("ipsec", out->boot);
 	conn = check_libreswan_conn(out);
 	out->ike = algorithms("ike", conn ? settings_get(&out->config, conn, "ike") : NULL, out->ike_error);
 	out->esp = algorithms("esp", conn ? settings_get(&out->config, conn, "esp") : NULL, out->esp_error);

@@ -244,6 +244,21 @@ static void read_starter(const struct check_options *options, struct strongswan_
 	settings_clear(&lines);
 }
 
+/* Either of two services starts charon: with swanctl.conf, or with ipsec.conf. */
+static void read_boot(struct strongswan_facts *f)
+{
+	static const char *const services[] = {"strongswan", "strongswan-starter"};
+	char state[2][FACTS_WORD];
+	const enum known boot[2] = {check_read_boot(services[0], state[0]),
+				    check_read_boot(services[1], state[1])};
+	const unsigned which = boot[0] != NO;
+
+	if (boot[which] != NO || boot[!which] == YES)
+		return;
+	snprintf(f->service, sizeof f->service, "%s", services[which]);
+	memcpy(f->boot, state[which], sizeof f->boot);
+}
+
 void check_read_strongswan(const struct check_options *options, struct strongswan_facts *out)
 {
 	const char *dir = options->swanctl_dir ? options->swanctl_dir : DEFAULT_DIR;
@@ -251,6 +266,7 @@ void check_read_strongswan(const struct check_options *options, struct strongswa
 	snprintf(out->path, sizeof out->path, "%.180s/swanctl.conf", dir);
 	ask_charon(options, out);
 	read_starter(options, out);
+	read_boot(out);
 	out->present = out->charon_runs || options->swanctl_dir || !access(out->path, F_OK);
 	if (!out->present)
 		return;

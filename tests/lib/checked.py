@@ -63,6 +63,9 @@ class Checked:
         return True
 
     def _command(self, words):
+        if words[0] == "systemctl" and words[1] in ("enable", "unmask"):  # no manager runs in a test host: by itself, on its files
+            self.host.run("env", "SYSTEMD_OFFLINE=1", *words)
+            return True
         if words[0] == "systemctl":
             self.services.get(words[2], lambda: None)()
             return True

@@ -370,6 +370,20 @@ static void test_texts(void **state)
 		clear(&f);                                                                                   \
 	} while (0)
 
+static const char unbound_xl2tpd[] =
+	"[global]\n[lns default]\nip range = 10.9.0.10-20\nlocal ip = 10.9.0.1\nlength bit = yes\n";
+
+/* The server's address, on wan, and another one. */
+static void has_addresses(struct check_facts *f, const char *other)
+{
+	f->host.address_count = 2;
+	strcpy(f->host.default_address, "203.0.113.1");
+	strcpy(f->host.addresses[0], "203.0.113.1");
+	strcpy(f->host.ifaces[0], "wan");
+	strcpy(f->host.addresses[1], "172.17.0.1");
+	strcpy(f->host.ifaces[1], other);
+}
+
 static void test_facts(void **state)
 {
 	(void)state;
@@ -379,6 +393,16 @@ static void test_facts(void **state)
 	     "chmod 600 /etc/ipsec.secrets");
 	FACT(strcpy(f.libreswan.ike, "AES_CBC-HMAC_SHA1-MODP2048"), "libreswan-ike", "3des-sha1;modp1536");
 	FACT(strcpy(f.libreswan.ike, "3DES_CBC-HMAC_SHA1-MODP1536"), "libreswan-ike", "modp2048");
+	FACT((strcpy(f.libreswan.ike, "AES_CBC-HMAC_SHA1-MODP2048"),
+	      assert_int_equal(judge(&f).severity, CHECK_HINT)),
+	     "libreswan-ike", "3des-sha1;modp1536");
+	FACT((strcpy(f.libreswan.ike, "AES_CBC-HMAC_SHA1-MODP1536"),
+	      assert_int_equal(judge(&f).severity, CHECK_ERROR)),
+	     "libreswan-ike", "3des-sha1;modp1536");
+	FACT(strcpy(f.libreswan.boot, "disabled"), "libreswan-boot", "run: systemctl enable ipsec");
+	FACT(strcpy(f.l2tp.boot, "masked"), "l2tp-boot", "run: systemctl unmask xl2tpd");
+	FACT((strcpy(f.strongswan.boot, "disabled"), strcpy(f.strongswan.service, "strongswan-starter")),
+	     "strongswan-boot", "run: systemctl enable strongswan-starter");
 	FACT((f.libreswan.esp = realloc(f.libreswan.esp, 200),
 	      strcpy(f.libreswan.esp, "AES_CBC_128-HMAC_SHA1_96 AES_CBC_256-HMAC_SHA2_256_128"),
 	      settings_add(&f.libreswan.config, "l2tp", "sha2-truncbug", "yes")),
@@ -409,6 +433,12 @@ static void test_facts(void **state)
 	FACT((f.host.address_count = 1, strcpy(f.host.addresses[0], "10.0.0.2")), "l2tp-listen-addr",
 	     "listen-addr = ");
 	FACT((f.host.address_count = 1, strcpy(f.host.addresses[0], "10.0.0.1")), "", "");
+	FACT((settings_clear(&f.l2tp.xl2tpd), xl2tpd_conf_lines(&f.l2tp.xl2tpd, unbound_xl2tpd),
+	      has_addresses(&f, "br0"), assert_int_equal(judge(&f).severity, CHECK_HINT)),
+	     "l2tp-listen-addr", "listen-addr = 203.0.113.1");
+	FACT((settings_clear(&f.l2tp.xl2tpd), xl2tpd_conf_lines(&f.l2tp.xl2tpd, unbound_xl2tpd),
+	      has_addresses(&f, "wan"), assert_int_equal(judge(&f).severity, CHECK_WARNING)),
+	     "l2tp-listen-addr", "listen-addr = 203.0.113.1");
 	FACT(f.l2tp.ppp_missing = true, "ppp-options", "natshim check --emit pppd > ");
 	FACT((strcpy(f.l2tp.ppp_error, "unrecognized option 'x'"), f.l2tp.ppp_error_line = 3), "ppp-words",
 	     "sed \"3s/^/#/\"");
