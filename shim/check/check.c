@@ -7,7 +7,8 @@
 #include <string.h>
 
 static const struct check *const tables[] = {
-	check_libreswan, check_strongswan, check_certificate, check_l2tp, check_kernel, check_firewall,
+	check_libreswan, check_strongswan, check_starter,  check_certificate,
+	check_l2tp,      check_kernel,     check_firewall,
 };
 
 const char *check_severity_name(enum check_severity severity)

@@ -29,8 +29,8 @@ struct check {
 };
 
 /* Each ends with a row without id. */
-extern const struct check check_libreswan[], check_strongswan[], check_certificate[], check_l2tp[],
-	check_kernel[], check_firewall[];
+extern const struct check check_libreswan[], check_strongswan[], check_starter[], check_certificate[],
+	check_l2tp[], check_kernel[], check_firewall[];
 
 /* NULL: no check has that ID. For others that name a cause by it (shim/explain). */
 const struct check *check_find(const char *id);
@@ -59,5 +59,7 @@ void check_boot(struct check_result *result, const char *service, const char *st
 const char *check_libreswan_conn(const struct libreswan_facts *facts);
 /* The end of a conn that is this host: "left" or "right". */
 const char *check_libreswan_own_end(const struct libreswan_facts *facts, const char *conn);
+/* The conn for L2TP of the ipsec.conf that strongSwan's starter reads, with the fewest errors; NULL: none, or there is no starter. */
+const char *check_starter_conn(const struct strongswan_facts *facts);
 
 #endif

@@ -51,6 +51,8 @@ struct libreswan_facts {
 	char error[FACTS_REASON];    /* libreswan's parser refuses the configuration: its own words */
 	char error_file[FACTS_TEXT]; /* with error_line: the place that they name; "": none */
 	unsigned error_line;
+	const char *
+		error_script; /* for sed: what makes the whole of error_file readable; NULL: that line alone is wrong, or nothing is known */
 	struct settings
 		dropped; /* conns that libreswan does not load: section the conn, its own words: key "parser" of the file as it is, "why" of
 				    pluto's log, "" where it was added later */
@@ -74,9 +76,11 @@ struct strongswan_facts {
 	struct settings loaded; /* VICI's list-conns, in the same shape */
 	bool starter;           /* the ipsec command is strongSwan's: ipsec.conf(5) of its own */
 	char starter_path[FACTS_TEXT];
-	struct settings starter_config;             /* ipsec_conf.h; empty: it could not be read */
-	bool from_vici;                             /* config is from VICI, which does not tell proposals */
-	bool charon_runs;                           /* VICI answers */
+	struct settings starter_config;   /* ipsec_conf.h; empty: it could not be read */
+	char starter_secrets[FACTS_TEXT]; /* its ipsec.secrets */
+	enum known starter_psk;           /* that file, without what it includes, has a pre-shared key */
+	bool from_vici;                   /* config is from VICI, which does not tell proposals */
+	bool charon_runs;                 /* VICI answers */
 	char service[FACTS_WORD], boot[FACTS_WORD]; /* why systemd does not start that one */
 	enum known modp1024, triple_des;            /* get-algorithms */
 	struct secrets_facts secrets;

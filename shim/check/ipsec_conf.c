@@ -176,7 +176,7 @@ static const struct {
 	const char *name, *meant;
 } synonyms[] = {
 	{"aggrmode", "aggressive"}, {"phase2alg", "esp"},       {"ikev1-dpdtimeout", "dpdtimeout"},
-	{"keylife", "salifetime"},  {"lifetime", "salifetime"},
+	{"keylife", "salifetime"},  {"lifetime", "salifetime"}, {"ah", "esp"},
 };
 
 /* Keys whose value is one word of several, in upper or lower case; flags are yes or no, in several spellings. */
@@ -195,7 +195,7 @@ static const char *const spellings[][2] = {
 	{"false", "no"}, {"off", "no"}, {"0", "no"},  {"never", "no"},   {"permit", "no"},
 };
 
-static const char *meant(const char *key)
+const char *ipsec_conf_meant(const char *key)
 {
 	for (size_t i = 0; i < sizeof synonyms / sizeof *synonyms; i++)
 		if (!strcmp(key, synonyms[i].name))
@@ -241,7 +241,7 @@ static void note(struct settings *out, const char *conn, const char *what, const
 /* Unless the conn has that key already; an also= and the entry that opens it are not its keys. */
 static void add_first(struct settings *out, const char *conn, const struct setting *line)
 {
-	const char *key = meant(line->key);
+	const char *key = ipsec_conf_meant(line->key);
 	const bool own = !strcmp(line->section, conn);
 	char number[16];
 	size_t before;
@@ -338,7 +338,7 @@ void ipsec_conf_resolve(const struct settings *lines, unsigned version, struct s
 		const struct setting *line = &lines->items[i];
 
 		if (!strcmp(line->section, "setup"))
-			add(out, line->section, meant(line->key), line->value);
+			add(out, line->section, ipsec_conf_meant(line->key), line->value);
 		else if (!*line->key && strcmp(line->section, DEFAULT) != 0 &&
 			 !settings_find(out, line->section, ""))
 			resolve_conn(lines, version, line->section, line->value, out);

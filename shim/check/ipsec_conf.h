@@ -25,5 +25,7 @@ bool ipsec_conf_read(struct settings *out, const char *path, char *blind);
 #define IPSEC_CONF_AS "as:"
 #define IPSEC_CONF_AGAIN "again:"
 void ipsec_conf_resolve(const struct settings *lines, unsigned version, struct settings *out);
+/* The key that is meant by this name of it, or the name itself. Pure. */
+const char *ipsec_conf_meant(const char *key);
 
 #endif

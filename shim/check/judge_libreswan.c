@@ -264,13 +264,14 @@ static bool bad_value(const struct libreswan_facts *f, const char *conn, struct 
 	return true;
 }
 
-/* Version 5 refuses the Quick Mode of a client that asks for transport mode. */
+/* Version 5 refuses the Quick Mode of a client that asks for transport mode; drop, reject and passthrough are for no client. */
 static bool bad_type(const struct libreswan_facts *f, const char *conn, struct check_result *r)
 {
 	const bool bad = bad_value(f, conn, r, "type", "transport");
+	const char *type = get(f, conn, "type");
 
 	if (bad && r)
-		r->grave = f->version >= 5;
+		r->grave = f->version >= 5 || (type && strcmp(type, "tunnel") != 0);
 	return bad;
 }
 
@@ -355,7 +356,9 @@ static void judge_config(const struct check_facts *facts, struct check_result *r
 		check_mend(r, "natshim check --emit libreswan prints an ipsec.conf for it");
 	} else if (f->present && *f->error) {
 		check_found(r, "libreswan refuses %s: %s", f->path, f->error);
-		if (f->error_line)
+		if (f->error_script)
+			check_mend_sed(r, f->error_script, f->error_file);
+		else if (f->error_line)
 			check_mend_comment(r, '#', f->error_line, f->error_file);
 		if (f->error_line && f->pluto_runs)
 			check_mend(r, "run: systemctl restart ipsec");
@@ -763,7 +766,7 @@ static void judge_their_id(const struct check_facts *facts, struct check_result 
 		return;
 	e = ends_of(f, conn);
 	id = end_get(f, e, e.them, "id");
-	if (!id || !*id || !strcmp(id, "%any"))
+	if (!id || !*id || !strcasecmp(id, "%any") || !strcmp(id, "%none") || !strcmp(id, "0.0.0.0"))
 		return;
 	check_found(r, "conn %s: %sid=%s is for the client alone that has this ID", conn, e.them, id);
 	snprintf(line, sizeof line, "%sid=%%any", e.them);
@@ -877,6 +880,29 @@ static const char *why_dropped(const struct libreswan_facts *f, const char *conn
 	return now ? now : last && *last->value ? last->value : NULL;
 }
 
+/* A reason that names keys, as "leftauth= and rightauth= must both be set": those lines become comments. */
+static bool mend_named_keys(const struct libreswan_facts *f, const char *conn, const char *why,
+			    struct check_result *r)
+{
+	bool any = false;
+
+	for (const char *equals = why; (equals = strstr(equals, "= ")); equals++) {
+		const struct setting *found;
+		const char *start = equals;
+		char key[64];
+
+		while (start > why && start[-1] != ' ')
+			start--;
+		snprintf(key, sizeof key, "%.*s", (int)(equals - start), start);
+		found = settings_find(&f->config, conn, ipsec_conf_meant(key));
+		if (!*key || !found || !found->line)
+			continue;
+		check_mend_comment(r, '#', found->line, file_of(f, conn_of(f, conn, ipsec_conf_meant(key))));
+		any = true;
+	}
+	return any;
+}
+
 /* A step for a reason; false: there is none that a program can follow. */
 static bool mend_dropped(const struct libreswan_facts *f, const char *conn, const char *why,
 			 struct check_result *r)
@@ -891,6 +917,7 @@ static bool mend_dropped(const struct libreswan_facts *f, const char *conn, cons
 		{"left certificate", "leftcert"},
 		{"right certificate", "rightcert"},
 		{"MOBIKE", "mobike"},
+		{"ID cannot be specified as %fromcert", "leftid"},
 	};
 	const char *at = strstr(why, doubled), *line;
 	char key[64], second[80];
@@ -904,10 +931,10 @@ static bool mend_dropped(const struct libreswan_facts *f, const char *conn, cons
 		return true;
 	}
 	if (!at)
-		return false;
+		return mend_named_keys(f, conn, why, r);
 	at += sizeof doubled - 1;
 	snprintf(key, sizeof key, "%.*s", (int)strcspn(at, "'"), at);
-	snprintf(second, sizeof second, IPSEC_CONF_AGAIN "%s", key);
+	snprintf(second, sizeof second, IPSEC_CONF_AGAIN "%s", ipsec_conf_meant(key));
 	line = get(f, conn, second);
 	if (!line)
 		return false;

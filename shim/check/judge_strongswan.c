@@ -107,7 +107,7 @@ static void judge_conn(const struct check_facts *facts, struct check_result *r)
 	const struct strongswan_facts *f = &facts->strongswan;
 	struct pair p;
 
-	if (!f->present || *f->blind || choose(facts, &p))
+	if (!f->present || *f->blind || choose(facts, &p) || check_starter_conn(f))
 		return;
 	check_found(r, "%s has no connection for L2TP (a child with udp/1701)", f->path);
 	check_mend(r, "add a connection to %s: natshim check --emit strongswan prints one", f->path);
@@ -381,86 +381,6 @@ static void judge_boot(const struct check_facts *facts, struct check_result *r)
 		check_boot(r, f->service, f->boot);
 }
 
-/* ---- ipsec.conf of strongSwan's starter -------------------------------------------------------------------------- */
-
-static bool has_l2tp_port(const char *protoport)
-{
-	const char *slash = protoport ? strchr(protoport, '/') : NULL;
-
-	return slash && (!strcmp(slash, "/1701") || !strcmp(slash, "/l2tp") || !strcmp(slash, "/l2f"));
-}
-
-/* The first conn for L2TP; NULL: none. */
-static const char *starter_conn(const struct settings *config)
-{
-	for (size_t i = 0; i < config->count; i++)
-		if (!*config->items[i].key &&
-		    (has_l2tp_port(settings_get(config, config->items[i].section, "leftprotoport")) ||
-		     has_l2tp_port(settings_get(config, config->items[i].section, "rightprotoport"))))
-			return config->items[i].section;
-	return NULL;
-}
-
-static bool is_one_of(const char *value, const char *const list[])
-{
-	for (size_t i = 0; value && list[i]; i++)
-		if (!strcasecmp(value, list[i]))
-			return true;
-	return false;
-}
-
-/* What strongSwan's own ipsec.conf must have; the first of good is the one to write. */
-static const struct {
-	const char *key;
-	bool unset_is_good;
-	const char *good[6];
-} starter_keys[] = {
-	{"auto", false, {"add", "route", "start", NULL}},
-	{"keyexchange", false, {"ikev1", NULL}},
-	{"type", false, {"transport", NULL}},
-	{"leftprotoport", false, {"17/1701", "udp/1701", "udp/l2tp", "17/l2tp", NULL}},
-	{"rightprotoport", false, {"17/%any", "udp/%any", NULL}},
-	{"right", false, {"%any", "%any4", "0.0.0.0", "0.0.0.0/0", NULL}},
-	{"authby", true, {"secret", "psk", "pubkey", "rsasig", NULL}},
-	{"aggressive", true, {"no", NULL}},
-};
-
-static void judge_starter(const struct check_facts *facts, struct check_result *r)
-{
-	const struct strongswan_facts *f = &facts->strongswan;
-	const char *conn = starter_conn(&f->starter_config);
-	const struct setting *opening = conn ? settings_find(&f->starter_config, conn, "") : NULL;
-
-	if (!f->starter || f->present)
-		return;
-	for (size_t i = 0; conn && i < sizeof starter_keys / sizeof *starter_keys; i++) {
-		const char *const key = starter_keys[i].key,
-				  *value = settings_get(&f->starter_config, conn, key);
-
-		if (value ? is_one_of(value, starter_keys[i].good) : starter_keys[i].unset_is_good)
-			continue;
-		if (!r->found)
-			check_found(r, "%s (strongSwan's): conn %s: %s is %s", f->starter_path, conn, key,
-				    value ? value : "not set");
-		check_mend(r, "in %s, conn %s: %s=%s",
-			   opening && *opening->value ? opening->value : f->starter_path, conn, key,
-			   starter_keys[i].good[0]);
-	}
-	if (r->found) {
-		check_mend(r, "run: ipsec reload");
-		return;
-	}
-	if (conn)
-		check_blind(
-			r,
-			"strongSwan is configured by %s, of which check reads only the conn's main settings",
-			f->starter_path);
-	else
-		check_found(r, "strongSwan is here, and %s has no conn for L2TP (udp/1701)", f->starter_path);
-	check_mend(r, "the newer form of its configuration is read whole: natshim check --emit strongswan "
-		      "prints a swanctl.conf");
-}
-
 static void judge_loaded(const struct check_facts *facts, struct check_result *r)
 {
 	const struct strongswan_facts *f = &facts->strongswan;
@@ -517,8 +437,6 @@ static void judge_old_macs(const struct check_facts *facts, struct check_result 
 const struct check check_strongswan[] = {
 	{"strongswan-config", CHECK_ERROR,
 	 "without a configuration that the server can read no client gets in", judge_config},
-	{"strongswan-starter", CHECK_ERROR, "clients are served by the conn that charon has from it",
-	 judge_starter},
 	{"strongswan-conn", CHECK_ERROR,
 	 "no client's proposal of transport mode for udp/1701 finds a connection", judge_conn},
 	{"strongswan-version", CHECK_ERROR, "L2TP/IPsec clients speak IKEv1 only", judge_version},

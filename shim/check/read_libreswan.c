@@ -68,11 +68,13 @@ static char *next_line(const char **said)
 	return line;
 }
 
-/* The first line that is not a mere warning, without the program's name. */
+/* The first line that is not a mere warning, without the program's name. What the parser trips over stands in brackets: where that is a
+ * line's end, the line is the one before the one that it names. */
 static void first_error(const char *said, struct libreswan_facts *f)
 {
-	static const char lead[] = "readwriteconf: ";
+	static const char lead[] = "readwriteconf: ", at_end[] = "syntax error [";
 	char *line;
+	size_t n;
 
 	while (!*f->error && (line = next_line(&said))) {
 		if (*line && !strcasestr(line, "warning:")) {
@@ -81,6 +83,55 @@ static void first_error(const char *said, struct libreswan_facts *f)
 			place_of(f->error, f);
 		}
 		free(line);
+	}
+	n = strlen(f->error);
+	if (n > sizeof at_end && !strcmp(f->error + n - (sizeof at_end - 1), at_end) && f->error_line > 1) {
+		f->error_line--;
+		snprintf(f->error + n, sizeof f->error - n, "end of line %u]", f->error_line);
+	}
+}
+
+/* Files that an editor or a mailer has changed as a whole: the line that is named is the first of many. */
+static void whole_file_fault(struct libreswan_facts *f)
+{
+	char ignored[FACTS_TEXT];
+	char *text = *f->error_file ? check_read_file(f->error_file, ignored) : NULL;
+	const char *line = text;
+
+	for (unsigned i = 1; line && i < f->error_line; i++) {
+		line = strchr(line, '\n');
+		line = line ? line + 1 : NULL;
+	}
+	if (text && !strncmp(text, "\xef\xbb\xbf", 3))
+		f->error_script = "1s/^\\xef\\xbb\\xbf//";
+	else if (text && strstr(text, "\r\n"))
+		f->error_script = "s/\\r$//";
+	else if (line &&
+		 line[strspn(line, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_ ")] ==
+			 '=' &&
+		 *line != ' ' && strcspn(line, "=") < strcspn(line, "\n"))
+		f->error_script = "s/^[A-Za-z0-9_-]* *=/\t&/";
+	free(text);
+}
+
+/* The parser says of some keys only that they are none of its: the line where the first of them stands. */
+static void place_of_key(const struct settings *lines, struct libreswan_facts *f)
+{
+	static const char lead[] = "unexpected keyword '";
+	const char *name = *f->error && !f->error_line ? strstr(f->error, lead) : NULL;
+	const struct setting *opening = settings_find(lines, "setup", "");
+	char key[64];
+
+	if (!name || !opening)
+		return;
+	name += sizeof lead - 1;
+	snprintf(key, sizeof key, "%.*s", (int)strcspn(name, "'"), name);
+	for (size_t i = 0; *key && i < lines->count; i++) {
+		if (strcmp(lines->items[i].section, "setup") != 0 || strcmp(lines->items[i].key, key) != 0)
+			continue;
+		f->error_line = lines->items[i].line;
+		snprintf(f->error_file, sizeof f->error_file, "%s", opening->value);
+		return;
 	}
 }
 
@@ -199,6 +250,8 @@ static void read_config(struct libreswan_facts *f)
 	command_result_clear(&result);
 	if (ipsec_conf_read(&lines, f->path, f->blind))
 		ipsec_conf_resolve(&lines, f->version, &f->config);
+	place_of_key(&lines, f);
+	whole_file_fault(f);
 	settings_clear(&lines);
 	if (check_read_output(setup, &result, ignored))
 		settings_read_exports(&f->setup, result.out.text);

@@ -225,6 +225,30 @@ static void take_loaded(struct strongswan_facts *f)
 	*f->blind = '\0';
 }
 
+/* Whether ipsec.secrets has a line [INDICES] : PSK KEY. UNKNOWN where it includes others and has none, or cannot be read. */
+static enum known has_psk(const char *path)
+{
+	char ignored[FACTS_TEXT];
+	char *text = check_read_file(path, ignored), *save = NULL;
+	const size_t length = text ? strlen(text) : 0;
+	enum known has = text ? NO : UNKNOWN;
+
+	for (char *line = text ? strtok_r(text, "\n", &save) : NULL; line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		const char *kind = strstr(line, "PSK");
+
+		line += strspn(line, " \t");
+		if (!strncmp(line, "include", 7) && has == NO)
+			has = UNKNOWN;
+		if (kind && *line != '#' && memchr(line, ':', (size_t)(kind - line)))
+			has = YES;
+	}
+	if (text)
+		explicit_bzero(text, length);
+	free(text);
+	return has;
+}
+
 /* The ipsec command of strongSwan's starter, and its ipsec.conf, which has the form of libreswan's. */
 static void read_starter(const struct check_options *options, struct strongswan_facts *f)
 {
@@ -234,6 +258,8 @@ static void read_starter(const struct check_options *options, struct strongswan_
 	char ignored[FACTS_TEXT];
 	struct command_result result;
 
+	snprintf(f->starter_secrets, sizeof f->starter_secrets, "%.150s",
+		 options->ipsec_secrets ? options->ipsec_secrets : "/etc/ipsec.secrets");
 	f->starter = check_read_output(argv, &result, ignored) && strcasestr(result.out.text, "strongswan");
 	command_result_clear(&result);
 	if (!f->starter)
@@ -242,6 +268,7 @@ static void read_starter(const struct check_options *options, struct strongswan_
 	if (ipsec_conf_read(&lines, path, ignored))
 		ipsec_conf_resolve(&lines, 4, &f->starter_config);
 	settings_clear(&lines);
+	f->starter_psk = has_psk(f->starter_secrets);
 }
 
 /* Either of two services starts charon: with swanctl.conf, or with ipsec.conf. */

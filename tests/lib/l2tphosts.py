@@ -94,10 +94,12 @@ lns = {lns}
 name = {user}
 """, f"user {user}\npassword {PASSWORD}\nnoauth\nrefuse-pap\nrefuse-eap\n{PPP}")
 
-    def start(self):
+    def start(self, must=True):
+        """must: it is an error if xl2tpd ends at once, as for a file that it refuses."""
         self.process = self.host.popen("xl2tpd", "-D", "-c", self.conf, "-p", self.host.path("xl2tpd.pid"),
                         "-C", self.control, log=self.log)
-        if not wait_for(lambda: os.path.exists(self.control), 60):
+        wait_for(lambda: os.path.exists(self.control) or self.process.poll() is not None, 60)
+        if must and not os.path.exists(self.control):
             raise RuntimeError("xl2tpd did not start")
         return self
 
