@@ -59,6 +59,8 @@ void check_boot(struct check_result *result, const char *service, const char *st
 const char *check_libreswan_conn(const struct libreswan_facts *facts);
 /* The end of a conn that is this host: "left" or "right". */
 const char *check_libreswan_own_end(const struct libreswan_facts *facts, const char *conn);
+/* The address of this host to which clients send; NULL: not known, or there are several. */
+const char *check_server_address(const struct check_facts *facts);
 /* The conn for L2TP of the ipsec.conf that strongSwan's starter reads, with the fewest errors; NULL: none, or there is no starter. */
 const char *check_starter_conn(const struct strongswan_facts *facts);
 

@@ -75,6 +75,21 @@ static void add_interface(json_t *exprs, const char *key, char *word, bool negat
 	add_meta(exprs, key, negated, json_string(word));
 }
 
+/* "10.0.0.0/8" */
+static void add_address(json_t *exprs, const char *field, const char *word, bool negated)
+{
+	const char *slash = strchr(word, '/');
+	const size_t n = slash ? (size_t)(slash - word) : strlen(word);
+	const long bits = slash ? strtol(slash + 1, NULL, 10) : 32;
+
+	if (slash && strchr(slash, '.')) { /* a mask that is no prefix */
+		add_undecidable(exprs);
+		return;
+	}
+	add_match(exprs, json_pack("{s:{s:s, s:s}}", "payload", "protocol", "ip", "field", field), negated,
+		  json_pack("{s:{s:s%, s:I}}", "prefix", "addr", word, n, "len", (json_int_t)bits));
+}
+
 /* "500,4500", "4000:5000" */
 static void add_ports(json_t *exprs, char *word, bool negated)
 {
@@ -170,6 +185,10 @@ static void add_option(const struct table *t, json_t *exprs, const char *option,
 		add_interface(exprs, "iifname", value, negated);
 	else if (!strcmp(option, "-o"))
 		add_interface(exprs, "oifname", value, negated);
+	else if (!strcmp(option, "-s"))
+		add_address(exprs, "saddr", value, negated);
+	else if (!strcmp(option, "-d"))
+		add_address(exprs, "daddr", value, negated);
 	else if (is_one_of(option, ports))
 		add_ports(exprs, value, negated);
 	else if (is_one_of(option, states))
@@ -238,11 +257,12 @@ static void add_chain(const struct table *t, char *line)
 {
 	const bool nat = !strcmp(t->name, "nat"); /* iptables(8) refuses DROP there */
 	const char *name = next_word(&line), *policy = next_word(&line);
-	const char *hook = !name                         ? NULL
-			   : !strcmp(name, "INPUT")      ? "input"
-			   : !strcmp(name, "FORWARD")    ? "forward"
-			   : !strcmp(name, "PREROUTING") ? "prerouting"
-							 : NULL;
+	const char *hook = !name                          ? NULL
+			   : !strcmp(name, "INPUT")       ? "input"
+			   : !strcmp(name, "FORWARD")     ? "forward"
+			   : !strcmp(name, "PREROUTING")  ? "prerouting"
+			   : !strcmp(name, "POSTROUTING") ? "postrouting"
+							  : NULL;
 
 	if (name && !strcmp(t->family, "iptables"))
 		remove_view(t->objects, t->name, name);

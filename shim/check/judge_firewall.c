@@ -75,6 +75,7 @@ static void judge_dropped(const struct check_facts *facts, struct path_packet pa
 	json_t *ruleset = rules_of(f);
 	struct path_place at;
 
+	packet.daddr = check_server_address(facts);
 	if (ruleset && on_any_iface(f, packet, ruleset, path_drops, &at)) {
 		check_found(r, "%s dropped by %s chain %s %s %s", words->what,
 			    at.by_policy ? "the policy of" : "a rule in", at.family, at.table, at.chain);
@@ -186,29 +187,55 @@ static void judge_open(const struct check_facts *facts, struct check_result *r)
 	check_mend(r, "let natshim run: it does that");
 }
 
-/* What clients send into the tunnel and out on the interface that they came in on: "connected, but no internet". */
+/* The first address that a client gets; "": not known. */
+static void client_address(const struct check_facts *facts, char out[static 32])
+{
+	const struct l2tp_facts *l2tp = &facts->l2tp;
+	const char *lns = l2tp->present ? xl2tpd_conf_lns(&l2tp->xl2tpd) : NULL;
+	const char *range = lns ? settings_get(&l2tp->xl2tpd, lns, "ip range") : NULL;
+
+	snprintf(out, 32, "%.*s", range ? (int)strspn(range, "0123456789.") : 0, range ? range : "");
+}
+
+/* What clients send into the tunnel and out on the interface that they came in on, and its answers: "connected, but no internet". */
 static void judge_forward(const struct check_facts *facts, struct check_result *r)
 {
 	const struct firewall_facts *f = &facts->firewall;
-	struct path_packet packet = {.protocol = "tcp", .dport = 443, .iface = "ppp0", .forwarded = true};
+	const char *wan = f->iface_count ? f->ifaces[0] : NULL;
+	char client[32];
+	const struct path_packet there = {.protocol = "tcp",
+					  .dport = 443,
+					  .iface = "ppp0",
+					  .oiface = wan,
+					  .forwarded = true,
+					  .saddr = client};
+	const struct path_packet back = {.protocol = "tcp",
+					 .iface = wan,
+					 .oiface = "ppp0",
+					 .forwarded = true,
+					 .daddr = client,
+					 .reply = true};
 	json_t *ruleset = facts->l2tp.present ? rules_of(f) : NULL;
 	struct path_place at;
 
-	packet.oiface = f->iface_count ? f->ifaces[0] : NULL;
-	if (ruleset && path_drops(ruleset, &packet, &at)) {
+	client_address(facts, client);
+	if (ruleset && path_drops(ruleset, &there, &at))
 		check_found(r, "what comes from the clients (ppp*) is dropped by %s chain %s %s %s",
 			    at.by_policy ? "the policy of" : "a rule in", at.family, at.table, at.chain);
-		if (!strncmp(at.family, "iptables", 8)) {
-			check_mend(r, "run: %s -t %s -I %s -i ppp+ -j ACCEPT", at.family, at.table, at.chain);
-			check_mend(r, "run: %s -t %s -I %s -o ppp+ -j ACCEPT", at.family, at.table, at.chain);
-		} else {
-			check_mend(r, "run: nft 'insert rule %s %s %s iifname \"ppp*\" accept'", at.family,
-				   at.table, at.chain);
-			check_mend(r, "run: nft 'insert rule %s %s %s oifname \"ppp*\" accept'", at.family,
-				   at.table, at.chain);
-		}
-		check_mend(r, "and keep it: put the same into your firewall's own file");
+	else if (ruleset && path_drops(ruleset, &back, &at))
+		check_found(r, "answers to the clients (ppp*) are dropped by %s chain %s %s %s",
+			    at.by_policy ? "the policy of" : "a rule in", at.family, at.table, at.chain);
+	if (r->found && !strncmp(at.family, "iptables", 8)) {
+		check_mend(r, "run: %s -t %s -I %s -i ppp+ -j ACCEPT", at.family, at.table, at.chain);
+		check_mend(r, "run: %s -t %s -I %s -o ppp+ -j ACCEPT", at.family, at.table, at.chain);
+	} else if (r->found) {
+		check_mend(r, "run: nft 'insert rule %s %s %s iifname \"ppp*\" accept'", at.family, at.table,
+			   at.chain);
+		check_mend(r, "run: nft 'insert rule %s %s %s oifname \"ppp*\" accept'", at.family, at.table,
+			   at.chain);
 	}
+	if (r->found)
+		check_mend(r, "and keep it: put the same into your firewall's own file");
 	json_decref(ruleset);
 }
 
@@ -227,8 +254,19 @@ static void judge_masquerade(const struct check_facts *facts, struct check_resul
 	const char *lns = l2tp->present ? xl2tpd_conf_lns(&l2tp->xl2tpd) : NULL;
 	const char *range = lns ? settings_get(&l2tp->xl2tpd, lns, "ip range") : NULL;
 	json_t *ruleset = is_private(range) ? rules_of(&facts->firewall) : NULL;
+	char client[32];
+	const struct path_packet out = {.protocol = "tcp",
+					.dport = 443,
+					.iface = "ppp0",
+					.oiface = facts->firewall.iface_count ? facts->firewall.ifaces[0]
+									      : NULL,
+					.forwarded = true,
+					.saddr = client,
+					.what = PATH_SNAT};
+	struct path_place at;
 
-	if (ruleset && !path_has_statement(ruleset, "masquerade") && !path_has_statement(ruleset, "snat") &&
+	client_address(facts, client);
+	if (ruleset && !path_drops(ruleset, &out, &at) && !path_perhaps_happens(ruleset, &out) &&
 	    !settings_find(&l2tp->ppp, NULL, "proxyarp")) {
 		check_found(r, "no rule masquerades what the clients (%s) send out", range);
 		check_mend(r, "if they are to reach the internet: nft add table ip vpn; nft 'add chain ip "

@@ -4,6 +4,7 @@
 #include "shim/check/xl2tpd_conf.h"
 
 #include <arpa/inet.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,6 +110,15 @@ static bool has_one_address(const struct check_facts *facts)
 	return count == 1;
 }
 
+const char *check_server_address(const struct check_facts *facts)
+{
+	const struct libreswan_facts *f = &facts->libreswan;
+	const char *conn = f->present && f->host ? check_libreswan_conn(f) : NULL;
+	const char *end = conn ? settings_get(&f->config, conn, check_libreswan_own_end(f, conn)) : NULL;
+
+	return end && is_address(end) ? end : has_one_address(facts) ? facts->host.default_address : NULL;
+}
+
 static void judge_listen(const struct check_facts *facts, struct check_result *r)
 {
 	const struct l2tp_facts *f = seen(facts);
@@ -166,13 +176,23 @@ static void judge_refused(const struct check_facts *facts, struct check_result *
 	check_mend(r, "run: systemctl restart xl2tpd");
 }
 
+/* xl2tpd takes any word: what is none becomes another port. */
+static bool is_port(const char *text)
+{
+	char *end;
+	const unsigned long port = strtoul(text, &end, 10);
+
+	return end != text && !*end && *text != '-' && port && port <= UINT16_MAX;
+}
+
 static void judge_running(const struct check_facts *facts, struct check_result *r)
 {
 	const struct l2tp_facts *f = seen(facts);
 	const struct port_holder *by = &facts->host.l2tp;
 	const char *port = f ? value_of(f, "global", "port") : NULL;
 
-	if (!f || !facts->host.root || (by->held && (!by->pid || !strcmp(by->program, "xl2tpd"))))
+	if (!f || !facts->host.root || (port && !is_port(port)) ||
+	    (by->held && (!by->pid || !strcmp(by->program, "xl2tpd"))))
 		return;
 	port = port ? port : "1701";
 	if (by->held) {
@@ -205,7 +225,7 @@ static void judge_flags(const struct check_facts *facts, struct check_result *r)
 		{NULL, "unix auth", "pppd then wants the system's passwords, which CHAP cannot check", NULL},
 	};
 	const struct l2tp_facts *f = seen(facts);
-	const char *lns = f ? lns_section(f) : NULL;
+	const char *lns = f ? lns_section(f) : NULL, *retries;
 	char line[64];
 
 	for (size_t i = 0; lns && i < sizeof flags / sizeof *flags; i++) {
@@ -218,6 +238,12 @@ static void judge_flags(const struct check_facts *facts, struct check_result *r)
 			check_found(r, "%s: %s = yes: %s", f->path, flags[i].key, flags[i].why);
 		snprintf(line, sizeof line, "%s = no", flags[i].key);
 		mend_xl2tpd(f, section, line, r);
+	}
+	retries = f ? value_of(f, "global", "max retries") : NULL;
+	if (!r->found && retries && strtol(retries, NULL, 10) <= 0) {
+		check_found(r, "%s: max retries = %s: xl2tpd gives a client up before it can answer", f->path,
+			    retries);
+		mend_xl2tpd(f, "global", "max retries = 5", r);
 	}
 }
 
@@ -341,9 +367,11 @@ static void judge_port(const struct check_facts *facts, struct check_result *r)
 
 	if (!port || !strcmp(port, "1701"))
 		return;
-	check_found(r, "%s: port is %s", f->path, port);
+	r->grave = !is_port(port);
+	check_found(r, "%s: port is %s%s", f->path, port, r->grave ? ", which is none" : "");
 	mend_xl2tpd(f, "global", "port = 1701", r);
-	check_mend(r, "or start natshim with --lns ADDRESS:%s, or --lns auto", port);
+	if (!r->grave)
+		check_mend(r, "or start natshim with --lns ADDRESS:%s, or --lns auto", port);
 }
 
 static void judge_length_bit(const struct check_facts *facts, struct check_result *r)

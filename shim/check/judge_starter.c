@@ -7,11 +7,10 @@
 #include <string.h>
 #include <strings.h>
 
-static bool has_l2tp_port(const char *protoport)
+/* UDP with this port, or any. */
+static bool is_udp(const char *protoport)
 {
-	const char *slash = protoport ? strchr(protoport, '/') : NULL;
-
-	return slash && (!strcmp(slash, "/1701") || !strcmp(slash, "/l2tp") || !strcmp(slash, "/l2f"));
+	return protoport && (!strncmp(protoport, "17", 2) || !strncasecmp(protoport, "udp", 3));
 }
 
 static bool is_one_of(const char *value, const char *const list[])
@@ -55,8 +54,8 @@ const char *check_starter_conn(const struct strongswan_facts *f)
 		unsigned wrong = 0;
 
 		if (*config->items[i].key || !strcmp(conn, "%default") ||
-		    (!has_l2tp_port(settings_get(config, conn, "leftprotoport")) &&
-		     !has_l2tp_port(settings_get(config, conn, "rightprotoport"))))
+		    (!is_udp(settings_get(config, conn, "leftprotoport")) &&
+		     !is_udp(settings_get(config, conn, "rightprotoport"))))
 			continue;
 		for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
 			wrong += !is_good(config, conn, k);

@@ -2,6 +2,7 @@
 /* The walk over a ruleset in nft's JSON (libnftables-json(5)). */
 #include "shim/check/packet_path.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 #define DEPTH_MAX 16
@@ -15,8 +16,9 @@ struct walk {
 	const char *family, *table;
 	bool perhaps_accepted;
 	bool perhaps_returned; /* from the chain that is being walked: then the caller's next rules decide as well */
-	bool port_named; /* the deciding rule matched the port */
-	const char *to;  /* of the deciding rule: its new destination */
+	bool perhaps_happens; /* what is looked for */
+	bool port_named;      /* the deciding rule matched the port */
+	const char *to;       /* of the deciding rule: its new destination */
 	unsigned depth;
 };
 
@@ -56,6 +58,34 @@ static enum tri equals_number(const json_t *right, json_int_t value)
 	return MAYBE;
 }
 
+static bool parse_address(const json_t *json, uint32_t *out)
+{
+	const char *value = json_string_value(json);
+	struct in_addr address;
+
+	if (!value || inet_pton(AF_INET, value, &address) != 1)
+		return false;
+	*out = ntohl(address.s_addr);
+	return true;
+}
+
+/* The right side is an address, a prefix or a range. */
+static enum tri equals_address(const json_t *right, uint32_t value)
+{
+	const json_t *prefix = json_object_get(right, "prefix"), *range = json_object_get(right, "range");
+	const json_int_t bits = prefix ? json_integer_value(json_object_get(prefix, "len")) : 32;
+	uint32_t first, last;
+
+	if (range)
+		return parse_address(json_array_get(range, 0), &first) &&
+				       parse_address(json_array_get(range, 1), &last)
+			       ? value >= first && value <= last ? YES : NO
+			       : MAYBE;
+	if (!parse_address(prefix ? json_object_get(prefix, "addr") : right, &first) || bits < 0 || bits > 32)
+		return MAYBE;
+	return !bits || (value ^ first) >> (32 - bits) == 0 ? YES : NO;
+}
+
 /* The elements of a set of this table; NULL: not known, or changed by packets. */
 static const json_t *named_set(const struct walk *w, const char *name)
 {
@@ -69,19 +99,43 @@ static const json_t *named_set(const struct walk *w, const char *name)
 	return NULL;
 }
 
-/* value, or if that is NULL number, is the right side, or in it where that is a set or a list. */
-static enum tri among(const struct walk *w, const json_t *right, const char *value, json_int_t number)
+/* The right side's elements where it is a set or a list; NULL and *known false: they are not known. */
+static const json_t *elements_of(const struct walk *w, const json_t *right, bool *known)
 {
 	const char *name = json_string_value(right);
 	const json_t *set = json_object_get(right, "set"), *list = set ? set : right;
-	enum tri best = NO;
 
 	if (name && *name == '@')
 		list = named_set(w, name + 1);
+	*known = list;
+	return json_is_array(list) ? list : NULL;
+}
+
+static enum tri among_addresses(const struct walk *w, const json_t *right, uint32_t value)
+{
+	bool known;
+	const json_t *list = elements_of(w, right, &known);
+	enum tri best = NO;
+
 	if (!list)
-		return MAYBE;
-	if (!json_is_array(list))
-		return value ? equals_text(right, value) : equals_number(right, number);
+		return known ? equals_address(right, value) : MAYBE;
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const enum tri t = equals_address(json_array_get(list, i), value);
+
+		best = t > best ? t : best;
+	}
+	return best;
+}
+
+/* value, or if that is NULL number, is the right side, or in it where that is a set or a list. */
+static enum tri among(const struct walk *w, const json_t *right, const char *value, json_int_t number)
+{
+	bool known;
+	const json_t *list = elements_of(w, right, &known);
+	enum tri best = NO;
+
+	if (!list)
+		return !known ? MAYBE : value ? equals_text(right, value) : equals_number(right, number);
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *one = json_array_get(list, i);
 		const enum tri t = value ? equals_text(one, value) : equals_number(one, number);
@@ -111,17 +165,34 @@ static enum tri match_text(const struct walk *w, const char *op, const json_t *r
 	return !strcmp(op, "!=") ? not(among(w, right, value, 0)) : among(w, right, value, 0);
 }
 
+static enum tri match_address(const struct walk *w, const char *field, const char *op, const json_t *right)
+{
+	const char *text_of = !strcmp(field, "saddr")   ? w->packet->saddr
+			      : !strcmp(field, "daddr") ? w->packet->daddr
+							: NULL;
+	struct in_addr address;
+	enum tri t;
+
+	if (!text_of || inet_pton(AF_INET, text_of, &address) != 1)
+		return MAYBE;
+	t = among_addresses(w, right, ntohl(address.s_addr));
+	return !strcmp(op, "!=") ? not(t) : t;
+}
+
 static enum tri match_payload(struct walk *w, const json_t *payload, const char *op, const json_t *right)
 {
 	const char *protocol = text(payload, "protocol"), *field = text(payload, "field");
 
 	if (!strcmp(protocol, "ip") && !strcmp(field, "protocol"))
 		return match_text(w, op, right, w->packet->protocol);
-	if (!strcmp(protocol, "ip") || !*protocol)
+	if (!strcmp(protocol, "ip"))
+		return match_address(w, field, op, right);
+	if (!*protocol)
 		return MAYBE;
-	if (strcmp(protocol, w->packet->protocol) != 0 && (strcmp(protocol, "th") != 0 || !w->packet->dport))
+	if (strcmp(protocol, w->packet->protocol) != 0 &&
+	    (strcmp(protocol, "th") != 0 || (!w->packet->dport && !w->packet->reply)))
 		return NO; /* another protocol: nft's implicit dependency */
-	if (strcmp(field, "dport") != 0)
+	if (strcmp(field, "dport") != 0 || w->packet->reply)
 		return MAYBE;
 	const enum tri t = match_number(w, op, right, w->packet->dport);
 
@@ -169,17 +240,54 @@ static bool has_dnat(const struct walk *w)
 	return false;
 }
 
+static enum tri match_left(struct walk *w, const json_t *left, const char *op, const json_t *right);
+
+/* All parts of one element. */
+static enum tri match_parts(struct walk *w, const json_t *parts, const json_t *element)
+{
+	const json_t *values = json_object_get(element, "concat");
+	enum tri all = YES;
+
+	if (json_array_size(values) != json_array_size(parts))
+		return MAYBE;
+	for (size_t i = 0; i < json_array_size(parts); i++) {
+		const enum tri t = match_left(w, json_array_get(parts, i), "==", json_array_get(values, i));
+
+		all = t < all ? t : all;
+	}
+	return all;
+}
+
+/* "iifname . udp dport { ... }" */
+static enum tri match_concat(struct walk *w, const json_t *parts, const char *op, const json_t *right)
+{
+	bool known;
+	const json_t *list = elements_of(w, right, &known);
+	enum tri best = list || !known ? NO : match_parts(w, parts, right);
+
+	if (!known)
+		return MAYBE;
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const enum tri t = match_parts(w, parts, json_array_get(list, i));
+
+		best = t > best ? t : best;
+	}
+	return !strcmp(op, "!=") ? not(best) : best;
+}
+
 static enum tri match_left(struct walk *w, const json_t *left, const char *op, const json_t *right)
 {
 	const json_t *part;
 
+	if ((part = json_object_get(left, "concat")))
+		return match_concat(w, part, op, right);
 	if ((part = json_object_get(left, "payload")))
 		return match_payload(w, part, op, right);
 	if ((part = json_object_get(left, "meta")))
 		return match_meta(w, text(part, "key"), op, right);
 	part = json_object_get(left, "ct");
 	if (!strcmp(text(part, "key"), "state"))
-		return match_text(w, op, right, "new");
+		return match_text(w, op, right, w->packet->reply ? "established" : "new");
 	if (!strcmp(text(part, "key"), "status") && json_is_string(right) &&
 	    !strcmp(json_string_value(right), "dnat") && !has_dnat(w))
 		return NO;
@@ -198,6 +306,8 @@ static bool is_looked_for(struct walk *w, const json_t *expr)
 
 	if (w->packet->what == PATH_NOTRACK)
 		return json_object_get(expr, "notrack");
+	if (w->packet->what == PATH_SNAT)
+		return json_object_get(expr, "masquerade") || json_object_get(expr, "snat");
 	if (dnat)
 		w->to = addr;
 	return dnat || json_object_get(expr, "redirect");
@@ -227,6 +337,7 @@ static enum fate verdict(struct walk *w, const json_t *expr, enum tri sure)
 		fate = RETURNED;
 	if (sure == YES)
 		return fate;
+	w->perhaps_happens |= fate == DROPPED;
 	w->perhaps_accepted |= fate == ACCEPTED;
 	w->perhaps_returned |= fate == RETURNED;
 	return GOES_ON;
@@ -329,14 +440,15 @@ static bool is_on_the_way(const json_t *chain, const struct path_packet *packet)
 
 	if (!chain)
 		return false;
-	if (!strcmp(family, "netdev"))
+	if (!strcmp(hook, "ingress")) /* of the family netdev, or inet */
 		return packet->what == PATH_VERDICT && !packet->secpath && !packet->forwarded &&
-		       packet->iface && !strcmp(hook, "ingress") &&
-		       has_device(json_object_get(chain, "dev"), packet->iface);
+		       packet->iface && has_device(json_object_get(chain, "dev"), packet->iface);
 	if (strcmp(family, "inet") != 0 && strcmp(family, "ip") != 0 && strncmp(family, "iptables", 8) != 0)
 		return false;
 	if (packet->what == PATH_DNAT)
 		return !strcmp(hook, "prerouting") && !strcmp(text(chain, "type"), "nat");
+	if (packet->what == PATH_SNAT)
+		return !strcmp(hook, "postrouting") && !strcmp(text(chain, "type"), "nat");
 	if (packet->what == PATH_NOTRACK)
 		return !strcmp(hook, "prerouting");
 	if (packet->forwarded)
@@ -407,6 +519,20 @@ bool path_accepts_by_rule(const json_t *ruleset, const struct path_packet *packe
 	return search(ruleset, packet, is_accept_by_rule, place);
 }
 
+static bool is_perhaps(const struct walk *w, enum fate fate, bool by_policy)
+{
+	(void)fate;
+	(void)by_policy;
+	return w->perhaps_happens;
+}
+
+bool path_perhaps_happens(const json_t *ruleset, const struct path_packet *packet)
+{
+	struct path_place ignored;
+
+	return search(ruleset, packet, is_perhaps, &ignored);
+}
+
 bool path_table_has(const json_t *ruleset, const char *table, const char *statement)
 {
 	const json_t *objects = json_object_get(ruleset, "nftables");
@@ -415,7 +541,7 @@ bool path_table_has(const json_t *ruleset, const char *table, const char *statem
 		const json_t *rule = json_object_get(json_array_get(objects, i), "rule"),
 			     *exprs = json_object_get(rule, "expr");
 
-		if (table && strcmp(text(rule, "table"), table) != 0)
+		if (strcmp(text(rule, "table"), table) != 0)
 			continue;
 		if (rule && !statement)
 			return true;
@@ -424,9 +550,4 @@ bool path_table_has(const json_t *ruleset, const char *table, const char *statem
 				return true;
 	}
 	return false;
-}
-
-bool path_has_statement(const json_t *ruleset, const char *statement)
-{
-	return path_table_has(ruleset, NULL, statement);
 }

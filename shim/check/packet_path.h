@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a ruleset, as `nft -j list ruleset' prints it, would do to a packet: the hooks prerouting and input are walked, with
- * jumps. A heuristic: matches that cannot be decided here (source addresses, marks, limits, x_tables) count as "perhaps", and a
- * packet that is perhaps accepted is not called dropped. Pure. */
+/* What a ruleset, as `nft -j list ruleset' prints it, would do to a packet: the hooks ingress, prerouting and input, or forward, are
+ * walked, with jumps. A heuristic: matches that cannot be decided here (marks, limits, x_tables, addresses that are not known) count as
+ * "perhaps", and a packet that is perhaps accepted is not called dropped. Pure. */
 #ifndef NATSHIM_SHIM_CHECK_PACKET_PATH_H
 #define NATSHIM_SHIM_CHECK_PACKET_PATH_H
 
@@ -15,9 +15,12 @@ struct path_packet {
 	const char *iface;    /* NULL: not known, but not lo */
 	bool forwarded;       /* from iface to oiface: the hook forward, instead of prerouting and input */
 	const char *oiface;   /* NULL: not known */
+	const char *saddr, *daddr; /* IPv4 as text; NULL: not known */
+	bool reply;                /* of a connection that is established; its ports are not known */
 	enum path_what {
 		PATH_VERDICT, /* accept and drop */
 		PATH_DNAT, /* instead of a drop: a rule that gives it another destination (chains of type nat) */
+		PATH_SNAT,    /* likewise another source, behind the hook forward */
 		PATH_NOTRACK, /* instead of a drop: a rule that keeps it from connection tracking */
 	} what;
 };
@@ -36,9 +39,10 @@ bool path_perhaps_drops(const json_t *ruleset, const struct path_packet *packet,
 /* True: certainly accepted by a rule that names its port, at *place. */
 bool path_accepts_by_rule(const json_t *ruleset, const struct path_packet *packet, struct path_place *place);
 
-/* Whether a rule of this kind stands anywhere: "masquerade", "snat". */
-bool path_has_statement(const json_t *ruleset, const char *statement);
-/* Likewise in a table of that name (NULL: any); statement NULL: any rule. */
+/* True: what is looked for (not PATH_VERDICT) may happen, by a rule that cannot be decided. */
+bool path_perhaps_happens(const json_t *ruleset, const struct path_packet *packet);
+
+/* Whether a rule with this statement stands in a table of that name; statement NULL: any rule. */
 bool path_table_has(const json_t *ruleset, const char *table, const char *statement);
 
 /* Adds what iptables-save (program "iptables") or iptables-legacy-save ("iptables-legacy") printed to a ruleset; of the first, in

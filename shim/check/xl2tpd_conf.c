@@ -13,7 +13,7 @@
 #define NAME_LENGTH 128
 
 enum context { GLOBAL = 1, LNS = 2, LAC = 4 };
-enum kind { TEXT, FLAG, ADDRESS, RANGE };
+enum kind { TEXT, FLAG, ADDRESS, RANGE, SOURCE, POSITIVE };
 
 static const struct {
 	const char *name;
@@ -23,7 +23,7 @@ static const struct {
 	{"listen-addr", GLOBAL, ADDRESS},
 	{"port", GLOBAL, TEXT},
 	{"saref refinfo", GLOBAL, TEXT},
-	{"rand source", GLOBAL, TEXT},
+	{"rand source", GLOBAL, SOURCE},
 	{"auth file", GLOBAL, TEXT},
 	{"access control", GLOBAL, FLAG},
 	{"force userspace", GLOBAL, FLAG},
@@ -62,11 +62,11 @@ static const struct {
 	{"pass peer", LNS | LAC, FLAG},
 	{"pppoptfile", LNS | LAC, TEXT},
 	{"call rws", LNS | LAC, TEXT},
-	{"tunnel rws", LNS | LAC, TEXT},
+	{"tunnel rws", LNS | LAC, POSITIVE},
 	{"challenge", LNS | LAC, FLAG},
-	{"tx bps", LNS | LAC, TEXT},
-	{"rx bps", LNS | LAC, TEXT},
-	{"bps", LNS | LAC, TEXT},
+	{"tx bps", LNS | LAC, POSITIVE},
+	{"rx bps", LNS | LAC, POSITIVE},
+	{"bps", LNS | LAC, POSITIVE},
 	{"lns", LAC, TEXT},
 	{"remote ip", LAC, ADDRESS},
 	{"autodial", LAC, FLAG},
@@ -97,13 +97,19 @@ static void refuse(const struct place *at, const char *format, ...)
 	settings_add(at->out, XL2TPD_REFUSED, number, why);
 }
 
+/* As xl2tpd has it, which reads bytes as signed ones: a byte order mark is blank, too. */
+static bool is_blank(char c)
+{
+	return (signed char)c < 33;
+}
+
 static char *trim(char *text)
 {
 	size_t n;
 
-	while (*text && isspace((unsigned char)*text))
+	while (*text && is_blank(*text))
 		text++;
-	for (n = strlen(text); n && isspace((unsigned char)text[n - 1]); n--)
+	for (n = strlen(text); n && is_blank(text[n - 1]); n--)
 		;
 	text[n] = '\0';
 	return text;
@@ -158,7 +164,8 @@ static bool is_host(const char *text)
 	struct in_addr ignored;
 
 	return inet_pton(AF_INET, text, &ignored) == 1 ||
-	       (*text && strspn(text, "0123456789./") != strlen(text));
+	       (*text && strspn(text, "0123456789.") != strlen(text) &&
+		text[strcspn(text, " ,;/%*_\"'")] == '\0');
 }
 
 /* "FIRST - LAST", of the last one only the end may stand there. */
@@ -180,6 +187,16 @@ static const char *range_fault(const char *value)
 	return NULL;
 }
 
+static const char *excluded(const struct place *at, const char *name)
+{
+	static const char *const pair[] = {"local ip", "local ip range"};
+
+	for (size_t i = 0; i < 2; i++)
+		if (!strcmp(name, pair[i]) && settings_find(at->out, at->section, pair[!i]))
+			return "stands beside 'local ip' or 'local ip range', which exclude each other";
+	return NULL;
+}
+
 static void take_value(struct place *at, const char *spelling, size_t key, const char *value)
 {
 	const char *const name = keys[key].name;
@@ -192,6 +209,12 @@ static void take_value(struct place *at, const char *spelling, size_t key, const
 		fault = "is no address";
 	else if (keys[key].kind == RANGE)
 		fault = range_fault(value);
+	else if (keys[key].kind == SOURCE && strcasecmp(value, "dev") != 0 && strcasecmp(value, "sys") != 0)
+		fault = "must be 'dev' or 'sys'";
+	else if (keys[key].kind == POSITIVE && strtol(value, NULL, 10) <= 0)
+		fault = "must be greater than zero";
+	if (!fault)
+		fault = excluded(at, name);
 	if (fault) {
 		refuse(at, "%s %s", name, fault);
 		return;
