@@ -197,6 +197,21 @@ static void client_address(const struct check_facts *facts, char out[static 32])
 	snprintf(out, 32, "%.*s", range ? (int)strspn(range, "0123456789.") : 0, range ? range : "");
 }
 
+static void mend_forward(const struct path_place *at, struct check_result *r)
+{
+	static const char *const ends[][2] = {{"-i", "iifname"}, {"-o", "oifname"}};
+
+	for (size_t i = 0; i < 2; i++) {
+		if (!strncmp(at->family, "iptables", 8))
+			check_mend(r, "run: %s -t %s -I %s %s ppp+ -j ACCEPT", at->family, at->table,
+				   at->chain, ends[i][0]);
+		else
+			check_mend(r, "run: nft 'insert rule %s %s %s %s \"ppp*\" accept'", at->family,
+				   at->table, at->chain, ends[i][1]);
+	}
+	check_mend(r, "and keep it: put the same into your firewall's own file");
+}
+
 /* What clients send into the tunnel and out on the interface that they came in on, and its answers: "connected, but no internet". */
 static void judge_forward(const struct check_facts *facts, struct check_result *r)
 {
@@ -216,7 +231,7 @@ static void judge_forward(const struct check_facts *facts, struct check_result *
 					 .daddr = client,
 					 .reply = true};
 	json_t *ruleset = facts->l2tp.present ? rules_of(f) : NULL;
-	struct path_place at;
+	struct path_place at = {.family = ""};
 
 	client_address(facts, client);
 	if (ruleset && path_drops(ruleset, &there, &at))
@@ -225,17 +240,8 @@ static void judge_forward(const struct check_facts *facts, struct check_result *
 	else if (ruleset && path_drops(ruleset, &back, &at))
 		check_found(r, "answers to the clients (ppp*) are dropped by %s chain %s %s %s",
 			    at.by_policy ? "the policy of" : "a rule in", at.family, at.table, at.chain);
-	if (r->found && !strncmp(at.family, "iptables", 8)) {
-		check_mend(r, "run: %s -t %s -I %s -i ppp+ -j ACCEPT", at.family, at.table, at.chain);
-		check_mend(r, "run: %s -t %s -I %s -o ppp+ -j ACCEPT", at.family, at.table, at.chain);
-	} else if (r->found) {
-		check_mend(r, "run: nft 'insert rule %s %s %s iifname \"ppp*\" accept'", at.family, at.table,
-			   at.chain);
-		check_mend(r, "run: nft 'insert rule %s %s %s oifname \"ppp*\" accept'", at.family, at.table,
-			   at.chain);
-	}
 	if (r->found)
-		check_mend(r, "and keep it: put the same into your firewall's own file");
+		mend_forward(&at, r);
 	json_decref(ruleset);
 }
 

@@ -176,13 +176,12 @@ static void judge_refused(const struct check_facts *facts, struct check_result *
 	check_mend(r, "run: systemctl restart xl2tpd");
 }
 
-/* xl2tpd takes any word: what is none becomes another port. */
+/* As xl2tpd reads it: the number with which the word begins; what is none becomes another port. */
 static bool is_port(const char *text)
 {
-	char *end;
-	const unsigned long port = strtoul(text, &end, 10);
+	const long port = strtol(text, NULL, 10);
 
-	return end != text && !*end && *text != '-' && port && port <= UINT16_MAX;
+	return port > 0 && port <= UINT16_MAX;
 }
 
 static void judge_running(const struct check_facts *facts, struct check_result *r)
@@ -365,7 +364,7 @@ static void judge_port(const struct check_facts *facts, struct check_result *r)
 	const struct l2tp_facts *f = seen(facts);
 	const char *port = f ? settings_get(&f->xl2tpd, "global", "port") : NULL;
 
-	if (!port || !strcmp(port, "1701"))
+	if (!port || strtol(port, NULL, 10) == 1701)
 		return;
 	r->grave = !is_port(port);
 	check_found(r, "%s: port is %s%s", f->path, port, r->grave ? ", which is none" : "");
