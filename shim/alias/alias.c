@@ -270,22 +270,24 @@ struct alias_result alias_first(struct alias_table *table, uint64_t now_ms, cons
 	return out;
 }
 
-void alias_answer(struct alias_table *table, uint64_t now_ms, const struct endpoint *to,
-		  const uint8_t cookie[static ALIAS_COOKIE_LEN],
-		  const uint8_t responder[static ALIAS_COOKIE_LEN])
+struct endpoint alias_answer(struct alias_table *table, uint64_t now_ms, const struct endpoint *to,
+			     const uint8_t cookie[static ALIAS_COOKIE_LEN],
+			     const uint8_t responder[static ALIAS_COOKIE_LEN])
 {
 	static const uint8_t none[ALIAS_COOKIE_LEN];
+	const struct endpoint nobody = {.addr_len = 0};
 	struct exchange *exchange;
 	const struct client *c;
 
 	(void)now_ms;
 	if (!is_usable(table, to) || !memcmp(responder, none, ALIAS_COOKIE_LEN))
-		return;
+		return nobody;
 	c = clients_of_cookie(table, clients_host(to), cookie, &exchange);
 	if (!c || c->ike != to->port || exchange->floated)
-		return;
+		return nobody;
 	exchange->answered = true;
 	memcpy(exchange->responder, responder, ALIAS_COOKIE_LEN);
+	return c->number ? clients_alias(table, c, 0) : nobody;
 }
 
 /* Floating. */

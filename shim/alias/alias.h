@@ -80,10 +80,10 @@ struct alias_result {
 /* A first message of phase 1 from that flow to the server's port 500 or 4500, repeated ones too. */
 struct alias_result alias_first(struct alias_table *table, uint64_t now_ms, const struct endpoint *from,
 				const struct endpoint *to, const uint8_t cookie[static ALIAS_COOKIE_LEN]);
-/* The server's answer with its own cookie to a followed exchange, on its way to that flow. */
-void alias_answer(struct alias_table *table, uint64_t now_ms, const struct endpoint *to,
-		  const uint8_t cookie[static ALIAS_COOKIE_LEN],
-		  const uint8_t responder[static ALIAS_COOKIE_LEN]);
+/* The server's answer with its own cookie to a followed exchange, on its way to that flow. The alias of its client, addr_len 0: none. */
+struct endpoint alias_answer(struct alias_table *table, uint64_t now_ms, const struct endpoint *to,
+			     const uint8_t cookie[static ALIAS_COOKIE_LEN],
+			     const uint8_t responder[static ALIAS_COOKIE_LEN]);
 /* A later message of a followed exchange from that flow to the server's port 4500. */
 struct alias_result alias_float(struct alias_table *table, uint64_t now_ms, const struct endpoint *from,
 				const uint8_t cookie[static ALIAS_COOKIE_LEN],

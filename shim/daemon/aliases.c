@@ -32,6 +32,7 @@ struct aliases {
 	const struct ruleset *ruleset;
 	bool loaded;     /* the kernel's table is there */
 	bool complained; /* that it cannot be */
+	bool untracked;  /* and that it has no effect */
 	bool changed, save_complained;
 	unsigned ticks, empty;
 };
@@ -184,16 +185,32 @@ static void carry_out(struct aliases *a, const struct alias_result *r, bool at_o
 
 /* Messages */
 
+/* The server's answer to a client that has an alias: if the kernel has not translated the client's message, it translates none. */
+static void look_whether_translated(struct aliases *a, const struct filter_outcome *o,
+				    const struct endpoint *alias)
+{
+	if (a->untracked || !a->loaded || !alias->addr_len ||
+	    conntrack_translates(a->conntrack, &o->dst, &o->src, alias))
+		return;
+	a->untracked = true;
+	log_event(a->log, LOG_ALIAS_FAILED, &o->dst,
+		  "has an alias, but the kernel does not translate its packets: is there a notrack rule for "
+		  "udp/500 "
+		  "or udp/4500?");
+}
+
 static struct alias_result ask(struct aliases *a, const struct filter_outcome *o, bool to_server)
 {
 	const struct alias_result nothing = {.drop = false};
 	const struct ike_result *m = &o->ike;
 	const uint64_t now = clock_now_ms();
+	struct endpoint alias;
 
 	if (m->reason == IKE_SHORT || m->reason == IKE_OTHER_VERSION || m->reason == IKE_BAD_LENGTH)
 		return nothing;
 	if (!to_server) {
-		alias_answer(a->table, now, &o->dst, m->cookie, m->responder);
+		alias = alias_answer(a->table, now, &o->dst, m->cookie, m->responder);
+		look_whether_translated(a, o, &alias);
 		return nothing;
 	}
 	if (m->message_number == 1 && !m->server_initiated)
