@@ -706,7 +706,7 @@ static struct users look_at_users(const struct l2tp_facts *f, const char *name)
 			continue;
 		}
 		u.here++;
-		if (strcmp(addresses, "0") != 0)
+		if (strcmp(addresses, "0") != 0 && strcmp(addresses, "-") != 0)
 			u.good++;
 		else if (u.line_count < sizeof u.lines / sizeof *u.lines)
 			u.lines[u.line_count++] = one->section;
@@ -718,7 +718,7 @@ static void judge_users(const struct check_facts *facts, struct check_result *r)
 {
 	const struct l2tp_facts *f = ppp_seen(facts);
 	const char *name;
-	char script[256] = "";
+	char script[768] = "";
 	struct users u;
 
 	if (!f || checks_passwords_elsewhere(f) || !*f->users_path)
@@ -742,11 +742,12 @@ static void judge_users(const struct check_facts *facts, struct check_result *r)
 			    f->users_path, u.server, name);
 		check_mend(r, "in %s: name %s", f->ppp_path, u.server);
 	} else if (u.line_count) {
-		check_found(r, "%s, line %s: the fourth column is missing: this user may have no address",
+		check_found(r,
+			    "%s, line %s: the fourth column is missing, or -: this user may have no address",
 			    f->users_path, u.lines[0]);
 		for (unsigned i = 0; i < u.line_count; i++)
-			snprintf(script + strlen(script), sizeof script - strlen(script), "%s%ss/$/ */",
-				 i ? ";" : "", u.lines[i]);
+			snprintf(script + strlen(script), sizeof script - strlen(script),
+				 "%s%ss/[ \\t]-[ \\t]*$//;%ss/$/ */", i ? ";" : "", u.lines[i], u.lines[i]);
 		check_mend_sed(r, script, f->users_path);
 	}
 }

@@ -291,6 +291,7 @@ static void chap_line(struct settings *out, const char *text, unsigned line)
 {
 	char word[256], section[16];
 	unsigned words = 0, addresses = 0;
+	bool none = false;
 
 	snprintf(section, sizeof section, "%u", line);
 	for (; ppp_word(&text, word, sizeof word); words++) {
@@ -298,11 +299,13 @@ static void chap_line(struct settings *out, const char *text, unsigned line)
 			settings_add(out, section, words ? "server" : "client", word);
 		else if (words > 2)
 			addresses++;
+		if (words == 3)
+			none = !strcmp(word, "-"); /* pppd(8): no address at all */
 	}
 	explicit_bzero(word, sizeof word);
 	if (words > 2) {
 		snprintf(word, sizeof word, "%u", addresses);
-		settings_add(out, section, "addresses", word);
+		settings_add(out, section, "addresses", none ? "-" : word);
 	}
 }
 

@@ -447,7 +447,9 @@ static void test_facts(void **state)
 	FACT((settings_clear(&f.l2tp.users), settings_read_chap(&f.l2tp.users, "a srv pw *\n")), "ppp-users",
 	     ": name srv");
 	FACT((settings_clear(&f.l2tp.users), settings_read_chap(&f.l2tp.users, "#\na * pw\n")), "ppp-users",
-	     "sed \"2s/$/ */\"");
+	     ";2s/$/ */\"");
+	FACT((settings_clear(&f.l2tp.users), settings_read_chap(&f.l2tp.users, "a * pw - *\n")), "ppp-users",
+	     "sed \"1s/[ \\t]-[ \\t]*$//;1s/$/ */\"");
 	FACT((settings_clear(&f.l2tp.users), settings_read_chap(&f.l2tp.users, "a srv pw *\nb l2tp pw *\n"),
 	      settings_add(&f.l2tp.ppp, f.l2tp.ppp_path, "name", "l2tp")),
 	     "", "");
