@@ -37,8 +37,8 @@ void settings_read_whack_status(struct settings *out, const char *text);
 void settings_read_swanctl(struct settings *out, const char *text);
 /* Options of pppd(8): each word is a key, the word behind it its value; with lines. */
 void settings_read_ppp(struct settings *out, const char *section, const char *text);
-/* chap-secrets: a section for each entry, the number of its line; keys "client", "server", and "addresses", how many: "0" is none, "-" none by that word. Secrets are not
- * kept. */
+/* chap-secrets: a section for each entry, the number of its line; keys "client", "server", and "addresses", how many: "0" is
+ * none, "-" none by that word. Secrets are not kept. */
 void settings_read_chap(struct settings *out, const char *text);
 
 #endif
