@@ -59,6 +59,8 @@ static const char *index_of(const struct word *w)
 		return strspn(w->text, "0.:") == strlen(w->text) ? "%any" : w->text;
 	if (strpbrk(w->text, "@="))
 		return strcmp(w->text, "=") ? w->text : NULL;
+	if (!strcasecmp(w->text, "localhost"))
+		return "127.0.0.1"; /* of names without a dot the one that each host knows */
 	if (!strchr(w->text, '.') || strpbrk(w->text, "/,%*: ") ||
 	    !strpbrk(w->text, "abcdefghijklmnopqrstuvwxyz"))
 		return NULL;
@@ -80,18 +82,21 @@ static bool is_data(const char *text)
 			return false;
 	if (n)
 		return true;
-	return (text[1] == 'x' || text[1] == 'X') &&
-	       strspn(digits, "0123456789abcdefABCDEF_") == strlen(digits);
+	for (n = 0; *digits && strchr("0123456789abcdefABCDEF_", *digits); digits++)
+		n += *digits != '_';
+	return (text[1] == 'x' || text[1] == 'X') && !*digits && n % 2 == 0;
 }
 
 static const char *key_fault(const struct word *key)
 {
 	if (key->quote == '"' || key->quote == '\'')
-		return *key->text ? NULL : "the key is empty";
+		return *key->text ? NULL : IPSEC_SECRETS_EMPTY;
 	if (*key->text == '"' || *key->text == '\'')
 		return "the key's quote is not closed in its line";
 	if (!key->quote && is_data(key->text))
 		return NULL;
+	if (!strncasecmp(key->text, "0x", 2))
+		return "a key in 0x has two digits for each byte, and nothing else";
 	if (!strncmp(key->text, "\xe2\x80", 2) || !strncmp(key->text, "\xc2", 1))
 		return "the key stands in typographic quotes; pluto knows \" and ' only";
 	return "the key stands in no quotes";

@@ -785,6 +785,18 @@ static const char *own_id(const struct libreswan_facts *f, struct ends e)
 	return is_address(address) ? address : NULL;
 }
 
+/* FILE:LINE becomes a comment. */
+static void mend_place(const char *place, struct check_result *r)
+{
+	const char *colon = strrchr(place, ':');
+	char file[FACTS_TEXT];
+
+	if (!colon)
+		return;
+	snprintf(file, sizeof file, "%.*s", (int)(colon - place), place);
+	check_mend_comment(r, '#', (unsigned)strtoul(colon + 1, NULL, 10), file);
+}
+
 /* Why there is no key, if a line tells. */
 static void found_no_psk(const struct secrets_facts *s, struct check_result *r)
 {
@@ -799,6 +811,8 @@ static void found_no_psk(const struct secrets_facts *s, struct check_result *r)
 	if (fault) {
 		check_found(r, "%s has no pre-shared key that pluto finds for a client: %s: %s", s->path,
 			    fault->key, fault->value);
+		if (!strcmp(fault->value, IPSEC_SECRETS_EMPTY))
+			mend_place(fault->key, r);
 		check_mend(r,
 			   "correct %s, or add the line below; the entry is : PSK \"KEY\", from the first "
 			   "column on",
