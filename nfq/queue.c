@@ -123,12 +123,16 @@ static void end_run(struct nfq_queue *queue)
 	queue->run = false;
 }
 
-static void put_verdict(struct nfq_queue *queue, uint32_t id, int verdict, const uint8_t *data, size_t length)
+/* mark: NULL: as it was. */
+static void put_verdict(struct nfq_queue *queue, uint32_t id, int verdict, const uint32_t *mark,
+			const uint8_t *data, size_t length)
 {
 	end_run(queue);
 	struct nlmsghdr *message = new_verdict(queue, NFQNL_MSG_VERDICT, length);
 
 	nfq_nlmsg_verdict_put(message, (int)id, verdict);
+	if (mark)
+		nfq_nlmsg_verdict_put_mark(message, *mark);
 	if (data)
 		nfq_nlmsg_verdict_put_pkt(message, data, (uint32_t)length);
 	queue->send_used += NLMSG_ALIGN(message->nlmsg_len);
@@ -137,7 +141,7 @@ static void put_verdict(struct nfq_queue *queue, uint32_t id, int verdict, const
 static void stays_as_it_was(struct nfq_queue *queue, uint32_t id)
 {
 	if (queue->held) {
-		put_verdict(queue, id, NF_ACCEPT, NULL, 0);
+		put_verdict(queue, id, NF_ACCEPT, NULL, NULL, 0);
 		return;
 	}
 	queue->run = true;
@@ -150,7 +154,7 @@ struct attributes {
 	const struct nfqnl_msg_packet_hdr *header;
 	uint8_t *payload;
 	size_t payload_length;
-	uint32_t in_ifindex, out_ifindex;
+	uint32_t in_ifindex, out_ifindex, mark;
 	bool cut; /* the kernel held some of the packet back */
 };
 
@@ -182,6 +186,9 @@ static struct attributes parse_attributes(const struct nlmsghdr *message)
 		case NFQA_IFINDEX_OUTDEV:
 			a.out_ifindex = attribute_be32(attribute);
 			break;
+		case NFQA_MARK:
+			a.mark = attribute_be32(attribute);
+			break;
 		case NFQA_CAP_LEN:
 			a.cut = true;
 			break;
@@ -203,6 +210,7 @@ static enum nfq_verdict ask_handler(struct nfq_queue *queue, const struct attrib
 		.hook = (enum nfq_hook)a->header->hook,
 		.in_ifindex = a->in_ifindex,
 		.out_ifindex = a->out_ifindex,
+		.mark = a->mark,
 		.truncated = a->cut || room < NFQ_PACKET_MAX,
 	};
 	if (!a->payload || a->header->hook > NF_INET_POST_ROUTING)
@@ -230,17 +238,25 @@ static void handle_packet(struct nfq_queue *queue, const struct nlmsghdr *messag
 	const uint32_t id = ntohl(a.header->packet_id);
 
 	queue->stats.packets++;
-	switch (ask_handler(queue, &a, a.payload ? (size_t)(slot_end - a.payload) : 0, &packet)) {
+	const enum nfq_verdict verdict =
+		ask_handler(queue, &a, a.payload ? (size_t)(slot_end - a.payload) : 0, &packet);
+	const int accepted = packet.repeat ? NF_REPEAT : NF_ACCEPT;
+	const uint32_t *mark = packet.mark != a.mark ? &packet.mark : NULL;
+
+	switch (verdict) {
 	case NFQ_CHANGED:
 		queue->stats.changed++;
-		put_verdict(queue, id, NF_ACCEPT, packet.data, packet.length);
+		put_verdict(queue, id, accepted, mark, packet.data, packet.length);
 		break;
 	case NFQ_DROP:
 		queue->stats.dropped++;
-		put_verdict(queue, id, NF_DROP, NULL, 0);
+		put_verdict(queue, id, NF_DROP, NULL, NULL, 0);
 		break;
 	case NFQ_AS_IT_WAS:
-		stays_as_it_was(queue, id);
+		if (mark || packet.repeat)
+			put_verdict(queue, id, accepted, mark, NULL, 0);
+		else
+			stays_as_it_was(queue, id);
 		break;
 	case NFQ_HELD:
 		end_run(queue);
@@ -257,7 +273,7 @@ void nfq_queue_release(struct nfq_queue *queue, uint32_t id, enum nfq_verdict ve
 	queue->held--;
 	queue->stats.changed += changed;
 	queue->stats.dropped += verdict == NFQ_DROP;
-	put_verdict(queue, id, verdict == NFQ_DROP ? NF_DROP : NF_ACCEPT, changed ? data : NULL,
+	put_verdict(queue, id, verdict == NFQ_DROP ? NF_DROP : NF_ACCEPT, NULL, changed ? data : NULL,
 		    changed ? length : 0);
 }
 

@@ -19,7 +19,10 @@ struct nfq_packet {
 	size_t length; /* bytes */
 	enum nfq_hook hook;
 	uint32_t in_ifindex, out_ifindex; /* 0: none */
-	bool truncated;                   /* not the whole packet: leave it alone */
+	uint32_t
+		mark; /* 0: none. A handler of nfq_queue_read() may change it, with NFQ_AS_IT_WAS or NFQ_CHANGED */
+	bool repeat; /* set by such a handler: accepted, the packet meets the rules of its hook once more (NF_REPEAT) */
+	bool truncated; /* not the whole packet: leave it alone */
 };
 
 enum nfq_verdict {

@@ -314,6 +314,39 @@ static void put_seen(struct builder *b, const struct rules_item *item)
 	set_data(b, expr, NFTNL_EXPR_DYNSET_SET_NAME, item->name, strlen(item->name) + 1);
 }
 
+static void put_mark(struct builder *b, const struct rules_item *item)
+{
+	const uint32_t mark = (uint32_t)item->value; /* host order, as the kernel has it */
+
+	put_meta(b, NFT_META_MARK);
+	put_compare(b, &mark, sizeof mark);
+}
+
+static void put_no_mark(struct builder *b, const struct rules_item *item)
+{
+	const uint32_t none = 0;
+	struct nftnl_expr *expr;
+
+	(void)item;
+	put_immediate(b, NFT_REG_1, &none, sizeof none);
+	expr = put(b, "meta");
+	set_u32(expr, NFTNL_EXPR_META_KEY, NFT_META_MARK);
+	set_u32(expr, NFTNL_EXPR_META_SREG, NFT_REG_1);
+}
+
+static void put_note(struct builder *b, const struct rules_item *item)
+{
+	struct nftnl_expr *expr;
+
+	put_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, item->offset / 8U, item->bits / 8U, NFT_REG_1);
+	expr = put(b, "dynset");
+	set_u32(expr, NFTNL_EXPR_DYNSET_SREG_KEY, NFT_REG_1);
+	set_u32(expr, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_UPDATE);
+	if (expr && item->value)
+		nftnl_expr_set_u64(expr, NFTNL_EXPR_DYNSET_TIMEOUT, item->value * 1000);
+	set_data(b, expr, NFTNL_EXPR_DYNSET_SET_NAME, item->name, strlen(item->name) + 1);
+}
+
 /* The limit is the element's own: one bucket for each address. */
 static void put_over(struct builder *b, const struct rules_item *item)
 {
@@ -490,6 +523,12 @@ static void put_drop(struct builder *b, const struct rules_item *item)
 	put_verdict(b, NF_DROP);
 }
 
+static void put_accept(struct builder *b, const struct rules_item *item)
+{
+	(void)item;
+	put_verdict(b, NF_ACCEPT);
+}
+
 static void put_return(struct builder *b, const struct rules_item *item)
 {
 	(void)item;
@@ -561,6 +600,9 @@ static const struct {
 	[ITEM_OWN_L2TP6] = {put_own_l2tp, "nft_xfrm"},
 	[ITEM_SEEN4] = {put_seen, NULL},
 	[ITEM_SEEN6] = {put_seen, NULL},
+	[ITEM_MARK] = {put_mark, NULL},
+	[ITEM_NO_MARK] = {put_no_mark, NULL},
+	[ITEM_NOTE] = {put_note, NULL},
 	[ITEM_OVER4] = {put_over, "nft_limit"},
 	[ITEM_OVER6] = {put_over, "nft_limit"},
 	[ITEM_SHARE_IN] = {put_share_in, "nft_xfrm"},
@@ -572,6 +614,7 @@ static const struct {
 	[ITEM_COUNTER] = {put_counter, NULL},
 	[ITEM_QUEUE] = {put_queue, "nft_queue"},
 	[ITEM_DROP] = {put_drop, NULL},
+	[ITEM_ACCEPT] = {put_accept, NULL},
 	[ITEM_RETURN] = {put_return, NULL},
 	[ITEM_JUMP] = {put_jump, NULL},
 	[ITEM_DNAT] = {put_dnat, "nft_nat"},

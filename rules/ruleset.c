@@ -50,11 +50,33 @@ static const uint8_t phase1_modes[] = {2, 4};
 static const struct ike_port {
 	uint16_t port, isakmp; /* isakmp: where its header starts, in bits from the UDP header */
 	const char *ike_in, *ike_out, *clear_in, *clear_out;
+	const char *note[3]; /* as in notes[] */
 } ike_ports[] = {
-	{4500, UDP_HEADER_BITS + MARKER_BITS, "ike_in_4500", "ike_out_4500", "clear_in_4500",
-	 "clear_out_4500"},
-	{500, UDP_HEADER_BITS, "ike_in_500", "ike_out_500", "clear_in_500", "clear_out_500"},
+	{4500,
+	 UDP_HEADER_BITS + MARKER_BITS,
+	 "ike_in_4500",
+	 "ike_out_4500",
+	 "clear_in_4500",
+	 "clear_out_4500",
+	 {"note_4500", "note_2s_4500", "note_10s_4500"}},
+	{500,
+	 UDP_HEADER_BITS,
+	 "ike_in_500",
+	 "ike_out_500",
+	 "clear_in_500",
+	 "clear_out_500",
+	 {"note_500", "note_2s_500", "note_10s_500"}},
 };
+static const struct {
+	uint32_t mark;
+	unsigned seconds; /* 0: the set's own time */
+	const char *infix;
+} notes[] = {
+	{RULES_MARK_NOTE, 0, ""},
+	{RULES_MARK_NOTE_2S, 2, "-2s"},
+	{RULES_MARK_NOTE_10S, 10, "-10s"},
+};
+enum { NOTES = sizeof notes / sizeof *notes };
 /* NOLINTNEXTLINE(bugprone-macro-parentheses): p is the name of a variable */
 #define EACH_IKE_PORT(p) for (const struct ike_port *p = ike_ports; p < ike_ports + 2; p++)
 
@@ -218,12 +240,45 @@ static void add_by_cookie(struct rules_chain *chain, const struct ike_port *p, u
 	add_value(rule, ITEM_QUEUE, queue);
 }
 
+/* Of a message that comes once more, after its verdict: its exchange is noted. An element that the set does not take ends its rule,
+ * hence the mark goes first, in a rule of its own. */
+static void add_note(struct rules_table *table, const struct ike_port *p, size_t which)
+{
+	struct rules_chain *chain = add_chain(table, p->note[which]);
+	struct rules_rule *note, *full;
+
+	add(add_rule(chain), ITEM_NO_MARK);
+	note = add_rule(chain);
+	add_item(note, (struct rules_item){.kind = ITEM_NOTE,
+					   .offset = (uint16_t)(p->isakmp + ISAKMP_INITIATOR_COOKIE),
+					   .bits = 64,
+					   .value = notes[which].seconds,
+					   .name = set_places[RULES_SET_EXCHANGES].name});
+	name_rule(note, "noted%s-%u", notes[which].infix, p->port);
+	add(note, ITEM_ACCEPT);
+	full = add_rule(chain);
+	name_rule(full, RULES_NAME_NOT_NOTED "%s-%u", notes[which].infix, p->port);
+	add(full, ITEM_ACCEPT);
+}
+
+/* Before all else: a message that comes once more is not to be queued again. */
+static void add_marks(struct rules_chain *chain, const struct ike_port *p)
+{
+	for (size_t i = 0; i < NOTES; i++) {
+		struct rules_rule *rule = add_rule(chain);
+
+		add_value(rule, ITEM_MARK, notes[i].mark);
+		add_name(rule, ITEM_JUMP, p->note[i]);
+	}
+}
+
 /* Messages of IKE on this port, of which clear ones of IKEv1 phase 1 are looked at closer. */
 static void add_ike(struct rules_table *table, const struct ike_port *p, bool in,
 		    const struct rules_options *o)
 {
 	struct rules_chain *chain = add_chain(table, in ? p->ike_in : p->ike_out);
 
+	add_marks(chain, p);
 	if (o->alias && in == (p->port == 4500))
 		add_by_cookie(chain, p, o->queue_number, RULES_SET_ALIASED, in ? "aliased" : "out-aliased");
 	if (o->bridge)
@@ -400,16 +455,18 @@ static void build_queue_table(struct rules_table *table, const struct rules_opti
 	if (!o->no_defrag)
 		add_defragment(table);
 	add_set(table, (struct rules_set_def){.name = RULES_INTERFACES, .key = RULES_KEY_IFNAME});
-	for (enum rules_set s = RULES_SET_EXCHANGES; s <= RULES_SET_PEERS6; s++)
-		add_set(table,
-			(struct rules_set_def){
-				.name = set_places[s].name,
-				.key = set_places[s].key,
-				.timed = true,
-				.timeout_s = s == RULES_SET_EXCHANGES ? EXCHANGE_TIMEOUT_S : PEER_TIMEOUT_S,
-				.gc_s = SET_GC_S,
-				.size = SET_SIZE,
-			});
+	add_set(table, (struct rules_set_def){.name = set_places[RULES_SET_EXCHANGES].name,
+					      .key = RULES_KEY_COOKIE,
+					      .timed = true,
+					      .kernel_filled = true,
+					      .timeout_s = EXCHANGE_TIMEOUT_S});
+	for (enum rules_set s = RULES_SET_PEERS4; s <= RULES_SET_PEERS6; s++)
+		add_set(table, (struct rules_set_def){.name = set_places[s].name,
+						      .key = set_places[s].key,
+						      .timed = true,
+						      .timeout_s = PEER_TIMEOUT_S,
+						      .gc_s = SET_GC_S,
+						      .size = SET_SIZE});
 	for (size_t i = 0; i < 2 && !o->no_limit; i++)
 		add_set(table, (struct rules_set_def){.name = first_limits[i].set,
 						      .key = first_limits[i].key,
@@ -418,6 +475,8 @@ static void build_queue_table(struct rules_table *table, const struct rules_opti
 						      .timeout_s = FIRST_TIMEOUT_S});
 	EACH_IKE_PORT(p)
 	{
+		for (size_t i = 0; i < NOTES; i++)
+			add_note(table, p, i);
 		add_clear_in(table, p, o->queue_number, o->no_limit);
 		add_clear_out(table, p, o->queue_number);
 	}

@@ -19,7 +19,7 @@
 
 /* The sets that the daemon fills or reads. Keys are in network order. */
 enum rules_set {
-	RULES_SET_EXCHANGES, /* initiator cookie, 8 bytes: clear messages that must come up. Minutes. */
+	RULES_SET_EXCHANGES, /* initiator cookie, 8 bytes: clear messages that must come up. Minutes. The rules fill it (RULES_MARK_NOTE) */
 	RULES_SET_PEERS4,    /* IPv4 address, 4 bytes: server-initiated exchanges come up. Hours. */
 	RULES_SET_PEERS6,    /* IPv6 address, 16 bytes */
 	RULES_SET_ALIVE4, /* kernel-filled: address . UDP source port (4 + 4 bytes, the port in the first two
@@ -45,6 +45,8 @@ enum rules_set {
 /* Names of the rules that count (their nft comments), for status and tests.
  *   natshim_queue  in:  bridged-500 bridged-4500 aliased-4500
  *                  limited-500-ip limited-500-ip6 limited-4500-ip limited-4500-ip6 (not sent up)
+ *                  noted-500 noted-2s-500 noted-10s-500 (both ways; the same with 4500), and when the set is full
+ *                  not-noted-500 not-noted-2s-500 not-noted-10s-500 (likewise)
  *                  first-500 first-4500 exchange-500 exchange-4500 held-4500 held-esp l2tp-in-ip l2tp-in-ip6
  *                  (l2tp-in without l2tp_by_session)
  *                  out: out-bridged-500 out-bridged-4500 out-exchange-500 out-exchange-4500 out-first-500-ip out-first-500-ip6
@@ -70,6 +72,14 @@ enum rules_priority {
 	RULES_PRIORITY_DNAT = -100,
 	RULES_PRIORITY_CHECKSUM = -150, /* of what is forwarded, before the admin's filters */
 };
+
+/* The marks of a message whose verdict is NF_REPEAT: natshim_queue takes them off again and notes the message's initiator cookie in
+ * RULES_SET_EXCHANGES, for the set's own time, or for 2 or 10 seconds. Whole values, so that no bit of anybody
+ * else's mark is in the way; natshim gives them to messages that have none only. */
+#define RULES_MARK_NOTE 0x6e736c01U
+#define RULES_MARK_NOTE_2S 0x6e736c02U
+#define RULES_MARK_NOTE_10S 0x6e736c03U
+#define RULES_NAME_NOT_NOTED "not-noted" /* -500, -4500 */
 
 /* First messages from one address that come up; what is more goes on untouched. Many clients behind one NAT that all come
  * back at once stay within the burst. */

@@ -55,6 +55,9 @@ enum rules_item_kind {
 	ITEM_SEEN6,       /* update @NAME { ip6 saddr . udp sport }; likewise */
 	ITEM_OWN_L2TP4,   /* ipsec in spi . ip saddr . udp sport @NAME */
 	ITEM_OWN_L2TP6,   /* ipsec in spi . ip6 saddr . udp sport @NAME */
+	ITEM_MARK,        /* meta mark VALUE */
+	ITEM_NO_MARK,     /* meta mark set 0 */
+	ITEM_NOTE,        /* update @NAME { @th,OFFSET,BITS }, for VALUE seconds where that is not 0 */
 	ITEM_OVER4,       /* update @NAME { ip saddr limit rate over VALUE/second burst BURST packets } */
 	ITEM_OVER6,       /* likewise, ip6 saddr & ffff:ffff:ffff:ffff:: */
 	ITEM_SHARE_IN,    /* udp sport set ipsec in spi map @NAME */
@@ -66,6 +69,7 @@ enum rules_item_kind {
 	ITEM_COUNTER,     /* counter */
 	ITEM_QUEUE,       /* queue num VALUE bypass */
 	ITEM_DROP,        /* drop */
+	ITEM_ACCEPT,      /* accept */
 	ITEM_RETURN,      /* return */
 	ITEM_JUMP,        /* jump NAME */
 	ITEM_DNAT,        /* dnat ip|ip6 to ENDPOINT */
@@ -120,7 +124,7 @@ struct rules_set_def {
 };
 
 #define RULES_SETS_MAX 13
-#define RULES_CHAINS_MAX 14
+#define RULES_CHAINS_MAX 20
 struct rules_table {
 	const char *name;
 	bool owner;

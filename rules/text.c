@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
-/* Placeholders: %n name, %v value, %u burst, %o offset, %b bits, %e exists or missing, %f family, %t address and port.
+/* Placeholders: %n name, %v value, %x value in hexadecimal, %s value as a time-out, %u burst, %o offset, %b bits, %e exists or missing, %f family, %t address and port.
  */
 static const char *const phrases[ITEM_KINDS] = {
 	[ITEM_IIF] = "iifname @%n",
@@ -32,6 +32,9 @@ static const char *const phrases[ITEM_KINDS] = {
 	[ITEM_OWN_L2TP6] = "ipsec in spi . ip6 saddr . udp sport @%n",
 	[ITEM_SEEN4] = "update @%n { ip saddr . udp sport }",
 	[ITEM_SEEN6] = "update @%n { ip6 saddr . udp sport }",
+	[ITEM_MARK] = "meta mark %x",
+	[ITEM_NO_MARK] = "meta mark set 0",
+	[ITEM_NOTE] = "update @%n { @th,%o,%b%s }",
 	[ITEM_OVER4] = "update @%n { ip saddr limit rate over %v/second burst %u packets }",
 	[ITEM_OVER6] =
 		"update @%n { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate over %v/second burst %u packets }",
@@ -44,6 +47,7 @@ static const char *const phrases[ITEM_KINDS] = {
 	[ITEM_COUNTER] = "counter",
 	[ITEM_QUEUE] = "queue num %v bypass",
 	[ITEM_DROP] = "drop",
+	[ITEM_ACCEPT] = "accept",
 	[ITEM_RETURN] = "return",
 	[ITEM_JUMP] = "jump %n",
 	[ITEM_DNAT] = "dnat %f to %t",
@@ -60,6 +64,13 @@ static void print_placeholder(FILE *out, char placeholder, const struct rules_it
 		break;
 	case 'v':
 		fprintf(out, "%" PRIu64, item->value);
+		break;
+	case 'x':
+		fprintf(out, "0x%08" PRIx64, item->value);
+		break;
+	case 's':
+		if (item->value)
+			fprintf(out, " timeout %" PRIu64 "s", item->value);
 		break;
 	case 'u':
 		fprintf(out, "%" PRIu32, item->burst);

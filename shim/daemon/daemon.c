@@ -714,6 +714,7 @@ static void stop(struct daemon *d)
 	parent_tell(d->parent, PARENT_STOPPING);
 	packets_allow_waiting(d->packets, false);
 	end_bridged(d);
+	packets_allow_marks(d->packets, false);
 	/* It fails if the table was removed: then nothing is queued either. */
 	if (installed)
 		rules_nft_quiet(d->nft, error);

@@ -11,9 +11,10 @@
 #include <string.h>
 #include <sys/random.h>
 
-#define EXCHANGE_TIMEOUT_S 180 /* of a cookie in the kernel's set */
-#define EXCHANGES_MAX                                                                                        \
-	32768 /* half of what the kernel's set holds, so that a flood evicts in this table first */
+#define EXCHANGES_MAX 32768 /* half of what the kernel's set holds */
+/* More exchanges than that are a flood. Then a first message is noted for two seconds, and one that is answered for ten from each of
+ * its messages on, so that the kernel's set, which evicts nothing, soon has room for others. */
+#define EXCHANGES_QUIET (EXCHANGES_MAX / 4)
 #define PEER_TIMEOUT_S                                                                                       \
 	(8 * 3600)     /* of a known peer's address in the kernel's set, as in the table of peers */
 #define ANSWER_MAX 128 /* bytes of a packet of our own */
@@ -32,6 +33,11 @@ struct packets {
 	struct nfq_injector *injector; /* NULL: HELLOs cannot be answered, so they are not absorbed */
 	struct slow *slow;             /* NULL: without --bridge */
 	bool waiting_allowed;
+	/* Of the packet that is worked on: its exchange's later messages are to be queued. Done by the rules where it can be
+	 * (RULES_MARK_NOTE). */
+	uint32_t note; /* 0: no; or the mark */
+	uint8_t noted[IKE_COOKIE_LEN];
+	bool rules_note; /* the rules that do it are there */
 	uint64_t set_errors, unanswered_hellos;
 };
 
@@ -81,11 +87,62 @@ static void log_message(struct packets *t, const struct ike_result *r)
 			  r->server_initiated ? ", server-initiated" : "");
 	if (r->actions & IKE_ACT_REMEMBER_PEER)
 		log_event(t->log, LOG_NATT_AGREED, &r->peer, "%s NAT-T agreed, cookie %s", dialect, cookie);
-	if (r->edits)
+	if (r->edits && log_wants(t->log, LOG_REWRITTEN)) /* the text costs as much as the rewriting */
 		log_event(t->log, LOG_REWRITTEN, NULL, "%s", filter_rewrite_text(r, text));
 }
 
-/* The cookie must be in the set before the verdict is sent (packets_before_verdicts), or the answer to this message is not queued. */
+/* Whether later messages of this exchange must be queued, and how long. In a flood that is said again with each. */
+static uint32_t note_for(const struct packets *t, const struct ike_result *r)
+{
+	const bool flood = ike_table_stats(t->ike).exchanges > EXCHANGES_QUIET;
+
+	if (r->actions & IKE_ACT_TRACK)
+		return flood && !r->server_initiated ? RULES_MARK_NOTE_2S : RULES_MARK_NOTE;
+	if (r->message_number == 2 || (flood && r->message_number == 3))
+		return flood ? RULES_MARK_NOTE_10S : RULES_MARK_NOTE;
+	return 0;
+}
+
+static unsigned note_seconds(uint32_t mark)
+{
+	return mark == RULES_MARK_NOTE_2S ? 2 : mark == RULES_MARK_NOTE_10S ? 10 : 0;
+}
+
+/* By a message of ours to the kernel, with those before the next verdicts (packets_before_verdicts): for what can't meet the rules
+ * again. */
+static void note_by_message(struct packets *t)
+{
+	if (t->note)
+		rules_nft_set_add_later(t->nft, RULES_SET_EXCHANGES, t->noted, sizeof t->noted,
+					note_seconds(t->note));
+	t->note = 0;
+}
+
+static void tell_noted(const struct packets *t)
+{
+	char cookie[2 * IKE_COOKIE_LEN + 1];
+
+	if (!log_wants(t->log, LOG_SET_CHANGED))
+		return;
+	hex_write(t->noted, sizeof t->noted, cookie);
+	log_event(t->log, LOG_SET_CHANGED, NULL, "rules: set exchanges: %s added, by the rules", cookie);
+}
+
+/* Somebody else's mark stays: no rule could tell it and ours apart, and give it back. */
+static void note_by_rules(struct packets *t, struct nfq_packet *packet, enum nfq_verdict verdict)
+{
+	const bool accepted = verdict == NFQ_AS_IT_WAS || verdict == NFQ_CHANGED;
+
+	if (!t->note || !accepted || packet->mark || !t->rules_note) {
+		note_by_message(t);
+		return;
+	}
+	packet->mark = t->note;
+	packet->repeat = true;
+	tell_noted(t);
+	t->note = 0;
+}
+
 static enum nfq_verdict on_ike(struct packets *t, struct filter_outcome *o, bool to_server)
 {
 	const struct ike_result *r = &o->ike;
@@ -94,15 +151,14 @@ static enum nfq_verdict on_ike(struct packets *t, struct filter_outcome *o, bool
 
 	if (r->message_number == 1 && !r->server_initiated)
 		sessions_phase1_begins(t->sessions, &r->peer);
-	if (r->actions & IKE_ACT_UNTRACK)
-		rules_nft_set_delete_later(t->nft, RULES_SET_EXCHANGES, r->evicted, IKE_COOKIE_LEN);
-	if (r->actions & IKE_ACT_TRACK)
-		rules_nft_set_add_later(t->nft, RULES_SET_EXCHANGES, r->cookie, IKE_COOKIE_LEN,
-					EXCHANGE_TIMEOUT_S);
+	t->note = note_for(t, r);
+	memcpy(t->noted, r->cookie, sizeof t->noted);
 	if (t->filter.bridge) {
-		if (o->bridge.actions & BRIDGE_ACT_REPLY)
+		if (o->bridge.actions & BRIDGE_ACT_REPLY) {
+			note_by_message(t);
 			rules_nft_set_flush(
 				t->nft); /* natshim sends the reply at once, not with the verdicts */
+		}
 		journal_append_bridged(t->journal, o->bridge.cookie);
 		verdict = bridge_mode_act(t->bridge_mode, o, &known);
 	}
@@ -201,14 +257,53 @@ static enum nfq_verdict work_on(void *ctx, struct nfq_packet *packet)
 	}
 }
 
+/* After it has waited, when its verdict can't have it meet the rules again. */
+static enum nfq_verdict work_on_slow(void *ctx, struct nfq_packet *packet)
+{
+	const enum nfq_verdict verdict = work_on(ctx, packet);
+
+	note_by_message(ctx);
+	return verdict;
+}
+
+static bool is_marked(const struct nfq_packet *packet)
+{
+	return packet->mark == RULES_MARK_NOTE || note_seconds(packet->mark);
+}
+
+/* Queued again in spite of its mark: the rules are those of an older natshim (--rules external). */
+static enum nfq_verdict on_marked(struct packets *t, struct nfq_packet *packet)
+{
+	struct packet_udp udp;
+	uint8_t *message;
+	size_t length;
+
+	if (t->rules_note)
+		log_event(
+			t->log, LOG_RULES_MISSING, NULL,
+			"rules: your tables are those of an older natshim: load what `natshim rules' prints");
+	t->rules_note = false;
+	t->note = packet->mark;
+	packet->mark = 0;
+	if (packet_parse_udp(packet->data, packet->length, &udp) != PACKET_UDP ||
+	    !packet_ike_message(&udp, &message, &length) || length < IKE_COOKIE_LEN)
+		return NFQ_AS_IT_WAS;
+	memcpy(t->noted, message, sizeof t->noted);
+	note_by_message(t);
+	return NFQ_AS_IT_WAS;
+}
+
 enum nfq_verdict packets_handle(void *ctx, struct nfq_packet *packet)
 {
 	struct packets *t = ctx;
 	struct endpoint host;
-	enum nfq_verdict esp;
+	enum nfq_verdict esp, verdict;
 
+	t->note = 0;
 	if (packet->truncated)
 		return NFQ_AS_IT_WAS;
+	if (is_marked(packet))
+		return on_marked(t, packet);
 	esp = bridge_mode_packet(t->bridge_mode, packet);
 	if (esp != NFQ_AS_IT_WAS)
 		return esp;
@@ -218,7 +313,14 @@ enum nfq_verdict packets_handle(void *ctx, struct nfq_packet *packet)
 			  "IKE message waits for its turn: it needs Diffie-Hellman");
 		return slow_wait(t->slow, packet, &host);
 	}
-	return work_on(t, packet);
+	verdict = work_on(t, packet);
+	note_by_rules(t, packet, verdict);
+	return verdict;
+}
+
+void packets_allow_marks(struct packets *packets, bool allowed)
+{
+	packets->rules_note = allowed;
 }
 
 void packets_use_aliases(struct packets *packets, struct aliases *aliases)
@@ -232,7 +334,7 @@ int packets_start(struct packets *t, struct nfq_queue *queue, struct event_base 
 
 	if (!t->filter.bridge)
 		return 0;
-	t->slow = slow_new(work_on, t);
+	t->slow = slow_new(work_on_slow, t);
 	if (!t->slow)
 		return -ENOMEM;
 	rc = slow_start(t->slow, queue, loop);
@@ -258,6 +360,7 @@ void packets_before_verdicts(struct packets *packets)
 
 void packets_configure(struct packets *packets, const struct config *config)
 {
+	packets->rules_note = true;
 	packets->config = config;
 	packets->filter.absorb_hello = packets->injector && config->hello == CONFIG_HELLO_ABSORB;
 }
@@ -300,8 +403,12 @@ bool packets_open(struct packets **out, const struct config *config, struct log 
 	t = calloc(1, sizeof *t);
 	if (!t)
 		return false;
-	*t = (struct packets){
-		.config = config, .log = log, .nft = nft, .sessions = sessions, .bridge_mode = bridge_mode};
+	*t = (struct packets){.config = config,
+			      .log = log,
+			      .nft = nft,
+			      .sessions = sessions,
+			      .bridge_mode = bridge_mode,
+			      .rules_note = true};
 	t->filter.bridge = bridge_mode_bridge(bridge_mode);
 	t->ike = t->filter.ike = ike_table_new(&ike);
 	t->l2tp = t->filter.l2tp = l2tp_table_new(&l2tp);

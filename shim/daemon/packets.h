@@ -45,6 +45,9 @@ void packets_allow_waiting(struct packets *packets, bool allowed);
 /* The queue's handler; ctx is the struct packets. */
 enum nfq_verdict packets_handle(void *ctx, struct nfq_packet *packet);
 
+/* False: gives no packet a mark, and has none meet the rules again; while the rules that take it off are not there. */
+void packets_allow_marks(struct packets *packets, bool allowed);
+
 /* Sends the changes of sets to the kernel; called before each batch of verdicts. */
 void packets_before_verdicts(struct packets *packets);
 

@@ -201,6 +201,22 @@ static json_t *rule_counters(const struct report *r)
 	return object;
 }
 
+static void add_refused(void *ctx, const char *rule, uint64_t packets, uint64_t bytes)
+{
+	(void)bytes;
+	if (!strncmp(rule, RULES_NAME_NOT_NOTED, strlen(RULES_NAME_NOT_NOTED)))
+		*(uint64_t *)ctx += packets;
+}
+
+/* By the rules that fill a set, beside those that natshim fills. */
+static uint64_t refused_to_rules(const struct report *r)
+{
+	uint64_t refused = 0;
+
+	rules_nft_counters(r->nft, add_refused, &refused);
+	return refused;
+}
+
 /* Figures */
 
 struct figure {
@@ -241,7 +257,8 @@ static size_t collect(const struct report *r, struct figure out[static FIGURES_M
 		{"queue_errors", false, queue.errors, "Failed queue messages and verdicts."},
 		{"rules_repaired", false, r->rules_repaired,
 		 "How often the rules were removed and installed again."},
-		{"set_errors", false, packets.set_errors, "Set elements that the kernel refused."},
+		{"set_errors", false, packets.set_errors + refused_to_rules(r),
+		 "Set elements that the kernel refused."},
 		{"bridge_half_open", true, bridge.bridge.half_open,
 		 "Bridged exchanges whose phase 1 is not complete."},
 		{"bridge_established", true, bridge.bridge.established, "Bridged ISAKMP SAs."},

@@ -134,10 +134,6 @@ static struct exchange *put_exchange(struct ike_table *table, int64_t now, const
 
 	if (lost && is_watched(lost) && peers_doubt(table->peers, now, &lost->client))
 		result->actions |= IKE_ACT_FORGET_PEER;
-	if (victim) {
-		memcpy(result->evicted, victim, IKE_COOKIE_LEN);
-		result->actions |= IKE_ACT_UNTRACK;
-	}
 	return lru_put(table->exchanges, now, cookie);
 }
 

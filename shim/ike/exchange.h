@@ -56,7 +56,6 @@ enum ike_action {
 	 * endpoint, or the address, of one */
 	IKE_ACT_FORGET_PEER = 4,
 	IKE_ACT_NAT_HIDDEN = 16, /* from this client: log it; with a repeated message again */
-	IKE_ACT_UNTRACK = 8, /* the exchange of the evicted cookie had to make room: undo its IKE_ACT_TRACK */
 };
 
 /* In the order of shim/ike/dialect.c's table; names through ike_dialect_name(): "rfc3947", "apple",
@@ -97,7 +96,6 @@ struct ike_result {
 	struct endpoint peer; /* the client's side of the datagram */
 	uint8_t cookie[IKE_COOKIE_LEN];    /* the initiator's, as in the message */
 	uint8_t responder[IKE_COOKIE_LEN]; /* likewise; zero in a first message */
-	uint8_t evicted[IKE_COOKIE_LEN];   /* with IKE_ACT_UNTRACK */
 };
 
 struct ike_config {

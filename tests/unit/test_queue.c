@@ -169,6 +169,20 @@ static enum nfq_verdict by_number(void *ctx, struct nfq_packet *packet)
 	return NFQ_CHANGED;
 }
 
+enum { MARK = 0x42, OTHERS_MARK = 7 };
+
+/* Gives each packet a mark and has it meet the rules once more; every other one is changed. One that has a mark already stays. */
+static enum nfq_verdict mark_and_repeat(void *ctx, struct nfq_packet *packet)
+{
+	const enum nfq_verdict verdict = by_number(ctx, packet);
+
+	if (packet->mark)
+		return NFQ_AS_IT_WAS;
+	packet->mark = MARK;
+	packet->repeat = true;
+	return verdict;
+}
+
 /* ctx: the new payload's size */
 static enum nfq_verdict resize(void *ctx, struct nfq_packet *packet)
 {
@@ -246,6 +260,50 @@ static void mixes_verdicts_in_order(void **state)
 	assert_int_equal(stats.changed, 50);
 	assert_int_equal(stats.dropped, 50);
 	assert_int_equal(stats.errors, 0);
+	nfq_queue_drain_and_close(queue, 100);
+}
+
+/* How many packets have gone by a rule of this mark. */
+static unsigned counted(unsigned mark)
+{
+	char command[200];
+	unsigned count = 0;
+
+	snprintf(command, sizeof command,
+		 "iptables-nft -t security -nvxL INPUT | awk '/mark match 0x%x/ {print $1}'", mark);
+	FILE *listed = popen(command, "r");
+
+	assert_non_null(listed);
+	assert_int_equal(fscanf(listed, "%u", &count), 1);
+	pclose(listed);
+	return count;
+}
+
+static void marks_and_repeats(void **state)
+{
+	struct nfq_queue *queue = open_queue(&usual, mark_and_repeat, NULL);
+	char command[300];
+
+	(void)state;
+	snprintf(command, sizeof command,
+		 "iptables-nft -A INPUT -m mark --mark %d -j ACCEPT; for m in %d %d; do iptables-nft -t "
+		 "security -A INPUT -m mark "
+		 "--mark $m; done",
+		 MARK, MARK, OTHERS_MARK);
+	must(command);
+	queue_rule("INPUT");
+	send_numbered(0, 16, 100);
+	assert_int_equal(nfq_queue_read(queue, 0), 16);
+	assert_int_equal(nfq_queue_read(queue, 0), 0); /* the rule before it had them the second time */
+	assert_int_equal(count_received(), 12);
+	assert_int_equal(counted(MARK), 12);
+	must("iptables-nft -t mangle -A OUTPUT -p udp -j MARK --set-mark 7");
+	send_numbered(0, 16, 100);
+	assert_int_equal(nfq_queue_read(queue, 0), 16);
+	assert_int_equal(count_received(), 16);
+	assert_int_equal(counted(OTHERS_MARK), 16);
+	assert_int_equal(nfq_queue_stats(queue).errors, 0);
+	must("iptables-nft -t mangle -F; iptables-nft -t security -F");
 	nfq_queue_drain_and_close(queue, 100);
 }
 
@@ -533,6 +591,7 @@ int main(void)
 		cmocka_unit_test_teardown(accepts, clear),
 		cmocka_unit_test_teardown(tells_the_hook, clear),
 		cmocka_unit_test_teardown(mixes_verdicts_in_order, clear),
+		cmocka_unit_test_teardown(marks_and_repeats, clear),
 		cmocka_unit_test_teardown(holds_packets, clear),
 		cmocka_unit_test_teardown(changes_long_packets, clear),
 		cmocka_unit_test_teardown(changes_the_length, clear),

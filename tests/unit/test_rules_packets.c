@@ -12,7 +12,7 @@
 #define SERVER4 "192.0.2.1"
 #define CLIENT6 "2001:db8::2"
 #define SERVER6 "2001:db8::1"
-enum { CLIENT_PORT = 40000, RULES_COUNTED_MAX = 32 };
+enum { CLIENT_PORT = 40000, RULES_COUNTED_MAX = 48 };
 
 struct lab {
 	int client_netns, server_netns; /* descriptors */
@@ -248,6 +248,130 @@ static void try_out(const struct message *m, uint16_t port, bool ipv6, bool peer
 
 static const uint16_t ports[] = {500, 4500};
 
+/* Marks. A packet of another host has none, so these go out. */
+
+#define OTHERS_MARK 0x00c0ffeeU
+/* Of an unknown exchange, as build_message() has it. */
+static const uint8_t sent_cookie[8] = {0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, 0xa9};
+
+static void send_marked(const struct message *m, uint16_t port, bool ipv6, uint32_t mark)
+{
+	uint8_t data[MARKER_LENGTH + MESSAGE_LENGTH];
+	const size_t size = build_message(m, port, data);
+	socklen_t length;
+	const struct sockaddr_storage peer = address(ipv6 ? CLIENT6 : CLIENT4, CLIENT_PORT, &length);
+	const int fd = udp_socket(lab.server_netns, ipv6 ? SERVER6 : SERVER4, port);
+
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof mark), 0);
+	assert_int_equal(sendto(fd, data, size, 0, (const struct sockaddr *)&peer, length), size);
+	close(fd);
+}
+
+static void note_expiry(void *ctx, const void *key, size_t length, uint64_t expires_ms)
+{
+	(void)key;
+	(void)length;
+	*(uint64_t *)ctx = expires_ms;
+}
+
+/* How many ms the cookie still stands in the set; 0: it does not. */
+static uint64_t noted_for(const uint8_t cookie[8])
+{
+	uint64_t expires_ms = 0;
+
+	assert_int_equal(rules_nft_set_get(lab.nft, RULES_SET_EXCHANGES, cookie, 1, note_expiry, &expires_ms),
+			 0);
+	return expires_ms;
+}
+
+/* How many packets left the host, after all rules of ours, with this mark. */
+static unsigned left_with(const char *mark)
+{
+	char *command = format_text(
+		"nft list chain inet after out | grep 'mark %s ' | grep -o 'packets [0-9]*'", mark);
+	char *text = output_of(command);
+	unsigned count = 0;
+
+	assert_int_equal(sscanf(text, "packets %u", &count), 1);
+	free(text);
+	free(command);
+	return count;
+}
+
+static void count_what_leaves(void)
+{
+	run(strdup("nft 'table inet after { chain out { type filter hook postrouting priority 350; "
+		   "oifname eth0 udp dport 40000 meta mark 0x00000000 counter; meta mark 0x00c0ffee counter; "
+		   "}; }'"));
+}
+
+/* The rules note the exchange of a message with natshim's mark, for as long as the mark says, and take the mark off; it is not queued.
+ * Other marks are nothing to them. */
+static void marked_messages_are_noted(void **state)
+{
+	static const struct {
+		uint32_t mark;
+		const char *rule;
+		unsigned least, most; /* ms */
+	} notes[] = {
+		{RULES_MARK_NOTE_2S, "noted-2s", 1, 2000},
+		{RULES_MARK_NOTE, "noted", 60000, 120000},
+		{RULES_MARK_NOTE_10S, "noted-10s", 1, 10000},
+	};
+
+	(void)state;
+	for (size_t p = 0; p < 2; p++)
+		for (int ipv6 = 0; ipv6 < 2; ipv6++) {
+			make_lab(false);
+			count_what_leaves();
+			for (size_t n = 0; n < 3; n++) {
+				const struct counters before = read_counters();
+				char *rule = rule_name(notes[n].rule, ports[p], ipv6);
+				uint64_t left;
+
+				send_marked(&messages[0], ports[p], ipv6, notes[n].mark);
+				left = noted_for(sent_cookie);
+				expect_only(&before, rule, "marked");
+				assert_in_range(left, notes[n].least, notes[n].most);
+				free(rule);
+			}
+			assert_int_equal(left_with("0x00000000"), 3);
+			assert_int_equal(rules_nft_set_delete(lab.nft, RULES_SET_EXCHANGES, sent_cookie, 8),
+					 0);
+			send_marked(&messages[0], ports[p], ipv6, OTHERS_MARK);
+			assert_int_equal(noted_for(sent_cookie), 0);
+			assert_int_equal(left_with("0x00c0ffee"), 1);
+			leave_lab();
+		}
+}
+
+/* Then it goes on all the same, without its mark, and is counted. */
+static void a_full_set_takes_no_note(void **state)
+{
+	enum { ROOM = 65535 }; /* the kernel's own bound */
+	struct counters before;
+
+	(void)state;
+	make_lab(false);
+	count_what_leaves();
+	for (uint64_t i = 0; i < ROOM; i++) {
+		const uint64_t cookie = 0xff00000000000000 | i;
+
+		rules_nft_set_add_later(lab.nft, RULES_SET_EXCHANGES, &cookie, sizeof cookie, 0);
+	}
+	rules_nft_set_flush(lab.nft);
+	assert_int_equal(rules_nft_set_refused(lab.nft), 0);
+	before = read_counters();
+	send_marked(&messages[0], 500, false, RULES_MARK_NOTE);
+	expect_only(&before, "not-noted-500", "the set is full");
+	assert_int_equal(noted_for(sent_cookie), 0);
+	before = read_counters();
+	send_marked(&messages[0], 4500, false, RULES_MARK_NOTE_2S);
+	expect_only(&before, "not-noted-2s-4500", "the set is full");
+	assert_int_equal(left_with("0x00000000"), 2);
+	leave_lab();
+}
+
 static void add_known_cookie(void)
 {
 	assert_int_equal(rules_nft_set_add(lab.nft, RULES_SET_EXCHANGES, known_cookie, 8, 3600), 0);
@@ -468,6 +592,8 @@ int main(void)
 		cmocka_unit_test(clients_messages),
 		cmocka_unit_test(clients_messages_cut_short),
 		cmocka_unit_test(servers_messages),
+		cmocka_unit_test(marked_messages_are_noted),
+		cmocka_unit_test(a_full_set_takes_no_note),
 		cmocka_unit_test(everything_else_passes_by),
 		cmocka_unit_test(a_message_in_fragments_is_picked_once),
 		cmocka_unit_test(signs_of_life_are_noted),
