@@ -90,6 +90,8 @@ int rules_nft_set_get(struct rules_nft *nft, enum rules_set set, const void *key
 /* Packets counted by each rule that has a name (its comment, see rules/ruleset.h): "clear-l2tp". */
 typedef void rules_counter_fn(void *ctx, const char *rule, uint64_t packets, uint64_t bytes);
 int rules_nft_counters(struct rules_nft *nft, rules_counter_fn *fn, void *ctx);
+/* Those of one table (RULES_TABLE, RULES_QUEUE_TABLE, RULES_ALIAS_TABLE), for a caller who does it in pieces. */
+int rules_nft_counters_of(struct rules_nft *nft, const char *table, rules_counter_fn *fn, void *ctx);
 
 /* Events of nf_tables on a second socket: tells that one of our tables was taken away by somebody else. */
 int rules_nft_watch_fd(const struct rules_nft *nft);

@@ -421,23 +421,27 @@ static void tell_rule(void *ctx, const struct nlmsghdr *answer)
 		nftnl_rule_free(rule);
 }
 
+int rules_nft_counters_of(struct rules_nft *nft, const char *table, rules_counter_fn *fn, void *ctx)
+{
+	struct counter_dump dump = {.fn = fn, .ctx = ctx};
+	char buffer[512] = {0};
+	struct nlmsghdr *request =
+		nftnl_nlmsg_build_hdr(buffer, NFT_MSG_GETRULE, NFPROTO_INET, NLM_F_DUMP, nft->sequence++);
+	int result;
+
+	mnl_attr_put_strz(request, NFTA_RULE_TABLE, table);
+	result = rules_nft_get(nft, request, tell_rule, &dump);
+	return result == -ENOENT ? 0 : result;
+}
+
 int rules_nft_counters(struct rules_nft *nft, rules_counter_fn *fn, void *ctx)
 {
 	static const char *const tables[] = {RULES_TABLE, RULES_QUEUE_TABLE, RULES_ALIAS_TABLE};
+	int result = 0;
 
-	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++) {
-		struct counter_dump dump = {.fn = fn, .ctx = ctx};
-		char buffer[512] = {0};
-		struct nlmsghdr *request = nftnl_nlmsg_build_hdr(buffer, NFT_MSG_GETRULE, NFPROTO_INET,
-								 NLM_F_DUMP, nft->sequence++);
-		int result;
-
-		mnl_attr_put_strz(request, NFTA_RULE_TABLE, tables[i]);
-		result = rules_nft_get(nft, request, tell_rule, &dump);
-		if (result < 0 && result != -ENOENT)
-			return result;
-	}
-	return 0;
+	for (size_t i = 0; !result && i < sizeof(tables) / sizeof(*tables); i++)
+		result = rules_nft_counters_of(nft, tables[i], fn, ctx);
+	return result;
 }
 
 int rules_nft_watch_fd(const struct rules_nft *nft)

@@ -111,12 +111,12 @@ static void on_writable(evutil_socket_t fd, short what, void *ctx)
 		drop_client(c);
 }
 
-/* Takes over text, which may be NULL where there was no memory for it. */
-static void answer(struct client *c, bool ok, char *text)
+/* Takes over text, which may be NULL where there was no memory for it; length: as in struct control_reply. */
+static void answer(struct client *c, bool ok, char *text, size_t length)
 {
-	const size_t length = text ? strlen(text) : 0;
 
 	c->text = text;
+	length = length || !text ? length : strlen(text);
 	c->length = ANSWER_HEADER + length;
 	c->header[0] = VERSION;
 	c->header[1] = !ok;
@@ -143,7 +143,7 @@ static void on_turn(evutil_socket_t fd, short what, void *ctx)
 	}
 	r->end(r->job);
 	r->job = NULL;
-	answer(c, r->ok, r->text);
+	answer(c, r->ok, r->text, r->length);
 }
 
 /* The client is not listened to meanwhile, and cannot hold it up: whether it has gone is seen when it is answered. */
@@ -168,7 +168,7 @@ static void on_request(struct client *c)
 	length = (size_t)header[2] << 8 | header[3];
 	if (header[0] != VERSION || !header[1] || header[1] >= CONTROL_OPERATIONS ||
 	    length > CONTROL_ARGUMENT_MAX) {
-		answer(c, false, strdup("not a request of this version of natshim"));
+		answer(c, false, strdup("not a request of this version of natshim"), 0);
 		return;
 	}
 	if (c->received < REQUEST_HEADER + length)
@@ -178,7 +178,7 @@ static void on_request(struct client *c)
 	if (c->reply.job)
 		begin_job(c);
 	else
-		answer(c, c->reply.ok, c->reply.text);
+		answer(c, c->reply.ok, c->reply.text, c->reply.length);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *ctx)

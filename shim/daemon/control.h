@@ -25,7 +25,8 @@ struct control_reply;
 typedef bool control_more_fn(void *job, struct control_reply *reply);
 struct control_reply {
 	bool ok;
-	char *text; /* malloc'ed by the handler, freed by the server */
+	char *text;    /* malloc'ed by the handler, freed by the server */
+	size_t length; /* of a long text; 0: to be counted */
 	/* Set by the handler in place of text: more is called again and again, with everybody else's turn in between, and end once, when it
 	 * is done or nobody waits for it any more. */
 	void *job;

@@ -208,7 +208,7 @@ static bool more_status(void *ctx, struct control_reply *reply)
 
 	if (report_more(job->text, &report))
 		return true;
-	reply->text = report_take(job->text);
+	reply->text = report_take(job->text, &reply->length);
 	reply->ok = reply->text != NULL;
 	return false;
 }

@@ -193,27 +193,18 @@ static void add_rule(void *ctx, const char *rule, uint64_t packets, uint64_t byt
 	json_object_set_new(ctx, rule, number(packets));
 }
 
-static json_t *rule_counters(const struct report *r)
-{
-	json_t *object = json_object();
-
-	rules_nft_counters(r->nft, add_rule, object);
-	return object;
-}
-
-static void add_refused(void *ctx, const char *rule, uint64_t packets, uint64_t bytes)
-{
-	(void)bytes;
-	if (!strncmp(rule, RULES_NAME_NOT_NOTED, strlen(RULES_NAME_NOT_NOTED)))
-		*(uint64_t *)ctx += packets;
-}
-
 /* By the rules that fill a set, beside those that natshim fills. */
-static uint64_t refused_to_rules(const struct report *r)
+static uint64_t refused_to_rules(json_t *rules)
 {
 	uint64_t refused = 0;
+	const char *name;
+	json_t *packets;
 
-	rules_nft_counters(r->nft, add_refused, &refused);
+	json_object_foreach(rules, name, packets)
+	{
+		if (!strncmp(name, RULES_NAME_NOT_NOTED, strlen(RULES_NAME_NOT_NOTED)))
+			refused += (uint64_t)json_integer_value(packets);
+	}
 	return refused;
 }
 
@@ -228,7 +219,8 @@ struct figure {
 
 #define FIGURES_MAX 48
 
-static size_t collect(const struct report *r, struct figure out[static FIGURES_MAX])
+/* rules: packets by rule. */
+static size_t collect(const struct report *r, json_t *rules, struct figure out[static FIGURES_MAX])
 {
 	const struct packets_stats packets = packets_stats(r->packets);
 	const struct filter_counters *c = packets.filter;
@@ -257,7 +249,7 @@ static size_t collect(const struct report *r, struct figure out[static FIGURES_M
 		{"queue_errors", false, queue.errors, "Failed queue messages and verdicts."},
 		{"rules_repaired", false, r->rules_repaired,
 		 "How often the rules were removed and installed again."},
-		{"set_errors", false, packets.set_errors + refused_to_rules(r),
+		{"set_errors", false, packets.set_errors + refused_to_rules(rules),
 		 "Set elements that the kernel refused."},
 		{"bridge_half_open", true, bridge.bridge.half_open,
 		 "Bridged exchanges whose phase 1 is not complete."},
@@ -374,10 +366,10 @@ static const struct family families[] = {
 };
 #define FAMILY_COUNT (sizeof families / sizeof *families)
 
-static json_t *counters(const struct report *r)
+static json_t *counters(const struct report *r, json_t *rules)
 {
 	struct figure figures[FIGURES_MAX];
-	const size_t count = collect(r, figures);
+	const size_t count = collect(r, rules, figures);
 	json_t *object = json_object();
 
 	for (size_t i = 0; i < count; i++)
@@ -389,7 +381,7 @@ static json_t *counters(const struct report *r)
 			json_object_set_new(values, families[i].name(j), number(families[i].value(r, j)));
 		json_object_set_new(object, families[i].key, values);
 	}
-	json_object_set_new(object, "rules", rule_counters(r));
+	json_object_set(object, "rules", rules);
 	return object;
 }
 
@@ -404,23 +396,50 @@ static const char *stack_name(const struct report *r)
 
 #define SESSIONS_A_PIECE 20 /* some 100 us */
 
+/* Each a piece of the work, some 100 us at most: the rules are the kernel's work, too. */
+enum stage { BASE_RULES, QUEUE_RULES, ALIAS_RULES, BEGINNING, SESSIONS };
+
 struct report_text {
+	enum stage stage;
 	const struct report *report; /* while report_more() runs */
-	struct bridged bridged;      /* as of the beginning */
-	FILE *out;                   /* a memory stream over text */
+	char *absent;
+	json_t *rules;          /* packets by rule */
+	struct bridged bridged; /* as of the beginning */
+	FILE *out;              /* over text */
 	char *text;
-	size_t size;
+	size_t length, capacity;
 	uint32_t cursor; /* of the session table */
 	bool several, failed;
 };
+
+#define TEXT_FIRST 65536 /* bytes */
+
+/* Twice as long each time: a long one is moved by its pages, where a memory stream copies it and clears what is new. */
+static ssize_t append(void *cookie, const char *data, size_t length)
+{
+	struct report_text *t = cookie;
+	size_t capacity = t->capacity ? t->capacity : TEXT_FIRST;
+	char *text;
+
+	while (capacity <= t->length + length) /* one more, for the end of the string */
+		capacity *= 2;
+	text = capacity == t->capacity ? t->text : realloc(t->text, capacity);
+	if (!text)
+		return 0;
+	memcpy(text + t->length, data, length);
+	t->text = text;
+	t->capacity = capacity;
+	t->length += length;
+	return (ssize_t)length;
+}
 
 /* Its closing brace is left for the end, behind the sessions. */
 static bool write_beginning(struct report_text *t, const struct report *r)
 {
 	json_t *root = json_pack("{s:s, s:o, s:o, s:s, s:s, s:o, s:o}", "version", NATSHIM_VERSION,
 				 "uptime_s", number((r->now_ms - r->started_ms) / 1000), "iface",
-				 interfaces(r->config), "iface_absent", r->absent ? r->absent : "", "stack",
-				 stack_name(r), "peers", peers(r), "counters", counters(r));
+				 interfaces(r->config), "iface_absent", t->absent, "stack", stack_name(r),
+				 "peers", peers(r), "counters", counters(r, t->rules));
 	char *head = root ? json_dumps(root, JSON_COMPACT) : NULL;
 	const bool done = head && fprintf(t->out, "%.*s,\"sessions\":[", (int)strlen(head) - 1, head) > 0;
 
@@ -431,13 +450,16 @@ static bool write_beginning(struct report_text *t, const struct report *r)
 
 struct report_text *report_begin(const struct report *r)
 {
+	static const cookie_io_functions_t functions = {.write = append};
 	struct report_text *t = calloc(1, sizeof *t);
 
 	if (!t)
 		return NULL;
 	t->bridged = list_bridged(r);
-	t->out = open_memstream(&t->text, &t->size);
-	if (t->out && write_beginning(t, r))
+	t->absent = strdup(r->absent ? r->absent : "");
+	t->rules = json_object();
+	t->out = fopencookie(t, "w", functions);
+	if (t->absent && t->rules && t->out)
 		return t;
 	report_end(t);
 	return NULL;
@@ -458,20 +480,40 @@ static void write_session(void *ctx, const struct session_view *v)
 bool report_more(struct report_text *t, const struct report *r)
 {
 	t->report = r;
+	switch (t->stage++) {
+	case BASE_RULES:
+		rules_nft_counters_of(r->nft, RULES_TABLE, add_rule, t->rules);
+		return true;
+	case QUEUE_RULES:
+		rules_nft_counters_of(r->nft, RULES_QUEUE_TABLE, add_rule, t->rules);
+		return true;
+	case ALIAS_RULES:
+		rules_nft_counters_of(r->nft, RULES_ALIAS_TABLE, add_rule, t->rules);
+		return true;
+	case BEGINNING:
+		t->failed |= !write_beginning(t, r);
+		return true;
+	case SESSIONS:
+		break;
+	}
+	t->stage = SESSIONS;
 	return sessions_each_of(r->sessions, &t->cursor, SESSIONS_A_PIECE, write_session, t);
 }
 
-char *report_take(struct report_text *t)
+char *report_take(struct report_text *t, size_t *length)
 {
-	char *text;
+	char *text = NULL;
 
 	fputs("]}", t->out);
 	t->failed |= ferror(t->out) != 0;
 	t->failed |= fclose(t->out) != 0;
 	t->out = NULL;
-	text = t->failed ? NULL : t->text;
-	if (text)
-		t->text = NULL;
+	if (t->failed || !t->text)
+		return NULL;
+	text = t->text;
+	text[t->length] = '\0';
+	*length = t->length;
+	t->text = NULL;
 	return text;
 }
 
@@ -479,6 +521,8 @@ void report_end(struct report_text *t)
 {
 	if (t->out)
 		fclose(t->out);
+	json_decref(t->rules);
+	free(t->absent);
 	free(t->bridged.clients);
 	free(t->text);
 	free(t);
@@ -494,17 +538,15 @@ static void write_head(FILE *out, const char *name, bool gauge, const char *help
 		gauge ? "gauge" : "counter");
 }
 
-static void write_rule(void *ctx, const char *rule, uint64_t packets, uint64_t bytes)
-{
-	(void)bytes;
-	fprintf(ctx, "natshim_rule_packets_total{rule=\"%s\"} %" PRIu64 "\n", rule, packets);
-}
-
 void report_metrics(FILE *out, const struct report *r)
 {
 	struct figure figures[FIGURES_MAX];
-	const size_t count = collect(r, figures);
+	json_t *rules = json_object(), *packets;
+	const char *rule;
+	size_t count;
 
+	rules_nft_counters(r->nft, add_rule, rules);
+	count = collect(r, rules, figures);
 	write_head(out, "info", true, "Always 1; the labels have the version and the VPN stack.");
 	fprintf(out, "natshim_info{version=\"%s\",stack=\"%s\"} 1\n", NATSHIM_VERSION, stack_name(r));
 	write_head(out, "uptime_seconds", true, "Seconds since the start.");
@@ -521,5 +563,10 @@ void report_metrics(FILE *out, const struct report *r)
 				families[i].label, families[i].name(j), families[i].value(r, j));
 	}
 	write_head(out, "rule_packets", false, "Packets by rule of the installed tables.");
-	rules_nft_counters(r->nft, write_rule, out);
+	json_object_foreach(rules, rule, packets)
+	{
+		fprintf(out, "natshim_rule_packets_total{rule=\"%s\"} %" JSON_INTEGER_FORMAT "\n", rule,
+			json_integer_value(packets));
+	}
+	json_decref(rules);
 }

@@ -30,7 +30,8 @@ struct report_text; /* owned by the caller */
 
 struct report_text *report_begin(const struct report *report); /* NULL: out of memory */
 bool report_more(struct report_text *text, const struct report *report);
-char *report_take(struct report_text *text); /* malloc'ed; NULL: out of memory */
+char *report_take(struct report_text *text,
+		  size_t *length); /* malloc'ed, a string of that length; NULL: out of memory */
 void report_end(struct report_text *text);
 
 /* All figures for Prometheus, in its text format. */
