@@ -35,7 +35,9 @@ struct exchange {
 };
 
 struct ike_table {
-	struct lru *exchanges; /* initiator cookie -> struct exchange */
+	/* Initiator cookie -> struct exchange: those of which only the first message is known, which anybody can forge, and those
+	 * that were answered. The former push out none of the latter. */
+	struct lru *fresh, *answered;
 	struct peers *peers;
 	struct natd_hasher *hasher;
 	struct endpoint public_addr4, public_addr6;
@@ -72,6 +74,7 @@ const char *ike_reason_name(enum ike_reason reason)
 struct ike_table *ike_table_new(const struct ike_config *config)
 {
 	const size_t exchanges = config->max_exchanges ? config->max_exchanges : DEFAULT_EXCHANGES;
+	const size_t answered = (exchanges + 3) / 4;
 	const size_t peers = config->max_peers ? config->max_peers : DEFAULT_PEERS;
 	const uint64_t ttl = config->exchange_ttl_ms ? config->exchange_ttl_ms : DEFAULT_EXCHANGE_TTL_MS;
 	struct ike_table *table = calloc(1, sizeof *table);
@@ -82,11 +85,13 @@ struct ike_table *ike_table_new(const struct ike_config *config)
 	table->public_addr4 = config->public_addr4;
 	table->public_addr6 = config->public_addr6;
 	table->hide_nat = config->hide_nat;
-	table->exchanges =
-		lru_new(exchanges, IKE_COOKIE_LEN, sizeof(struct exchange), (int64_t)ttl, config->seed);
+	table->fresh = lru_new(exchanges - answered, IKE_COOKIE_LEN, sizeof(struct exchange), (int64_t)ttl,
+			       config->seed);
+	table->answered =
+		lru_new(answered, IKE_COOKIE_LEN, sizeof(struct exchange), (int64_t)ttl, config->seed);
 	table->peers = peers_new(peers, table->peer_ttl_ms, config->seed);
 	table->hasher = natd_hasher_new();
-	if (!table->exchanges || !table->peers || !table->hasher) {
+	if (!table->fresh || !table->answered || !table->peers || !table->hasher) {
 		ike_table_free(table);
 		return NULL;
 	}
@@ -97,7 +102,8 @@ void ike_table_free(struct ike_table *table)
 {
 	if (!table)
 		return;
-	lru_free(table->exchanges);
+	lru_free(table->fresh);
+	lru_free(table->answered);
 	peers_free(table->peers);
 	natd_hasher_free(table->hasher);
 	free(table);
@@ -124,17 +130,47 @@ static bool is_watched(const struct exchange *exchange)
 	return !dialect_facts(exchange->dialect)->shimmed;
 }
 
-/* A new one where it must be, in the place of the one that was not used for the longest time. Of a watched one nobody will
- * know any more whether a client was there. */
-static struct exchange *put_exchange(struct ike_table *table, int64_t now, const uint8_t *cookie,
-				     struct ike_result *result)
+static struct exchange *use_exchange(struct ike_table *table, int64_t now, const uint8_t *cookie)
 {
-	const void *victim = lru_victim(table->exchanges, cookie);
-	const struct exchange *lost = victim ? lru_find(table->exchanges, now, victim) : NULL;
+	struct exchange *answered = lru_use(table->answered, now, cookie);
+
+	return answered ? answered : lru_use(table->fresh, now, cookie);
+}
+
+/* In the place of the one that was not used for the longest time. Of a watched one nobody will know any more whether a client was
+ * there. */
+static struct exchange *put_in(struct ike_table *table, struct lru *lru, int64_t now, const uint8_t *cookie,
+			       struct ike_result *result)
+{
+	const void *victim = lru_victim(lru, cookie);
+	const struct exchange *lost = victim ? lru_find(lru, now, victim) : NULL;
 
 	if (lost && is_watched(lost) && peers_doubt(table->peers, now, &lost->client))
 		result->actions |= IKE_ACT_FORGET_PEER;
-	return lru_put(table->exchanges, now, cookie);
+	return lru_put(lru, now, cookie);
+}
+
+/* A new one where it must be. */
+static struct exchange *put_exchange(struct ike_table *table, int64_t now, const uint8_t *cookie,
+				     struct ike_result *result)
+{
+	struct exchange *answered = lru_use(table->answered, now, cookie);
+
+	return answered ? answered : put_in(table, table->fresh, now, cookie, result);
+}
+
+/* It is answered: from here on it gives way to others that are, only. */
+static struct exchange *promote(struct ike_table *table, int64_t now, const uint8_t *cookie,
+				struct exchange *exchange, struct ike_result *result)
+{
+	struct exchange *answered;
+
+	if (lru_find(table->answered, now, cookie))
+		return exchange;
+	answered = put_in(table, table->answered, now, cookie, result);
+	*answered = *exchange;
+	lru_remove(table->fresh, cookie);
+	return answered;
 }
 
 /* A client's first message tells its dialect; one whose dialect needs nothing is not followed, but where an old client is
@@ -151,7 +187,8 @@ static struct exchange *learn_client(struct ike_table *table, int64_t now,
 		    hide_nat_is_wanted(message);
 	if (result->watched && !peers_offer_ordinary(table->peers, now, &result->peer, result->dialect) &&
 	    !hides_nat) {
-		lru_remove(table->exchanges, message->data);
+		lru_remove(table->fresh, message->data);
+		lru_remove(table->answered, message->data);
 		return NULL;
 	}
 	exchange = put_exchange(table, now, message->data, result);
@@ -165,7 +202,7 @@ static struct exchange *learn_client(struct ike_table *table, int64_t now,
 static struct exchange *learn_server(struct ike_table *table, int64_t now,
 				     const struct isakmp_message *message, struct ike_result *result)
 {
-	struct exchange *exchange = lru_use(table->exchanges, now, message->data);
+	struct exchange *exchange = use_exchange(table, now, message->data);
 	enum ike_dialect dialect;
 
 	if (exchange && exchange->server_initiated) {
@@ -265,7 +302,7 @@ static void later_message(struct ike_table *table, int64_t now, const struct ike
 			  struct isakmp_message *message, bool has_sa, uint8_t hash,
 			  struct ike_result *result)
 {
-	struct exchange *exchange = lru_use(table->exchanges, now, message->data);
+	struct exchange *exchange = use_exchange(table, now, message->data);
 	bool from_responder;
 
 	if (!exchange || exchange->type != message->exchange_type) {
@@ -276,8 +313,10 @@ static void later_message(struct ike_table *table, int64_t now, const struct ike
 	result->server_initiated = exchange->server_initiated;
 	from_responder = exchange->server_initiated == (d->direction == IKE_TO_SERVER);
 	result->message_number = number_of(exchange, from_responder, has_sa);
-	if (from_responder && has_sa)
+	if (from_responder && has_sa) {
+		exchange = promote(table, now, message->data, exchange, result);
 		learn_answer(exchange, message, hash, &result->peer);
+	}
 	if (exchange->hides_nat && !has_sa)
 		hide_nat(table, exchange, d, message, result);
 	result->watched = is_watched(exchange);
@@ -333,7 +372,8 @@ struct ike_result ike_translate(struct ike_table *table, uint64_t now_ms, struct
 		result.reason = IKE_BAD_SA;
 		return result;
 	}
-	lru_expire(table->exchanges, now);
+	lru_expire(table->fresh, now);
+	lru_expire(table->answered, now);
 	peers_expire(table->peers, now);
 	if (message.first)
 		first_message(table, now, d, &message, &result);
@@ -369,8 +409,9 @@ enum ike_dialect ike_table_seen_dialect(const struct ike_table *table, uint64_t 
 struct ike_table_stats ike_table_stats(const struct ike_table *table)
 {
 	return (struct ike_table_stats){
-		.exchanges = lru_count(table->exchanges),
+		.exchanges = lru_count(table->fresh) + lru_count(table->answered),
 		.peers = peers_count(table->peers),
-		.evicted = lru_evicted(table->exchanges) + peers_evicted(table->peers),
+		.evicted = lru_evicted(table->fresh) + lru_evicted(table->answered) +
+			   peers_evicted(table->peers),
 	};
 }

@@ -99,7 +99,9 @@ struct ike_result {
 };
 
 struct ike_config {
-	size_t max_exchanges;     /* bound of the table; the least recently used one goes first. 0: 4096 */
+	/* Bound of the table, a quarter of it for exchanges that were answered. The least recently used one goes first, and an answered
+	 * one for another such one only. At least 2; 0: 4096 */
+	size_t max_exchanges;
 	size_t max_peers;         /* likewise. 0: 4096 */
 	uint64_t exchange_ttl_ms; /* 0: 120000 */
 	uint64_t peer_ttl_ms;     /* 0: 8 h */

@@ -379,9 +379,32 @@ static void exchanges_expire(void **state)
 	ike_table_free(table);
 }
 
+/* The server answers them, too: then those that are answered make room for others that are. */
+static void answered_exchanges_are_bounded(void **state)
+{
+	enum { BOUND = 100, ANSWERED = BOUND / 4, FLOOD = 200 };
+	struct ike_table *table = ike_table_new(&(struct ike_config){.max_exchanges = BOUND});
+	struct message m;
+
+	(void)state;
+	for (uint32_t i = 0; i < FLOOD; i++) {
+		m = first(1000 + i, VENDOR_APPLE);
+		to_server(table, i, client_text, &m);
+		m = answer(1000 + i, 5);
+		assert_int_equal(to_client(table, i, client_text, &m).reason, IKE_REWRITTEN);
+	}
+	assert_int_equal(ike_table_stats(table).exchanges, ANSWERED);
+	assert_int_equal(ike_table_stats(table).evicted, FLOOD - ANSWERED);
+	m = third(1000 + FLOOD - ANSWERED - 1, 5);
+	assert_int_equal(to_server(table, FLOOD, client_text, &m).reason, IKE_UNKNOWN);
+	m = third(1000 + FLOOD - ANSWERED, 5);
+	assert_int_equal(to_server(table, FLOOD, client_text, &m).reason, IKE_REWRITTEN);
+	ike_table_free(table);
+}
+
 static void a_flood_of_first_messages_is_bounded(void **state)
 {
-	enum { BOUND = 100, FLOOD = 1000 };
+	enum { BOUND = 100, FRESH = BOUND * 3 / 4, FLOOD = 1000 };
 	struct ike_table *table =
 		ike_table_new(&(struct ike_config){.max_exchanges = BOUND, .max_peers = BOUND});
 	struct message m;
@@ -401,9 +424,12 @@ static void a_flood_of_first_messages_is_bounded(void **state)
 		assert_int_equal(to_server(table, i, forged, &m).reason, IKE_ORDINARY);
 		assert_true(ike_table_stats(table).exchanges <= BOUND);
 	}
-	assert_int_equal(ike_table_stats(table).exchanges, BOUND);
-	assert_int_equal(ike_table_stats(table).evicted, FLOOD + 1 - BOUND);
+	assert_int_equal(ike_table_stats(table).exchanges, FRESH + 1);
+	assert_int_equal(ike_table_stats(table).evicted, FLOOD - FRESH);
+	/* What was answered gives way to no first message. */
 	m = answer(1, 5);
+	assert_int_equal(to_client(table, FLOOD, client_text, &m).reason, IKE_REWRITTEN);
+	m = answer(1000, 5);
 	assert_int_equal(to_client(table, FLOOD, client_text, &m).reason, IKE_UNKNOWN);
 	m = answer(1000 + 2 * (FLOOD - 1), 5);
 	assert_int_equal(to_client(table, FLOOD, client_text, &m).reason, IKE_REWRITTEN);
@@ -872,6 +898,7 @@ int main(void)
 		cmocka_unit_test(the_exchange_survives_new_ports_and_addresses),
 		cmocka_unit_test(exchanges_expire),
 		cmocka_unit_test(a_flood_of_first_messages_is_bounded),
+		cmocka_unit_test(answered_exchanges_are_bounded),
 		cmocka_unit_test(several_addresses),
 		cmocka_unit_test(several_addresses_without_proof),
 		cmocka_unit_test(an_apple_client_in_the_right_order),

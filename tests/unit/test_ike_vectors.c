@@ -97,7 +97,7 @@ static struct exchange *add_exchange(const char *name)
 
 	assert_true(exchange_count <= EXCHANGES_MAX);
 	snprintf(x->name, sizeof x->name, "%.*s", NAME_LEN - 1, name);
-	x->config.max_exchanges = 16;
+	x->config.max_exchanges = 512; /* room for those that differ in a byte of the cookie */
 	x->config.max_peers = 16;
 	return x;
 }
