@@ -123,7 +123,7 @@ int conntrack_forget(struct conntrack *c, const struct endpoint *src, const stru
 
 static const struct nlattr *part_of(const struct nlattr *nest, uint16_t type)
 {
-	const struct nlattr *part;
+	struct nlattr *part;
 
 	mnl_attr_for_each_nested(part, nest)
 	{
@@ -147,7 +147,7 @@ int conntrack_translates(struct conntrack *c, const struct endpoint *src, const 
 {
 	char buffer[REQUEST_MAX] = {0}, answer[ANSWER_MAX];
 	const struct nlmsghdr *m = NULL;
-	const struct nlattr *attribute;
+	struct nlattr *attribute;
 	int rc;
 
 	if (src->addr_len != 4 || dst->addr_len != 4 || to->addr_len != 4)
