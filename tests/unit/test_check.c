@@ -483,6 +483,53 @@ static void test_facts(void **state)
 	FACT(f.firewall.legacy = UNKNOWN, "firewall-legacy", "iptables-legacy-save");
 }
 
+/* strongSwan by ipsec.conf: the good one's changed line, what is found of it, and its severity. */
+static void test_starter(void **state)
+{
+	static const char good_conf[] =
+		"conn l2tp\n\ttype=transport\n\tleftprotoport=17/1701\n\trightprotoport=17/%any\n"
+		"\tike=aes256-sha1-modp2048,3des-sha1-modp1024!\n\tesp=aes128-sha1!\n\tauthby=psk\n\tauto="
+		"add\n";
+	static const struct {
+		const char *from, *to, *ids, *mend;
+		enum check_severity severity;
+	} cases[] = {
+		{"l2tp", "l2tp", "strongswan-starter", "--emit strongswan", CHECK_HINT},
+		{"auto=add", "auto=ignore", "strongswan-starter", "conn l2tp: auto=add", CHECK_ERROR},
+		{"\tauto=add", "\tkeyexchange=ike\n\tauto=route", "strongswan-starter", "--emit strongswan",
+		 CHECK_HINT},
+		{"type=transport", "type=tunnel", "strongswan-starter", "conn l2tp: type=transport",
+		 CHECK_ERROR},
+		{"17/1701", "17/1702", "strongswan-starter", "leftprotoport=17/1701", CHECK_ERROR},
+		{",3des-sha1-modp1024!", "!", "strongswan-starter starter-ike", "ike=", CHECK_HINT},
+		{"esp=aes128-sha1!", "esp=aes256gcm16!", "strongswan-starter starter-esp",
+		 "esp=", CHECK_ERROR},
+	};
+
+	(void)state;
+	for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+		char *text = replaced(good_conf, cases[c].from, cases[c].to);
+		struct settings lines = {.items = NULL};
+		struct check_facts f;
+		struct seen seen;
+
+		make_good(&f, &good);
+		f.libreswan.present = f.strongswan.present = false;
+		f.strongswan.starter = true;
+		f.strongswan.starter_psk = YES;
+		ipsec_conf_lines(&lines, text, "/etc/ipsec.conf");
+		ipsec_conf_resolve(&lines, 4, &f.strongswan.starter_config);
+		settings_clear(&lines);
+		seen = judge(&f);
+		if (strcmp(seen.ids, cases[c].ids) != 0 || !strstr(seen.mend, cases[c].mend) ||
+		    seen.severity != cases[c].severity)
+			fail_msg("%s: found \"%s\", mend \"%s\"", cases[c].to, seen.ids, seen.mend);
+		settings_clear(&f.strongswan.starter_config);
+		clear(&f);
+		free(text);
+	}
+}
+
 /* What could not be looked at is a hint, whatever its check's severity, and nothing else of its part is said. */
 static void test_blind(void **state)
 {
@@ -525,9 +572,10 @@ static void test_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good),  cmocka_unit_test(test_libreswan_5),
-		cmocka_unit_test(test_texts), cmocka_unit_test(test_facts),
-		cmocka_unit_test(test_blind), cmocka_unit_test(test_nothing),
+		cmocka_unit_test(test_good),    cmocka_unit_test(test_libreswan_5),
+		cmocka_unit_test(test_texts),   cmocka_unit_test(test_facts),
+		cmocka_unit_test(test_starter), cmocka_unit_test(test_blind),
+		cmocka_unit_test(test_nothing),
 	};
 
 	return cmocka_run_group_tests_name("check", tests, NULL, NULL);
