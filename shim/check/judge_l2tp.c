@@ -669,6 +669,8 @@ static const char *ppp_name(const struct check_facts *facts)
 		   *of_lns = value_of(f, lns_section(f), "name"),
 		   *common = settings_get(&f->ppp, NULL, "name");
 
+	if (settings_find(&f->ppp, NULL, "usehostname"))
+		return facts->host.name;
 	return own ? own : of_lns ? of_lns : common ? common : facts->host.name;
 }
 

@@ -91,6 +91,23 @@ static void ask_pppd(struct l2tp_facts *f, char *text)
 	command_result_clear(&result);
 }
 
+/* What pppd says of a logfile where there is no directory for it: that option is not shown to it. */
+static void look_at_logfile(struct l2tp_facts *f)
+{
+	const struct setting *log = settings_find(&f->ppp, f->ppp_path, "logfile");
+	const char *slash = log ? strrchr(log->value, '/') : NULL;
+	char directory[FACTS_TEXT];
+
+	if (!slash || slash == log->value || *f->ppp_error)
+		return;
+	snprintf(directory, sizeof directory, "%.*s", (int)(slash - log->value), log->value);
+	if (!access(directory, F_OK))
+		return;
+	snprintf(f->ppp_error, sizeof f->ppp_error, "Can't open log file %.100s: No such file or directory",
+		 log->value);
+	f->ppp_error_line = log->line;
+}
+
 static void read_users(struct l2tp_facts *f)
 {
 	char *text = check_read_file(USERS, f->users_blind);
@@ -131,6 +148,7 @@ static void read_ppp(struct l2tp_facts *f)
 	if (text) {
 		settings_read_ppp(&f->ppp, f->ppp_path, text);
 		ask_pppd(f, text);
+		look_at_logfile(f);
 		explicit_bzero(text, strlen(text));
 	}
 	free(text);
