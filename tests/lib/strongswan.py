@@ -43,11 +43,11 @@ class Strongswan:
     ike_deleted = "deleting IKE_SA"
     late_sas = True  # they come after the client's last message: strongSwan 6 lost that race to 4 of 10 first SCCRQs
 
-    def __init__(self, host, conns=""):
+    def __init__(self, host, conns="", conf=CONF):
         self.host, self.log_file = host, host.path("charon.log")
         for package in sorted(glob.glob(os.path.join(os.environ["VM_PACKAGES"], "*.deb"))):
             subprocess.run(["dpkg-deb", "-x", package, "/"], check=True)
-        self.conf = host.write("swanctl.conf", CONF + conns)
+        self.conf = host.write("swanctl.conf", conf + conns)
         self.start()
 
     def start(self):
