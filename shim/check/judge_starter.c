@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Checks of the ipsec.conf and ipsec.secrets that strongSwan's starter reads: its conn for L2TP, by the settings without which no client
- * gets in, seen with strongSwan 5.9 (tests/vm/test_check_starter). Pure. */
+ * gets in, as seen with strongSwan 5.9. Pure. */
 #include "shim/check/check.h"
 
 #include <stdio.h>
