@@ -159,7 +159,7 @@ check-net check-vm: check-%: natshim $B/san/natshim $(NET_TOOLS)
 	$(Q)PYTHON=$(PYTHON) tests/run $*
 
 fuzz-short fuzz: $(FUZZ:%=$B/fuzz/%)
-	$(Q)tests/fuzz/run $(if $(filter fuzz,$@),7200,120) $(FUZZ:%=$B/fuzz/%)
+	$(Q)$(if $(filter fuzz,$@),,FUZZ_SEED=1) tests/fuzz/run $(if $(filter fuzz,$@),7200,120) $(FUZZ:%=$B/fuzz/%)
 
 bench: natshim $(BENCH:%=$B/rel/%)
 	$(Q)PYTHON=$(PYTHON) tests/bench/run
