@@ -984,10 +984,17 @@ static void judge_oriented(const struct check_facts *facts, struct check_result 
 	const struct libreswan_facts *f = &facts->libreswan;
 	const char *conn = chosen(f);
 	char line[64];
+	const struct setting *offload = conn ? settings_find(&f->config, conn, "nic-offload") : NULL;
 	struct ends e;
 
 	if (!conn || !settings_is(&f->status, conn, "oriented", "no"))
 		return;
+	if (offload && offload->line && settings_is(&f->config, conn, "nic-offload", "yes")) {
+		check_found(r, "conn %s: nic-offload=yes, and no interface of this host can do that", conn);
+		check_mend_comment(r, '#', offload->line, file_of(f, conn_of(f, conn, "nic-offload")));
+		run_ipsec(f, "replace", conn, r);
+		return;
+	}
 	e = ends_of(f, conn);
 	check_found(r, "conn %s: %s=%s is no address of this host", conn, e.us, get(f, conn, e.us));
 	snprintf(line, sizeof line, "%s=%%defaultroute", e.us);

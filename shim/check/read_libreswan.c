@@ -135,19 +135,46 @@ static void place_of_key(const struct settings *lines, struct libreswan_facts *f
 	}
 }
 
-/* "while loading 'CONN': WHY" */
-static void dropped_by_parser(const char *said, struct libreswan_facts *f)
+/* libreswan 4: "while loading 'CONN': WHY" */
+static void dropped_by_parser_4(char *line, struct libreswan_facts *f)
 {
 	static const char lead[] = "while loading '";
+	char *name = strstr(line, lead), *end = name ? strstr(name, "': ") : NULL;
+
+	if (!end)
+		return;
+	*end = '\0';
+	settings_add(&f->dropped, name + sizeof lead - 1, "parser", end + 3);
+}
+
+/* libreswan 5: "ipsec readwriteconf: WHY", and in it "... in conn CONN while ..." or "... needed by conn 'CONN'" */
+static void dropped_by_parser_5(const char *line, struct libreswan_facts *f)
+{
+	static const char lead[] = "ipsec readwriteconf: ";
+	static const char *const before[] = {" in conn ", " needed by conn '"};
+	char conn[FACTS_TEXT];
+
+	if (strncmp(line, lead, sizeof lead - 1) != 0 || strcasestr(line, "warning:"))
+		return;
+	for (size_t i = 0; i < sizeof before / sizeof *before; i++) {
+		const char *name = strstr(line, before[i]);
+
+		if (!name)
+			continue;
+		name += strlen(before[i]);
+		snprintf(conn, sizeof conn, "%.*s", (int)strcspn(name, " '"), name);
+		settings_add(&f->dropped, conn, "parser", line + sizeof lead - 1);
+		return;
+	}
+}
+
+static void dropped_by_parser(const char *said, struct libreswan_facts *f)
+{
 	char *line;
 
 	while ((line = next_line(&said))) {
-		char *name = strstr(line, lead), *end = name ? strstr(name, "': ") : NULL;
-
-		if (end) {
-			*end = '\0';
-			settings_add(&f->dropped, name + sizeof lead - 1, "parser", end + 3);
-		}
+		dropped_by_parser_5(line, f);
+		dropped_by_parser_4(line, f);
 		free(line);
 	}
 }
