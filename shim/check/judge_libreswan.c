@@ -609,12 +609,6 @@ static bool uses_psk(const struct libreswan_facts *f, const char *conn)
 	return by && (strcasestr(by, "secret") || strcasestr(by, "psk"));
 }
 
-/* libreswan 4 knows "psk" as a part of no word. */
-static bool is_one_method(const struct libreswan_facts *f, const char *by)
-{
-	return !strcmp(by, "secret") || (f->version >= 5 && !strcmp(by, "psk"));
-}
-
 static void judge_authby(const struct check_facts *facts, struct check_result *r)
 {
 	const struct libreswan_facts *f = &facts->libreswan;
@@ -624,7 +618,7 @@ static void judge_authby(const struct check_facts *facts, struct check_result *r
 	if (!conn)
 		return;
 	e = ends_of(f, conn);
-	if (uses_psk(f, conn) ? is_one_method(f, by) : end_get(f, e, e.us, "cert") != NULL)
+	if (uses_psk(f, conn) ? !strcmp(by, "secret") : end_get(f, e, e.us, "cert") != NULL)
 		return;
 	if (uses_psk(f, conn))
 		check_found(r, "conn %s: authby=%s; with IKEv1 a conn has one method, secret or rsasig", conn,
@@ -657,7 +651,7 @@ static const struct { /* NOLINT(clang-analyzer-optin.performance.Padding): in th
 	 "L2TP clients know no XAUTH, and libreswan 4 asks for it whatever the value"},
 	{"xauthclient", EITHER, NULL, NULL, 5,
 	 "L2TP clients know no XAUTH, and libreswan 4 asks for it whatever the value"},
-	{"narrowing", CONN, "yes", "no", 0, "it is IKEv2's, and libreswan does not load the conn"},
+	{"narrowing", CONN, "yes", NULL, 5, "it is IKEv2's, and libreswan does not load the conn"},
 	{"mobike", CONN, "yes", "no", 0, "it is IKEv2's, and libreswan does not load the conn"},
 };
 
@@ -931,6 +925,7 @@ static bool mend_dropped(const struct libreswan_facts *f, const char *conn, cons
 		{"left certificate", "leftcert"},
 		{"right certificate", "rightcert"},
 		{"MOBIKE", "mobike"},
+		{"narrowing=yes requires IKEv2", "narrowing"}, /* libreswan 5.2 says so of narrowing=no */
 		{"ID cannot be specified as %fromcert", "leftid"},
 	};
 	const char *at = strstr(why, doubled), *line;
