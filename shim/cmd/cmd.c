@@ -2,12 +2,13 @@
 /* What several subcommands share. */
 #include "shim/cmd/cmd.h"
 
+#include "nfq/endpoint.h"
 #include "rules/text.h"
-#include "shim/daemon/control.h"
 #include "shim/firewall.h"
 
 #include <errno.h>
 #include <getopt.h>
+#include <stdlib.h>
 #include <string.h>
 
 int command_config_outcome(enum config_outcome outcome, const char *command, const char *error)
@@ -48,6 +49,34 @@ int command_socket_options(int argc, char **argv, const char *usage, const char 
 		*path = optarg;
 	}
 	return -1;
+}
+
+int command_ask_of(int argc, char **argv, const char *usage, enum control_operation operation)
+{
+	char error[CONTROL_ERROR_MAX];
+	struct endpoint address;
+	const char *path;
+	char *text;
+	const int rc = command_socket_options(argc, argv, usage, &path);
+
+	if (rc >= 0)
+		return rc;
+	if (argc - optind != 1) {
+		fprintf(stderr, "natshim: %s: one address is expected; usage: natshim %s\n", argv[0], usage);
+		return EXIT_USAGE;
+	}
+	if (!endpoint_parse(argv[optind], &address)) {
+		fprintf(stderr, "natshim: %s: %s: not an address; expected ADDR, ADDR:PORT or [ADDR6]:PORT\n",
+			argv[0], argv[optind]);
+		return EXIT_USAGE;
+	}
+	if (control_ask(path, operation, argv[optind], &text, error)) {
+		fprintf(stderr, "natshim: %s: %s\n", argv[0], error);
+		return EXIT_FAILED;
+	}
+	puts(text);
+	free(text);
+	return EXIT_DONE;
 }
 
 int command_print_rules(const struct config *config)

@@ -5,6 +5,7 @@
 #define NATSHIM_SHIM_CMD_CMD_H
 
 #include "shim/config.h"
+#include "shim/daemon/control.h"
 
 enum exit_status {
 	EXIT_DONE = 0,
@@ -36,5 +37,8 @@ int command_print_rules(const struct config *config);
 /* For the commands that speak to the daemon and know no option but --socket: -1 with *path set and optind at the first
  * word, or the exit status. */
 int command_socket_options(int argc, char **argv, const char *usage, const char **path);
+
+/* The whole of a command that asks the daemon about one address, its only word, and prints the answer. Returns the exit status. */
+int command_ask_of(int argc, char **argv, const char *usage, enum control_operation operation);
 
 #endif
