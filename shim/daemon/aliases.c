@@ -285,7 +285,6 @@ static struct alias_life life_of(void *ctx, const struct endpoint *at)
 
 	aliases_real(a, &host);
 	life = a->sessions->life(a->sessions_ctx, &host, at);
-
 	return (struct alias_life){.lives = life.lives, .plain = life.plain, .quiet_ms = life.quiet_ms};
 }
 
