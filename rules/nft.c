@@ -247,7 +247,6 @@ static void fill_set(struct nftnl_set *set, const char *table, const struct rule
 		[RULES_KEY_COOKIE] = NFT_TYPE_INTEGER,
 		[RULES_KEY_IPV4_PORT] = NFT_TYPE_IPV4 << NFT_TYPE_BITS | NFT_TYPE_SERVICE,
 		[RULES_KEY_IPV6_PORT] = NFT_TYPE_IPV6 << NFT_TYPE_BITS | NFT_TYPE_SERVICE,
-		[RULES_KEY_SPI] = NFT_TYPE_INTEGER,
 		[RULES_KEY_RAW_SPI] = NFT_TYPE_INTEGER,
 		[RULES_KEY_SPI_IPV4_PORT] = (NFT_TYPE_INTEGER << NFT_TYPE_BITS | NFT_TYPE_IPV4)
 						    << NFT_TYPE_BITS |
@@ -260,7 +259,6 @@ static void fill_set(struct nftnl_set *set, const char *table, const struct rule
 					     NFT_TYPE_SERVICE,
 	};
 	static const uint32_t data_types[] = {
-		[RULES_MAP_PORT] = NFT_TYPE_SERVICE,
 		[RULES_MAP_IPV4_PORT] = NFT_TYPE_IPV4 << NFT_TYPE_BITS | NFT_TYPE_SERVICE,
 	};
 

@@ -58,9 +58,6 @@ int rules_nft_remove(struct rules_nft *nft, char error[static RULES_ERROR_MAX]);
  * the kernel, whose refusals are slow): count it and go on. */
 int rules_nft_set_add(struct rules_nft *nft, enum rules_set set, const void *key, size_t key_length,
 		      unsigned timeout_s);
-/* The same for a map to a port (host order); an element that is there with another port gets this one. */
-int rules_nft_map_add(struct rules_nft *nft, enum rules_set map, const void *key, size_t key_length,
-		      uint16_t port, unsigned timeout_s);
 /* No error when it is not in the set (any more). */
 int rules_nft_set_delete(struct rules_nft *nft, enum rules_set set, const void *key, size_t key_length);
 /* The same for many changes, cheaper; the time-out of one that is in the set already does not begin anew. They wait for each other until the flush, which is to come before

@@ -387,19 +387,6 @@ static void put_map(struct builder *b, const char *map)
 	set_data(b, expr, NFTNL_EXPR_LOOKUP_SET, map, strlen(map) + 1);
 }
 
-static void put_port_write(struct builder *b, uint32_t offset)
-{
-	struct nftnl_expr *expr = put(b, "payload");
-
-	set_u32(expr, NFTNL_EXPR_PAYLOAD_SREG, NFT_REG_1);
-	set_u32(expr, NFTNL_EXPR_PAYLOAD_BASE, NFT_PAYLOAD_TRANSPORT_HEADER);
-	set_u32(expr, NFTNL_EXPR_PAYLOAD_OFFSET, offset);
-	set_u32(expr, NFTNL_EXPR_PAYLOAD_LEN, sizeof(uint16_t));
-	set_u32(expr, NFTNL_EXPR_PAYLOAD_CSUM_TYPE, NFT_PAYLOAD_CSUM_INET);
-	set_u32(expr, NFTNL_EXPR_PAYLOAD_CSUM_OFFSET, UDP_CHECKSUM);
-	set_u32(expr, NFTNL_EXPR_PAYLOAD_FLAGS, 0);
-}
-
 /* Of the SA that the packet came by; where there is none, the rule ends. */
 static void put_ipsec_spi(struct builder *b)
 {
@@ -421,22 +408,6 @@ static void put_own_l2tp(struct builder *b, const struct rules_item *item)
 	put_ipsec_spi(b);
 	put_saddr_port(b, v4, 1);
 	put_lookup(b, item->name);
-}
-
-static void put_share_in(struct builder *b, const struct rules_item *item)
-{
-	put_ipsec_spi(b);
-	put_map(b, item->name);
-	put_port_write(b, UDP_SOURCE);
-}
-
-static void put_share_out(struct builder *b, const struct rules_item *item)
-{
-	put_family(b, NFPROTO_IPV4);
-	put_payload(b, NFT_PAYLOAD_NETWORK_HEADER, IPV4_DESTINATION, 4, NFT_REG_1);
-	put_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, UDP_DESTINATION, 2, NFT_REG32_01);
-	put_map(b, item->name);
-	put_port_write(b, UDP_DESTINATION);
 }
 
 /* What comes in has another source, what goes out another destination. The map's value is an address, and a port in the register of four
@@ -605,8 +576,6 @@ static const struct {
 	[ITEM_NOTE] = {put_note, NULL},
 	[ITEM_OVER4] = {put_over, "nft_limit"},
 	[ITEM_OVER6] = {put_over, "nft_limit"},
-	[ITEM_SHARE_IN] = {put_share_in, "nft_xfrm"},
-	[ITEM_SHARE_OUT] = {put_share_out, NULL},
 	[ITEM_SADDR4_NET] = {put_saddr4_net, NULL},
 	[ITEM_ALIAS_IN] = {put_alias, "nft_nat"},
 	[ITEM_ALIAS_OUT] = {put_alias, "nft_nat"},

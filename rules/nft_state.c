@@ -3,7 +3,6 @@
  * took one of our tables away. */
 #include "rules/nft_impl.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <libnftnl/common.h>
 #include <libnftnl/expr.h>
@@ -148,14 +147,6 @@ int rules_nft_set_add(struct rules_nft *nft, enum rules_set set, const void *key
 		      unsigned timeout_s)
 {
 	return change_element(nft, set, key, key_length, NULL, timeout_s, true);
-}
-
-int rules_nft_map_add(struct rules_nft *nft, enum rules_set map, const void *key, size_t key_length,
-		      uint16_t port, unsigned timeout_s)
-{
-	const uint16_t be = htons(port);
-
-	return change_element(nft, map, key, key_length, &be, timeout_s, true);
 }
 
 int rules_nft_set_delete(struct rules_nft *nft, enum rules_set set, const void *key, size_t key_length)

@@ -92,8 +92,6 @@ static const struct rules_set_place set_places[RULES_SETS] = {
 	[RULES_SET_L2TP6] = {RULES_QUEUE_TABLE, "l2tp6", RULES_KEY_SPI_IPV6_PORT, RULES_MAP_NONE},
 	[RULES_SET_BRIDGED] = {RULES_QUEUE_TABLE, "bridged", RULES_KEY_COOKIE, RULES_MAP_NONE},
 	[RULES_SET_HELD] = {RULES_QUEUE_TABLE, "held", RULES_KEY_RAW_SPI, RULES_MAP_NONE},
-	[RULES_SET_SHARE_IN] = {RULES_TABLE, "share_in", RULES_KEY_SPI, RULES_MAP_PORT},
-	[RULES_SET_SHARE_OUT] = {RULES_TABLE, "share_out", RULES_KEY_IPV4_PORT, RULES_MAP_PORT},
 	[RULES_SET_ALIASED] = {RULES_QUEUE_TABLE, "aliased", RULES_KEY_COOKIE, RULES_MAP_NONE},
 	[RULES_SET_ALIAS_IN] = {RULES_ALIAS_TABLE, "alias_in", RULES_KEY_IPV4_PORT_PORT, RULES_MAP_IPV4_PORT},
 	[RULES_SET_ALIAS_OUT] = {RULES_ALIAS_TABLE, "alias_out", RULES_KEY_IPV4_PORT_PORT,
@@ -108,25 +106,18 @@ const struct rules_set_place *ruleset_set_place(enum rules_set set)
 size_t ruleset_key_length(enum rules_key key)
 {
 	static const size_t lengths[] = {
-		[RULES_KEY_IFNAME] = IFNAMSIZ,
-		[RULES_KEY_IPV4] = 4,
-		[RULES_KEY_IPV6] = 16,
-		[RULES_KEY_COOKIE] = 8,
-		[RULES_KEY_IPV4_PORT] = 8,
-		[RULES_KEY_IPV6_PORT] = 20,
-		[RULES_KEY_SPI] = 4,
-		[RULES_KEY_RAW_SPI] = 4,
-		[RULES_KEY_SPI_IPV4_PORT] = 12,
-		[RULES_KEY_SPI_IPV6_PORT] = 24,
-		[RULES_KEY_IPV4_PORT_PORT] = 12,
+		[RULES_KEY_IFNAME] = IFNAMSIZ,  [RULES_KEY_IPV4] = 4,
+		[RULES_KEY_IPV6] = 16,          [RULES_KEY_COOKIE] = 8,
+		[RULES_KEY_IPV4_PORT] = 8,      [RULES_KEY_IPV6_PORT] = 20,
+		[RULES_KEY_RAW_SPI] = 4,        [RULES_KEY_SPI_IPV4_PORT] = 12,
+		[RULES_KEY_SPI_IPV6_PORT] = 24, [RULES_KEY_IPV4_PORT_PORT] = 12,
 	};
 	return lengths[key];
 }
 
 size_t ruleset_data_length(enum rules_map map)
 {
-	static const size_t lengths[] = {
-		[RULES_MAP_NONE] = 0, [RULES_MAP_PORT] = 2, [RULES_MAP_IPV4_PORT] = 8};
+	static const size_t lengths[] = {[RULES_MAP_NONE] = 0, [RULES_MAP_IPV4_PORT] = 8};
 
 	return lengths[map];
 }
@@ -603,41 +594,6 @@ static void add_seen(struct rules_table *table, const struct rules_options *o)
 	}
 }
 
-/* Several clients behind one NAT, all from the same port: the SA tells them apart, and each gets a port of its own between
- * IPsec and the LNS. Without state, since conntrack must never see the port that they share. */
-static void add_share(struct rules_table *table)
-{
-	static const struct {
-		const char *name, *rule;
-		enum rules_hook hook;
-		int priority;
-		enum rules_item_kind ipsec, move;
-		enum rules_set set;
-	} ways[] = {
-		{"share_in_port", "share-in", RULES_HOOK_PREROUTING, RULES_PRIORITY_SHARE_IN, ITEM_SECPATH,
-		 ITEM_SHARE_IN, RULES_SET_SHARE_IN},
-		{"share_out_port", "share-out", RULES_HOOK_POSTROUTING, RULES_PRIORITY_SHARE_OUT,
-		 ITEM_RT_IPSEC, ITEM_SHARE_OUT, RULES_SET_SHARE_OUT},
-	};
-
-	for (size_t i = 0; i < 2; i++) {
-		struct rules_chain *chain =
-			add_base_chain(table, ways[i].name, ways[i].hook, ways[i].priority);
-		struct rules_rule *rule = add_udp_rule(chain, L2TP_PORT);
-
-		add_set(table, (struct rules_set_def){.name = set_places[ways[i].set].name,
-						      .key = set_places[ways[i].set].key,
-						      .timed = true,
-						      .map = RULES_MAP_PORT,
-						      .gc_s = SET_GC_S,
-						      .size = SET_SIZE});
-		add_value(rule, ways[i].ipsec, 1);
-		add_interfaces(rule, i == 0);
-		add_name(rule, ways[i].move, set_places[ways[i].set].name);
-		name_rule(rule, "%s", ways[i].rule);
-	}
-}
-
 /* ESP in UDP is through after three comparisons, data of L2TP after two. */
 static void add_incoming(struct rules_table *table, const struct rules_options *o)
 {
@@ -667,8 +623,6 @@ static void build_base_table(struct rules_table *table, const struct rules_optio
 		add_guard(add_base_chain(table, "outgoing", RULES_HOOK_POSTROUTING,
 					 RULES_PRIORITY_GUARD_OUT + o->priority),
 			  false, o);
-	if (o->share && !o->no_secpath)
-		add_share(table);
 	if (o->dnat4 && !o->no_secpath)
 		add_checksum(table, o);
 	if ((o->dnat4 || o->dnat6) && !o->no_secpath)

@@ -33,12 +33,10 @@ enum rules_set {
 	RULES_SET_L2TP6, /* likewise (4 + 16 + 4 bytes) */
 	RULES_SET_BRIDGED, /* initiator cookie, 8 bytes: all messages come up, encrypted ones too, both ways. Hours. */
 	RULES_SET_HELD, /* SPI, 4 bytes: ESP with it comes up. Seconds, around a bridged Quick Mode. */
-	RULES_SET_SHARE_IN, /* map: SPI of an inbound SA (4 bytes) -> UDP port that its client's L2TP comes from */
 	RULES_SET_ALIASED, /* initiator cookie, 8 bytes: what comes to port 4500 with it, and what goes out from 500. Minutes. */
 	RULES_SET_ALIAS_IN, /* map: IPv4 address . UDP source port . destination port (4 + 4 + 4 bytes, ports as above) of what comes in
 			       -> alias . port (4 + 4 bytes) that the server sees as its source. No time-out */
 	RULES_SET_ALIAS_OUT, /* map: alias . UDP destination port . source port of what goes out -> the client's own address . port */
-	RULES_SET_SHARE_OUT, /* map: IPv4 address . that port (4 + 4 bytes, as above) -> the client's own port */
 	RULES_SETS
 };
 
@@ -51,7 +49,7 @@ enum rules_set {
  *                  (l2tp-in without l2tp_by_session)
  *                  out: out-bridged-500 out-bridged-4500 out-exchange-500 out-exchange-4500 out-first-500-ip out-first-500-ip6
  * out-first-4500-ip out-first-4500-ip6 out-held-4500 out-held-esp l2tp-out natshim        clear-l2tp clear-l2tp-out (dropped),
- * share-in share-out (ports moved), checksum-ip (cleared), to-lns-ip to-lns-ip6 (connections) */
+ * checksum-ip (cleared), to-lns-ip to-lns-ip6 (connections) */
 #define RULES_NAME_CLEAR_L2TP "clear-l2tp"
 #define RULES_NAME_CLEAR_L2TP_OUT "clear-l2tp-out"
 
@@ -63,8 +61,6 @@ enum rules_priority {
 	RULES_PRIORITY_QUEUE_OUT = 300,
 	RULES_PRIORITY_GUARD = -300,
 	RULES_PRIORITY_GUARD_OUT = 300,
-	RULES_PRIORITY_SHARE_IN = -310, /* before anybody else sees the port */
-	RULES_PRIORITY_SHARE_OUT = 310, /* after everybody has */
 	RULES_PRIORITY_ALIAS_GUARD =
 		-290, /* behind the queue, whose packets would else begin again where this chain comes or goes */
 	RULES_PRIORITY_ALIAS_IN = 90, /* before the admin's own NAT at 100, and -100 */
@@ -97,7 +93,6 @@ struct rules_options {
 	bool l2tp_by_session;       /* only those that come by a known session's own SA: needs nft_xfrm */
 	bool l2tp_from_lns;         /* the LNS' too */
 	bool bridge;                /* all messages of bridged exchanges come up */
-	bool share;                 /* several clients behind one NAT, each from its own port */
 	bool alias;                 /* clients behind one NAT get addresses of alias_net */
 	struct endpoint alias_net;  /* IPv4 */
 	unsigned alias_prefix;      /* bits */

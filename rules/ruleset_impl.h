@@ -19,8 +19,7 @@ enum rules_key {
 	RULES_KEY_COOKIE,
 	RULES_KEY_IPV4_PORT,
 	RULES_KEY_IPV6_PORT,
-	RULES_KEY_SPI,
-	RULES_KEY_RAW_SPI, /* the same, read from the packet */
+	RULES_KEY_RAW_SPI, /* read from the packet */
 	RULES_KEY_SPI_IPV4_PORT,
 	RULES_KEY_SPI_IPV6_PORT,
 	RULES_KEY_IPV4_PORT_PORT,
@@ -28,7 +27,6 @@ enum rules_key {
 
 enum rules_map {
 	RULES_MAP_NONE, /* a set */
-	RULES_MAP_PORT,
 	RULES_MAP_IPV4_PORT,
 };
 
@@ -60,8 +58,6 @@ enum rules_item_kind {
 	ITEM_NOTE,        /* update @NAME { @th,OFFSET,BITS }, for VALUE seconds where that is not 0 */
 	ITEM_OVER4,       /* update @NAME { ip saddr limit rate over VALUE/second burst BURST packets } */
 	ITEM_OVER6,       /* likewise, ip6 saddr & ffff:ffff:ffff:ffff:: */
-	ITEM_SHARE_IN,    /* udp sport set ipsec in spi map @NAME */
-	ITEM_SHARE_OUT,   /* udp dport set ip daddr . udp dport map @NAME */
 	ITEM_SADDR4_NET,  /* ip saddr ENDPOINT/VALUE */
 	ITEM_ALIAS_IN,    /* snat ip to ip saddr . udp sport . udp dport map @NAME */
 	ITEM_ALIAS_OUT,   /* dnat ip to ip daddr . udp dport . udp sport map @NAME */

@@ -38,8 +38,6 @@ static const char *const phrases[ITEM_KINDS] = {
 	[ITEM_OVER4] = "update @%n { ip saddr limit rate over %v/second burst %u packets }",
 	[ITEM_OVER6] =
 		"update @%n { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate over %v/second burst %u packets }",
-	[ITEM_SHARE_IN] = "udp sport set ipsec in spi map @%n",
-	[ITEM_SHARE_OUT] = "udp dport set ip daddr . udp dport map @%n",
 	[ITEM_SADDR4_NET] = "ip saddr %t/%v",
 	[ITEM_ALIAS_IN] = "snat ip to ip saddr . udp sport . udp dport map @%n",
 	[ITEM_ALIAS_OUT] = "dnat ip to ip daddr . udp dport . udp sport map @%n",
@@ -112,7 +110,6 @@ static const char *const key_types[] = {
 	[RULES_KEY_COOKIE] = "typeof @th,64,64",
 	[RULES_KEY_IPV4_PORT] = "type ipv4_addr . inet_service",
 	[RULES_KEY_IPV6_PORT] = "type ipv6_addr . inet_service",
-	[RULES_KEY_SPI] = "typeof ipsec in spi",
 	[RULES_KEY_RAW_SPI] = "typeof @th,0,32",
 	[RULES_KEY_SPI_IPV4_PORT] = "typeof ipsec in spi . ip saddr . udp sport",
 	[RULES_KEY_SPI_IPV6_PORT] = "typeof ipsec in spi . ip6 saddr . udp sport",
@@ -121,12 +118,10 @@ static const char *const key_types[] = {
 
 static const char *data_type(const struct rules_set_def *set)
 {
-	static const char *const types[] = {[RULES_MAP_NONE] = "",
-					    [RULES_MAP_PORT] = " : inet_service",
-					    [RULES_MAP_IPV4_PORT] = " : ipv4_addr . inet_service"};
+	static const char *const types[] = {
+		[RULES_MAP_NONE] = "", [RULES_MAP_IPV4_PORT] = " : ipv4_addr . inet_service"};
 
-	/* With typeof both sides are expressions. */
-	return set->map && set->key == RULES_KEY_SPI ? " : udp sport" : types[set->map];
+	return types[set->map];
 }
 
 static void print_set(FILE *out, const struct ruleset *ruleset, const struct rules_set_def *set)
@@ -153,9 +148,6 @@ static void print_set(FILE *out, const struct ruleset *ruleset, const struct rul
 static void print_rule(FILE *out, const struct rules_rule *rule)
 {
 	fputc('\t', out);
-	for (size_t i = 0; i < rule->item_count; i++)
-		if (rule->items[i].kind == ITEM_SHARE_IN) /* nft has no words for a map from an SPI */
-			fputs("\t# natshim itself adds what nft cannot read:", out);
 	for (size_t i = 0; i < rule->item_count; i++) {
 		fputc(i ? ' ' : '\t', out);
 		print_item(out, &rule->items[i]);

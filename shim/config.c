@@ -307,19 +307,12 @@ static const struct option_spec options[] = {
 	 .help = "take the aliases from this network, which must be unused",
 	 .initial = "198.18.0.0/16",
 	 .restart_only = true},
-	{.name = "share-nat",
-	 .kind = KIND_FLAG,
-	 .offset = AT(share_nat),
-	 .help = "let several clients behind one NAT use the same L2TP port; needs --psk-file",
-	 .restart_only = true,
-	 .initial = "no",
-	 .default_in_help = true},
 	{.name = "psk-file",
 	 .kind = KIND_TEXT,
 	 .offset = AT(psk_file),
 	 .argument = "FILE",
 	 .expected = "a file",
-	 .help = "the pre-shared keys for bridge and share-nat, as in ipsec.secrets; readable by root only",
+	 .help = "the pre-shared keys for bridge, as in ipsec.secrets; readable by root only",
 	 .restart_only = true},
 	{.name = "bridge-groups",
 	 .kind = KIND_CUSTOM,
@@ -422,6 +415,9 @@ static const struct {
 	{"priority-dnat", "use priority, which moves all rules"},
 	{"priority-guard", "use priority, which moves all rules"},
 	{"priority-queue", "use priority, which moves all rules"},
+	{"share-nat", "it is not needed any more: with alias each client behind a NAT gets an address of its "
+		      "own, without a "
+		      "secret"},
 };
 
 #define OPTION_COUNT (sizeof options / sizeof *options)
@@ -888,8 +884,8 @@ static bool complete(struct config *c, char *error)
 		return false;
 	}
 	if (config_bridges(c) && !c->psk_file) {
-		snprintf(error, CONFIG_ERROR_MAX, "--%s needs --psk-file: the file with the pre-shared keys",
-			 c->share_nat ? "share-nat" : "bridge");
+		snprintf(error, CONFIG_ERROR_MAX,
+			 "--bridge needs --psk-file: the file with the pre-shared keys");
 		return false;
 	}
 	if (!c->socket_path && asprintf(&c->socket_path, "%s/control.sock", c->state_dir) < 0) {
@@ -967,7 +963,7 @@ void config_free(struct config *config)
 
 bool config_bridges(const struct config *config)
 {
-	return config->bridge != CONFIG_BRIDGE_OFF || config->share_nat;
+	return config->bridge != CONFIG_BRIDGE_OFF;
 }
 
 bool config_aliases(const struct config *config)

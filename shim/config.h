@@ -55,12 +55,11 @@ struct config {
 	struct config_session
 		profile[IKE_DIALECTS]; /* by dialect: the defaults with the file's [dialect] sections */
 	unsigned bridge;               /* enum config_bridge */
-	bool share_nat;            /* bridge every client with a pre-shared key, for the sake of its port */
-	unsigned alias;            /* not 0: several clients behind one NAT get addresses of their own, */
-	struct endpoint alias_net; /* of this range, IPv4 */
-	unsigned alias_prefix;     /* bits */
-	char *psk_file;            /* NULL: none */
-	unsigned bridge_groups;    /* DH_GROUP_BIT of each group that is bridged */
+	unsigned alias;                /* not 0: several clients behind one NAT get addresses of their own, */
+	struct endpoint alias_net;     /* of this range, IPv4 */
+	unsigned alias_prefix;         /* bits */
+	char *psk_file;                /* NULL: none */
+	unsigned bridge_groups;        /* DH_GROUP_BIT of each group that is bridged */
 	char *state_dir, *socket_path, *socket_group; /* socket_group NULL: root's only */
 	char *file;                                   /* what was read; NULL: none */
 	unsigned log_format;                          /* enum config_log */

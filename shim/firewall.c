@@ -21,7 +21,6 @@ struct ruleset *firewall_ruleset(const struct config *config, const struct rules
 		.l2tp_by_session = sessions,
 		.l2tp_from_lns = l2tp && config->hello == CONFIG_HELLO_ABSORB,
 		.bridge = config_bridges(config),
-		.share = config->share_nat,
 		.alias = config_aliases(config) && features->secpath,
 		.alias_net = config->alias_net,
 		.alias_prefix = config->alias_prefix,

@@ -73,8 +73,6 @@ struct bridge *bridge_new(const struct bridge_config *config)
 		or_default(config->max_half_open_per_address, DEFAULT_PER_ADDRESS);
 	if (!bridge->config.half_open_ms)
 		bridge->config.half_open_ms = DEFAULT_HALF_OPEN_MS;
-	if (config->share_nat)
-		bridge->shares = calloc(BRIDGE_SHARE_COUNT, sizeof *bridge->shares);
 	bridge->aliases = calloc(BRIDGE_ALIAS_COUNT, sizeof *bridge->aliases);
 	bridge->crypto = crypto_new();
 	bridge->dh = dh_new();
@@ -91,7 +89,7 @@ struct bridge *bridge_new(const struct bridge_config *config)
 	if (fresh_open(&bridge->fresh, or_default(config->max_fresh, DEFAULT_FRESH),
 		       or_default(config->max_fresh_bytes, DEFAULT_FRESH_BYTES), seed) &&
 	    bridge->aliases && bridge->crypto && bridge->dh && bridge->hasher && bridge->known &&
-	    bridge->hosts && bridge->gone && (bridge->shares || !config->share_nat))
+	    bridge->hosts && bridge->gone)
 		return bridge;
 	bridge_free(bridge);
 	return NULL;
@@ -177,8 +175,6 @@ void isakmp_sa_free(struct bridge *bridge, struct isakmp_sa *s)
 	bridge->count[s->list]--;
 	while (s->quicks)
 		quick_free(s, s->quicks);
-	while (s->share_count)
-		bridge->shares[s->shares[--s->share_count]].holders--;
 	phase1_free(s);
 	free(s->ids);
 	OPENSSL_cleanse(s, sizeof *s);
@@ -206,7 +202,6 @@ void bridge_free(struct bridge *bridge)
 	lru_free(bridge->hosts);
 	lru_free(bridge->gone);
 	fresh_close(&bridge->fresh);
-	free(bridge->shares);
 	free(bridge->aliases);
 	natd_hasher_free(bridge->hasher);
 	dh_free(bridge->dh);
@@ -532,56 +527,6 @@ struct isakmp_sa *bridge_promote(struct message_ctx *ctx, struct opening *o)
 	s->phase1->side[LEG_CLIENT].sa = fresh_take_sa(bridge, o);
 	fresh_remove(bridge, o);
 	return s;
-}
-
-static bool holds(const struct isakmp_sa *s, unsigned index)
-{
-	for (unsigned i = 0; i < s->share_count; i++)
-		if (s->shares[i] == index)
-			return true;
-	return false;
-}
-
-/* A client that claims another client's inside address does not get that client's port. */
-static struct share *choose_share(struct bridge *bridge, const struct isakmp_sa *s,
-				  const struct share *wanted)
-{
-	struct share *found = NULL;
-
-	for (unsigned i = 0; i < BRIDGE_SHARE_COUNT; i++) {
-		struct share *share = &bridge->shares[i];
-		const bool same = share->port == wanted->port &&
-				  endpoint_same_host(&share->client, &wanted->client) &&
-				  !memcmp(share->address, wanted->address, sizeof wanted->address);
-
-		if (same && (!share->holders || holds(s, i) || share->client.port == wanted->client.port))
-			return share;
-		if (!share->holders && (!found || share->used_ms < found->used_ms))
-			found = share;
-	}
-	return found;
-}
-
-uint16_t bridge_share_port(struct bridge *bridge, int64_t now, struct isakmp_sa *s,
-			   const struct endpoint *client, const uint8_t address[static 4], uint16_t port)
-{
-	struct share wanted = {.client = *client, .port = port, .used_ms = now}, *share;
-	uint16_t index;
-
-	memcpy(wanted.address, address, sizeof wanted.address);
-	share = choose_share(bridge, s, &wanted);
-	if (!share)
-		return 0;
-	index = (uint16_t)(share - bridge->shares);
-	wanted.holders = share->holders;
-	if (!holds(s, index)) {
-		if (s->share_count == SHARES_OF_SESSION_MAX)
-			return 0;
-		s->shares[s->share_count++] = index;
-		wanted.holders++;
-	}
-	*share = wanted;
-	return (uint16_t)(BRIDGE_SHARE_FIRST + index);
 }
 
 bool isakmp_sa_keep_sa(struct isakmp_sa *s, unsigned leg, struct bytes body)

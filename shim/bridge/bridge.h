@@ -17,10 +17,6 @@
 #define BRIDGE_REPLY_MAX 64
 #define BRIDGE_TRACK_S 180
 
-/* Ports that stand in IDci towards the server for clients that share a NAT. */
-#define BRIDGE_SHARE_FIRST 40001
-#define BRIDGE_SHARE_COUNT 4096
-
 /* Addresses that stand in place of a client's ID of phase 1 towards the server, where another client has the same: 198.18.0.1 to
  * 198.18.4.0, of a range that is never on the Internet (RFC 2544, RFC 6890). Host order. */
 #define BRIDGE_ALIAS_FIRST 0xc6120001U
@@ -51,7 +47,6 @@ typedef void bridge_untrack_fn(void *ctx, const uint8_t cookie[static IKE_COOKIE
 struct bridge_config {
 	enum bridge_when when;
 	bool strongswan_answers; /* the server answers Quick Mode with NAT-OA and IDs of its own: pre-RFC Macs always need it */
-	bool share_nat; /* all clients with a pre-shared key, each behind a NAT with a port of its own in IDci */
 	unsigned weak_groups;                      /* DH_GROUP_BIT of each */
 	struct keys_suite offer[OFFER_SUITES_MAX]; /* towards the server */
 	size_t offer_count;
@@ -120,8 +115,6 @@ enum bridge_action {
  * somebody else's, whatever the client has said. The caller wipes them. */
 struct bridge_rekey {
 	struct endpoint client, server;
-	uint16_t client_port,
-		own_port; /* of L2TP: as the client has it, and as the server knows it; 0: the same */
 	uint8_t spi_to_server[4], spi_to_client[4];
 	uint8_t key_to_server[KEYS_MATERIAL_LEN], key_to_client[KEYS_MATERIAL_LEN];
 	uint8_t old_to_server[KEYS_MATERIAL_LEN], old_to_client[KEYS_MATERIAL_LEN];

@@ -27,7 +27,6 @@ enum {
 	CLOSED_S = 60,      /* how long a deleted one answers retransmissions */
 };
 enum { PHASE1_MESSAGES = 6, QUICK_MESSAGES = 3 };
-enum { SHARES_OF_SESSION_MAX = 8 };          /* L2TP tunnels of one client */
 enum { INFORMATIONAL = 5, QUICK_MODE = 32 }; /* exchange types */
 enum { EXCHANGE_TYPE_AT = 18, FLAGS_AT = 19, MESSAGE_ID_AT = 20 };
 enum { PROTO_ISAKMP = 1, PROTO_ESP = 3 };
@@ -111,9 +110,8 @@ struct quick {
 	uint8_t spi_i[SPI_LEN], spi_r[SPI_LEN]; /* spi_i: of the first proposal, then of the chosen one */
 	uint8_t *sa;                            /* body of the initiator's SA payload; owned */
 	size_t sa_length;
-	struct identity id_ci, id_cr;   /* as the initiator sent them */
-	uint16_t client_port, own_port; /* of L2TP, if the server gets another one; else 0 */
-	unsigned group[LEGS];           /* of PFS; 0: none */
+	struct identity id_ci, id_cr; /* as the initiator sent them */
+	unsigned group[LEGS];         /* of PFS; 0: none */
 	uint8_t secret[LEGS][DH_SECRET_LEN];
 	struct public_value peer[LEGS];
 	uint8_t shared[LEGS][DH_LENGTH_MAX];
@@ -145,8 +143,6 @@ struct isakmp_sa {
 	bool renamed;              /* that is not what the client says */
 	struct quick *quicks;
 	unsigned quick_count;
-	uint16_t shares[SHARES_OF_SESSION_MAX]; /* that it holds */
-	unsigned share_count;
 	struct identity client_id,
 		server_id; /* the client's ID in Quick Mode, as it says and as the server says */
 	struct bridge_child_sa child_sas[BRIDGE_CHILD_SAS_MAX];
@@ -166,17 +162,6 @@ struct known_client {
 /* What clients of one host have: an IPv4 address, or an IPv6 network of 64 bits. */
 struct host {
 	unsigned half_open, established;
-};
-
-/* A port that was given to one client behind a NAT for one L2TP tunnel, rekeys included. Nobody else gets it while an ISAKMP SA
- * lives that it was given in. */
-struct share {
-	struct endpoint client; /* outside, its port there too; */
-	uint8_t address[4];     /* and inside, as it says itself */
-	uint16_t
-		port; /* of L2TP, as the client has it: a new one is a new tunnel, and the LNS may have the old one still */
-	uint16_t holders; /* ISAKMP SAs */
-	int64_t used_ms;
 };
 
 /* An address that was given to one client as its name towards the server. */
@@ -199,7 +184,6 @@ struct bridge {
 	struct fresh_table fresh;
 	struct lru *gone;      /* cookie -> nothing: exchanges that had to go before they were complete */
 	struct alias *aliases; /* BRIDGE_ALIAS_COUNT of them */
-	struct share *shares;  /* BRIDGE_SHARE_COUNT of them; NULL: ports are not shared */
 	uint64_t seed, evicted, exponentiations, changes;
 	int64_t swept_ms;
 	/* of the message under way */
@@ -301,11 +285,6 @@ bool isakmp_sa_had_id(const struct isakmp_sa *s, const uint8_t *id);
 bool isakmp_sa_keep_id(struct isakmp_sa *s, const uint8_t *id);
 void isakmp_sa_move(struct bridge *bridge, struct isakmp_sa *s, enum list list, int64_t now);
 void isakmp_sa_remember_client(struct message_ctx *ctx, const struct isakmp_sa *s);
-/* The port for that L2TP port of the client of s, whose address inside is that: the same as the last time, also after its NAT has
- * changed the port outside; else the one that was not used for longest of those that nobody holds. 0: there is none, or s has too
- * many. */
-uint16_t bridge_share_port(struct bridge *bridge, int64_t now, struct isakmp_sa *s,
-			   const struct endpoint *client, const uint8_t address[static 4], uint16_t port);
 void quick_free(struct isakmp_sa *s, struct quick *q);
 void quick_expire(struct isakmp_sa *s, int64_t now); /* frees Quick Modes whose peers no longer retransmit */
 /* A whole message, encrypted: that of Quick Mode has been relayed before. */

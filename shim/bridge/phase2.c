@@ -9,15 +9,6 @@
 #include <stdlib.h>
 
 enum { NATOA_RFC_3947 = 21, NATOA_DRAFT_02 = 131 };
-enum {
-	ID_IPV4 = 1,
-	ID_TYPE_AT = 0,
-	ID_PROTOCOL_AT = 1,
-	ID_PORT_AT = 2,
-	ID_ADDRESS_AT = 4,
-	ID_IPV4_LEN = 8,
-	UDP = 17
-};
 /* A client that begins a Quick Mode has its SAs when it sends the third message; one that answers has them soon after. */
 enum { CLIENT_READY_MS = 100 };
 enum { QUICK_TTL_MS = 120000, PROTOCOL_AT = 4, SPI_SIZE_AT = 5 };
@@ -91,63 +82,16 @@ static void translate_natoa(struct message_ctx *ctx, const struct isakmp_sa *s)
 	}
 }
 
-static uint16_t id_port(const uint8_t *body)
-{
-	return (uint16_t)(body[ID_PORT_AT] << 8 | body[ID_PORT_AT + 1]);
-}
-
-/* An ID that is an IPv4 address with a UDP port. */
-static bool is_udp4(const struct identity *id)
-{
-	return id->length == ID_IPV4_LEN && id->body[ID_TYPE_AT] == ID_IPV4 &&
-	       id->body[ID_PROTOCOL_AT] == UDP && id_port(id->body);
-}
-
-/* A client behind a NAT gets a port of its own towards the server. False: there is none for it. */
-static bool share_port(struct message_ctx *ctx, struct isakmp_sa *s, struct quick *q, struct payload *ci,
-		       struct identity *told)
-{
-	struct endpoint inside = {.addr_len = 4};
-
-	if (!ctx->bridge->shares || ctx->result->client.addr_len != 4 || !is_udp4(&q->id_ci))
-		return true;
-	memcpy(inside.addr, q->id_ci.body + ID_ADDRESS_AT, inside.addr_len);
-	if (endpoint_same_host(&inside, &ctx->result->client))
-		return true;
-	*told = q->id_ci;
-	q->client_port = id_port(q->id_ci.body);
-	q->own_port = bridge_share_port(ctx->bridge, ctx->now, s, &ctx->result->client, inside.addr,
-					q->client_port);
-	told->body[ID_PORT_AT] = (uint8_t)(q->own_port >> 8);
-	told->body[ID_PORT_AT + 1] = (uint8_t)q->own_port;
-	ci->body = identity_bytes(told);
-	return q->own_port;
-}
-
-/* Replaces the ID by which the server knows the client by the client's own. */
-static void known_id(const struct isakmp_sa *s, struct quick *q, struct payload *cr)
-{
-	cr->body = identity_bytes(&s->client_id);
-	if (!is_udp4(&s->client_id) || !is_udp4(&s->server_id) ||
-	    id_port(s->client_id.body) == id_port(s->server_id.body))
-		return;
-	q->client_port = id_port(s->client_id.body);
-	q->own_port = id_port(s->server_id.body);
-}
-
 /* Message 1: the IDs of its initiator. Of the server's, the client's ID is said as the client says it. */
-static bool first_ids(struct message_ctx *ctx, struct isakmp_sa *s, struct quick *q, struct identity *told)
+static void first_ids(struct message_ctx *ctx, const struct isakmp_sa *s, struct quick *q)
 {
 	struct payload *ci = payloads_nth(&ctx->payloads, PAYLOAD_ID, 0),
 		       *cr = payloads_nth(&ctx->payloads, PAYLOAD_ID, 1);
 
 	if (!ci || !cr || !identity_keep(&q->id_ci, ci->body) || !identity_keep(&q->id_cr, cr->body))
 		q->id_ci.length = q->id_cr.length = 0;
-	else if (!q->by_server)
-		return share_port(ctx, s, q, ci, told);
-	else if (identity_is(&s->server_id, cr->body) && s->client_id.length)
-		known_id(s, q, cr);
-	return true;
+	else if (q->by_server && identity_is(&s->server_id, cr->body) && s->client_id.length)
+		cr->body = identity_bytes(&s->client_id);
 }
 
 /* Message 2: the initiator gets its own IDs back; an answer with others is refused by old Macs. */
@@ -204,12 +148,6 @@ static enum bridge_reason relay_pfs(struct message_ctx *ctx, struct quick *q, co
 	return BRIDGE_RELAYED;
 }
 
-/* What a relayed message borrows until it is written. */
-struct scratch {
-	struct public_value public;
-	struct identity id;
-};
-
 /* Each proposal can have an SPI of its own, and which one counts is known with the answer. */
 static bool keep_proposals(struct quick *q, struct bytes sa)
 {
@@ -251,7 +189,7 @@ static enum bridge_reason look_for_spis(const struct message_ctx *ctx, struct by
 }
 
 static enum bridge_reason first_quick(struct message_ctx *ctx, struct isakmp_sa *s, struct quick *q,
-				      struct scratch *own)
+				      struct public_value *own)
 {
 	const struct payload *sa = payloads_only(&ctx->payloads, ISAKMP_SA);
 	const struct payload *nonce = payloads_only(&ctx->payloads, PAYLOAD_NONCE);
@@ -267,9 +205,8 @@ static enum bridge_reason first_quick(struct message_ctx *ctx, struct isakmp_sa 
 		return BRIDGE_FAILED;
 	memcpy(q->spi_i, esp.spi, SPI_LEN);
 	choose_groups(ctx, s, q, esp.group > 32 ? 0 : esp.group);
-	if (!first_ids(ctx, s, q, &own->id))
-		return BRIDGE_BUSY;
-	return relay_pfs(ctx, q, &sa->body, &own->public);
+	first_ids(ctx, s, q);
+	return relay_pfs(ctx, q, &sa->body, own);
 }
 
 /* Both legs' secrets of PFS, where there is PFS. */
@@ -283,7 +220,7 @@ static bool share_secrets(struct message_ctx *ctx, struct quick *q)
 }
 
 static enum bridge_reason answer_quick(struct message_ctx *ctx, struct isakmp_sa *s, struct quick *q,
-				       struct scratch *own)
+				       struct public_value *own)
 {
 	const struct payload *sa = payloads_only(&ctx->payloads, ISAKMP_SA);
 	const struct payload *nonce = payloads_only(&ctx->payloads, PAYLOAD_NONCE);
@@ -298,7 +235,7 @@ static enum bridge_reason answer_quick(struct message_ctx *ctx, struct isakmp_sa
 	memcpy(q->spi_r, esp.spi, SPI_LEN);
 	choose_spi(q, esp.proposal);
 	answer_ids(ctx, s, q);
-	reason = relay_pfs(ctx, q, &sa->body, &own->public);
+	reason = relay_pfs(ctx, q, &sa->body, own);
 	if (reason == BRIDGE_RELAYED && !share_secrets(ctx, q))
 		reason = BRIDGE_FAILED;
 	if (reason == BRIDGE_RELAYED) /* after a bad public value a good one may still come */
@@ -324,8 +261,6 @@ static bool rekey_of(struct message_ctx *ctx, const struct isakmp_sa *s, const s
 
 	memcpy(rekey->spi_to_client, q->by_server ? q->spi_r : q->spi_i, SPI_LEN);
 	memcpy(rekey->spi_to_server, q->by_server ? q->spi_i : q->spi_r, SPI_LEN);
-	rekey->client_port = q->client_port;
-	rekey->own_port = q->own_port;
 	rekey->client = ctx->result->client;
 	rekey->server = ctx->in == LEG_CLIENT ? d->dst : d->src;
 	ctx->result->actions |= BRIDGE_ACT_REKEY_SAS;
@@ -357,7 +292,7 @@ static enum bridge_reason relay_negotiation(struct message_ctx *ctx, struct isak
 	const struct keys *in = &s->leg[ctx->in].keys, *out = &s->leg[ctx->out].keys;
 	const struct bytes nonce = number == 2 ? nonce_bytes(&q->nonce_i) : (struct bytes){0};
 	uint8_t hash[KEYS_HASH_MAX];
-	struct scratch own;
+	struct public_value own;
 	enum bridge_reason reason;
 
 	if (!open_message(ctx, in, iv_in))

@@ -108,20 +108,13 @@ static enum bridge_reason without_secret(enum bridge_secret secret)
 	return secret == BRIDGE_SECRET_NONE ? BRIDGE_NO_PSK : BRIDGE_NO_ANSWER;
 }
 
-/* Only to give it a port of its own: bridge if possible, else pass silently. */
-static bool can_share(struct message_ctx *ctx, const struct offer_transform *t)
-{
-	return ctx->bridge->shares && t && ctx->message.exchange_type == ISAKMP_MAIN_MODE &&
-	       find_secret(ctx) == BRIDGE_SECRET_THERE;
-}
-
 static enum bridge_reason begin_of_client(struct message_ctx *ctx, struct bytes sa, const struct offer *offer)
 {
 	const struct offer_transform *t = bridge_usable(ctx->bridge, offer);
 	enum bridge_secret secret;
 	enum bridge_reason reason;
 
-	if (!wanted(ctx->bridge, offer, ctx->d->dialect) && !can_share(ctx, t))
+	if (!wanted(ctx->bridge, offer, ctx->d->dialect))
 		return BRIDGE_NOT_BRIDGED;
 	if (ctx->message.exchange_type == ISAKMP_AGGRESSIVE_MODE)
 		return BRIDGE_AGGRESSIVE;

@@ -17,20 +17,10 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 
-#define SHARES_MAX 4096 /* inbound SAs whose packets get another port; beyond that the oldest is forgotten */
-#define SHARE_S (24 * 3600)
 #define STALE_EVERY 5       /* seconds between two attempts to delete stale SAs */
 #define OWN_MESSAGE_MAX 160 /* bytes of an IKE message that we send ourselves */
 #define UDP_HEADERS_MAX 48  /* IPv6 and UDP */
 #define PORT_IKE_NAT 4500
-
-/* The port mapping of one client's L2TP behind a shared NAT, to fill the kernel's maps again. The bridge forgets a child SA a minute
- * after its ISAKMP SA was deleted, but the kernel's SA lives on; hence a table of its own. */
-struct port_mapping {
-	struct endpoint client;
-	uint8_t spi[4];
-	uint16_t client_port, own_port;
-};
 
 _Static_assert(OWN_MESSAGE_MAX >= BRIDGE_REPLY_MAX && OWN_MESSAGE_MAX >= BRIDGE_DELETE_MAX,
 	       "what the bridge writes finds room");
@@ -50,8 +40,6 @@ struct bridge_mode {
 	struct esp_hold *esp_hold;
 	struct sa_keys keys;
 	struct event *secrets_event;
-	struct port_mapping mappings[SHARES_MAX];
-	size_t mapping_count; /* of all times */
 	uint64_t set_errors;
 };
 
@@ -189,29 +177,7 @@ static void on_second(evutil_socket_t fd, short what, void *ctx)
 		end_stale_sas(b);
 }
 
-/* Ports */
-
-static void put_into_maps(struct bridge_mode *b, const struct port_mapping *m)
-{
-	uint8_t key[8] = {0}; /* address, port, and what fills its register */
-
-	memcpy(key, m->client.addr, 4);
-	key[4] = (uint8_t)(m->own_port >> 8);
-	key[5] = (uint8_t)m->own_port;
-	if (rules_nft_map_add(b->nft, RULES_SET_SHARE_IN, m->spi, sizeof m->spi, m->own_port, SHARE_S) ||
-	    rules_nft_map_add(b->nft, RULES_SET_SHARE_OUT, key, sizeof key, m->client_port, SHARE_S))
-		b->set_errors++;
-}
-
-static void share(struct bridge_mode *b, const struct bridge_rekey *s)
-{
-	struct port_mapping *m = &b->mappings[b->mapping_count++ % SHARES_MAX];
-
-	*m = (struct port_mapping){
-		.client = s->client, .client_port = s->client_port, .own_port = s->own_port};
-	memcpy(m->spi, s->spi_to_server, sizeof m->spi);
-	put_into_maps(b, m);
-}
+/* The kernel's sets */
 
 static void track_again(void *ctx, const uint8_t cookie[static IKE_COOKIE_LEN], unsigned seconds)
 {
@@ -230,15 +196,11 @@ static void untrack(void *ctx, const uint8_t cookie[static IKE_COOKIE_LEN])
 
 void bridge_mode_fill_sets(struct bridge_mode *b)
 {
-	const size_t count = b->mapping_count < SHARES_MAX ? b->mapping_count : SHARES_MAX;
-
 	if (!b->bridge)
 		return;
 	bridge_each(b->bridge, clock_now_ms(), track_again, b);
 	rules_nft_set_flush(b->nft);
 	esp_hold_fill_set(b->esp_hold);
-	for (size_t i = 0; i < count; i++) /* the latest last: a client's port may have changed */
-		put_into_maps(b, &b->mappings[(b->mapping_count - count + i) % SHARES_MAX]);
 }
 
 /* What else a result asks for */
@@ -386,11 +348,8 @@ enum nfq_verdict bridge_mode_act(struct bridge_mode *b, struct filter_outcome *o
 		track(b, r);
 	if (r->actions & BRIDGE_ACT_EXPECT)
 		esp_hold_expect(b->esp_hold, &r->client, &r->client, r->spi_to_client);
-	if (r->actions & BRIDGE_ACT_REKEY_SAS) {
-		if (r->rekey.own_port)
-			share(b, &r->rekey);
+	if (r->actions & BRIDGE_ACT_REKEY_SAS)
 		sa_keys_give(&b->keys, &r->rekey);
-	}
 	if (r->actions & BRIDGE_ACT_READY)
 		esp_hold_ready(b->esp_hold, &r->client, r->spi_to_client, r->ready_ms);
 	if (r->actions & BRIDGE_ACT_REPLY)
@@ -421,8 +380,7 @@ static struct bridge *make_bridge(struct bridge_mode *b, const struct config *co
 	struct bridge_config bridge = {
 		.when = config->bridge == CONFIG_BRIDGE_ALWAYS ? BRIDGE_ALWAYS : BRIDGE_NEEDED,
 		.strongswan_answers = config->stack == CONFIG_STACK_STRONGSWAN,
-		.share_nat = config->share_nat,
-		.weak_groups = config->bridge == CONFIG_BRIDGE_OFF ? 0 : config->bridge_groups,
+		.weak_groups = config->bridge_groups,
 		.public_addr4 = config->public4,
 		.public_addr6 = config->public6,
 		.has_secret = has_secret,

@@ -467,7 +467,7 @@ static const struct row {
 	  "Another client at the same address has an IPsec SA: two clients behind one NAT with the same L2TP "
 	  "port refuse each other.",
 	  {NULL},
-	  "--share-nat with --psk-file helps: each client gets a port of its own."}},
+	  "--alias on helps: each client gets an address of its own."}},
 	{quick_unanswered,
 	 {"quick-refused",
 	  false,

@@ -727,9 +727,6 @@ static void require_rekey(const struct world *w, const struct isakmp_sa *t, cons
 	require(!memcmp(rekey->spi_to_server, c->spi[!c->by_server], 4));
 	require(endpoint_same_host(&rekey->client, &t->client) &&
 		endpoint_same_host(&rekey->server, &w->server));
-	require(!rekey->own_port || c->by_server ||
-		(rekey->own_port >= BRIDGE_SHARE_FIRST &&
-		 rekey->own_port < BRIDGE_SHARE_FIRST + BRIDGE_SHARE_COUNT));
 	require_material(t, c, CLIENT, rekey->spi_to_server, rekey->key_to_server);
 	require_material(t, c, CLIENT, rekey->spi_to_client, rekey->key_to_client);
 	require_material(t, c, SERVER, rekey->spi_to_server, rekey->old_to_server);
@@ -904,7 +901,7 @@ static void one_record(struct world *w, const struct record *r)
 	}
 }
 
-/* Bit 0: --share-nat, bit 1: a server with IDs of its own, bits 2 and 3: dialect, bits 4 and 5: the client's suite. */
+/* Bit 1: a server with IDs of its own, bits 2 and 3: dialect, bits 4 and 5: the client's suite. */
 static bool set_up(struct world *w, uint8_t settings)
 {
 	static const enum ike_dialect dialects[] = {IKE_DIALECT_APPLE, IKE_DIALECT_DRAFT_07,
@@ -921,7 +918,6 @@ static bool set_up(struct world *w, uint8_t settings)
 			    .dialect = dialects[settings >> 2 & 3],
 			    .client_suite = suites[settings >> 4 & 3]};
 	config = known_config("aes256-sha2_256-modp1024", &w->random_at);
-	config.share_nat = settings & 1;
 	config.strongswan_answers = settings & 2;
 	w->bridge = bridge_new(&config);
 	require(endpoint_parse("203.0.113.5:4500", &w->server));

@@ -14,7 +14,7 @@ from tests.client import ike1  # noqa: E402
 ike1.GROUPS.update({1: (768, 149686)})
 SEEDS = ROOT / "tests" / "fuzz" / "corpus" / "bridge_inner"
 PHASE1, ANSWER, QUICK, INFORMATIONAL = range(4)
-SHARE, FOREIGN, DRAFT, RFC = 1, 2, 4, 8  # settings
+FOREIGN, DRAFT, RFC = 2, 4, 8  # settings
 SECRET = int.from_bytes(bytes(range(1, 10)) + bytes(23), "big")
 INSIDE, SERVER = "192.168.77.2", "203.0.113.5"
 
@@ -105,10 +105,10 @@ SEEDS_OF = {
     "two-publics": (0, up() + record(QUICK, [esp(b"cccc"), nonce(1), (ike1.KE, bytes(8)), (ike1.KE, bytes(8)), *IDS]) + record(QUICK)),
     "pfs-server": (0x20, up() + of_server(1, 2)),
     "two-proposals": (RFC, up() + quick([two_proposals(), nonce(1), *IDS], [second_proposal(b"ssss"), nonce(2), *IDS])),
-    "share": (SHARE, up() + quick([esp(b"cccc"), nonce(1), *IDS], [esp(b"ssss"), nonce(2), *IDS]) + of_server() + up(2) +
+    "two": (0, up() + quick([esp(b"cccc"), nonce(1), *IDS], [esp(b"ssss"), nonce(2), *IDS]) + of_server() + up(2) +
               record(QUICK, client=2) + record(QUICK, client=2, server=True) + record(QUICK, client=2)),
-    "share-no-nat": (SHARE, up() + quick([esp(b"cccc"), nonce(1), *NATED], [esp(b"ssss"), nonce(2), *NATED])),
-    "rekeys": (SHARE, up() + record(QUICK) + record(QUICK, server=True) + THIRD + up(server=True) + of_server()),
+    "no-nat": (0, up() + quick([esp(b"cccc"), nonce(1), *NATED], [esp(b"ssss"), nonce(2), *NATED])),
+    "rekeys": (0, up() + record(QUICK) + record(QUICK, server=True) + THIRD + up(server=True) + of_server()),
     "names": (0x30, up() + record(PHASE1, [(ike1.ID, identity(INSIDE)), (ike1.HASH, bytes(64))], client=1) +
               record(ANSWER, client=1) + record(PHASE1, [(ike1.HASH, bytes(64)), (ike1.ID, b"\2\0\0\0mac.example")], client=2) +
               record(ANSWER, [(ike1.ID, b"\1\0\0\0" + ipaddress.ip_address(SERVER).packed), (ike1.HASH, bytes(32))], client=2,

@@ -26,7 +26,6 @@ IPSEC_UP = r"IPsec SA established"
 WANTS_PFS = r"we require PFS"
 NO_PROPOSAL = r"no acceptable Proposal in IPsec SA"
 NO_CONNECTION = r"no connection is known"
-PORT_IN_USE = _by_version(r"eroute -- it is in use", r"cannot install kernel policy .*in use by")
 
 # The end.
 GOT_DELETE = r"received Delete SA"

@@ -161,18 +161,6 @@ int rules_nft_set_delete(struct rules_nft *nft, enum rules_set set, const void *
 	return 0;
 }
 
-int rules_nft_map_add(struct rules_nft *nft, enum rules_set map, const void *key, size_t length,
-		      uint16_t port, unsigned timeout_s)
-{
-	(void)nft;
-	(void)map;
-	(void)key;
-	(void)length;
-	(void)port;
-	(void)timeout_s;
-	return 0;
-}
-
 void rules_nft_set_add_later(struct rules_nft *nft, enum rules_set set, const void *key, size_t length,
 			     unsigned timeout_s)
 {

@@ -195,7 +195,8 @@ static void test_bad_command_lines(void **state)
 		{{"--priority-queue=3", NULL}, "--priority-queue=3: no longer an option; use priority"},
 		{{"--psk-file", "", NULL}, "--psk-file"},
 		{{"--iface=eth0", "--bridge", NULL}, "--bridge needs --psk-file"},
-		{{"--iface=eth0", "--share-nat", NULL}, "--share-nat needs --psk-file"},
+		{{"--iface=eth0", "--share-nat", NULL},
+		 "--share-nat: no longer an option; it is not needed any more: with alias"},
 		{{"--alias", "always", NULL}, "--alias always"},
 		{{"--alias-net", "198.18.0.0", NULL}, "an IPv4 network of 8 to 30 bits"},
 		{{"--alias-net", "198.18.0.0/", NULL}, "an IPv4 network of 8 to 30 bits"},
@@ -241,6 +242,8 @@ static void test_bad_files(void **state)
 		 ":1: verbose: invalid value 'loud'; expected yes, no, all or some of packets"},
 		{"bridge-offer = x\n", ":1: bridge-offer: no longer an option; remove it"},
 		{"priority-dnat = 3\n", ":1: priority-dnat: no longer an option; use priority"},
+		{"iface = eth0\nshare-nat = yes\n",
+		 ":2: share-nat: no longer an option; it is not needed any more: with alias"},
 		{"[apple]\nidle-timeout = never\n", ":2: idle-timeout: invalid value; expected a time"},
 	};
 
@@ -300,10 +303,6 @@ static void test_bridge_options(void **state)
 		 CONFIG_BRIDGE_ALWAYS,
 		 1 << 2 | 1 << 5,
 		 true},
-		{{"--iface=eth0", "--psk-file=x", "--share-nat", NULL},
-		 CONFIG_BRIDGE_OFF,
-		 DEFAULT_GROUPS,
-		 true},
 		{{"--iface=eth0", NULL}, CONFIG_BRIDGE_OFF, DEFAULT_GROUPS, false},
 	};
 
@@ -330,7 +329,6 @@ static void test_alias_options(void **state)
 		{{"--iface=eth0", "--alias=on", "--stack=none", NULL}, false},
 		{{"--iface=eth0", "--alias=on", "--rules=external", NULL}, false},
 		{{"--iface=eth0", "--alias=on", "--bridge", "--psk-file=x", NULL}, false},
-		{{"--iface=eth0", "--alias=on", "--share-nat", "--psk-file=x", NULL}, false},
 	};
 
 	(void)state;
@@ -465,7 +463,6 @@ static void assert_kept(const char *text, const char *expected)
 	assert_int_equal(twice.log_format, CONFIG_LOG_TEXT);
 	assert_int_equal(twice.bridge_groups, DEFAULT_GROUPS);
 	assert_int_equal(twice.public4.addr_len + twice.public6.addr_len, 0);
-	assert_false(twice.share_nat);
 	assert_null(twice.psk_file);
 	assert_null(twice.metrics_file);
 	assert_null(twice.socket_group);
@@ -486,8 +483,6 @@ static void test_reload_keeps(void **state)
 		{"rules = external\n", "rules"},
 		{"queue-num = 7\n", "queue-num"},
 		{"psk-file = /x\nbridge = needed\n", "bridge, psk-file"},
-		{"psk-file = /x\nshare-nat = yes\n", "share-nat, psk-file"},
-		{"share-nat = no\n", ""},
 		{"hide-nat = yes\n", "hide-nat"},
 		{"hide-nat = no\n", ""},
 		{"bridge-groups = 2\n", "bridge-groups"},
