@@ -204,6 +204,7 @@ static enum nfq_verdict ask_handler(struct nfq_queue *queue, const struct attrib
 				    struct nfq_packet *packet)
 {
 	*packet = (struct nfq_packet){
+		.queue = queue,
 		.id = ntohl(a->header->packet_id),
 		.data = a->payload,
 		.length = a->payload_length,

@@ -14,7 +14,8 @@
 enum nfq_hook { NFQ_PREROUTING, NFQ_INPUT, NFQ_FORWARD, NFQ_OUTPUT, NFQ_POSTROUTING };
 
 struct nfq_packet {
-	uint32_t id;   /* for nfq_queue_release() */
+	struct nfq_queue *queue; /* that it waits in; with its id for nfq_queue_release() */
+	uint32_t id;
 	uint8_t *data; /* the IP packet; may be changed in place, valid during the call only */
 	size_t length; /* bytes */
 	enum nfq_hook hook;

@@ -533,15 +533,19 @@ int rules_nft_remove_alias(struct rules_nft *nft, char error[static RULES_ERROR_
 
 int rules_nft_quiet(struct rules_nft *nft, char error[static RULES_ERROR_MAX])
 {
+	static const char *const chains[] = {RULES_CHAIN_IN, RULES_CHAIN_OUT};
 	char buffer[32 * 1024];
 	struct rules_batch batch;
-	struct nlmsghdr *m;
 
 	rules_batch_begin(nft, &batch, buffer, sizeof(buffer));
-	m = rules_batch_open(nft, &batch, NFT_MSG_DELRULE, 0,
-			     (struct rules_message){.what = "rules of table", .name = RULES_QUEUE_TABLE});
-	if (m) {
+	for (size_t i = 0; i < sizeof(chains) / sizeof(*chains); i++) {
+		struct nlmsghdr *m = rules_batch_open(
+			nft, &batch, NFT_MSG_DELRULE, 0,
+			(struct rules_message){.what = "rules of table", .name = RULES_QUEUE_TABLE});
+		if (!m)
+			break;
 		mnl_attr_put_strz(m, NFTA_RULE_TABLE, RULES_QUEUE_TABLE);
+		mnl_attr_put_strz(m, NFTA_RULE_CHAIN, chains[i]);
 		rules_batch_close(&batch, m);
 	}
 	return send_batch(nft, &batch, true, error);

@@ -44,8 +44,9 @@ int rules_nft_install_base(struct rules_nft *nft, const struct ruleset *ruleset,
 int rules_nft_install_alias(struct rules_nft *nft, const struct ruleset *ruleset,
 			    char error[static RULES_ERROR_MAX]);
 int rules_nft_remove_alias(struct rules_nft *nft, char error[static RULES_ERROR_MAX]);
-/* Takes the rules out of natshim_queue: nothing comes up any more. The chains stay, for the removal of a base
- * chain makes the kernel drop what waits in the queue: drain it between this and rules_nft_remove(). */
+/* Takes the rules out of natshim_queue's base chains: nothing comes up any more. All else stays, for the removal of a hook makes the
+ * kernel drop what waits in the queue (of a base chain, and of defragmentation with its rule): drain it between this and
+ * rules_nft_remove(). */
 int rules_nft_quiet(struct rules_nft *nft, char error[static RULES_ERROR_MAX]);
 /* All three tables, or none: a natshim_queue that another natshim owns is an error. None there is no error. */
 int rules_nft_remove(struct rules_nft *nft, char error[static RULES_ERROR_MAX]);

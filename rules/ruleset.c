@@ -220,6 +220,11 @@ static void add_interfaces(struct rules_rule *rule, bool in)
 	add_name(rule, in ? ITEM_IIF : ITEM_OIF, RULES_INTERFACES);
 }
 
+static uint16_t known_queue(const struct rules_options *o)
+{
+	return (uint16_t)RULES_QUEUE_KNOWN(o->queue_number);
+}
+
 /* Exchanges of which everything comes up on this port, before anything else is looked at. */
 static void add_by_cookie(struct rules_chain *chain, const struct ike_port *p, uint16_t queue,
 			  enum rules_set set, const char *name)
@@ -271,9 +276,9 @@ static void add_ike(struct rules_table *table, const struct ike_port *p, bool in
 
 	add_marks(chain, p);
 	if (o->alias && in == (p->port == 4500))
-		add_by_cookie(chain, p, o->queue_number, RULES_SET_ALIASED, in ? "aliased" : "out-aliased");
+		add_by_cookie(chain, p, known_queue(o), RULES_SET_ALIASED, in ? "aliased" : "out-aliased");
 	if (o->bridge)
-		add_by_cookie(chain, p, o->queue_number, RULES_SET_BRIDGED, in ? "bridged" : "out-bridged");
+		add_by_cookie(chain, p, known_queue(o), RULES_SET_BRIDGED, in ? "bridged" : "out-bridged");
 	for (size_t i = 0; i < sizeof(phase1_modes); i++) {
 		struct rules_rule *rule = add_rule(chain);
 		add_raw(rule, p->isakmp + ISAKMP_MAJOR_VERSION, 4, 1);
@@ -318,22 +323,22 @@ static void add_limits(struct rules_chain *chain, const struct ike_port *p)
 }
 
 /* From clients: first messages of anybody, later ones of known exchanges. */
-static void add_clear_in(struct rules_table *table, const struct ike_port *p, uint16_t queue, bool no_limit)
+static void add_clear_in(struct rules_table *table, const struct ike_port *p, const struct rules_options *o)
 {
 	struct rules_chain *chain = add_chain(table, p->clear_in);
 	struct rules_rule *first;
 
-	if (!no_limit)
+	if (!o->no_limit)
 		add_limits(chain, p);
 	first = add_rule(chain);
 	add_raw(first, p->isakmp + ISAKMP_RESPONDER_COOKIE, 64, 0);
 	name_rule(first, "first-%u", p->port);
-	add_value(first, ITEM_QUEUE, queue);
-	add_known_exchange(chain, p, queue, "");
+	add_value(first, ITEM_QUEUE, o->queue_number);
+	add_known_exchange(chain, p, known_queue(o), "");
 }
 
 /* To clients: known exchanges, and first messages to peers whose dialect is known. */
-static void add_clear_out(struct rules_table *table, const struct ike_port *p, uint16_t queue)
+static void add_clear_out(struct rules_table *table, const struct ike_port *p, const struct rules_options *o)
 {
 	static const struct {
 		enum rules_item_kind daddr;
@@ -342,13 +347,13 @@ static void add_clear_out(struct rules_table *table, const struct ike_port *p, u
 	} families[] = {{ITEM_DADDR4_IN, RULES_SET_PEERS4, "ip"}, {ITEM_DADDR6_IN, RULES_SET_PEERS6, "ip6"}};
 	struct rules_chain *chain = add_chain(table, p->clear_out);
 
-	add_known_exchange(chain, p, queue, "out-");
+	add_known_exchange(chain, p, known_queue(o), "out-");
 	for (size_t i = 0; i < 2; i++) {
 		struct rules_rule *rule = add_rule(chain);
 		add_raw(rule, p->isakmp + ISAKMP_RESPONDER_COOKIE, 64, 0);
 		add_name(rule, families[i].daddr, set_places[families[i].set].name);
 		name_rule(rule, "out-first-%u-%s", p->port, families[i].suffix);
-		add_value(rule, ITEM_QUEUE, queue);
+		add_value(rule, ITEM_QUEUE, known_queue(o));
 	}
 }
 
@@ -412,7 +417,7 @@ static void add_queue_chain(struct rules_table *table, bool in, const struct rul
 {
 	const int priority = (in ? RULES_PRIORITY_QUEUE_IN : RULES_PRIORITY_QUEUE_OUT) + o->priority;
 	struct rules_chain *chain =
-		add_base_chain(table, in ? "incoming" : "outgoing",
+		add_base_chain(table, in ? RULES_CHAIN_IN : RULES_CHAIN_OUT,
 			       in ? RULES_HOOK_PREROUTING : RULES_HOOK_POSTROUTING, priority);
 	const bool l2tp = (in ? o->l2tp_control : o->l2tp_from_lns) && !o->no_secpath;
 
@@ -425,10 +430,10 @@ static void add_queue_chain(struct rules_table *table, bool in, const struct rul
 		add_interfaces(rule, in);
 		add_name(rule, ITEM_JUMP, in ? p->ike_in : p->ike_out);
 		if (marked && l2tp)
-			add_l2tp_queue(chain, in, o->l2tp_by_session, o->queue_number);
+			add_l2tp_queue(chain, in, o->l2tp_by_session, known_queue(o));
 	}
 	if (o->bridge)
-		add_held(chain, in, o->queue_number);
+		add_held(chain, in, known_queue(o));
 }
 
 /* A chain that nobody jumps to. While a rule with this expression is there the kernel puts datagrams together, of IPv4 and IPv6,
@@ -468,8 +473,8 @@ static void build_queue_table(struct rules_table *table, const struct rules_opti
 	{
 		for (size_t i = 0; i < NOTES; i++)
 			add_note(table, p, i);
-		add_clear_in(table, p, o->queue_number, o->no_limit);
-		add_clear_out(table, p, o->queue_number);
+		add_clear_in(table, p, o);
+		add_clear_out(table, p, o);
 	}
 	if (o->bridge)
 		add_set(table, (struct rules_set_def){.name = set_places[RULES_SET_HELD].name,
@@ -493,7 +498,7 @@ static void build_queue_table(struct rules_table *table, const struct rules_opti
 						      .gc_s = SET_GC_S,
 						      .size = BRIDGED_SIZE});
 	if (o->l2tp_control && o->l2tp_by_session && !o->no_secpath)
-		add_own_l2tp(table, o->queue_number);
+		add_own_l2tp(table, known_queue(o));
 	for (int in = 1; in >= 0; in--) {
 		EACH_IKE_PORT(p)
 		add_ike(table, p, in, o);

@@ -40,6 +40,10 @@ enum rules_set {
 	RULES_SETS
 };
 
+/* The base chains of natshim_queue. */
+#define RULES_CHAIN_IN "incoming"
+#define RULES_CHAIN_OUT "outgoing"
+
 /* Names of the rules that count (their nft comments), for status and tests.
  *   natshim_queue  in:  bridged-500 bridged-4500 aliased-4500
  *                  limited-500-ip limited-500-ip6 limited-4500-ip limited-4500-ip6 (not sent up)
@@ -82,10 +86,14 @@ enum rules_priority {
 #define RULES_FIRST_PER_SECOND 50
 #define RULES_FIRST_BURST 200
 
+/* The queue beside it, whose packets wait for no stranger: later messages of known exchanges, and all that is not IKE. */
+#define RULES_QUEUE_KNOWN(number) ((number) + 1U)
+#define RULES_QUEUE_MAX 65534
+
 struct rules_options {
 	const char *const *interfaces; /* names, at least one, each shorter than IFNAMSIZ */
 	size_t interface_count;
-	uint16_t queue_number;
+	uint16_t queue_number; /* of first messages; RULES_QUEUE_KNOWN() of it: of all else. At most RULES_QUEUE_MAX */
 	bool dnat4, dnat6;          /* send decrypted udp/1701 to lns4 / lns6 */
 	struct endpoint lns4, lns6; /* port 0: 1701 */
 	bool protect;               /* drop clear udp/1701 (false: --allow-clear) */

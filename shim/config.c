@@ -3,6 +3,7 @@
  * setters, so that a value is understood, bounded and refused in one place. No other I/O than reading the file. */
 #include "shim/config.h"
 
+#include "rules/ruleset.h"
 #include "shim/bridge/dh.h"
 #include "shim/log.h"
 
@@ -326,9 +327,9 @@ static const struct option_spec options[] = {
 	 .kind = KIND_NUMBER,
 	 .offset = AT(queue_number),
 	 .argument = "N",
-	 .high = 65535,
-	 .expected = "a number from 0 to 65535",
-	 .help = "the NFQUEUE number",
+	 .high = RULES_QUEUE_MAX,
+	 .expected = "a number from 0 to 65534",
+	 .help = "the NFQUEUE numbers: this one and the next",
 	 .initial = "1701",
 	 .restart_only = true},
 	{.name = "rules",

@@ -128,7 +128,7 @@ struct kernel_facts {
 	long ip_forward, udp_timeout, udp_timeout_stream; /* -1: not known */
 	long rp_filter;                                   /* the strictest of the interfaces */
 	char rp_iface[64];                                /* the one it is of */
-	unsigned queue_number;
+	unsigned queue_number, queue_suggested; /* of natshim's two the one that has an owner; another --queue-num */
 	pid_t queue_owner;      /* 0: nobody */
 	char queue_program[64]; /* its name */
 	char missing_iface[64]; /* an interface that was named and is not there */

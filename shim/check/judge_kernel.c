@@ -102,7 +102,7 @@ static void judge_queue_number(const struct check_facts *facts, struct check_res
 		return;
 	check_found(r, "queue number %u is taken by process %ld%s%s", k->queue_number, (long)k->queue_owner,
 		    *k->queue_program ? ", " : "", k->queue_program);
-	check_mend(r, "run natshim with --queue-num %u, or end that program", k->queue_number + 1);
+	check_mend(r, "run natshim with --queue-num %u, or end that program", k->queue_suggested);
 }
 
 static void judge_iface(const struct check_facts *facts, struct check_result *r)

@@ -2,6 +2,7 @@
 /* The kernel: what nftables can do (found by trying, rules/nft.h), IPsec and PPP, some sysctls, who holds the queue number. */
 #include "nfq/queue.h"
 #include "rules/nft.h"
+#include "rules/ruleset.h"
 #include "shim/check/read.h"
 
 #include <errno.h>
@@ -100,7 +101,8 @@ static bool is_natshim(pid_t pid)
 	return !strcmp(strrchr(target, '/'), name) || strstr(target, "/natshim (deleted)");
 }
 
-static void read_queue_owner(unsigned number, struct kernel_facts *k)
+/* False: nobody, or natshim, as it should be. */
+static bool read_queue_owner(unsigned number, struct kernel_facts *k)
 {
 	char path[64];
 	FILE *in;
@@ -108,16 +110,24 @@ static void read_queue_owner(unsigned number, struct kernel_facts *k)
 	k->queue_number = number;
 	k->queue_owner = nfq_queue_owner((uint16_t)number);
 	if (!k->queue_owner)
-		return;
+		return false;
 	snprintf(path, sizeof path, "/proc/%ld/comm", (long)k->queue_owner);
 	in = fopen(path, "re");
 	if (!in)
-		return;
+		return true;
 	if (fgets(k->queue_program, sizeof k->queue_program, in))
 		k->queue_program[strcspn(k->queue_program, "\n")] = '\0';
 	fclose(in);
 	if (is_natshim(k->queue_owner))
-		k->queue_owner = 0; /* that is as it should be */
+		k->queue_owner = 0;
+	return k->queue_owner != 0;
+}
+
+static void read_queues(unsigned number, struct kernel_facts *k)
+{
+	if (!read_queue_owner(number, k))
+		read_queue_owner(RULES_QUEUE_KNOWN(number), k);
+	k->queue_suggested = (number + 2) % RULES_QUEUE_MAX;
 }
 
 void check_read_kernel(const struct check_options *options, struct kernel_facts *out)
@@ -132,7 +142,7 @@ void check_read_kernel(const struct check_options *options, struct kernel_facts 
 	out->udp_timeout = check_read_sysctl("net/netfilter/nf_conntrack_udp_timeout");
 	out->udp_timeout_stream = check_read_sysctl("net/netfilter/nf_conntrack_udp_timeout_stream");
 	read_rp_filter(options, out);
-	read_queue_owner(options->queue_number, out);
+	read_queues(options->queue_number, out);
 	for (unsigned i = 0; i < options->iface_count; i++)
 		if (!if_nametoindex(options->ifaces[i]))
 			snprintf(out->missing_iface, sizeof out->missing_iface, "%s", options->ifaces[i]);

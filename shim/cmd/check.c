@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* natshim check: what keeps these clients out, and how to mend it; changes nothing. Here are the options and the printing;
  * the checks are shim/check's. */
+#include "rules/ruleset.h"
 #include "shim/check/check.h"
 #include "shim/check/emit.h"
 #include "shim/check/read.h"
@@ -33,7 +34,7 @@ static const char usage_text[] =
 	"  --ppp-options FILE         what xl2tpd's pppoptfile names\n"
 	"  --cert FILE                the server's certificate (PEM); else the conn's leftcert\n"
 	"  --ca FILE                  the certificates of its issuers (PEM)\n"
-	"  --queue-num N              the NFQUEUE number of natshim (1701)\n"
+	"  --queue-num N              the first NFQUEUE number of natshim (1701)\n"
 	"  --json                     the findings as JSON\n"
 	"  --emit WHAT                print a known-good configuration instead: libreswan, strongswan, "
 	"xl2tpd, pppd\n"
@@ -63,8 +64,8 @@ static bool set_queue(struct check_options *o, const char *text)
 	char *end;
 	const unsigned long value = strtoul(text, &end, 10);
 
-	if (!*text || *end || value > UINT16_MAX)
-		return usage_error(text, "is no queue number, 0 to 65535");
+	if (!*text || *end || value > RULES_QUEUE_MAX)
+		return usage_error(text, "is no queue number, 0 to 65534");
 	o->queue_number = (unsigned)value;
 	return true;
 }

@@ -3,7 +3,6 @@
  * sessions: the pure rooms do; this file asks them and does what they say. */
 #include "shim/daemon/daemon.h"
 
-#include "nfq/queue.h"
 #include "rules/nft.h"
 #include "shim/daemon/aliases.h"
 #include "shim/daemon/bridge_mode.h"
@@ -16,6 +15,7 @@
 #include "shim/hex.h"
 #include "shim/log.h"
 #include "shim/daemon/processes.h"
+#include "shim/daemon/queues.h"
 #include "shim/daemon/report.h"
 #include "shim/daemon/ruleset_upkeep.h"
 #include "shim/daemon/sas.h"
@@ -34,15 +34,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PACKETS_PER_TURN 1024 /* then the other events get their chance */
 #define DRAIN_MS 2000     /* at most, for what still waits in the queue at the end; silence ends it sooner */
 #define DRAIN_ENDS_MS 100 /* likewise between two lots of bridged sessions that are ended */
 #define ENDS_AT_ONCE 50
 #define DRAIN_RELOAD_MS 200 /* likewise before the rules are replaced */
 #define TICK_MS 1000
-#define DEPARTURE_MS                                                                                         \
-	1000 /* for a natshim whose parent was killed: its other processes follow within moments */
-#define DEPARTURE_STEP_MS 10
 #define METRICS_EVERY 15 /* ticks */
 
 struct daemon {
@@ -53,7 +49,7 @@ struct daemon {
 	uint64_t started_ms;
 
 	struct event_base *loop;
-	struct event *queue_event, *nft_event, *files_event, *parent_event, *tick, *sigterm;
+	struct event *nft_event, *files_event, *parent_event, *tick, *sigterm;
 	struct parent *parent;   /* its near ends are natshim-packets' */
 	struct files *files;     /* the process that reads and writes files */
 	struct secrets *secrets; /* the process that holds the pre-shared keys; NULL: without --bridge */
@@ -64,7 +60,7 @@ struct daemon {
 	struct bridge_mode *bridge_mode;
 	struct aliases *aliases; /* NULL: none are given */
 	struct packets *packets;
-	struct nfq_queue *queue;
+	struct queues *queues;
 	struct rules_nft *nft;
 	struct rules_features features;
 	struct ruleset *ruleset;
@@ -90,18 +86,6 @@ static void on_before_verdicts(void *ctx)
 
 	if (d->packets)
 		packets_before_verdicts(d->packets);
-}
-
-static void on_queue(evutil_socket_t fd, short what, void *ctx)
-{
-	struct daemon *d = ctx;
-	const int rc = nfq_queue_read(d->queue, PACKETS_PER_TURN);
-
-	(void)fd;
-	(void)what;
-	if (rc < 0)
-		log_event(&d->log, LOG_QUEUE_ERROR, NULL, "queue %u: %s", d->config.queue_number,
-			  strerror(-rc));
 }
 
 /* Rules */
@@ -164,7 +148,7 @@ static struct report make_report(struct daemon *d)
 		.now_ms = clock_now_ms(),
 		.started_ms = d->started_ms,
 		.packets = d->packets,
-		.queue = d->queue,
+		.queues = d->queues,
 		.nft = d->nft,
 		.bridge_mode = d->bridge_mode,
 		.aliases = d->aliases,
@@ -394,7 +378,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	ruleset_upkeep_tick(&d->upkeep);
 	journal_tick(packets_journal(d->packets));
 	if (aliases_tick(d->aliases)) {
-		nfq_queue_drain(d->queue, DRAIN_RELOAD_MS); /* what waits is lost when the chains go */
+		queues_drain(d->queues, DRAIN_RELOAD_MS); /* what waits is lost when the chains go */
 		aliases_unload(d->aliases);
 	}
 	write_metrics(d);
@@ -418,7 +402,7 @@ static bool adopt(struct daemon *d, struct config *fresh, char error[static CONF
 	d->upkeep.ruleset = ruleset;
 	packets_allow_waiting(d->packets, false);
 	bridge_mode_allow_waiting(d->bridge_mode, false);
-	nfq_queue_drain(d->queue, DRAIN_RELOAD_MS); /* what waits is lost when the old chains go */
+	queues_drain(d->queues, DRAIN_RELOAD_MS); /* what waits is lost when the old chains go */
 	rc = ruleset_upkeep_install(&d->upkeep, error);
 	packets_allow_waiting(d->packets, true);
 	bridge_mode_allow_waiting(d->bridge_mode, true);
@@ -509,30 +493,13 @@ static bool fail(struct daemon *d, const char *what, const char *why)
 	return false;
 }
 
-static bool open_queue(struct daemon *d)
+static bool open_queues(struct daemon *d)
 {
-	const struct nfq_options options = {.number = (uint16_t)d->config.queue_number,
-					    .before_verdicts = on_before_verdicts};
-	int rc = nfq_queue_open(&d->queue, &options, on_packet, d);
-	char what[32], why[160];
+	char what[32], why[QUEUES_ERROR_MAX];
 
-	for (unsigned waited = 0; rc == -EBUSY && waited < DEPARTURE_MS; waited += DEPARTURE_STEP_MS) {
-		nanosleep(&(struct timespec){.tv_nsec = DEPARTURE_STEP_MS * 1000000L}, NULL);
-		rc = nfq_queue_open(&d->queue, &options, on_packet, d);
-	}
-	if (!rc)
+	if (queues_open(&d->queues, d->config.queue_number, on_packet, on_before_verdicts, d, &d->log, why))
 		return true;
 	snprintf(what, sizeof what, "--queue-num %u", d->config.queue_number);
-	if (rc == -EBUSY) {
-		const pid_t owner = nfq_queue_owner(options.number);
-
-		snprintf(why, sizeof why,
-			 owner ? "taken by process %d; stop it, or choose another number"
-			       : "taken by another program; choose another number",
-			 (int)owner);
-	} else {
-		snprintf(why, sizeof why, "%s; is the kernel module nfnetlink_queue there?", strerror(-rc));
-	}
 	return fail(d, what, why);
 }
 
@@ -595,14 +562,12 @@ static bool open_loop(struct daemon *d)
 	if (control_listen(&d->control, d->loop, d->config.socket_path, d->config.socket_group, on_control, d,
 			   error))
 		return fail(d, "control socket", error);
-	d->queue_event = event_new(d->loop, nfq_queue_fd(d->queue), EV_READ | EV_PERSIST, on_queue, d);
 	d->nft_event = event_new(d->loop, rules_nft_watch_fd(d->nft), EV_READ | EV_PERSIST, on_nft_event, d);
 	d->files_event = event_new(d->loop, files_fd(d->files), EV_READ | EV_PERSIST, on_files, d);
 	d->parent_event = event_new(d->loop, d->parent->channel, EV_READ | EV_PERSIST, on_parent, d);
 	d->tick = event_new(d->loop, -1, EV_PERSIST, on_tick, d);
-	if (!d->queue_event || !d->nft_event || !d->files_event || !d->parent_event || !d->tick)
+	if (queues_start(d->queues, d->loop) || !d->nft_event || !d->files_event || !d->parent_event || !d->tick)
 		return fail(d, "event loop", "out of memory");
-	event_add(d->queue_event, NULL);
 	event_add(d->nft_event, NULL);
 	event_add(d->files_event, NULL);
 	event_add(d->parent_event, NULL);
@@ -661,8 +626,7 @@ static bool start(struct daemon *d)
 	rc = sessions_prepare(&d->sessions, &d->config, d->parent->near[PROCESS_STACK][0], &d->log);
 	if (rc)
 		return fail(d, "sessions", strerror(-rc));
-	/* The queue's socket is the first netlink socket and so bears our process id: a second natshim can name us. */
-	if (!open_queue(d) || !open_rules(d) || !open_packets(d) || !open_loop(d))
+	if (!open_queues(d) || !open_rules(d) || !open_packets(d) || !open_loop(d))
 		return false;
 	if (ruleset_upkeep_install(&d->upkeep, error))
 		return fail(d, "rules", error);
@@ -671,10 +635,10 @@ static bool start(struct daemon *d)
 	aliases_use(d->aliases, &seen_by_sessions, d, d->ruleset);
 	if (!d->aliases && d->config.rules == CONFIG_RULES_INSTALL)
 		rules_nft_remove_alias(d->nft, error); /* what a killed natshim left that gave some */
-	rc = bridge_mode_start(d->bridge_mode, d->queue, d->loop);
+	rc = bridge_mode_start(d->bridge_mode, queues_known(d->queues), d->loop);
 	if (rc)
 		return fail(d, "bridge", strerror(-rc));
-	rc = packets_start(d->packets, d->queue, d->loop);
+	rc = packets_start(d->packets, queues_known(d->queues), d->loop);
 	if (rc)
 		return fail(d, "bridge", strerror(-rc));
 	rc = sessions_start(d->sessions, d->loop, d->nft, &d->features, packets_ike(d->packets),
@@ -699,7 +663,7 @@ static void end_bridged(struct daemon *d)
 
 	while ((some = bridge_mode_end_some(d->bridge_mode, ENDS_AT_ONCE)) > 0) {
 		count += some;
-		nfq_queue_drain(d->queue, DRAIN_ENDS_MS);
+		queues_drain(d->queues, DRAIN_ENDS_MS);
 	}
 	if (count)
 		log_event(&d->log, LOG_BRIDGE_ENDS, NULL,
@@ -719,16 +683,15 @@ static void stop(struct daemon *d)
 	if (installed)
 		rules_nft_quiet(d->nft, error);
 	bridge_mode_allow_waiting(d->bridge_mode, false);
-	if (d->queue)
-		nfq_queue_drain_and_close(d->queue, DRAIN_MS);
+	queues_close(d->queues, DRAIN_MS);
+	d->queues = NULL;
 	if (installed && rules_nft_remove(d->nft, error))
 		log_event(&d->log, LOG_RULES_LEFT, NULL, "rules: %s", error);
 }
 
 static void release(struct daemon *d)
 {
-	struct event *events[] = {d->queue_event,  d->nft_event, d->files_event,
-				  d->parent_event, d->tick,      d->sigterm};
+	struct event *events[] = {d->nft_event, d->files_event, d->parent_event, d->tick, d->sigterm};
 
 	for (size_t i = 0; i < sizeof events / sizeof *events; i++)
 		if (events[i])
@@ -760,8 +723,9 @@ static int serve(struct config *config, int argc, char *const argv[], const stru
 
 	d.started_ms = clock_now_ms();
 	if (start(&d)) {
-		log_event(&d.log, LOG_READY, NULL, "ready: %s%s, queue %u%s, %s", d.config.interfaces[0],
+		log_event(&d.log, LOG_READY, NULL, "ready: %s%s, queues %u and %u%s, %s", d.config.interfaces[0],
 			  d.config.interface_count > 1 ? " and others" : "", d.config.queue_number,
+			  RULES_QUEUE_KNOWN(d.config.queue_number),
 			  d.features.native_queue ? "" : " (x_tables)",
 			  d.config.rules == CONFIG_RULES_INSTALL ? "rules installed"
 								 : "rules not installed (--rules external)");
@@ -779,8 +743,8 @@ static int serve(struct config *config, int argc, char *const argv[], const stru
 		log_event(&d.log, LOG_STOPPING, NULL, "stopping");
 		status = EXIT_SUCCESS;
 		stop(&d);
-	} else if (d.queue) {
-		nfq_queue_drain_and_close(d.queue, 0);
+	} else {
+		queues_close(d.queues, 0);
 	}
 	release(&d);
 	return status;

@@ -36,7 +36,7 @@ struct esp_hold {
 	esp_hold_random_fn *random;
 	void *ctx;
 	struct log *log;
-	struct nfq_queue *queue; /* NULL: not started */
+	struct nfq_queue *queue; /* whose packets may be held; NULL: not started */
 	struct event *tick;
 	bool ticking, paused;
 	size_t in_use; /* SAs whose packets are queued */
@@ -334,7 +334,7 @@ static bool hold(struct esp_hold *h, struct pending_sa *sa, const struct nfq_pac
 {
 	struct held_packet *p;
 
-	if (h->paused || packet->length > PACKET_MAX || !has_room(h, sa))
+	if (h->paused || packet->queue != h->queue || packet->length > PACKET_MAX || !has_room(h, sa))
 		return false;
 	p = take_place(h);
 	p->next = NULL;

@@ -32,6 +32,7 @@ struct packets {
 	struct filter filter;
 	struct nfq_injector *injector; /* NULL: HELLOs cannot be answered, so they are not absorbed */
 	struct slow *slow;             /* NULL: without --bridge */
+	struct nfq_queue *queue;       /* whose packets may wait in it */
 	bool waiting_allowed;
 	/* Of the packet that is worked on: its exchange's later messages are to be queued. Done by the rules where it can be
 	 * (RULES_MARK_NOTE). */
@@ -307,7 +308,7 @@ enum nfq_verdict packets_handle(void *ctx, struct nfq_packet *packet)
 	esp = bridge_mode_packet(t->bridge_mode, packet);
 	if (esp != NFQ_AS_IT_WAS)
 		return esp;
-	if (t->waiting_allowed &&
+	if (t->waiting_allowed && packet->queue == t->queue &&
 	    filter_is_slow(&t->filter, direction_of(packet), packet->data, packet->length, &host)) {
 		log_event(t->log, LOG_PACKET_HELD, &host,
 			  "IKE message waits for its turn: it needs Diffie-Hellman");
@@ -337,6 +338,7 @@ int packets_start(struct packets *t, struct nfq_queue *queue, struct event_base 
 	t->slow = slow_new(work_on_slow, t);
 	if (!t->slow)
 		return -ENOMEM;
+	t->queue = queue;
 	rc = slow_start(t->slow, queue, loop);
 	t->waiting_allowed = !rc;
 	return rc;

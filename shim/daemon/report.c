@@ -224,7 +224,7 @@ static size_t collect(const struct report *r, json_t *rules, struct figure out[s
 {
 	const struct packets_stats packets = packets_stats(r->packets);
 	const struct filter_counters *c = packets.filter;
-	const struct nfq_stats queue = nfq_queue_stats(r->queue);
+	const struct nfq_stats queue = queues_stats(r->queues);
 	const struct session_stats session = sessions_stats(r->sessions);
 	const struct xfrm_stats xfrm = sessions_xfrm_stats(r->sessions);
 	const struct bridge_mode_stats bridge = bridge_mode_stats(r->bridge_mode);

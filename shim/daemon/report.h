@@ -4,7 +4,7 @@
 #ifndef NATSHIM_SHIM_DAEMON_REPORT_H
 #define NATSHIM_SHIM_DAEMON_REPORT_H
 
-#include "nfq/queue.h"
+#include "shim/daemon/queues.h"
 #include "rules/nft.h"
 #include "shim/config.h"
 #include "shim/daemon/packets.h"
@@ -17,7 +17,7 @@ struct report {
 	const char *absent; /* interfaces that do not exist, with commas; for report_begin() */
 	uint64_t now_ms, started_ms;
 	const struct packets *packets;
-	const struct nfq_queue *queue;
+	const struct queues *queues;
 	struct rules_nft *nft;
 	const struct bridge_mode *bridge_mode;
 	const struct aliases *aliases;   /* NULL: none are given */

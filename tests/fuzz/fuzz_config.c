@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* natshim.conf: whatever stands in it, loading ends with a configuration or with one line that names the file. */
+#include "rules/ruleset.h"
 #include "shim/config.h"
 
 #include <stdlib.h>
@@ -23,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	outcome = config_load(&config, 5, argv, error);
 	if (outcome == CONFIG_OK) {
 		if (config.interface_count != 1 || strcmp(config.interfaces[0], "eth0") ||
-		    config.queue_number > UINT16_MAX)
+		    config.queue_number > RULES_QUEUE_MAX)
 			abort();
 	} else if (outcome != CONFIG_BAD_FILE || strncmp(error, path, strlen(path)) || strchr(error, '\n')) {
 		abort();

@@ -103,7 +103,8 @@ static void make_good(struct check_facts *f, const struct texts *t)
 					  .udp_timeout = 30,
 					  .udp_timeout_stream = 120,
 					  .rp_filter = 2,
-					  .queue_number = 1701};
+					  .queue_number = 1701,
+					  .queue_suggested = 1703};
 	f->firewall.ruleset = strdup(t->part[RULES]);
 	f->firewall.legacy = NO;
 }
@@ -478,7 +479,7 @@ static void test_facts(void **state)
 	FACT(f.kernel.rp_filter = 1, "kernel-rp-filter", "rp_filter=2");
 	FACT(f.kernel.udp_timeout = 10, "kernel-conntrack-udp", "udp_timeout=30");
 	FACT(f.kernel.udp_timeout_stream = 60, "kernel-conntrack-udp", "udp_timeout_stream=120");
-	FACT(f.kernel.queue_owner = 77, "queue-number", "--queue-num 1702");
+	FACT(f.kernel.queue_owner = 77, "queue-number", "--queue-num 1703");
 	FACT(strcpy(f.kernel.missing_iface, "eth9"), "iface", "name the interface");
 	FACT(f.firewall.legacy = UNKNOWN, "firewall-legacy", "iptables-legacy-save");
 }

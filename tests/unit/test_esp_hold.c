@@ -199,7 +199,8 @@ static int end(void **state)
 static enum nfq_verdict send_to(const struct endpoint *to, const uint8_t *esp, uint32_t id, uint8_t *out)
 {
 	uint8_t data[ESP_MAX + AROUND];
-	struct nfq_packet packet = {.id = id, .data = data, .hook = NFQ_POSTROUTING};
+	struct nfq_packet packet = {
+		.queue = (struct nfq_queue *)(uintptr_t)1, .id = id, .data = data, .hook = NFQ_POSTROUTING};
 	enum nfq_verdict verdict;
 
 	packet.length = packet_build_udp(data, sizeof data, &server, to, esp, esp_length);
@@ -214,7 +215,8 @@ static enum nfq_verdict send_to(const struct endpoint *to, const uint8_t *esp, u
 static enum nfq_verdict receive_from(const struct endpoint *from, uint32_t id)
 {
 	uint8_t data[ESP_MAX + AROUND];
-	struct nfq_packet packet = {.id = id, .data = data, .hook = NFQ_PREROUTING};
+	struct nfq_packet packet = {
+		.queue = (struct nfq_queue *)(uintptr_t)1, .id = id, .data = data, .hook = NFQ_PREROUTING};
 
 	packet.length = packet_build_udp(data, sizeof data, from, &server, sealed, esp_length);
 	assert_true(packet.length > 0);

@@ -42,7 +42,7 @@ static const struct golden {
 	 "fd00::5",
 	 {.interfaces = two,
 	  .interface_count = 2,
-	  .queue_number = 65535,
+	  .queue_number = 65534,
 	  .owner = true,
 	  .native_queue = true,
 	  .protect = true,
