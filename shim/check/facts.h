@@ -143,6 +143,21 @@ struct firewall_facts {
 	enum known legacy;    /* iptables-legacy has rules; UNKNOWN: and they could not be read */
 };
 
+/* How this host would send to an address. */
+struct route_facts {
+	char to[INET_ADDRSTRLEN], iface[16]; /* iface "": not known */
+	int error;                           /* of the lookup, errno's; 0: there is a way */
+};
+
+/* Aliases: what natshim's configuration says (config_aliases()), and the way to them. */
+struct alias_facts {
+	bool given;
+	char first[INET_ADDRSTRLEN]; /* of the range, and with its length: */
+	char net[INET_ADDRSTRLEN + 3];
+	struct route_facts routes[2]; /* to both ends of the range */
+	char blind[FACTS_TEXT];       /* why natshim's configuration is not known */
+};
+
 struct check_facts {
 	struct host_facts host;
 	struct libreswan_facts libreswan;
@@ -151,6 +166,7 @@ struct check_facts {
 	struct l2tp_facts l2tp;
 	struct kernel_facts kernel;
 	struct firewall_facts firewall;
+	struct alias_facts alias;
 };
 
 #endif

@@ -91,7 +91,7 @@ static void add_address(json_t *exprs, const char *field, const char *word, bool
 }
 
 /* "500,4500", "4000:5000" */
-static void add_ports(json_t *exprs, char *word, bool negated)
+static void add_ports(json_t *exprs, const char *field, char *word, bool negated)
 {
 	json_t *list = json_array();
 
@@ -104,7 +104,7 @@ static void add_ports(json_t *exprs, char *word, bool negated)
 							  : json_pack("{s:[I, I]}", "range",
 								      (json_int_t)first, (json_int_t)last));
 	}
-	add_match(exprs, json_pack("{s:{s:s, s:s}}", "payload", "protocol", "th", "field", "dport"), negated,
+	add_match(exprs, json_pack("{s:{s:s, s:s}}", "payload", "protocol", "th", "field", field), negated,
 		  json_pack("{s:o}", "set", list));
 }
 
@@ -176,6 +176,7 @@ static void add_option(const struct table *t, json_t *exprs, const char *option,
 					     "conntrack", "state", "policy",    NULL};
 	static const char *const ports[] = {"--dport", "--dports", "--destination-port",
 					    "--destination-ports", NULL};
+	static const char *const from[] = {"--sport", "--sports", "--source-port", "--source-ports", NULL};
 	static const char *const states[] = {"--ctstate", "--state", NULL};
 	static const char *const nothing[] = {"--comment", "--dir", NULL};
 
@@ -190,7 +191,9 @@ static void add_option(const struct table *t, json_t *exprs, const char *option,
 	else if (!strcmp(option, "-d"))
 		add_address(exprs, "daddr", value, negated);
 	else if (is_one_of(option, ports))
-		add_ports(exprs, value, negated);
+		add_ports(exprs, "dport", value, negated);
+	else if (is_one_of(option, from))
+		add_ports(exprs, "sport", value, negated);
 	else if (is_one_of(option, states))
 		add_state(exprs, value, negated);
 	else if (!strcmp(option, "--pol"))
@@ -260,6 +263,7 @@ static void add_chain(const struct table *t, char *line)
 	const char *hook = !name                          ? NULL
 			   : !strcmp(name, "INPUT")       ? "input"
 			   : !strcmp(name, "FORWARD")     ? "forward"
+			   : !strcmp(name, "OUTPUT")      ? "output"
 			   : !strcmp(name, "PREROUTING")  ? "prerouting"
 			   : !strcmp(name, "POSTROUTING") ? "postrouting"
 							  : NULL;

@@ -5,10 +5,11 @@
 #include "shim/check/packet_path.h"
 #include "shim/check/xl2tpd_conf.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-/* The packet on each interface that was named; true: at *place on the first that suits. */
+/* The packet on (of this host's own: to) each interface that was named; true: at *place on the first that suits. */
 static bool on_any_iface(const struct firewall_facts *f, struct path_packet packet, const json_t *ruleset,
 			 bool (*look)(const json_t *, const struct path_packet *, struct path_place *),
 			 struct path_place *place)
@@ -16,7 +17,7 @@ static bool on_any_iface(const struct firewall_facts *f, struct path_packet pack
 	if (!f->iface_count)
 		return look(ruleset, &packet, place);
 	for (unsigned i = 0; i < f->iface_count; i++) {
-		packet.iface = f->ifaces[i];
+		*(packet.out ? &packet.oiface : &packet.iface) = f->ifaces[i];
 		if (look(ruleset, &packet, place))
 			return true;
 	}
@@ -369,7 +370,179 @@ static void judge_legacy(const struct check_facts *facts, struct check_result *r
 	check_mend(r, "look at them: iptables-legacy-save; udp/500, udp/4500 and esp must pass");
 }
 
+/* ---- clients behind one NAT, whom the server sees at aliases -------------------------------------------------------- */
+
+static void judge_config(const struct check_facts *facts, struct check_result *r)
+{
+	if (!*facts->alias.blind)
+		return;
+	if (!facts->host.root) {
+		check_blind(r, "%s", facts->alias.blind);
+		check_mend(r, "run it as root");
+		return;
+	}
+	check_found(r, "%s", facts->alias.blind);
+	check_mend(r, "correct that; natshim rules tells whether all is right");
+}
+
+static bool is_served(const struct firewall_facts *f, const char *iface)
+{
+	for (unsigned i = 0; i < f->iface_count; i++)
+		if (!strcmp(f->ifaces[i], iface))
+			return true;
+	return !*iface || (!f->iface_count && strcmp(iface, "lo") != 0);
+}
+
+/* The interface of the clients; NULL: not known. */
+static const char *towards_clients(const struct check_facts *facts)
+{
+	const struct host_facts *host = &facts->host;
+
+	if (facts->firewall.iface_count)
+		return facts->firewall.ifaces[0];
+	for (unsigned i = 0; i < host->address_count; i++)
+		if (*host->default_address && !strcmp(host->addresses[i], host->default_address))
+			return host->ifaces[i];
+	return NULL;
+}
+
+/* The fib's words for how a packet ends that no interface takes: fib_props in the kernel's net/ipv4/fib_semantics.c. */
+static const char *no_way(int error)
+{
+	return error == EINVAL         ? "a blackhole route swallows what is sent to"
+	       : error == EHOSTUNREACH ? "an unreachable route refuses what is sent to"
+	       : error == EACCES       ? "a prohibit route refuses what is sent to"
+				       : "no route leads to";
+}
+
+static void judge_alias_route(const struct check_facts *facts, struct check_result *r)
+{
+	const struct alias_facts *a = &facts->alias;
+	const char *wan = towards_clients(facts);
+
+	for (unsigned i = 0; a->given && !r->found && i < sizeof a->routes / sizeof *a->routes; i++) {
+		const struct route_facts *route = &a->routes[i];
+
+		if (route->error)
+			check_found(r, "%s %s, an alias (%s)", no_way(route->error), route->to, a->net);
+		else if (!is_served(&facts->firewall, route->iface))
+			check_found(r, "the route to %s, an alias (%s), leads to %s, where no clients are",
+				    route->to, a->net, route->iface);
+	}
+	if (!r->found)
+		return;
+	if (wan)
+		check_mend(r, "run: ip route replace %s dev %s", a->net, wan);
+	else
+		check_mend(r, "ip route replace %s dev WAN, the interface that clients come in on", a->net);
+	check_mend(r, "if that does not help, take away the narrower one: ip route show root %s", a->net);
+	check_mend(r, "and keep it: put the same into this host's network configuration");
+	check_mend(r, "or choose an unused range that has a route: natshim --alias-net");
+}
+
+/* A packet that would pass if its address were another one. */
+static bool drops_alias(const struct firewall_facts *f, const json_t *ruleset, struct path_packet packet,
+			struct path_place *at)
+{
+	struct path_packet other = packet;
+	struct path_place elsewhere;
+
+	*(packet.out ? &other.daddr : &other.saddr) = NULL;
+	return on_any_iface(f, packet, ruleset, path_drops, at) &&
+	       !on_any_iface(f, other, ruleset, path_drops, &elsewhere);
+}
+
+/* What comes out of IPsec has the alias as its source, what the LNS answers has it as its destination; outer packets have the client's
+ * own address in these hooks. */
+static void judge_alias_l2tp(const struct check_facts *facts, struct check_result *r)
+{
+	const struct alias_facts *a = &facts->alias;
+	const struct path_packet in = {
+		.protocol = "udp",
+		.dport = 1701,
+		.secpath = true,
+		.saddr = a->first,
+		.daddr = check_server_address(facts),
+	};
+	const struct path_packet out = {
+		.protocol = "udp",
+		.sport = 1701,
+		.out = true,
+		.reply = true,
+		.saddr = check_server_address(facts),
+		.daddr = a->first,
+	};
+	json_t *ruleset = a->given && facts->l2tp.present ? rules_of(&facts->firewall) : NULL;
+	char nft[2][128], iptables[2][128];
+	const char *what = NULL;
+	struct path_place at;
+	int i = 0;
+
+	if (ruleset && drops_alias(&facts->firewall, ruleset, in, &at))
+		what = "decrypted L2TP from an alias";
+	else if (ruleset && drops_alias(&facts->firewall, ruleset, out, &at)) {
+		what = "L2TP to an alias";
+		i = 1;
+	}
+	if (what) {
+		snprintf(nft[0], sizeof nft[0], "meta secpath exists ip saddr %s udp dport 1701", a->net);
+		snprintf(nft[1], sizeof nft[1], "ip daddr %s udp sport 1701", a->net);
+		snprintf(iptables[0], sizeof iptables[0],
+			 "-s %s -p udp --dport 1701 -m policy --dir in --pol ipsec", a->net);
+		snprintf(iptables[1], sizeof iptables[1], "-d %s -p udp --sport 1701", a->net);
+		check_found(r, "%s (%s) is dropped by %s chain %s %s %s", what, a->net,
+			    at.by_policy ? "the policy of" : "a rule in", at.family, at.table, at.chain);
+		mend_dropped(&at, &(struct words){.nft = nft[i], .iptables = iptables[i]}, r);
+	}
+	json_decref(ruleset);
+}
+
+static bool is_untracked(const struct check_facts *facts, const json_t *ruleset, int port, bool out,
+			 struct path_place *at)
+{
+	const struct path_packet packet = {
+		.protocol = "udp",
+		.dport = out ? 0 : port,
+		.sport = out ? port : 0,
+		.out = out,
+		.reply = out,
+		.daddr = out ? NULL : check_server_address(facts),
+		.what = PATH_NOTRACK,
+	};
+
+	return on_any_iface(&facts->firewall, packet, ruleset, path_drops, at);
+}
+
+static void judge_alias_notrack(const struct check_facts *facts, struct check_result *r)
+{
+	json_t *ruleset = facts->alias.given ? rules_of(&facts->firewall) : NULL;
+	struct path_place at;
+
+	for (unsigned i = 0; ruleset && !r->found && i < 4; i++) {
+		const int port = i & 1 ? 4500 : 500;
+		const bool out = i & 2;
+		char rule[64];
+
+		if (!is_untracked(facts, ruleset, port, out, &at))
+			continue;
+		check_found(r, "udp/%d%s is kept from connection tracking by a rule in %s chain %s %s", port,
+			    out ? ", what the server sends," : "", at.family, at.table, at.chain);
+		if (!strncmp(at.family, "iptables", 8)) {
+			snprintf(rule, sizeof rule, "-p udp -m multiport --%cports 500,4500",
+				 out ? 's' : 'd');
+			check_mend(r, "run: %s -t %s -I %s %s -j ACCEPT", at.family, at.table, at.chain,
+				   rule);
+		} else {
+			check_mend(r, "run: nft insert rule %s %s %s udp %cport { 500, 4500 } accept",
+				   at.family, at.table, at.chain, out ? 's' : 'd');
+		}
+		check_mend(r, "and keep it: put the same into your firewall's own file");
+	}
+	json_decref(ruleset);
+}
+
 const struct check check_firewall[] = {
+	{"natshim-config", CHECK_ERROR, "natshim does not start with it", judge_config},
 	{"firewall-read", CHECK_ERROR, "the host's own rules may keep clients out", judge_read},
 	{"firewall-500", CHECK_ERROR, "phase 1 begins on udp/500", judge_500},
 	{"firewall-4500", CHECK_ERROR, "clients behind a NAT go on to udp/4500", judge_4500},
@@ -386,6 +559,15 @@ const struct check check_firewall[] = {
 	 judge_masquerade},
 	{"firewall-notrack", CHECK_WARNING,
 	 "natshim --lns and the answers of an LNS need connection tracking", judge_notrack},
+	{"alias-route", CHECK_WARNING,
+	 "of several clients behind one NAT the server sees all but the first at aliases, and answers there",
+	 judge_alias_route},
+	{"alias-l2tp", CHECK_WARNING,
+	 "of several clients behind one NAT all but the first have L2TP from an alias, and do not get in",
+	 judge_alias_l2tp},
+	{"alias-notrack", CHECK_WARNING,
+	 "aliases need connection tracking: of several clients behind one NAT only one can connect",
+	 judge_alias_notrack},
 	{"firewall-lns", CHECK_ERROR,
 	 "decrypted L2TP goes to the address that the client used, where nothing listens", judge_lns},
 	{"server-nat", CHECK_HINT, "Windows does not connect to a server behind a NAT by itself",

@@ -192,6 +192,8 @@ static enum tri match_payload(struct walk *w, const json_t *payload, const char 
 	if (strcmp(protocol, w->packet->protocol) != 0 &&
 	    (strcmp(protocol, "th") != 0 || (!w->packet->dport && !w->packet->reply)))
 		return NO; /* another protocol: nft's implicit dependency */
+	if (!strcmp(field, "sport") && w->packet->sport)
+		return match_number(w, op, right, w->packet->sport);
 	if (strcmp(field, "dport") != 0 || w->packet->reply)
 		return MAYBE;
 	const enum tri t = match_number(w, op, right, w->packet->dport);
@@ -207,9 +209,12 @@ static enum tri match_meta(const struct walk *w, const char *key, const char *op
 	if (!strcmp(key, "nfproto"))
 		return match_text(w, op, right, "ipv4");
 	if (!strcmp(key, "ipsec") || !strcmp(key, "secpath"))
-		return json_is_boolean(right) ? (json_is_true(right) == w->packet->secpath ? YES : NO)
-					      : MAYBE;
+		return json_is_boolean(right) && !w->packet->out
+			       ? (json_is_true(right) == w->packet->secpath ? YES : NO)
+			       : MAYBE;
 	if (!strcmp(key, "iifname") || !strcmp(key, "iif")) {
+		if (w->packet->out)
+			return NO; /* whatever is compared */
 		if (w->packet->iface)
 			return match_text(w, op, right, w->packet->iface);
 		if (!strcmp(w->table, "natshim"))
@@ -442,7 +447,8 @@ static bool is_on_the_way(const json_t *chain, const struct path_packet *packet)
 		return false;
 	if (!strcmp(hook, "ingress")) /* of the family netdev, or inet */
 		return packet->what == PATH_VERDICT && !packet->secpath && !packet->forwarded &&
-		       packet->iface && has_device(json_object_get(chain, "dev"), packet->iface);
+		       !packet->out && packet->iface &&
+		       has_device(json_object_get(chain, "dev"), packet->iface);
 	if (strcmp(family, "inet") != 0 && strcmp(family, "ip") != 0 && strncmp(family, "iptables", 8) != 0)
 		return false;
 	if (packet->what == PATH_DNAT)
@@ -450,7 +456,9 @@ static bool is_on_the_way(const json_t *chain, const struct path_packet *packet)
 	if (packet->what == PATH_SNAT)
 		return !strcmp(hook, "postrouting") && !strcmp(text(chain, "type"), "nat");
 	if (packet->what == PATH_NOTRACK)
-		return !strcmp(hook, "prerouting");
+		return !strcmp(hook, packet->out ? "output" : "prerouting");
+	if (packet->out)
+		return !strcmp(hook, "output") || !strcmp(hook, "postrouting");
 	if (packet->forwarded)
 		return !strcmp(hook, "forward");
 	return !strcmp(hook, "prerouting") || !strcmp(hook, "input");

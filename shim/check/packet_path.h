@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a ruleset, as `nft -j list ruleset' prints it, would do to a packet: the hooks ingress, prerouting and input, or forward, are
- * walked, with jumps. A heuristic: matches that cannot be decided here (marks, limits, x_tables, addresses that are not known) count as
+/* What a ruleset, as `nft -j list ruleset' prints it, would do to a packet: the hooks ingress, prerouting and input, or forward, or
+ * output and postrouting, are walked, with jumps. A heuristic: matches that cannot be decided here (marks, limits, x_tables, addresses that are not known) count as
  * "perhaps", and a packet that is perhaps accepted is not called dropped. Pure. */
 #ifndef NATSHIM_SHIM_CHECK_PACKET_PATH_H
 #define NATSHIM_SHIM_CHECK_PACKET_PATH_H
@@ -10,11 +10,12 @@
 
 struct path_packet {
 	const char *protocol; /* "udp", "esp" */
-	int dport;            /* udp */
+	int dport, sport;     /* udp; 0: not known */
 	bool secpath;         /* came out of IPsec */
 	const char *iface;    /* NULL: not known, but not lo */
 	bool forwarded;       /* from iface to oiface: the hook forward, instead of prerouting and input */
-	const char *oiface;   /* NULL: not known */
+	bool out; /* this host's own, to oiface: the hooks output and postrouting; whether it will be encrypted is not known */
+	const char *oiface;        /* NULL: not known */
 	const char *saddr, *daddr; /* IPv4 as text; NULL: not known */
 	bool reply;                /* of a connection that is established; its ports are not known */
 	enum path_what {

@@ -5,6 +5,7 @@
 #define NATSHIM_SHIM_CHECK_READ_H
 
 #include "shim/check/facts.h"
+#include "shim/config.h"
 #include "shim/proc/command.h"
 
 #include <netinet/in.h>
@@ -20,6 +21,8 @@ struct check_options {
 	const char *ifaces[FACTS_IFACES_MAX];
 	unsigned iface_count;
 	unsigned queue_number;
+	const struct config *config; /* natshim's own; NULL: config_error says why */
+	const char *config_error;
 };
 
 void check_read_host(struct host_facts *out);
@@ -34,6 +37,7 @@ void check_read_certificate(const struct check_options *options, const struct li
 void check_read_l2tp(const struct check_options *options, struct l2tp_facts *out);
 void check_read_kernel(const struct check_options *options, struct kernel_facts *out);
 void check_read_firewall(const struct check_options *options, struct firewall_facts *out);
+void check_read_alias(const struct check_options *options, struct alias_facts *out);
 
 void check_read_all(const struct check_options *options, struct check_facts *out);
 void check_facts_clear(struct check_facts *facts);

@@ -36,6 +36,7 @@ void check_read_all(const struct check_options *options, struct check_facts *out
 	read_l2tp_port(out);
 	check_read_kernel(options, &out->kernel);
 	check_read_firewall(options, &out->firewall);
+	check_read_alias(options, &out->alias);
 }
 
 void check_facts_clear(struct check_facts *facts)

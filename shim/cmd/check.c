@@ -6,6 +6,7 @@
 #include "shim/check/emit.h"
 #include "shim/check/read.h"
 #include "shim/cmd/cmd.h"
+#include "shim/config.h"
 
 #include <getopt.h>
 #include <jansson.h>
@@ -18,6 +19,7 @@
 struct check_command {
 	struct check_options options;
 	const char *emit, *address, *lns;
+	const char *config_file; /* natshim's; NULL: the usual one */
 	bool json, help;
 };
 
@@ -34,6 +36,7 @@ static const char usage_text[] =
 	"  --ppp-options FILE         what xl2tpd's pppoptfile names\n"
 	"  --cert FILE                the server's certificate (PEM); else the conn's leftcert\n"
 	"  --ca FILE                  the certificates of its issuers (PEM)\n"
+	"  --config FILE              natshim's own (/etc/natshim.conf)\n"
 	"  --queue-num N              the first NFQUEUE number of natshim (1701)\n"
 	"  --json                     the findings as JSON\n"
 	"  --emit WHAT                print a known-good configuration instead: libreswan, strongswan, "
@@ -94,6 +97,7 @@ static const struct option long_options[] = {
 	{"emit", required_argument, NULL, OPT_TEXT + 9},
 	{"address", required_argument, NULL, OPT_TEXT + 10},
 	{"lns", required_argument, NULL, OPT_TEXT + 11},
+	{"config", required_argument, NULL, OPT_TEXT + 12},
 	{NULL, 0, NULL, 0},
 };
 
@@ -107,6 +111,7 @@ static const char **text_place(struct check_command *c, int index)
 		&o->ppp_options,   &o->certificate,
 		&o->authority,     &c->emit,
 		&c->address,       &c->lns,
+		&c->config_file,
 	};
 
 	return places[index];
@@ -185,10 +190,42 @@ static void print_summary(const struct printer *p)
 		       warnings == 1 ? "" : "s", hints, hints == 1 ? "" : "s");
 }
 
+/* natshim's own configuration, as run would have it on the interfaces that were named. False: why is in error. */
+static bool load_config(const struct check_command *c, struct config *config,
+			char error[static CONFIG_ERROR_MAX])
+{
+	char *words[FACTS_IFACES_MAX + 3], *texts[FACTS_IFACES_MAX + 1];
+	int count = 0, made = 0;
+	char name[] = "check";
+	bool done = true;
+
+	words[count++] = name;
+	for (unsigned i = 0; done && i < (c->options.iface_count ? c->options.iface_count : 1); i++) {
+		done = asprintf(&texts[made], "--iface=%s",
+				c->options.iface_count ? c->options.ifaces[i] : "any") > 0;
+		words[count++] = texts[made];
+		made += done;
+	}
+	if (done && c->config_file) {
+		done = asprintf(&texts[made], "--config=%s", c->config_file) > 0;
+		words[count++] = texts[made];
+		made += done;
+	}
+	words[count] = NULL;
+	snprintf(error, CONFIG_ERROR_MAX, "out of memory");
+	done = done && config_load(config, count, words, error) == CONFIG_OK;
+	while (made)
+		free(texts[--made]);
+	return done;
+}
+
 static int run_checks(const struct check_command *c)
 {
 	struct printer printer = {.array = c->json ? json_array() : NULL};
 	struct check_facts *facts = malloc(sizeof *facts);
+	struct check_options options = c->options;
+	struct config config = {.interface_count = 0};
+	char error[CONFIG_ERROR_MAX];
 	int status = EXIT_FAILED;
 
 	if (!facts || (c->json && !printer.array)) {
@@ -196,9 +233,13 @@ static int run_checks(const struct check_command *c)
 		free(facts);
 		return EXIT_FAILED;
 	}
-	check_read_all(&c->options, facts);
+	if (load_config(c, &config, error))
+		options.config = &config;
+	options.config_error = error;
+	check_read_all(&options, facts);
 	check_run(facts, print_finding, &printer);
 	check_facts_clear(facts);
+	config_free(&config);
 	free(facts);
 	if (!printer.count[CHECK_ERROR] && !printer.count[CHECK_WARNING])
 		status = EXIT_DONE;

@@ -12,6 +12,7 @@
 #include "shim/check/ipsec_secrets.h"
 #include "shim/check/xl2tpd_conf.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -482,6 +483,73 @@ static void test_facts(void **state)
 	FACT(f.kernel.queue_owner = 77, "queue-number", "--queue-num 1703");
 	FACT(strcpy(f.kernel.missing_iface, "eth9"), "iface", "name the interface");
 	FACT(f.firewall.legacy = UNKNOWN, "firewall-legacy", "iptables-legacy-save");
+	FACT((f.host.root = f.host.l2tp.held = true, strcpy(f.alias.blind, "/etc/natshim.conf:3: x")),
+	     "natshim-config", "natshim rules");
+}
+
+static void give_aliases(struct check_facts *f)
+{
+	f->alias = (struct alias_facts){
+		.given = true,
+		.first = "198.18.0.1",
+		.net = "198.18.0.0/16",
+		.routes = {{.to = "198.18.0.1", .iface = "wan"}, {.to = "198.18.255.254", .iface = "wan"}}};
+	f->firewall.ifaces[0] = "wan";
+	f->firewall.iface_count = 1;
+}
+
+/* An nft rule in a table of its own, beside natshim's good one. */
+static void put_rule(struct check_facts *f, const char *hook, const char *exprs)
+{
+	char rules[2048];
+
+	snprintf(
+		rules, sizeof rules,
+		"%.*s, {\"chain\": {\"family\": \"ip\", \"table\": \"t\", \"name\": \"c\", \"hook\": \"%s\", "
+		"\"type\": \"filter\", \"policy\": \"accept\"}}, {\"rule\": {\"family\": \"ip\", \"table\": "
+		"\"t\", \"chain\": \"c\", \"expr\": [%s]}}]}",
+		(int)strlen(good_rules) - 2, good_rules, hook, exprs);
+	free(f->firewall.ruleset);
+	f->firewall.ruleset = strdup(rules);
+}
+
+#define ADDRESS_IS(field)                                                                                    \
+	"{\"match\": {\"op\": \"==\", \"left\": {\"payload\": {\"protocol\": \"ip\", \"field\": \"" field    \
+	"\"}}, \"right\": {\"prefix\": {\"addr\": \"198.18.0.0\", \"len\": 15}}}}"
+#define PORT_IS(field)                                                                                       \
+	"{\"match\": {\"op\": \"==\", \"left\": {\"payload\": {\"protocol\": \"udp\", \"field\": \"" field   \
+	"\"}}, \"right\": 4500}}"
+#define IS_INVALID                                                                                           \
+	"{\"match\": {\"op\": \"in\", \"left\": {\"ct\": {\"key\": \"state\"}}, \"right\": \"invalid\"}}"
+
+/* What several clients behind one NAT need, as long as natshim gives them aliases. */
+static void test_aliases(void **state)
+{
+	(void)state;
+	FACT(give_aliases(&f), "", "");
+	FACT((give_aliases(&f), f.alias.routes[0].error = ENETUNREACH), "alias-route",
+	     "run: ip route replace 198.18.0.0/16 dev wan");
+	FACT((give_aliases(&f), f.alias.routes[1].error = EINVAL), "alias-route",
+	     "run: ip route replace 198.18.0.0/16 dev wan");
+	FACT((give_aliases(&f), strcpy(f.alias.routes[1].iface, "lan")), "alias-route", "dev wan");
+	FACT((give_aliases(&f), f.firewall.iface_count = 0), "", "");
+	FACT((give_aliases(&f), f.firewall.iface_count = 0, strcpy(f.alias.routes[0].iface, "lo")),
+	     "alias-route", "dev WAN");
+	FACT((give_aliases(&f), put_rule(&f, "input", ADDRESS_IS("saddr") ", {\"drop\": null}")),
+	     "alias-l2tp",
+	     "run: nft insert rule ip t c meta secpath exists ip saddr 198.18.0.0/16 udp dport 1701 accept");
+	FACT((give_aliases(&f), put_rule(&f, "output", ADDRESS_IS("daddr") ", {\"drop\": null}")),
+	     "alias-l2tp", "run: nft insert rule ip t c ip daddr 198.18.0.0/16 udp sport 1701 accept");
+	FACT((give_aliases(&f), put_rule(&f, "output", ADDRESS_IS("saddr") ", {\"drop\": null}")), "", "");
+	FACT(put_rule(&f, "input", ADDRESS_IS("saddr") ", {\"drop\": null}"), "", "");
+	FACT((give_aliases(&f), put_rule(&f, "prerouting", PORT_IS("dport") ", {\"notrack\": null}")),
+	     "alias-notrack", "run: nft insert rule ip t c udp dport { 500, 4500 } accept");
+	FACT((give_aliases(&f), put_rule(&f, "output", PORT_IS("sport") ", {\"notrack\": null}")),
+	     "alias-notrack", "run: nft insert rule ip t c udp sport { 500, 4500 } accept");
+	FACT((give_aliases(&f), put_rule(&f, "output", PORT_IS("dport") ", {\"notrack\": null}")), "", "");
+	FACT(put_rule(&f, "prerouting", PORT_IS("dport") ", {\"notrack\": null}"), "", "");
+	FACT((give_aliases(&f), put_rule(&f, "input", IS_INVALID ", {\"drop\": null}")), "", "");
+	FACT((give_aliases(&f), put_rule(&f, "output", IS_INVALID ", {\"drop\": null}")), "", "");
 }
 
 /* strongSwan by ipsec.conf: the good one's changed line, what is found of it, and its severity. */
@@ -576,7 +644,7 @@ int main(void)
 		cmocka_unit_test(test_good),    cmocka_unit_test(test_libreswan_5),
 		cmocka_unit_test(test_texts),   cmocka_unit_test(test_facts),
 		cmocka_unit_test(test_starter), cmocka_unit_test(test_blind),
-		cmocka_unit_test(test_nothing),
+		cmocka_unit_test(test_nothing), cmocka_unit_test(test_aliases),
 	};
 
 	return cmocka_run_group_tests_name("check", tests, NULL, NULL);
