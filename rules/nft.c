@@ -206,6 +206,24 @@ static void put_typeof_own(struct nftnl_udata_buf *udata, bool v4)
 	nftnl_udata_nest_end(udata, key);
 }
 
+/* Nor one with a cookie, or two, behind an IPv4 address. */
+static void put_typeof_cookies(struct nftnl_udata_buf *udata, bool port, uint32_t bits)
+{
+	const uint32_t saddr[] = {NFT_HEADER_IPV4, NFT_IPV4_SADDR}, sport[] = {NFT_HEADER_UDP, NFT_UDP_SPORT},
+		       cookies[] = {0, 0, NFT_PROTO_TRANSPORT, 64, bits};
+	struct nftnl_udata *key = nftnl_udata_nest_start(udata, NFTNL_UDATA_SET_KEY_TYPEOF);
+	struct nftnl_udata *parts;
+
+	nftnl_udata_put_u32(udata, NFTNL_UDATA_SET_TYPEOF_EXPR, NFT_EXPR_CONCATENATION);
+	parts = nftnl_udata_nest_start(udata, NFTNL_UDATA_SET_TYPEOF_DATA);
+	put_typeof_part(udata, 0, NFT_EXPR_PAYLOAD, saddr, 2);
+	if (port)
+		put_typeof_part(udata, 1, NFT_EXPR_PAYLOAD, sport, 2);
+	put_typeof_part(udata, port ? 2 : 1, NFT_EXPR_PAYLOAD, cookies, 5);
+	nftnl_udata_nest_end(udata, parts);
+	nftnl_udata_nest_end(udata, key);
+}
+
 static int put_set_udata(struct nftnl_set *set, enum rules_key key)
 {
 	struct nftnl_udata_buf *udata = nftnl_udata_buf_alloc(UDATA_MAX);
@@ -220,6 +238,9 @@ static int put_set_udata(struct nftnl_set *set, enum rules_key key)
 		put_typeof_raw(udata, 0, 32);
 	if (key == RULES_KEY_SPI_IPV4_PORT || key == RULES_KEY_SPI_IPV6_PORT)
 		put_typeof_own(udata, key == RULES_KEY_SPI_IPV4_PORT);
+	if (key == RULES_KEY_IPV4_PORT_COOKIE || key == RULES_KEY_IPV4_COOKIES)
+		put_typeof_cookies(udata, key == RULES_KEY_IPV4_PORT_COOKIE,
+				   key == RULES_KEY_IPV4_PORT_COOKIE ? 64 : 128);
 	nftnl_set_set_data(set, NFTNL_SET_USERDATA, nftnl_udata_buf_data(udata), nftnl_udata_buf_len(udata));
 	nftnl_udata_buf_free(udata);
 	return 0;
@@ -257,6 +278,10 @@ static void fill_set(struct nftnl_set *set, const char *table, const struct rule
 		[RULES_KEY_IPV4_PORT_PORT] = (NFT_TYPE_IPV4 << NFT_TYPE_BITS | NFT_TYPE_SERVICE)
 						     << NFT_TYPE_BITS |
 					     NFT_TYPE_SERVICE,
+		[RULES_KEY_IPV4_PORT_COOKIE] = (NFT_TYPE_IPV4 << NFT_TYPE_BITS | NFT_TYPE_SERVICE)
+						       << NFT_TYPE_BITS |
+					       NFT_TYPE_INTEGER,
+		[RULES_KEY_IPV4_COOKIES] = NFT_TYPE_IPV4 << NFT_TYPE_BITS | NFT_TYPE_INTEGER,
 	};
 	static const uint32_t data_types[] = {
 		[RULES_MAP_IPV4_PORT] = NFT_TYPE_IPV4 << NFT_TYPE_BITS | NFT_TYPE_SERVICE,

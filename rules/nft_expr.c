@@ -347,6 +347,39 @@ static void put_note(struct builder *b, const struct rules_item *item)
 	set_data(b, expr, NFTNL_EXPR_DYNSET_SET_NAME, item->name, strlen(item->name) + 1);
 }
 
+/* One register of four bytes after the other: address, port where there is one, cookies. */
+static void put_address_cookies(struct builder *b, bool source, bool port, const struct rules_item *item)
+{
+	put_payload(b, NFT_PAYLOAD_NETWORK_HEADER, source ? IPV4_SOURCE : IPV4_DESTINATION, 4, NFT_REG_1);
+	if (port)
+		put_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, source ? UDP_SOURCE : UDP_DESTINATION, 2,
+			    NFT_REG32_01);
+	put_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, item->offset / 8U, item->bits / 8U,
+		    port ? NFT_REG32_02 : NFT_REG32_01);
+}
+
+static void put_cookies_in(struct builder *b, const struct rules_item *item)
+{
+	const bool to_flow = item->kind == ITEM_TO_FLOW_IN;
+
+	put_family(b, NFPROTO_IPV4);
+	if (to_flow)
+		put_udp(b);
+	put_address_cookies(b, !to_flow, to_flow, item);
+	put_lookup(b, item->name);
+}
+
+static void put_note_to(struct builder *b, const struct rules_item *item)
+{
+	struct nftnl_expr *expr;
+
+	put_address_cookies(b, false, false, item);
+	expr = put(b, "dynset");
+	set_u32(expr, NFTNL_EXPR_DYNSET_SREG_KEY, NFT_REG_1);
+	set_u32(expr, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_UPDATE);
+	set_data(b, expr, NFTNL_EXPR_DYNSET_SET_NAME, item->name, strlen(item->name) + 1);
+}
+
 /* The limit is the element's own: one bucket for each address. */
 static void put_over(struct builder *b, const struct rules_item *item)
 {
@@ -574,6 +607,9 @@ static const struct {
 	[ITEM_MARK] = {put_mark, NULL},
 	[ITEM_NO_MARK] = {put_no_mark, NULL},
 	[ITEM_NOTE] = {put_note, NULL},
+	[ITEM_TO_FLOW_IN] = {put_cookies_in, NULL},
+	[ITEM_FROM_IN] = {put_cookies_in, NULL},
+	[ITEM_NOTE_TO] = {put_note_to, NULL},
 	[ITEM_OVER4] = {put_over, "nft_limit"},
 	[ITEM_OVER6] = {put_over, "nft_limit"},
 	[ITEM_SADDR4_NET] = {put_saddr4_net, NULL},

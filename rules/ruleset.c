@@ -26,6 +26,7 @@ enum {
 	L2TP_T_BIT = 0, /* from the start of the L2TP header */
 	ALIVE_TIMEOUT_S = 600,
 	EXCHANGE_TIMEOUT_S = 120,
+	ANSWERED_TIMEOUT_S = 60,
 	PEER_TIMEOUT_S = 8 * 3600,
 	HELD_TIMEOUT_S = 15,
 	SPI_BITS = 32,
@@ -92,7 +93,8 @@ static const struct rules_set_place set_places[RULES_SETS] = {
 	[RULES_SET_L2TP6] = {RULES_QUEUE_TABLE, "l2tp6", RULES_KEY_SPI_IPV6_PORT, RULES_MAP_NONE},
 	[RULES_SET_BRIDGED] = {RULES_QUEUE_TABLE, "bridged", RULES_KEY_COOKIE, RULES_MAP_NONE},
 	[RULES_SET_HELD] = {RULES_QUEUE_TABLE, "held", RULES_KEY_RAW_SPI, RULES_MAP_NONE},
-	[RULES_SET_ALIASED] = {RULES_QUEUE_TABLE, "aliased", RULES_KEY_COOKIE, RULES_MAP_NONE},
+	[RULES_SET_ALIASED] = {RULES_QUEUE_TABLE, "aliased", RULES_KEY_IPV4_PORT_COOKIE, RULES_MAP_NONE},
+	[RULES_SET_ANSWERED] = {RULES_QUEUE_TABLE, "answered", RULES_KEY_IPV4_COOKIES, RULES_MAP_NONE},
 	[RULES_SET_ALIAS_IN] = {RULES_ALIAS_TABLE, "alias_in", RULES_KEY_IPV4_PORT_PORT, RULES_MAP_IPV4_PORT},
 	[RULES_SET_ALIAS_OUT] = {RULES_ALIAS_TABLE, "alias_out", RULES_KEY_IPV4_PORT_PORT,
 				 RULES_MAP_IPV4_PORT},
@@ -106,11 +108,18 @@ const struct rules_set_place *ruleset_set_place(enum rules_set set)
 size_t ruleset_key_length(enum rules_key key)
 {
 	static const size_t lengths[] = {
-		[RULES_KEY_IFNAME] = IFNAMSIZ,  [RULES_KEY_IPV4] = 4,
-		[RULES_KEY_IPV6] = 16,          [RULES_KEY_COOKIE] = 8,
-		[RULES_KEY_IPV4_PORT] = 8,      [RULES_KEY_IPV6_PORT] = 20,
-		[RULES_KEY_RAW_SPI] = 4,        [RULES_KEY_SPI_IPV4_PORT] = 12,
-		[RULES_KEY_SPI_IPV6_PORT] = 24, [RULES_KEY_IPV4_PORT_PORT] = 12,
+		[RULES_KEY_IFNAME] = IFNAMSIZ,
+		[RULES_KEY_IPV4] = 4,
+		[RULES_KEY_IPV6] = 16,
+		[RULES_KEY_COOKIE] = 8,
+		[RULES_KEY_IPV4_PORT] = 8,
+		[RULES_KEY_IPV6_PORT] = 20,
+		[RULES_KEY_RAW_SPI] = 4,
+		[RULES_KEY_SPI_IPV4_PORT] = 12,
+		[RULES_KEY_SPI_IPV6_PORT] = 24,
+		[RULES_KEY_IPV4_PORT_PORT] = 12,
+		[RULES_KEY_IPV4_PORT_COOKIE] = 16,
+		[RULES_KEY_IPV4_COOKIES] = 20,
 	};
 	return lengths[key];
 }
@@ -188,6 +197,15 @@ static void add_raw_in(struct rules_rule *rule, unsigned offset, unsigned bits, 
 					   .name = set});
 }
 
+static void add_cookies(struct rules_rule *rule, enum rules_item_kind kind, unsigned offset, unsigned bits,
+			enum rules_set set)
+{
+	add_item(rule, (struct rules_item){.kind = kind,
+					   .offset = (uint16_t)offset,
+					   .bits = (uint16_t)bits,
+					   .name = set_places[set].name});
+}
+
 static void add_cookie_in(struct rules_rule *rule, unsigned offset, const char *set)
 {
 	add_raw_in(rule, offset, 64, set);
@@ -236,6 +254,26 @@ static void add_by_cookie(struct rules_chain *chain, const struct ike_port *p, u
 	add_value(rule, ITEM_QUEUE, queue);
 }
 
+/* A client behind a NAT that may need an alias. What the server answers to its flow on port 500 the kernel notes by itself; only who
+ * has received that can bring its cookie to port 4500, where the first such message comes up. */
+static void add_proof(struct rules_chain *chain, const struct ike_port *p, bool in, uint16_t queue)
+{
+	struct rules_rule *rule;
+
+	if (in != (p->port == 4500))
+		return;
+	rule = add_rule(chain);
+	if (in) {
+		add_cookies(rule, ITEM_FROM_IN, p->isakmp, 128, RULES_SET_ANSWERED);
+		name_rule(rule, "aliased-%u", p->port);
+		add_value(rule, ITEM_QUEUE, queue);
+		return;
+	}
+	add_cookies(rule, ITEM_TO_FLOW_IN, p->isakmp, 64, RULES_SET_ALIASED);
+	add_cookies(rule, ITEM_NOTE_TO, p->isakmp, 128, RULES_SET_ANSWERED);
+	name_rule(rule, "answered-%u", p->port);
+}
+
 /* Of a message that comes once more, after its verdict: its exchange is noted. An element that the set does not take ends its rule,
  * hence the mark goes first, in a rule of its own. */
 static void add_note(struct rules_table *table, const struct ike_port *p, size_t which)
@@ -275,8 +313,8 @@ static void add_ike(struct rules_table *table, const struct ike_port *p, bool in
 	struct rules_chain *chain = add_chain(table, in ? p->ike_in : p->ike_out);
 
 	add_marks(chain, p);
-	if (o->alias && in == (p->port == 4500))
-		add_by_cookie(chain, p, known_queue(o), RULES_SET_ALIASED, in ? "aliased" : "out-aliased");
+	if (o->alias)
+		add_proof(chain, p, in, known_queue(o));
 	if (o->bridge)
 		add_by_cookie(chain, p, known_queue(o), RULES_SET_BRIDGED, in ? "bridged" : "out-bridged");
 	for (size_t i = 0; i < sizeof(phase1_modes); i++) {
@@ -485,11 +523,17 @@ static void build_queue_table(struct rules_table *table, const struct rules_opti
 						      .size = SET_SIZE});
 	if (o->alias)
 		add_set(table, (struct rules_set_def){.name = set_places[RULES_SET_ALIASED].name,
-						      .key = RULES_KEY_COOKIE,
+						      .key = set_places[RULES_SET_ALIASED].key,
 						      .timed = true,
 						      .timeout_s = EXCHANGE_TIMEOUT_S,
 						      .gc_s = SET_GC_S,
 						      .size = SET_SIZE});
+	if (o->alias)
+		add_set(table, (struct rules_set_def){.name = set_places[RULES_SET_ANSWERED].name,
+						      .key = set_places[RULES_SET_ANSWERED].key,
+						      .timed = true,
+						      .kernel_filled = true,
+						      .timeout_s = ANSWERED_TIMEOUT_S});
 	if (o->bridge)
 		add_set(table, (struct rules_set_def){.name = set_places[RULES_SET_BRIDGED].name,
 						      .key = RULES_KEY_COOKIE,

@@ -33,7 +33,10 @@ enum rules_set {
 	RULES_SET_L2TP6, /* likewise (4 + 16 + 4 bytes) */
 	RULES_SET_BRIDGED, /* initiator cookie, 8 bytes: all messages come up, encrypted ones too, both ways. Hours. */
 	RULES_SET_HELD, /* SPI, 4 bytes: ESP with it comes up. Seconds, around a bridged Quick Mode. */
-	RULES_SET_ALIASED, /* initiator cookie, 8 bytes: what comes to port 4500 with it, and what goes out from 500. Minutes. */
+	RULES_SET_ALIASED, /* IPv4 address . UDP port . initiator cookie (4 + 4 + 8 bytes, the port as above): a flow to port 500, and its
+			      exchange, whose answers are noted. A minute */
+	RULES_SET_ANSWERED, /* kernel-filled: IPv4 address . both cookies (4 + 16 bytes) of what the server has answered to these. What comes
+			       to port 4500 from that address with both comes up. A minute */
 	RULES_SET_ALIAS_IN, /* map: IPv4 address . UDP source port . destination port (4 + 4 + 4 bytes, ports as above) of what comes in
 			       -> alias . port (4 + 4 bytes) that the server sees as its source. No time-out */
 	RULES_SET_ALIAS_OUT, /* map: alias . UDP destination port . source port of what goes out -> the client's own address . port */
@@ -51,7 +54,8 @@ enum rules_set {
  *                  not-noted-500 not-noted-2s-500 not-noted-10s-500 (likewise)
  *                  first-500 first-4500 exchange-500 exchange-4500 held-4500 held-esp l2tp-in-ip l2tp-in-ip6
  *                  (l2tp-in without l2tp_by_session)
- *                  out: out-bridged-500 out-bridged-4500 out-exchange-500 out-exchange-4500 out-first-500-ip out-first-500-ip6
+ *                  out: answered-500 (noted, not sent up)
+ *                  out-bridged-500 out-bridged-4500 out-exchange-500 out-exchange-4500 out-first-500-ip out-first-500-ip6
  * out-first-4500-ip out-first-4500-ip6 out-held-4500 out-held-esp l2tp-out natshim        clear-l2tp clear-l2tp-out (dropped),
  * checksum-ip (cleared), to-lns-ip to-lns-ip6 (connections) */
 #define RULES_NAME_CLEAR_L2TP "clear-l2tp"

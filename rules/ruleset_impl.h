@@ -23,6 +23,8 @@ enum rules_key {
 	RULES_KEY_SPI_IPV4_PORT,
 	RULES_KEY_SPI_IPV6_PORT,
 	RULES_KEY_IPV4_PORT_PORT,
+	RULES_KEY_IPV4_PORT_COOKIE,
+	RULES_KEY_IPV4_COOKIES, /* the initiator's, the responder's */
 };
 
 enum rules_map {
@@ -50,12 +52,15 @@ enum rules_item_kind {
 	ITEM_SADDR4_PORT_IN, /* ip saddr . udp sport @NAME */
 	ITEM_SADDR6_PORT_IN, /* ip6 saddr . udp sport @NAME */
 	ITEM_SEEN4, /* update @NAME { ip saddr . udp sport }; behind ITEM_SADDR4_PORT_IN, which says that it is UDP and IPv4 */
-	ITEM_SEEN6,       /* update @NAME { ip6 saddr . udp sport }; likewise */
-	ITEM_OWN_L2TP4,   /* ipsec in spi . ip saddr . udp sport @NAME */
-	ITEM_OWN_L2TP6,   /* ipsec in spi . ip6 saddr . udp sport @NAME */
-	ITEM_MARK,        /* meta mark VALUE */
-	ITEM_NO_MARK,     /* meta mark set 0 */
-	ITEM_NOTE,        /* update @NAME { @th,OFFSET,BITS }, for VALUE seconds where that is not 0 */
+	ITEM_SEEN6,      /* update @NAME { ip6 saddr . udp sport }; likewise */
+	ITEM_OWN_L2TP4,  /* ipsec in spi . ip saddr . udp sport @NAME */
+	ITEM_OWN_L2TP6,  /* ipsec in spi . ip6 saddr . udp sport @NAME */
+	ITEM_MARK,       /* meta mark VALUE */
+	ITEM_NO_MARK,    /* meta mark set 0 */
+	ITEM_NOTE,       /* update @NAME { @th,OFFSET,BITS }, for VALUE seconds where that is not 0 */
+	ITEM_TO_FLOW_IN, /* ip daddr . udp dport . @th,OFFSET,BITS @NAME */
+	ITEM_FROM_IN,    /* ip saddr . @th,OFFSET,BITS @NAME */
+	ITEM_NOTE_TO, /* update @NAME { ip daddr . @th,OFFSET,BITS }; behind ITEM_TO_FLOW_IN, which says that it is IPv4 */
 	ITEM_OVER4,       /* update @NAME { ip saddr limit rate over VALUE/second burst BURST packets } */
 	ITEM_OVER6,       /* likewise, ip6 saddr & ffff:ffff:ffff:ffff:: */
 	ITEM_SADDR4_NET,  /* ip saddr ENDPOINT/VALUE */

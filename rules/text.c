@@ -35,6 +35,9 @@ static const char *const phrases[ITEM_KINDS] = {
 	[ITEM_MARK] = "meta mark %x",
 	[ITEM_NO_MARK] = "meta mark set 0",
 	[ITEM_NOTE] = "update @%n { @th,%o,%b%s }",
+	[ITEM_TO_FLOW_IN] = "ip daddr . udp dport . @th,%o,%b @%n",
+	[ITEM_FROM_IN] = "ip saddr . @th,%o,%b @%n",
+	[ITEM_NOTE_TO] = "update @%n { ip daddr . @th,%o,%b }",
 	[ITEM_OVER4] = "update @%n { ip saddr limit rate over %v/second burst %u packets }",
 	[ITEM_OVER6] =
 		"update @%n { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate over %v/second burst %u packets }",
@@ -114,6 +117,8 @@ static const char *const key_types[] = {
 	[RULES_KEY_SPI_IPV4_PORT] = "typeof ipsec in spi . ip saddr . udp sport",
 	[RULES_KEY_SPI_IPV6_PORT] = "typeof ipsec in spi . ip6 saddr . udp sport",
 	[RULES_KEY_IPV4_PORT_PORT] = "type ipv4_addr . inet_service . inet_service",
+	[RULES_KEY_IPV4_PORT_COOKIE] = "typeof ip saddr . udp sport . @th,64,64",
+	[RULES_KEY_IPV4_COOKIES] = "typeof ip saddr . @th,64,128",
 };
 
 static const char *data_type(const struct rules_set_def *set)

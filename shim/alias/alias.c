@@ -55,7 +55,7 @@ static void release(struct alias_result *out, struct alias_table *table, struct 
 
 static struct alias_life life_at(const struct alias_table *table, const struct endpoint *at)
 {
-	return table->config.life(table->config.life_ctx, at);
+	return table->config.life(table->config.ctx, at);
 }
 
 /* Of the address that the server knows it by. */
@@ -231,6 +231,7 @@ static void begin(struct alias_result *out, struct alias_table *table, uint64_t 
 	}
 	note_exchange(c, cookie);
 	out->follow = wants_float(table, c, server_port);
+	out->flow = clients_real(c, c->ike);
 }
 
 struct alias_result alias_first(struct alias_table *table, uint64_t now_ms, const struct endpoint *from,
@@ -249,6 +250,7 @@ struct alias_result alias_first(struct alias_table *table, uint64_t now_ms, cons
 		out.follow = !exchange->floated &&
 			     c == clients_of_flow(table, host, server_port, from->port) &&
 			     wants_float(table, c, server_port);
+		out.flow = *from;
 		return out;
 	}
 	c = clients_of_flow(table, host, server_port, from->port);
@@ -270,26 +272,6 @@ struct alias_result alias_first(struct alias_table *table, uint64_t now_ms, cons
 	return out;
 }
 
-struct endpoint alias_answer(struct alias_table *table, uint64_t now_ms, const struct endpoint *to,
-			     const uint8_t cookie[static ALIAS_COOKIE_LEN],
-			     const uint8_t responder[static ALIAS_COOKIE_LEN])
-{
-	static const uint8_t none[ALIAS_COOKIE_LEN];
-	const struct endpoint nobody = {.addr_len = 0};
-	struct exchange *exchange;
-	const struct client *c;
-
-	(void)now_ms;
-	if (!is_usable(table, to) || !memcmp(responder, none, ALIAS_COOKIE_LEN))
-		return nobody;
-	c = clients_of_cookie(table, clients_host(to), cookie, &exchange);
-	if (!c || c->ike != to->port || exchange->floated)
-		return nobody;
-	exchange->answered = true;
-	memcpy(exchange->responder, responder, ALIAS_COOKIE_LEN);
-	return c->number ? clients_alias(table, c, 0) : nobody;
-}
-
 /* Floating. */
 
 static void confirm(struct alias_result *out, struct alias_table *table, uint64_t now, struct client *c,
@@ -307,6 +289,7 @@ static void confirm(struct alias_result *out, struct alias_table *table, uint64_
 	exchange->floated = c->floated = true;
 	c->floated_ms = c->since_ms = now;
 	out->unfollow = true;
+	out->flow = clients_real(c, c->ike);
 }
 
 static struct client *real_client(struct alias_result *out, struct alias_table *table, uint64_t now,
@@ -356,6 +339,17 @@ static void is_another(struct alias_result *out, struct alias_table *table, uint
 	out->drop = exchange->refused = give_flow(out, table, now, &flow, &server) != NULL;
 }
 
+/* A server that refuses message 1 answers with a cookie of zeros, which everybody knows. */
+static bool is_proven(const struct alias_table *table, const struct endpoint *from,
+		      const uint8_t cookie[static ALIAS_COOKIE_LEN],
+		      const uint8_t responder[static ALIAS_COOKIE_LEN])
+{
+	static const uint8_t none[ALIAS_COOKIE_LEN];
+
+	return memcmp(responder, none, ALIAS_COOKIE_LEN) != 0 &&
+	       table->config.answered(table->config.ctx, from, cookie, responder);
+}
+
 struct alias_result alias_float(struct alias_table *table, uint64_t now_ms, const struct endpoint *from,
 				const uint8_t cookie[static ALIAS_COOKIE_LEN],
 				const uint8_t responder[static ALIAS_COOKIE_LEN])
@@ -375,10 +369,8 @@ struct alias_result alias_float(struct alias_table *table, uint64_t now_ms, cons
 		out.drop = true;
 		return out;
 	}
-	if (!exchange->answered || memcmp(exchange->responder, responder, ALIAS_COOKIE_LEN) != 0) {
-		table->stats.unproven++;
+	if (!is_proven(table, from, cookie, responder))
 		return out;
-	}
 	owner = clients_of_flow(table, c->host, NATT_PORT, from->port);
 	seen = owner && owner->number ? clients_alias(table, owner, from->port) : *from;
 	life = life_at(table, &seen);

@@ -13,7 +13,7 @@
  *  - A flow is an address and UDP port behind which the NAT has one client. A client is known by its flow on port 500, then by its
  *    initiator cookie, which it brings to its flow on 4500.
  *  - A flow on 4500 gets an alias only when its message shows the responder cookie that the server sent to that client's flow on
- *    500: who cannot receive there moves nobody. A flow whose session has traffic is never moved.
+ *    500, which the kernel has noted: who cannot receive there moves nobody. A flow whose session has traffic is never moved.
  *  - An alias is given to nobody else while a session is at it. The one that was free for longest goes first.
  *  - Half-open clients are bounded for each public address and in all, and make room only for half-open ones.
  *
@@ -46,13 +46,18 @@ struct alias_life {
 	uint64_t quiet_ms; /* since the last packet in its SAs; of several sessions the shortest */
 };
 typedef struct alias_life alias_life_fn(void *ctx, const struct endpoint *at);
+/* Whether the server has answered with that cookie to the flow of a followed exchange, which is at the same address as from. */
+typedef bool alias_answered_fn(void *ctx, const struct endpoint *from,
+			       const uint8_t cookie[static ALIAS_COOKIE_LEN],
+			       const uint8_t responder[static ALIAS_COOKIE_LEN]);
 
 struct alias_config {
 	struct endpoint net; /* the range's address */
 	unsigned prefix;     /* its length, 8 to 30 bits; network and broadcast addresses are not used */
 	uint64_t seed;       /* secret and random: forged addresses must not be able to share a hash bucket */
 	alias_life_fn *life;
-	void *life_ctx; /* called from within the functions below; must not call them */
+	alias_answered_fn *answered;
+	void *ctx; /* both are called from within the functions below; must not call them */
 };
 
 /* NULL: out of memory, or a range that is none. */
@@ -71,8 +76,9 @@ struct alias_result {
 	bool settled,
 		ended; /* for the log: this client uses its alias from now on, or that one has done so */
 	struct endpoint client, alias; /* with settled or ended */
-	bool follow,
-		unfollow; /* messages with that initiator cookie must be queued from now on, both ways: or not any more */
+	/* The server's answers to flow in that exchange must be noted, and what brings their cookie to 4500 be queued: or not any more. */
+	bool follow, unfollow;
+	struct endpoint flow; /* with follow, unfollow or settled: the client's on port 500 */
 	size_t change_count;
 	struct alias_change changes[ALIAS_CHANGES_MAX]; /* in this order, before the message goes on */
 };
@@ -80,11 +86,7 @@ struct alias_result {
 /* A first message of phase 1 from that flow to the server's port 500 or 4500, repeated ones too. */
 struct alias_result alias_first(struct alias_table *table, uint64_t now_ms, const struct endpoint *from,
 				const struct endpoint *to, const uint8_t cookie[static ALIAS_COOKIE_LEN]);
-/* The server's answer with its own cookie to a followed exchange, on its way to that flow. The alias of its client, addr_len 0: none. */
-struct endpoint alias_answer(struct alias_table *table, uint64_t now_ms, const struct endpoint *to,
-			     const uint8_t cookie[static ALIAS_COOKIE_LEN],
-			     const uint8_t responder[static ALIAS_COOKIE_LEN]);
-/* A later message of a followed exchange from that flow to the server's port 4500. */
+/* A later message from that flow to the server's port 4500: of a followed exchange, or another. */
 struct alias_result alias_float(struct alias_table *table, uint64_t now_ms, const struct endpoint *from,
 				const uint8_t cookie[static ALIAS_COOKIE_LEN],
 				const uint8_t responder[static ALIAS_COOKIE_LEN]);
@@ -115,7 +117,6 @@ bool alias_restore(struct alias_table *table, uint64_t now_ms, const char *line,
 struct alias_stats {
 	size_t clients, aliases, half_open; /* half_open: of the aliases */
 	uint64_t given, refused;            /* refused: no alias was free, or not for that address */
-	uint64_t unproven;                  /* floats without the server's cookie: nothing was changed */
 	uint64_t
 		rekeys; /* messages dropped, since a client that has a session rekeys from a new port of its NAT */
 };

@@ -19,8 +19,8 @@ enum {
 };
 
 struct exchange {
-	uint8_t cookie[ALIAS_COOKIE_LEN], responder[ALIAS_COOKIE_LEN];
-	bool used, answered, floated, refused;
+	uint8_t cookie[ALIAS_COOKIE_LEN];
+	bool used, floated, refused;
 };
 
 /* Index 0 of the pool is nobody. */

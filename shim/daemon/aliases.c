@@ -101,6 +101,29 @@ static void put_key(uint8_t out[static 12], const struct endpoint *at, uint16_t 
 	memcpy(out + 8, &ports[1], sizeof ports[1]);
 }
 
+#define FLOW_KEY (8 + IKE_COOKIE_LEN)
+#define ANSWER_KEY (4 + 2 * IKE_COOKIE_LEN)
+
+static void put_flow_key(uint8_t out[static FLOW_KEY], const struct endpoint *flow,
+			 const uint8_t cookie[static IKE_COOKIE_LEN])
+{
+	const uint16_t port = htons(flow->port);
+
+	memset(out, 0, FLOW_KEY);
+	memcpy(out, flow->addr, 4);
+	memcpy(out + 4, &port, sizeof port);
+	memcpy(out + 8, cookie, IKE_COOKIE_LEN);
+}
+
+static void put_answer_key(uint8_t out[static ANSWER_KEY], const struct endpoint *at,
+			   const uint8_t cookie[static IKE_COOKIE_LEN],
+			   const uint8_t responder[static IKE_COOKIE_LEN])
+{
+	memcpy(out, at->addr, 4);
+	memcpy(out + 4, cookie, IKE_COOKIE_LEN);
+	memcpy(out + 4 + IKE_COOKIE_LEN, responder, IKE_COOKIE_LEN);
+}
+
 static void put_value(uint8_t out[static RULES_MAP_VALUE], const struct endpoint *at)
 {
 	const uint16_t port = htons(at->port);
@@ -185,15 +208,18 @@ static void carry_out(struct aliases *a, const struct alias_result *r, bool at_o
 
 /* Messages */
 
-/* The server's answer to a client that has an alias: if the kernel has not translated the client's message, it translates none. */
+/* A client uses its alias from now on: if the kernel has not translated its messages to port 500, it translates none. */
 static void look_whether_translated(struct aliases *a, const struct filter_outcome *o,
-				    const struct endpoint *alias)
+				    const struct alias_result *r)
 {
-	if (a->untracked || !a->loaded || !alias->addr_len ||
-	    conntrack_translates(a->conntrack, &o->dst, &o->src, alias))
+	struct endpoint server = o->dst;
+
+	server.port = 500;
+	if (!r->settled || a->untracked || !a->loaded ||
+	    conntrack_translates(a->conntrack, &r->flow, &server, &r->alias))
 		return;
 	a->untracked = true;
-	log_event(a->log, LOG_ALIAS_FAILED, &o->dst,
+	log_event(a->log, LOG_ALIAS_FAILED, &r->flow,
 		  "has an alias, but the kernel does not translate its packets: is there a notrack rule for "
 		  "udp/500 "
 		  "or udp/4500?");
@@ -204,18 +230,28 @@ static struct alias_result ask(struct aliases *a, const struct filter_outcome *o
 	const struct alias_result nothing = {.drop = false};
 	const struct ike_result *m = &o->ike;
 	const uint64_t now = clock_now_ms();
-	struct endpoint alias;
 
-	if (m->reason == IKE_SHORT || m->reason == IKE_OTHER_VERSION || m->reason == IKE_BAD_LENGTH)
+	if (!to_server || m->reason == IKE_SHORT || m->reason == IKE_OTHER_VERSION ||
+	    m->reason == IKE_BAD_LENGTH)
 		return nothing;
-	if (!to_server) {
-		alias = alias_answer(a->table, now, &o->dst, m->cookie, m->responder);
-		look_whether_translated(a, o, &alias);
-		return nothing;
-	}
 	if (m->message_number == 1 && !m->server_initiated)
 		return alias_first(a->table, now, &o->src, &o->dst, m->cookie);
 	return o->dst.port == 4500 ? alias_float(a->table, now, &o->src, m->cookie, m->responder) : nothing;
+}
+
+/* Both cookies of the message; the kernel notes what the server answers. */
+static void follow(struct aliases *a, const struct alias_result *r, const struct ike_result *m)
+{
+	uint8_t flow[FLOW_KEY], answer[ANSWER_KEY];
+
+	put_flow_key(flow, &r->flow, m->cookie);
+	if (r->follow && (a->loaded || !r->change_count))
+		rules_nft_set_add_later(a->nft, RULES_SET_ALIASED, flow, sizeof flow, FOLLOW_TIMEOUT_S);
+	if (!r->unfollow)
+		return;
+	put_answer_key(answer, &r->flow, m->cookie, m->responder);
+	rules_nft_set_delete_later(a->nft, RULES_SET_ALIASED, flow, sizeof flow);
+	rules_nft_set_delete_later(a->nft, RULES_SET_ANSWERED, answer, sizeof answer);
 }
 
 bool aliases_message(struct aliases *a, const struct filter_outcome *o, bool to_server)
@@ -225,13 +261,10 @@ bool aliases_message(struct aliases *a, const struct filter_outcome *o, bool to_
 	if (!a)
 		return false;
 	r = ask(a, o, to_server);
+	look_whether_translated(a, o, &r);
 	/* A first message proves nothing, and there may be very many. */
 	carry_out(a, &r, o->ike.message_number != 1);
-	if (r.follow && (a->loaded || !r.change_count))
-		rules_nft_set_add_later(a->nft, RULES_SET_ALIASED, o->ike.cookie, IKE_COOKIE_LEN,
-					FOLLOW_TIMEOUT_S);
-	if (r.unfollow)
-		rules_nft_set_delete_later(a->nft, RULES_SET_ALIASED, o->ike.cookie, IKE_COOKIE_LEN);
+	follow(a, &r, &o->ike);
 	if (r.drop && r.change_count) /* not its repeats */
 		log_event(a->log, LOG_ALIAS_REKEY, &o->src,
 			  "phase 1 came from a port that another client was known by; dropped, its next try "
@@ -288,6 +321,27 @@ static struct alias_life life_of(void *ctx, const struct endpoint *at)
 	return (struct alias_life){.lives = life.lives, .plain = life.plain, .quiet_ms = life.quiet_ms};
 }
 
+static void note_found(void *ctx, const void *key, size_t key_length, uint64_t expires_ms)
+{
+	(void)key;
+	(void)key_length;
+	(void)expires_ms;
+	*(bool *)ctx = true;
+}
+
+/* Most such messages come up because of it; others because they are clear ones, or bridged. */
+static bool is_answered(void *ctx, const struct endpoint *from, const uint8_t cookie[static ALIAS_COOKIE_LEN],
+			const uint8_t responder[static ALIAS_COOKIE_LEN])
+{
+	const struct aliases *a = ctx;
+	uint8_t key[ANSWER_KEY];
+	bool found = false;
+
+	put_answer_key(key, from, cookie, responder);
+	rules_nft_set_get(a->nft, RULES_SET_ANSWERED, key, 1, note_found, &found);
+	return found;
+}
+
 /* Nothing is sent: the kernel looks the route up. */
 static bool is_routed(const struct endpoint *net)
 {
@@ -307,8 +361,10 @@ bool aliases_open(struct aliases **out, const struct config *config, const struc
 		  struct log *log, struct rules_nft *nft, struct files *files,
 		  char error[static CONFIG_ERROR_MAX])
 {
-	struct alias_config table = {
-		.net = config->alias_net, .prefix = config->alias_prefix, .life = life_of};
+	struct alias_config table = {.net = config->alias_net,
+				     .prefix = config->alias_prefix,
+				     .life = life_of,
+				     .answered = is_answered};
 	char text[ENDPOINT_TEXT_MAX];
 	struct aliases *a;
 	int rc;
@@ -322,7 +378,7 @@ bool aliases_open(struct aliases **out, const struct config *config, const struc
 	if (!a)
 		return false;
 	*a = (struct aliases){.log = log, .nft = nft, .files = files, .state_dir = config->state_dir};
-	table.life_ctx = a;
+	table.ctx = a;
 	if (getrandom(&table.seed, sizeof table.seed, 0) != sizeof table.seed) {
 		snprintf(error, CONFIG_ERROR_MAX, "no random numbers: %s", strerror(errno));
 		return false;

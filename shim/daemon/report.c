@@ -279,8 +279,6 @@ static size_t collect(const struct report *r, json_t *rules, struct figure out[s
 		{"aliases_given", false, alias.given,
 		 "Aliases given at a first message, which may have been forged."},
 		{"aliases_refused", false, alias.refused, "First messages for which no alias was free."},
-		{"aliases_unproven", false, alias.unproven,
-		 "Messages on port 4500 without the cookie that the server had sent to their client."},
 		{"aliases_rekeys", false, alias.rekeys,
 		 "Messages dropped because a client with a session began phase 1 from a new port of its "
 		 "NAT."},

@@ -95,11 +95,19 @@ class Tests:
         client = self.join("alone: PPP and ping", self.kinds[0])
         tap.equal(self.lab.alias(client), None, "it has no alias")
         tap.equal(sorted(natshim.tables(self.lab.srv)), ["natshim", "natshim_queue"], "and there is no table of aliases")
-        tap.diag(f"{self.lab.natshim.counters()['packets'] - before} packets in userspace")
+        self.userspace(0)
+        tap.diag(f"{self.lab.natshim.counters()['packets'] - before} packets in userspace, L2TP too")
+
+    def userspace(self, floats):
+        """Of a client natshim sees message 1, and of one that has an alias its first message on port 4500."""
+        rules = self.lab.natshim.counters()["rules"]
+        tap.equal(rules["aliased-4500"], floats, f"natshim has seen {floats} messages on port 4500")
+        tap.diag(f"first messages on port 500: {rules['first-500']}")
 
     def test_three(self):
         for kind in self.kinds[1:]:
             self.join(f"{kind[0]}, {kind[1]}, from the same L2TP port: PPP and ping", kind)
+        self.userspace(len(self.kinds) - 1)
         self.nobody_loses("three at once")
         aliases = [self.lab.alias(client) for client in self.clients]
         tap.ok(aliases[0] is None and all(alias and alias.startswith(RANGE) for alias in aliases[1:]) and len(set(aliases)) == 3,

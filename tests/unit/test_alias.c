@@ -29,6 +29,13 @@ static size_t session_count;
 static struct alias_change map[MAP_MAX];
 static size_t map_count;
 static unsigned next_cookie;
+#define FOLLOWED_MAX 131072
+static struct {
+	struct endpoint flow;
+	uint8_t cookie[ALIAS_COOKIE_LEN], responder[ALIAS_COOKIE_LEN];
+	bool answered;
+} followed[FOLLOWED_MAX]; /* as the kernel's rules: what goes to which flow is noted */
+static size_t followed_count;
 
 static struct endpoint ep(const char *text)
 {
@@ -54,16 +61,46 @@ static struct alias_life life(void *ctx, const struct endpoint *at)
 	return found;
 }
 
+static bool answered(void *ctx, const struct endpoint *from, const uint8_t cookie[static ALIAS_COOKIE_LEN],
+		     const uint8_t responder[static ALIAS_COOKIE_LEN])
+{
+	assert_ptr_equal(ctx, sessions);
+	for (size_t i = 0; i < followed_count; i++)
+		if (followed[i].answered && endpoint_same_host(&followed[i].flow, from) &&
+		    !memcmp(followed[i].cookie, cookie, ALIAS_COOKIE_LEN) &&
+		    !memcmp(followed[i].responder, responder, ALIAS_COOKIE_LEN))
+			return true;
+	return false;
+}
+
+static void follow(const struct alias_result *r, const uint8_t *cookie)
+{
+	for (size_t i = 0; i < followed_count && r->unfollow; i++)
+		if (endpoint_equal(&followed[i].flow, &r->flow) &&
+		    !memcmp(followed[i].cookie, cookie, ALIAS_COOKIE_LEN)) {
+			followed[i] = followed[--followed_count];
+			return;
+		}
+	assert_false(r->unfollow); /* it was followed, on that flow */
+	if (!r->follow)
+		return;
+	assert_true(followed_count < FOLLOWED_MAX);
+	followed[followed_count].flow = r->flow;
+	followed[followed_count].answered = false;
+	memcpy(followed[followed_count++].cookie, cookie, ALIAS_COOKIE_LEN);
+}
+
 static void open_table(unsigned prefix)
 {
 	const struct alias_config config = {.net = ep("198.18.0.0"),
 					    .prefix = prefix,
 					    .seed = 0x1234567890abcdef,
 					    .life = life,
-					    .life_ctx = sessions};
+					    .answered = answered,
+					    .ctx = sessions};
 
 	alias_table_free(table);
-	session_count = map_count = 0;
+	session_count = map_count = followed_count = 0;
 	next_cookie = 1;
 	now = 1000 * MINUTE;
 	table = alias_table_new(&config);
@@ -154,6 +191,7 @@ static struct exchange message1_to(const struct endpoint *from, uint16_t port)
 	e.result = alias_first(table, now, from, server(port), e.cookie);
 	assert_false(e.result.drop);
 	carry_out(&e.result);
+	follow(&e.result, e.cookie);
 	return e;
 }
 
@@ -168,7 +206,12 @@ static void message2(const struct exchange *e, const char *to)
 {
 	const struct endpoint flow = ep(to);
 
-	alias_answer(table, now, &flow, e->cookie, e->responder);
+	for (size_t i = 0; i < followed_count; i++)
+		if (endpoint_equal(&followed[i].flow, &flow) &&
+		    !memcmp(followed[i].cookie, e->cookie, ALIAS_COOKIE_LEN)) {
+			followed[i].answered = true;
+			memcpy(followed[i].responder, e->responder, ALIAS_COOKIE_LEN);
+		}
 }
 
 static struct alias_result message5(const struct exchange *e, const char *from)
@@ -177,6 +220,7 @@ static struct alias_result message5(const struct exchange *e, const char *from)
 	struct alias_result r = alias_float(table, now, &flow, e->cookie, e->responder);
 
 	carry_out(&r);
+	follow(&r, e->cookie);
 	return r;
 }
 
@@ -561,9 +605,10 @@ static void no_float_without_the_servers_cookie(void **state)
 	wrong = e;
 	wrong.responder[7] ^= 1;
 	assert_int_equal(message5(&wrong, X4500).change_count, 0);
-	memset(wrong.responder, 0, sizeof wrong.responder);
+	memset(wrong.responder, 0, sizeof wrong.responder); /* as it is in a refusal of message 1 */
+	message2(&wrong, W500);
 	assert_int_equal(message5(&wrong, X4500).change_count, 0);
-	assert_int_equal(alias_stats(table).unproven, 3);
+	message2(&e, W500);
 	assert_int_equal(message5(&e, W4500).change_count, 1);
 }
 
@@ -691,7 +736,7 @@ static void one_address_cannot_have_all_of_them(void **state)
 		from.port = (uint16_t)(1000 + i);
 		esp.port = (uint16_t)(10000 + i);
 		e = message1_to(&from, 500);
-		alias_answer(table, now, &from, e.cookie, e.responder);
+		message2(&e, endpoint_text(&from, text));
 		if (e.result.follow)
 			message5(&e, endpoint_text(&esp, text));
 		if (i < ALIAS_PER_ADDRESS_MAX)

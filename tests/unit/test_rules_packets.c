@@ -18,6 +18,7 @@ struct lab {
 	int client_netns, server_netns; /* descriptors */
 	struct rules_nft *nft;          /* in the server's */
 	struct rules_features features;
+	bool alias; /* for the next make_lab() */
 };
 static struct lab lab;
 
@@ -34,6 +35,9 @@ static void make_lab(bool dnat)
 		.l2tp_control = true,
 		.l2tp_from_lns = true,
 		.dnat4 = dnat,
+		.alias = lab.alias,
+		.alias_net = {.addr = {198, 18}, .addr_len = 4},
+		.alias_prefix = 16,
 	};
 
 	enter_new_netns();
@@ -586,6 +590,84 @@ static void clear_l2tp_stays_out_and_in(void **state)
 	leave_lab();
 }
 
+static void send_cookies(bool to_server, const char *client, uint16_t client_port, uint16_t server_port,
+			 uint8_t initiator, uint8_t responder)
+{
+	uint8_t data[MARKER_LENGTH + MESSAGE_LENGTH] = {0};
+	uint8_t *isakmp = server_port == 4500 ? data + MARKER_LENGTH : data;
+
+	memset(isakmp, initiator, 8);
+	memset(isakmp + 8, responder, 8);
+	isakmp[17] = 0x10;
+	isakmp[18] = 2;
+	isakmp[FLAGS_OFFSET] = 1;
+	assert_int_equal(to_server ? send_once(lab.client_netns, client, client_port, SERVER4, server_port,
+					       data, sizeof data)
+				   : send_once(lab.server_netns, SERVER4, server_port, client, client_port,
+					       data, sizeof data),
+			 0);
+}
+
+/* The server's answer to the flow of a followed exchange is noted; what brings its cookie to 4500 from that address, and only that, is
+ * queued. */
+static void proof_of_a_followed_exchange(void **state)
+{
+	static const struct {
+		const char *what;
+		bool to_server;
+		const char *client;
+		uint16_t client_port, server_port;
+		uint8_t initiator, responder;
+		const char *rule;
+	} steps[] = {
+		{"nothing is answered", true, CLIENT4, 5500, 4500, 'i', 'r', NULL},
+		{"answer to another port", false, CLIENT4, CLIENT_PORT + 1, 500, 'i', 'r', NULL},
+		{"answer to another address", false, "192.0.2.3", CLIENT_PORT, 500, 'i', 'r', NULL},
+		{"answer in another exchange", false, CLIENT4, CLIENT_PORT, 500, 'j', 'r', NULL},
+		{"from 4500", false, CLIENT4, CLIENT_PORT, 4500, 'i', 'r', NULL},
+		{"none of it is a proof", true, CLIENT4, 5500, 4500, 'i', 'r', NULL},
+		{"the answer", false, CLIENT4, CLIENT_PORT, 500, 'i', 'r', "answered-500"},
+		{"from another address", true, "192.0.2.3", 5500, 4500, 'i', 'r', NULL},
+		{"another responder cookie", true, CLIENT4, 5500, 4500, 'i', 's', NULL},
+		{"another exchange", true, CLIENT4, 5500, 4500, 'j', 'r', NULL},
+		{"to 500", true, CLIENT4, CLIENT_PORT, 500, 'i', 'r', NULL},
+		{"the float", true, CLIENT4, 5500, 4500, 'i', 'r', "aliased-4500"},
+		{"once more, from another port", true, CLIENT4, 5501, 4500, 'i', 'r', "aliased-4500"},
+	};
+	static const uint8_t answer[20] = {192, 0,   2,   2,   'i', 'i', 'i', 'i', 'i', 'i',
+					   'i', 'i', 'r', 'r', 'r', 'r', 'r', 'r', 'r', 'r'};
+	static const uint8_t flow[16] = {
+		192, 0,   2,   2,  CLIENT_PORT >> 8, CLIENT_PORT & 0xff, 0, 0, 'i', 'i', 'i', 'i',
+		'i', 'i', 'i', 'i'};
+	uint64_t expires_ms = 0;
+	struct counters before;
+
+	(void)state;
+	lab.alias = true;
+	make_lab(false);
+	lab.alias = false;
+	run(format_text("nsenter --net=/proc/%d/fd/%d ip addr add 192.0.2.3/24 dev client", getpid(),
+			lab.client_netns));
+	rules_nft_set_add_later(lab.nft, RULES_SET_ALIASED, flow, sizeof flow, 60);
+	rules_nft_set_flush(lab.nft);
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+		before = read_counters();
+		send_cookies(steps[i].to_server, steps[i].client, steps[i].client_port, steps[i].server_port,
+			     steps[i].initiator, steps[i].responder);
+		expect_only(&before, steps[i].rule, steps[i].what);
+	}
+	assert_int_equal(rules_nft_set_get(lab.nft, RULES_SET_ANSWERED, answer, 1, note_expiry, &expires_ms),
+			 0);
+	assert_in_range(expires_ms, 1, 60000);
+	rules_nft_set_delete_later(lab.nft, RULES_SET_ANSWERED, answer, sizeof answer);
+	rules_nft_set_flush(lab.nft);
+	before = read_counters();
+	send_cookies(true, CLIENT4, 5500, 4500, 'i', 'r');
+	expect_only(&before, NULL, "it is forgotten");
+	assert_int_equal(rules_nft_set_refused(lab.nft), 0);
+	leave_lab();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -598,6 +680,7 @@ int main(void)
 		cmocka_unit_test(a_message_in_fragments_is_picked_once),
 		cmocka_unit_test(signs_of_life_are_noted),
 		cmocka_unit_test(clear_l2tp_stays_out_and_in),
+		cmocka_unit_test(proof_of_a_followed_exchange),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
