@@ -44,6 +44,9 @@ int rules_nft_install_base(struct rules_nft *nft, const struct ruleset *ruleset,
 int rules_nft_install_alias(struct rules_nft *nft, const struct ruleset *ruleset,
 			    char error[static RULES_ERROR_MAX]);
 int rules_nft_remove_alias(struct rules_nft *nft, char error[static RULES_ERROR_MAX]);
+/* Somebody else has loaded that table, and natshim_queue with its sets for aliases: takes all elements out of the table's maps. -ENOENT
+ * where one of them is missing; its name is in *missing. */
+int rules_nft_empty_alias(struct rules_nft *nft, const char **missing);
 /* Takes the rules out of natshim_queue's base chains: nothing comes up any more. All else stays, for the removal of a hook makes the
  * kernel drop what waits in the queue (of a base chain, and of defragmentation with its rule): drain it between this and
  * rules_nft_remove(). */

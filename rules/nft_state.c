@@ -64,6 +64,25 @@ static uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+/* A message without an element means all of them. */
+static int empty_set(struct rules_nft *nft, const struct rules_set_place *place)
+{
+	const struct rules_message *failed;
+	struct rules_batch batch;
+	char buffer[BATCH_SIZE];
+	struct nlmsghdr *m;
+
+	rules_batch_begin(nft, &batch, buffer, sizeof(buffer));
+	m = rules_batch_open(nft, &batch, NFT_MSG_DELSETELEM, 0,
+			     (struct rules_message){.what = "elements of set", .name = place->name});
+	if (m) {
+		mnl_attr_put_strz(m, NFTA_SET_ELEM_LIST_TABLE, place->table);
+		mnl_attr_put_strz(m, NFTA_SET_ELEM_LIST_SET, place->name);
+		rules_batch_close(&batch, m);
+	}
+	return rules_batch_send(nft, &batch, &failed);
+}
+
 /* Put in, taken out, and put in again, in one step: kernels before 6.12 can't change a time-out, and to take
  * out what is not there would be an error. */
 static void put_change(struct rules_nft *nft, struct rules_batch *batch, const struct rules_set_place *place,
@@ -367,6 +386,36 @@ int rules_nft_set_get(struct rules_nft *nft, enum rules_set set, const void *key
 		if (errno != EINTR)
 			return -errno;
 	return read_answers(nft, &answers, count + 1);
+}
+
+static void ignore_element(void *ctx, const void *key, size_t key_length, uint64_t expires_ms)
+{
+	(void)ctx;
+	(void)key;
+	(void)key_length;
+	(void)expires_ms;
+}
+
+int rules_nft_empty_alias(struct rules_nft *nft, const char **missing)
+{
+	static const uint8_t any_key[RULES_KEY_MAX];
+
+	for (size_t i = 0; i < RULES_SETS; i++) {
+		const enum rules_set set = (enum rules_set)i;
+		const struct rules_set_place *place = ruleset_set_place(set);
+		int result = 0;
+
+		if (!strcmp(place->table, RULES_ALIAS_TABLE))
+			result = empty_set(nft, place);
+		else if (set == RULES_SET_ALIASED || set == RULES_SET_ANSWERED)
+			result = rules_nft_set_get(nft, set, any_key, 1, ignore_element, NULL);
+		if (result) {
+			*missing = place->name;
+			return result;
+		}
+		nft->refused_until_ms[i] = 0;
+	}
+	return 0;
 }
 
 struct counter_dump {

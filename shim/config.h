@@ -86,7 +86,7 @@ void config_free(struct config *config);
 /* Bridge mode is on, for whichever clients. */
 bool config_bridges(const struct config *config);
 
-/* Aliases are given: not where natshim installs no rules, watches no sessions, or relays the client's IKE itself. */
+/* Aliases are given: not where natshim watches no sessions, or relays the client's IKE itself. */
 bool config_aliases(const struct config *config);
 
 /* How long the kernel's alive sets must remember, seconds: longer than any idle time-out that is asked for. */

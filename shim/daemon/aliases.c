@@ -8,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <netinet/in.h>
@@ -30,6 +31,7 @@ struct aliases {
 	const struct aliases_sessions *sessions;
 	void *sessions_ctx;
 	const struct ruleset *ruleset;
+	bool external;   /* the admin's own tables: --rules external */
 	bool loaded;     /* the kernel's table is there */
 	bool complained; /* that it cannot be */
 	bool untracked;  /* and that it has no effect */
@@ -162,12 +164,29 @@ static void forget_pair(void *ctx, const struct alias_change *pair)
 	forget(ctx, pair);
 }
 
+/* False: why is in error. */
+static bool make_table(struct aliases *a, char error[static RULES_ERROR_MAX])
+{
+	const char *missing = "";
+	int rc;
+
+	if (!a->external)
+		return !rules_nft_install_alias(a->nft, a->ruleset, error);
+	rc = rules_nft_empty_alias(a->nft, &missing);
+	if (rc == -ENOENT)
+		snprintf(error, RULES_ERROR_MAX,
+			 "the set %s is not in your tables: load what `natshim rules' prints", missing);
+	else if (rc)
+		snprintf(error, RULES_ERROR_MAX, "the set %s in your tables: %s", missing, strerror(-rc));
+	return !rc;
+}
+
 /* What passed while the table was not there may be tracked as it was then. False: no alias can be given. */
 static bool install(struct aliases *a)
 {
 	char error[RULES_ERROR_MAX];
 
-	if (rules_nft_install_alias(a->nft, a->ruleset, error)) {
+	if (!make_table(a, error)) {
 		if (!a->complained)
 			log_event(a->log, LOG_ALIAS_FAILED, NULL,
 				  "alias: %s; of several clients behind one NAT only one can connect", error);
@@ -290,7 +309,7 @@ bool aliases_tick(struct aliases *a)
 	if (a->changed)
 		save(a);
 	a->empty = alias_stats(a->table).aliases ? 0 : a->empty + 1;
-	return a->loaded && a->empty > UNLOAD_AFTER;
+	return a->loaded && !a->external && a->empty > UNLOAD_AFTER;
 }
 
 void aliases_unload(struct aliases *a)
@@ -304,7 +323,7 @@ void aliases_unload(struct aliases *a)
 
 void aliases_table_gone(struct aliases *a)
 {
-	if (a && a->loaded)
+	if (a && (a->loaded || a->external))
 		install(a);
 }
 
@@ -377,7 +396,11 @@ bool aliases_open(struct aliases **out, const struct config *config, const struc
 	snprintf(error, CONFIG_ERROR_MAX, "out of memory");
 	if (!a)
 		return false;
-	*a = (struct aliases){.log = log, .nft = nft, .files = files, .state_dir = config->state_dir};
+	*a = (struct aliases){.log = log,
+			      .nft = nft,
+			      .files = files,
+			      .state_dir = config->state_dir,
+			      .external = config->rules == CONFIG_RULES_EXTERNAL};
 	table.ctx = a;
 	if (getrandom(&table.seed, sizeof table.seed, 0) != sizeof table.seed) {
 		snprintf(error, CONFIG_ERROR_MAX, "no random numbers: %s", strerror(errno));
@@ -410,7 +433,9 @@ void aliases_use(struct aliases *a, const struct aliases_sessions *sessions, voi
 	a->sessions = sessions;
 	a->sessions_ctx = sessions_ctx;
 	a->ruleset = ruleset;
-	if (a->loaded || alias_stats(a->table).aliases)
+	if (a->external && a->loaded)
+		return; /* a reload changes nothing in the admin's tables */
+	if (a->external || a->loaded || alias_stats(a->table).aliases)
 		install(a);
 	else
 		aliases_unload(a); /* what a killed natshim left */
