@@ -160,6 +160,8 @@ static struct client *give(struct alias_result *out, struct alias_table *table, 
 {
 	struct client *oldest, *c;
 
+	if (!table->config.ready(table->config.ctx))
+		return NULL;
 	if (count_of(table, host, true, &oldest) >= ALIAS_HALF_OPEN_ADDRESS_MAX) {
 		release(out, table, oldest);
 	} else if (count_of(table, host, false, &oldest) >= ALIAS_PER_ADDRESS_MAX) {

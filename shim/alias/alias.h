@@ -51,13 +51,17 @@ typedef bool alias_answered_fn(void *ctx, const struct endpoint *from,
 			       const uint8_t cookie[static ALIAS_COOKIE_LEN],
 			       const uint8_t responder[static ALIAS_COOKIE_LEN]);
 
+/* Whether the kernel can translate: asked before one is given. */
+typedef bool alias_ready_fn(void *ctx);
+
 struct alias_config {
 	struct endpoint net; /* the range's address */
 	unsigned prefix;     /* its length, 8 to 30 bits; network and broadcast addresses are not used */
 	uint64_t seed;       /* secret and random: forged addresses must not be able to share a hash bucket */
 	alias_life_fn *life;
 	alias_answered_fn *answered;
-	void *ctx; /* both are called from within the functions below; must not call them */
+	alias_ready_fn *ready;
+	void *ctx; /* these are called from within the functions below; they must not change the table */
 };
 
 /* NULL: out of memory, or a range that is none. */
@@ -116,7 +120,8 @@ bool alias_restore(struct alias_table *table, uint64_t now_ms, const char *line,
 
 struct alias_stats {
 	size_t clients, aliases, half_open; /* half_open: of the aliases */
-	uint64_t given, refused;            /* refused: no alias was free, or not for that address */
+	uint64_t given,
+		refused; /* refused: no alias was free, or not for that address, or the kernel cannot translate */
 	uint64_t
 		rekeys; /* messages dropped, since a client that has a session rekeys from a new port of its NAT */
 };

@@ -20,6 +20,7 @@
 #define EXPIRE_EVERY 5      /* ticks */
 #define SAVE_EVERY 60       /* ticks, though nothing has changed in the kernel */
 #define UNLOAD_AFTER 60     /* ticks without an alias */
+#define RETRY_AFTER 30      /* ticks: to refuse a table costs the kernel milliseconds */
 
 struct aliases {
 	struct log *log;
@@ -31,10 +32,15 @@ struct aliases {
 	const struct aliases_sessions *sessions;
 	void *sessions_ctx;
 	const struct ruleset *ruleset;
-	bool external;   /* the admin's own tables: --rules external */
-	bool loaded;     /* the kernel's table is there */
-	bool complained; /* that it cannot be */
-	bool untracked;  /* and that it has no effect */
+	bool external; /* the admin's own tables: --rules external */
+	struct endpoint net;
+	unsigned prefix;
+	const char *interface;
+	int route_socket; /* nothing is sent over it */
+	bool loaded;      /* the kernel's table is there */
+	bool complained;  /* that none can be given */
+	unsigned retry;   /* the tick from which on a table that was refused is tried again */
+	bool untracked;   /* and that it has no effect */
 	bool changed, save_complained;
 	unsigned ticks, empty;
 };
@@ -181,16 +187,19 @@ static bool make_table(struct aliases *a, char error[static RULES_ERROR_MAX])
 	return !rc;
 }
 
-/* What passed while the table was not there may be tracked as it was then. False: no alias can be given. */
-static bool install(struct aliases *a)
+/* What passed while the table was not there may be tracked as it was then. wanted: somebody should have an alias. False: nobody can. */
+static bool install(struct aliases *a, bool wanted)
 {
 	char error[RULES_ERROR_MAX];
 
+	if (a->ticks < a->retry)
+		return false;
 	if (!make_table(a, error)) {
-		if (!a->complained)
+		if (wanted && !a->complained)
 			log_event(a->log, LOG_ALIAS_FAILED, NULL,
 				  "alias: %s; of several clients behind one NAT only one can connect", error);
-		a->complained = true;
+		a->complained |= wanted;
+		a->retry = a->ticks + RETRY_AFTER;
 		return a->loaded = false;
 	}
 	a->complained = false;
@@ -201,13 +210,44 @@ static bool install(struct aliases *a)
 	return true;
 }
 
+/* To the first alias; the kernel looks the route up and sends nothing, as for a path that is probed and confirmed (linux/socket.h). */
+static bool is_routed(const struct aliases *a)
+{
+	const int probe = 0x10 | MSG_CONFIRM;
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(500)};
+
+	memcpy(&to.sin_addr, a->net.addr, sizeof to.sin_addr);
+	to.sin_addr.s_addr |= htonl(1);
+	return !sendto(a->route_socket, NULL, 0, probe, (const struct sockaddr *)&to, sizeof to);
+}
+
+/* Without one, a client stays where it would be without natshim: at its own address. */
+static bool is_ready(void *ctx)
+{
+	struct aliases *a = ctx;
+	const bool routed = is_routed(a);
+	char net[ENDPOINT_TEXT_MAX];
+
+	if (!routed && !a->complained)
+		log_event(a->log, LOG_ALIAS_FAILED, NULL,
+			  "alias: no route leads to %s/%u, so of several clients behind one NAT only one can "
+			  "connect; ip "
+			  "route add %s/%u dev %s",
+			  endpoint_text(&a->net, net), a->prefix, net, a->prefix, a->interface);
+	a->complained |= !routed;
+	if (!routed || (!a->loaded && !install(a, true)))
+		return false;
+	a->complained = false;
+	return true;
+}
+
 /* at_once: the maps change before the entries go, so that no packet in between makes a new one by the old map. Else the maps change with
  * the next verdicts, many in one batch. */
 static void carry_out(struct aliases *a, const struct alias_result *r, bool at_once)
 {
 	char alias[ENDPOINT_TEXT_MAX];
 
-	if (r->change_count && !a->loaded && !install(a)) /* which fills in what is there now */
+	if (r->change_count && !a->loaded && !install(a, true)) /* taken away, and not there again */
 		return;
 	for (size_t i = 0; i < r->change_count; i++)
 		put_pair(a, &r->changes[i]);
@@ -323,8 +363,10 @@ void aliases_unload(struct aliases *a)
 
 void aliases_table_gone(struct aliases *a)
 {
-	if (a && (a->loaded || a->external))
-		install(a);
+	if (!a || !(a->loaded || a->external))
+		return;
+	a->retry = 0;
+	install(a, alias_stats(a->table).aliases);
 }
 
 /* Start and end */
@@ -361,21 +403,6 @@ static bool is_answered(void *ctx, const struct endpoint *from, const uint8_t co
 	return found;
 }
 
-/* Nothing is sent: the kernel looks the route up. */
-static bool is_routed(const struct endpoint *net)
-{
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(500)};
-	const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool routed;
-
-	memcpy(&to.sin_addr, net->addr, sizeof to.sin_addr);
-	to.sin_addr.s_addr |= htonl(1); /* the first alias */
-	routed = fd >= 0 && !connect(fd, (const struct sockaddr *)&to, sizeof to);
-	if (fd >= 0)
-		close(fd);
-	return routed;
-}
-
 bool aliases_open(struct aliases **out, const struct config *config, const struct rules_features *features,
 		  struct log *log, struct rules_nft *nft, struct files *files,
 		  char error[static CONFIG_ERROR_MAX])
@@ -383,8 +410,8 @@ bool aliases_open(struct aliases **out, const struct config *config, const struc
 	struct alias_config table = {.net = config->alias_net,
 				     .prefix = config->alias_prefix,
 				     .life = life_of,
-				     .answered = is_answered};
-	char text[ENDPOINT_TEXT_MAX];
+				     .answered = is_answered,
+				     .ready = is_ready};
 	struct aliases *a;
 	int rc;
 
@@ -400,7 +427,11 @@ bool aliases_open(struct aliases **out, const struct config *config, const struc
 			      .nft = nft,
 			      .files = files,
 			      .state_dir = config->state_dir,
-			      .external = config->rules == CONFIG_RULES_EXTERNAL};
+			      .external = config->rules == CONFIG_RULES_EXTERNAL,
+			      .net = config->alias_net,
+			      .prefix = config->alias_prefix,
+			      .interface = config->interfaces[0],
+			      .route_socket = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
 	table.ctx = a;
 	if (getrandom(&table.seed, sizeof table.seed, 0) != sizeof table.seed) {
 		snprintf(error, CONFIG_ERROR_MAX, "no random numbers: %s", strerror(errno));
@@ -415,13 +446,6 @@ bool aliases_open(struct aliases **out, const struct config *config, const struc
 	if (!a->table)
 		return false;
 	load(a);
-	if (!is_routed(&config->alias_net))
-		log_event(log, LOG_ALIAS_FAILED, NULL,
-			  "alias: no route leads to %s/%u, so of several clients behind one NAT only one can "
-			  "connect; ip "
-			  "route add %s/%u dev %s",
-			  endpoint_text(&config->alias_net, text), config->alias_prefix, text,
-			  config->alias_prefix, config->interfaces[0]);
 	return true;
 }
 
@@ -436,7 +460,7 @@ void aliases_use(struct aliases *a, const struct aliases_sessions *sessions, voi
 	if (a->external && a->loaded)
 		return; /* a reload changes nothing in the admin's tables */
 	if (a->external || a->loaded || alias_stats(a->table).aliases)
-		install(a);
+		install(a, alias_stats(a->table).aliases);
 	else
 		aliases_unload(a); /* what a killed natshim left */
 }
@@ -449,6 +473,8 @@ void aliases_close(struct aliases *a)
 		save(a);
 	alias_table_free(a->table);
 	conntrack_close(a->conntrack);
+	if (a->route_socket >= 0)
+		close(a->route_socket);
 	free(a);
 }
 

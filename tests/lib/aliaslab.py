@@ -13,7 +13,7 @@ from .hosts import NAT, SRV, wait_for
 
 KINDS = (("c1", "leopard", "alice"), ("c2", "rfc3947", "bob"), ("c3", "apple", "carol"))
 RANGE = "198.18."
-OPTIONS = ("--alias", "on", "--dead-after", "5m")  # who vanished is superseded, or is there still
+OPTIONS = ("--dead-after", "5m")  # who vanished is superseded, or is there still
 QUIET = 17  # seconds without a packet after which a flow is given to a client that has proven itself (shim/alias/alias.h: 15)
 
 

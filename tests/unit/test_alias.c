@@ -73,6 +73,14 @@ static bool answered(void *ctx, const struct endpoint *from, const uint8_t cooki
 	return false;
 }
 
+static bool able;
+
+static bool ready(void *ctx)
+{
+	assert_ptr_equal(ctx, sessions);
+	return able;
+}
+
 static void follow(const struct alias_result *r, const uint8_t *cookie)
 {
 	for (size_t i = 0; i < followed_count && r->unfollow; i++)
@@ -97,11 +105,13 @@ static void open_table(unsigned prefix)
 					    .seed = 0x1234567890abcdef,
 					    .life = life,
 					    .answered = answered,
+					    .ready = ready,
 					    .ctx = sessions};
 
 	alias_table_free(table);
 	session_count = map_count = followed_count = 0;
 	next_cookie = 1;
+	able = true;
 	now = 1000 * MINUTE;
 	table = alias_table_new(&config);
 	assert_non_null(table);
@@ -902,6 +912,28 @@ static void damaged_lines_are_refused(void **state)
 	assert_true(alias_restore(table, now, "- 203.0.113.1 192.0.2.10:1 192.0.2.10:2 5", 5));
 }
 
+static void without_the_kernels_help_all_stay_where_they_are(void **state)
+{
+	struct exchange e;
+
+	(void)state;
+	able = false;
+	connect_from(V500, V4500);
+	for (int i = 0; i < 3; i++) {
+		e = message1(W500);
+		assert_true(!e.result.change_count && !e.result.follow);
+		wait(4000, true);
+	}
+	session_at(W4500);
+	wait(MINUTE, true);
+	assert_string_equal(seen_as(W4500, 4500), W4500);
+	assert_int_equal(alias_stats(table).refused, 3);
+	assert_int_equal(alias_stats(table).aliases, 0);
+	able = true;
+	connect_from(X500, X4500);
+	assert_string_equal(seen_as(X4500, 4500), "198.18.0.1:34500");
+}
+
 static void taken_one_is_not_given_again(void **state)
 {
 	(void)state;
@@ -960,6 +992,7 @@ int main(void)
 		TEST(restart_changes_nothing),
 		TEST(damaged_lines_are_refused),
 		TEST(taken_one_is_not_given_again),
+		TEST(without_the_kernels_help_all_stay_where_they_are),
 		TEST(a_range_must_be_one),
 	};
 

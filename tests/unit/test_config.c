@@ -324,8 +324,9 @@ static void test_alias_options(void **state)
 		const char *words[6];
 		bool aliases;
 	} cases[] = {
-		{{"--iface=eth0", NULL}, false},
+		{{"--iface=eth0", NULL}, true},
 		{{"--iface=eth0", "--alias=on", "--alias-net=10.64.0.0/24", NULL}, true},
+		{{"--iface=eth0", "--alias=off", NULL}, false},
 		{{"--iface=eth0", "--alias=on", "--stack=none", NULL}, false},
 		{{"--iface=eth0", "--alias=on", "--rules=external", "--alias-net=10.64.0.0/24", NULL}, true},
 		{{"--iface=eth0", "--alias=on", "--bridge", "--psk-file=x", NULL}, false},
@@ -337,8 +338,8 @@ static void test_alias_options(void **state)
 
 		assert_int_equal(load(&c, cases[i].words), CONFIG_OK);
 		assert_int_equal(config_aliases(&c), cases[i].aliases);
-		assert_int_equal(c.alias_prefix, cases[i].aliases ? 24 : 16);
-		assert_int_equal(c.alias_net.addr[0], cases[i].aliases ? 10 : 198);
+		assert_int_equal(c.alias_prefix, cases[i].words[2] && cases[i].aliases ? 24 : 16);
+		assert_int_equal(c.alias_net.addr[0], cases[i].words[2] && cases[i].aliases ? 10 : 198);
 		config_free(&c);
 	}
 }
