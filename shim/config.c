@@ -969,7 +969,7 @@ bool config_bridges(const struct config *config)
 
 bool config_aliases(const struct config *config)
 {
-	return config->alias && !config_bridges(config) && config->stack != CONFIG_STACK_NONE;
+	return config->alias && config->stack != CONFIG_STACK_NONE;
 }
 
 #define ALIVE_MARGIN_S 60

@@ -220,7 +220,7 @@ struct bridge_sa {
 	bool to_client;
 };
 /* Both sides are told that these SAs of a client are deleted, and then the ISAKMP SAs with it in which nothing is left (but for one
- * that has just come up). Of client the port does not count: clients choose SPIs, but no two SAs of one address have the same. False: not
+ * that has just come up). A client at another port of the same address is meant, too, if the server's own SPI is among them. False: not
  * all of them could be: one is not known here, or has no ISAKMP SA any more. */
 bool bridge_end(struct bridge *bridge, uint64_t now_ms, const struct endpoint *client,
 		const struct bridge_sa *sas, size_t count, bridge_delete_fn *fn, void *ctx);

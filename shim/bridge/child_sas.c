@@ -286,15 +286,39 @@ static bool end_empty(const struct teller *t, const struct endpoint *client, int
 	return true;
 }
 
-static struct isakmp_sa *mark_child_sa(struct bridge *bridge, const struct endpoint *client,
+/* The SAs of one client. */
+struct named {
+	const struct endpoint *client;
+	const struct bridge_sa *sas;
+	size_t count;
+};
+
+/* By the SPI that the server has chosen: no two of one server are the same. */
+static bool has_own_spi(const struct named *n, const struct bridge_child_sa *child)
+{
+	for (size_t i = 0; i < n->count; i++)
+		if (!n->sas[i].to_client && !memcmp(n->sas[i].spi, child->spi_to_server, SPI_LEN))
+			return true;
+	return false;
+}
+
+/* A client may have moved to another port. But there may be others at its address, with the same SPI: clients choose theirs. */
+static bool is_meant(const struct isakmp_sa *s, const struct bridge_child_sa *child, const struct named *n,
+		     const struct bridge_sa *sa)
+{
+	return !memcmp(spi_of(child, sa->to_client ? LEG_CLIENT : LEG_SERVER), sa->spi, SPI_LEN) &&
+	       (same_client(s, n->client) ||
+		(endpoint_same_host(&s->client, n->client) && has_own_spi(n, child)));
+}
+
+static struct isakmp_sa *mark_child_sa(struct bridge *bridge, const struct named *n,
 				       const struct bridge_sa *sa)
 {
 	struct isakmp_sa *s;
 
 	DL_FOREACH(bridge->head[LIST_ESTABLISHED], s)
-	for (unsigned i = 0; i < s->child_sa_count && endpoint_same_host(&s->client, client); i++)
-		if (!memcmp(spi_of(&s->child_sas[i], sa->to_client ? LEG_CLIENT : LEG_SERVER), sa->spi,
-			    SPI_LEN)) {
+	for (unsigned i = 0; i < s->child_sa_count; i++)
+		if (is_meant(s, &s->child_sas[i], n, sa)) {
 			s->ending |= (uint8_t)(1U << i);
 			return s;
 		}
@@ -305,12 +329,13 @@ bool bridge_end(struct bridge *bridge, uint64_t now_ms, const struct endpoint *c
 		const struct bridge_sa *sas, size_t count, bridge_delete_fn *fn, void *ctx)
 {
 	const struct teller t = {bridge, fn, ctx};
+	const struct named named = {client, sas, count};
 	struct endpoint known = *client;
 	struct isakmp_sa *s;
 	bool all = count > 0;
 
 	for (size_t i = 0; i < count; i++) {
-		s = mark_child_sa(bridge, client, &sas[i]);
+		s = mark_child_sa(bridge, &named, &sas[i]);
 		all &= s != NULL;
 		known = s ? s->client : known;
 	}

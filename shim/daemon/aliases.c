@@ -500,6 +500,25 @@ bool aliases_alias(const struct aliases *a, struct endpoint *at)
 	return known;
 }
 
+/* On its way over the loopback interface the message meets connection tracking, but not the rules of what comes in. Where the client's flow
+ * is tracked, the kernel translates the real address, and the alias would collide with that entry; else the alias must stand there. */
+void aliases_begin_speaking(struct aliases *a, struct endpoint *client, const struct endpoint *server)
+{
+	struct endpoint alias = *client;
+
+	if (aliases_alias(a, &alias) && conntrack_translates(a->conntrack, client, server, &alias) != 1)
+		*client = alias;
+}
+
+/* An entry that was made by the alias as a source would keep the server's answers from being translated. */
+void aliases_end_speaking(struct aliases *a, const struct endpoint *client, const struct endpoint *server)
+{
+	struct endpoint real = *client;
+
+	if (aliases_real(a, &real))
+		conntrack_forget(a->conntrack, client, server);
+}
+
 void aliases_each_of(const struct aliases *a, const struct endpoint *host, alias_fn *fn, void *ctx)
 {
 	if (a)

@@ -48,6 +48,11 @@ void aliases_saved(struct aliases *aliases, int error);
 /* One's other name; *at is left as it is where it has none, and false returned. */
 bool aliases_real(const struct aliases *aliases, struct endpoint *at);
 bool aliases_alias(const struct aliases *aliases, struct endpoint *at);
+/* Around a message of natshim's own to the server in a client's name. *client: the client's real address and port; afterwards the source
+ * that the message must have so that the server sees the client's alias, or its own address where it has none. */
+void aliases_begin_speaking(struct aliases *aliases, struct endpoint *client, const struct endpoint *server);
+void aliases_end_speaking(struct aliases *aliases, const struct endpoint *client,
+			  const struct endpoint *server);
 void aliases_each_of(const struct aliases *aliases, const struct endpoint *host, alias_fn *fn, void *ctx);
 struct alias_stats aliases_stats(const struct aliases *aliases);
 

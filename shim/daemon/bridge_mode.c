@@ -29,6 +29,7 @@ struct bridge_mode {
 	struct log *log;
 	struct stale_sas *stale_sas;
 	struct sessions *sessions; /* NULL: --stack none */
+	struct aliases *aliases;   /* NULL: there are none */
 	unsigned seconds;          /* since the start */
 	struct event *event;       /* each second */
 	struct bridge *bridge;     /* NULL: without --bridge; then the rest is zero */
@@ -232,8 +233,11 @@ static bool inject(struct bridge_mode *b, const struct endpoint *src, const stru
 /* Answers a message, with its addresses swapped. Only a client's: our own pluto ignores unauthenticated notifications. */
 static void reply(struct bridge_mode *b, const struct filter_outcome *o)
 {
+	struct endpoint client = o->src;
+
+	aliases_alias(b->aliases, &client);
 	if (endpoint_same_host(&o->src, &o->bridge.client))
-		inject(b, &o->dst, &o->src, o->bridge.reply, o->bridge.reply_length);
+		inject(b, &o->dst, &client, o->bridge.reply, o->bridge.reply_length);
 }
 
 /* Deletes */
@@ -241,16 +245,25 @@ static void reply(struct bridge_mode *b, const struct filter_outcome *o)
 static void send_delete(void *ctx, const struct bridge_delete *d)
 {
 	struct bridge_mode *b = ctx;
+	struct endpoint client = d->client;
 
-	inject(b, d->to_server ? &d->client : &d->server, d->to_server ? &d->server : &d->client, d->message,
-	       d->length);
+	if (!d->to_server) {
+		aliases_alias(b->aliases, &client);
+		inject(b, &d->server, &client, d->message, d->length);
+		return;
+	}
+	aliases_begin_speaking(b->aliases, &client, &d->server);
+	inject(b, &client, &d->server, d->message, d->length);
+	aliases_end_speaking(b->aliases, &client, &d->server);
 }
 
 static bool end_session(void *ctx, const struct session_action *a)
 {
 	struct bridge_mode *b = ctx;
 	struct bridge_sa sas[SESSION_SAS_MAX];
+	struct endpoint client = a->peer;
 
+	aliases_real(b->aliases, &client);
 	if (!b->bridge || !b->injector)
 		return false;
 	for (size_t i = 0; i < a->sa_count; i++) {
@@ -259,7 +272,7 @@ static bool end_session(void *ctx, const struct session_action *a)
 		memcpy(sas[i].spi, &spi, sizeof spi);
 		sas[i].to_client = a->sas[i].outbound;
 	}
-	return bridge_end(b->bridge, clock_now_ms(), &a->peer, sas, a->sa_count, send_delete, b);
+	return bridge_end(b->bridge, clock_now_ms(), &client, sas, a->sa_count, send_delete, b);
 }
 
 size_t bridge_mode_end_some(struct bridge_mode *b, size_t max)
@@ -454,6 +467,18 @@ int bridge_mode_start(struct bridge_mode *b, struct nfq_queue *queue, struct eve
 		return rc;
 	b->secrets_event = event_new(loop, secrets_fd(b->secrets), EV_READ | EV_PERSIST, on_secrets, b);
 	return b->secrets_event && !event_add(b->secrets_event, NULL) ? 0 : -ENOMEM;
+}
+
+static void name_of(void *ctx, struct endpoint *client)
+{
+	aliases_alias(ctx, client);
+}
+
+void bridge_mode_use_aliases(struct bridge_mode *b, struct aliases *aliases)
+{
+	b->aliases = aliases;
+	b->keys.aliases = aliases;
+	stale_sas_name(b->stale_sas, name_of, aliases);
 }
 
 void bridge_mode_allow_waiting(struct bridge_mode *b, bool allowed)

@@ -8,6 +8,7 @@
 #include "nfq/queue.h"
 #include "rules/nft.h"
 #include "shim/config.h"
+#include "shim/daemon/aliases.h"
 #include "shim/filter.h"
 #include "shim/daemon/esp_hold.h"
 #include "shim/daemon/sa_keys.h"
@@ -32,6 +33,9 @@ void bridge_mode_close(struct bridge_mode *bridge_mode); /* wipes every key; NUL
 bool bridge_mode_reload(struct bridge_mode *bridge_mode, char error[static CONFIG_ERROR_MAX]);
 /* Joins the event loop. queue: where packets to clients may be held. 0 or -errno. */
 int bridge_mode_start(struct bridge_mode *bridge_mode, struct nfq_queue *queue, struct event_base *loop);
+/* By which the addresses that the server knows clients by are known; NULL: each has its own. Before the loop begins; it stays the caller's and
+ * must outlive bridge mode. */
+void bridge_mode_use_aliases(struct bridge_mode *bridge_mode, struct aliases *aliases);
 /* False: releases all held packets, and holds none until it is allowed again; for the time in which the queue is drained. NULL:
  * nothing. */
 void bridge_mode_allow_waiting(struct bridge_mode *bridge_mode, bool allowed);

@@ -631,6 +631,7 @@ static bool start(struct daemon *d)
 	if (ruleset_upkeep_install(&d->upkeep, error))
 		return fail(d, "rules", error);
 	packets_use_aliases(d->packets, d->aliases);
+	bridge_mode_use_aliases(d->bridge_mode, d->aliases);
 	sessions_use_aliases(d->sessions, d->aliases);
 	aliases_use(d->aliases, &seen_by_sessions, d, d->ruleset);
 	if (!d->aliases && d->config.rules == CONFIG_RULES_INSTALL)

@@ -29,7 +29,7 @@ void esp_hold_free(struct esp_hold *esp_hold);
 /* Joins the event loop; nothing is held before. 0 or -errno. */
 int esp_hold_start(struct esp_hold *esp_hold, struct nfq_queue *queue, struct event_base *loop);
 
-/* An SA is known by its destination and its SPI, in network order.
+/* An SA is known by its destination, as outer packets have it, and its SPI, in network order.
  * Before the server can install the SA, or the client can use it: from here on its packets are queued. */
 void esp_hold_expect(struct esp_hold *esp_hold, const struct endpoint *client,
 		     const struct endpoint *destination, const uint8_t spi[static 4]);
@@ -44,7 +44,7 @@ void esp_hold_ready(struct esp_hold *esp_hold, const struct endpoint *destinatio
 		    const uint8_t spi[static 4], unsigned after_ms);
 
 /* A queued packet: NFQ_AS_IT_WAS if it belongs to no such SA. If this host sends one with the same SPI to another destination, natshim
- * stops holding for that SPI, or it would queue every packet of that other SA. */
+ * (or to another port of it) natshim stops holding for that SPI, or it would queue every packet of that other SA. */
 enum nfq_verdict esp_hold_packet(struct esp_hold *esp_hold, struct nfq_packet *packet);
 /* Paused: releases all packets, and holds none; for the time in which the queue is drained. The expected SAs stay. */
 void esp_hold_pause(struct esp_hold *esp_hold, bool paused);

@@ -148,12 +148,14 @@ static enum nfq_verdict on_ike(struct packets *t, struct filter_outcome *o, bool
 {
 	const struct ike_result *r = &o->ike;
 	enum nfq_verdict verdict = o->changed ? NFQ_CHANGED : NFQ_AS_IT_WAS;
-	bool known = false;
+	bool known = false, stopped;
 
 	if (r->message_number == 1 && !r->server_initiated)
 		sessions_phase1_begins(t->sessions, &r->peer);
 	t->note = note_for(t, r);
 	memcpy(t->noted, r->cookie, sizeof t->noted);
+	/* Before natshim speaks to anybody: the kernel must know by then who is who. */
+	stopped = aliases_message(t->aliases, o, to_server);
 	if (t->filter.bridge) {
 		if (o->bridge.actions & BRIDGE_ACT_REPLY) {
 			note_by_message(t);
@@ -168,7 +170,7 @@ static enum nfq_verdict on_ike(struct packets *t, struct filter_outcome *o, bool
 	if (r->actions & (IKE_ACT_REMEMBER_PEER | IKE_ACT_FORGET_PEER))
 		journal_peers_changed(t->journal);
 	log_message(t, r);
-	return aliases_message(t->aliases, o, to_server) ? NFQ_DROP : verdict;
+	return stopped ? NFQ_DROP : verdict;
 }
 
 /* L2TP */

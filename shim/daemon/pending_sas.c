@@ -47,7 +47,10 @@ struct pending_sa *pending_sas_next(struct pending_sas *table, struct pending_sa
 bool pending_sa_is(const struct pending_sa *sa, const struct endpoint *destination,
 		   const uint8_t spi[static 4])
 {
-	return !memcmp(sa->spi, spi, sizeof sa->spi) && endpoint_same_host(&sa->destination, destination);
+	const struct endpoint *own = &sa->destination;
+
+	return !memcmp(sa->spi, spi, sizeof sa->spi) && endpoint_same_host(own, destination) &&
+	       (own->port == destination->port || !own->port || !destination->port);
 }
 
 static bool is_of(const struct pending_sa *sa, const struct endpoint *client)

@@ -16,7 +16,7 @@ struct held_packet;
 
 struct pending_sa {
 	struct endpoint client;      /* whose it is, with its port */
-	struct endpoint destination; /* its port does not count */
+	struct endpoint destination; /* without a port: at any; with one: behind a NAT there may be others at the same address */
 	uint8_t spi[4];              /* network order */
 	uint64_t age;                /* a lower one was added earlier; 0: this place is free */
 
@@ -51,6 +51,7 @@ struct pending_sa *pending_sas_add(struct pending_sas *table, const struct endpo
 				   const struct endpoint *destination, const uint8_t spi[static 4]);
 /* All, in any order: NULL begins, and ends. The caller may remove the last one, and add others. */
 struct pending_sa *pending_sas_next(struct pending_sas *table, struct pending_sa *last);
+/* The ports are compared where both have one. */
 bool pending_sa_is(const struct pending_sa *sa, const struct endpoint *destination,
 		   const uint8_t spi[static 4]);
 /* Frees the place, if neither keys nor packets wait. */

@@ -132,7 +132,9 @@ static bool is_bridged(const struct bridged *b, const struct endpoint *client)
 }
 
 /* What natshim does for a client, by the names in natshim(8). */
-static json_t *does_for(const struct report *r, const struct bridged *bridged, const struct session_view *v)
+/* client: the session's, by its real address. */
+static json_t *does_for(const struct report *r, const struct bridged *bridged, const struct session_view *v,
+			const struct endpoint *client)
 {
 	const enum ike_dialect dialect = (enum ike_dialect)v->profile;
 	const struct {
@@ -140,7 +142,7 @@ static json_t *does_for(const struct report *r, const struct bridged *bridged, c
 		const char *name;
 	} all[] = {
 		{dialect_facts(dialect)->shimmed, "nat-t"},
-		{is_bridged(bridged, &v->peer), "bridge"},
+		{is_bridged(bridged, client), "bridge"},
 		{v->hello_absorbed, "hello"},
 		{r->config->profile[dialect].keep_warm != 0, "keep-warm"},
 	};
@@ -158,12 +160,12 @@ static json_t *session_json(const struct report *r, const struct bridged *bridge
 	struct endpoint address = v->peer, alias = v->peer;
 	char text[ENDPOINT_TEXT_MAX], alias_text[ENDPOINT_TEXT_MAX];
 	const bool aliased = aliases_real(r->aliases, &address);
-	const uint16_t port = address.port;
+	const struct endpoint client = address;
 	json_t *session;
 
 	address.port = alias.port = 0;
 	session = json_pack("{s:s, s:i, s:s, s:b, s:o, s:o, s:i, s:s}", "peer", endpoint_text(&address, text),
-			    "port", port, "dialect", ike_dialect_name((enum ike_dialect)v->profile), "nat",
+			    "port", client.port, "dialect", ike_dialect_name((enum ike_dialect)v->profile), "nat",
 			    v->nat, "spi_in", spi_text(v->spi_in), "spi_out", spi_text(v->spi_out),
 			    "l2tp_port", v->l2tp_port, "state", session_state_name(v->state));
 	if (!session)
@@ -181,7 +183,7 @@ static json_t *session_json(const struct report *r, const struct bridged *bridge
 	json_object_set_new(session, "ends_in_s",
 			    v->ends_in_ms == UINT64_MAX ? json_null() : number(v->ends_in_ms / 1000));
 	json_object_set_new(session, "hello_absorbed", json_boolean(v->hello_absorbed));
-	json_object_set_new(session, "does", does_for(r, bridged, v));
+	json_object_set_new(session, "does", does_for(r, bridged, v, &client));
 	json_object_set_new(session, "attempts", number(v->attempts));
 	json_object_set_new(session, "error", v->error ? json_string(v->error) : json_null());
 	return session;

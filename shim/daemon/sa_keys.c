@@ -53,11 +53,20 @@ static void refused(struct sa_keys *k, const struct rekey_change *change)
 		  spi[0], spi[1], spi[2], spi[3]);
 }
 
+/* As the kernel's SAs have it. */
+static struct endpoint kernels(const struct sa_keys *k, const struct endpoint *at)
+{
+	struct endpoint known = *at;
+
+	aliases_alias(k->aliases, &known);
+	return known;
+}
+
 /* The kernel has lost the SA in the exchange of keys, and reports no event for it. */
 static void lost(struct sa_keys *k, const struct endpoint *client, const struct rekey_change *change)
 {
 	const uint8_t *spi = change->spi;
-	const struct sa_info sa = {.peer = *client,
+	const struct sa_info sa = {.peer = kernels(k, client),
 				   .spi = (uint32_t)spi[0] << 24 | (uint32_t)spi[1] << 16 |
 					  (uint32_t)spi[2] << 8 | spi[3],
 				   .protocol = PROTOCOL_ESP,
@@ -78,8 +87,12 @@ static int give_key(struct sa_keys *k, const struct endpoint *client, const stru
 		    uint64_t since_ms)
 {
 	struct esp_sa before = {.key_length = 0}, after;
-	const int rc = rekeyer_rekey(k->rekeyer, change, &before);
+	struct rekey_change asked = *change;
+	int rc;
 
+	asked.destination = kernels(k, &change->destination);
+	rc = rekeyer_rekey(k->rekeyer, &asked, &before);
+	OPENSSL_cleanse(&asked, sizeof asked);
 	if (!rc) {
 		k->given++;
 		after = with_key(&before, change->material);
@@ -140,6 +153,16 @@ static void give_late_key(struct sa_keys *k, struct pending_sa *sa)
 	OPENSSL_cleanse(&keys, sizeof keys);
 }
 
+/* By the kernel's own addresses: a real one may be that of several clients with the same SPI. */
+static bool is_that_sa(const struct sa_keys *k, const struct pending_sa *p, const struct sa_info *sa,
+		       const uint8_t *spi)
+{
+	const struct endpoint at = kernels(k, &p->destination);
+
+	return !memcmp(p->spi, spi, sizeof p->spi) &&
+	       endpoint_same_host(&at, sa->outbound ? &sa->peer : &sa->us);
+}
+
 void sa_keys_sa_added(struct sa_keys *k, const struct sa_info *sa)
 {
 	const uint32_t wire = htonl(sa->spi);
@@ -149,7 +172,7 @@ void sa_keys_sa_added(struct sa_keys *k, const struct sa_info *sa)
 		return;
 	memcpy(spi, &wire, sizeof spi);
 	for (struct pending_sa *p = NULL; (p = pending_sas_next(k->pending, p));)
-		if (p->keys.since_ms && pending_sa_is(p, sa->outbound ? &sa->peer : &sa->us, spi))
+		if (p->keys.since_ms && is_that_sa(k, p, sa, spi))
 			give_late_key(k, p);
 }
 
@@ -222,7 +245,8 @@ void sa_keys_tick(struct sa_keys *k)
 enum bridge_spi sa_keys_find_spi(const struct sa_keys *k, const struct endpoint *destination,
 				 const uint8_t (*spis)[4], size_t count)
 {
-	const int rc = rekeyer_look(k->rekeyer, destination, spis, count);
+	const struct endpoint at = kernels(k, destination);
+	const int rc = rekeyer_look(k->rekeyer, &at, spis, count);
 
 	return rc == 0 ? BRIDGE_SPI_FREE : rc == -EEXIST ? BRIDGE_SPI_THERE : BRIDGE_SPI_UNKNOWN;
 }

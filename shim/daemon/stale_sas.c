@@ -11,6 +11,7 @@
 struct stale_sa {
 	struct stale_sa *prev, *next;
 	struct bridge_entry entry;
+	struct endpoint peer; /* the client, as the stack knows it */
 	unsigned tries;
 	uint64_t not_before_ms;
 };
@@ -49,14 +50,27 @@ void stale_sas_add(void *ctx, const struct bridge_entry *entry)
 	DL_FOREACH(o->list, stale_sa)
 	if (!memcmp(stale_sa->entry.cookies, entry->cookies, sizeof entry->cookies)) {
 		stale_sa->entry = *entry;
+		stale_sa->peer = entry->client;
 		return;
 	}
 	stale_sa = o->count < STALE_SAS_MAX ? calloc(1, sizeof *stale_sa) : NULL;
 	if (!stale_sa)
 		return;
 	stale_sa->entry = *entry;
+	stale_sa->peer = entry->client;
 	DL_APPEND(o->list, stale_sa);
 	o->count++;
+}
+
+void stale_sas_name(struct stale_sas *o, stale_sas_name_fn *fn, void *ctx)
+{
+	struct stale_sa *stale_sa;
+
+	DL_FOREACH(o->list, stale_sa)
+	{
+		/* cppcheck-suppress uninitvar; the macro sets it */
+		fn(ctx, &stale_sa->peer);
+	}
 }
 
 size_t stale_sas_count(const struct stale_sas *o)
@@ -82,12 +96,14 @@ static uint32_t host_order(const uint8_t *spi)
 	return (uint32_t)spi[0] << 24 | (uint32_t)spi[1] << 16 | (uint32_t)spi[2] << 8 | spi[3];
 }
 
-static void write_request(const struct bridge_entry *entry, const struct bridge *bridge,
+static void write_request(const struct stale_sa *stale_sa, const struct bridge *bridge,
 			  struct stack_end_request *out)
 {
+	const struct bridge_entry *entry = &stale_sa->entry;
+
 	*out = (struct stack_end_request){.id = ID,
 					  .us = entry->server,
-					  .peer = entry->client,
+					  .peer = stale_sa->peer,
 					  .ike_sa_too = !bridge || !bridge_has_client(bridge, &entry->client),
 					  .quick_too =
 						  !bridge || !bridge_is_established(bridge, &entry->client)};
@@ -123,7 +139,7 @@ bool stale_sas_next(struct stale_sas *o, uint64_t now_ms, const struct bridge *b
 		return false;
 	o->under_way = stale_sa;
 	stale_sa->tries++;
-	write_request(&stale_sa->entry, bridge, out);
+	write_request(stale_sa, bridge, out);
 	return true;
 }
 

@@ -18,6 +18,9 @@ struct stale_sas *stale_sas_new(void); /* NULL: out of memory */
 void stale_sas_free(struct stale_sas *stale_sas);
 /* Adds one, or replaces the one with the same cookies. A bridge_entry_fn; ctx: a struct stale_sas. */
 void stale_sas_add(void *ctx, const struct bridge_entry *entry);
+/* How the stack knows a client of before the restart, where that is not by its own address: changes *client. At once for all that are there. */
+typedef void stale_sas_name_fn(void *ctx, struct endpoint *client);
+void stale_sas_name(struct stale_sas *stale_sas, stale_sas_name_fn *fn, void *ctx);
 size_t stale_sas_count(const struct stale_sas *stale_sas);
 void stale_sas_each(const struct stale_sas *stale_sas, bridge_entry_fn *fn, void *ctx);
 

@@ -28,7 +28,7 @@ static struct bridge_mode *mode;
 static struct event_base *loop;
 static struct log log_of_test;
 static struct config config;
-static struct endpoint client, server;
+static struct endpoint client, server, alias; /* alias: the client's towards the server; addr_len 0: none */
 static int nowhere[2];
 
 /* The kernel and the other processes */
@@ -36,12 +36,15 @@ static int nowhere[2];
 static int rekey_in, rekey_out; /* what comes of giving keys to either SA */
 static unsigned asked_in, asked_out;
 static uint8_t last_key;
+static struct endpoint asked_at; /* the destination of the last SA to the client */
 
 int rekeyer_rekey(struct rekeyer *rekeyer, const struct rekey_change *change, struct esp_sa *before)
 {
 	(void)rekeyer;
 	(void)before;
 	last_key = change->material[0];
+	if (change->outbound)
+		asked_at = change->destination;
 	*(change->outbound ? &asked_out : &asked_in) += 1;
 	assert_memory_equal(change->spi, change->outbound ? spi_out : spi_in, 4);
 	return change->outbound ? rekey_out : rekey_in;
@@ -51,9 +54,9 @@ int rekeyer_look(struct rekeyer *rekeyer, const struct endpoint *destination, co
 		 size_t count)
 {
 	(void)rekeyer;
-	(void)destination;
 	(void)spis;
 	(void)count;
+	asked_at = *destination;
 	return 0;
 }
 
@@ -61,6 +64,7 @@ static const struct sessions_bridge *handlers;
 static void *handlers_ctx;
 static unsigned gone_count, end_count;
 static struct sa_info gone;
+static struct endpoint ended;
 static int end_rc;
 
 void sessions_set_bridge(struct sessions *sessions, const struct sessions_bridge *bridge, void *ctx)
@@ -74,6 +78,7 @@ int sessions_end_stale(struct sessions *sessions, const struct stack_end_request
 {
 	(void)sessions;
 	assert_true(stale_sas_is(request->id));
+	ended = request->peer;
 	end_count++;
 	return end_rc;
 }
@@ -136,6 +141,38 @@ uint64_t secrets_unanswered(const struct secrets *secrets)
 {
 	(void)secrets;
 	return 0;
+}
+
+bool aliases_alias(const struct aliases *aliases, struct endpoint *at)
+{
+	const bool known = aliases && alias.addr_len && endpoint_equal(at, &client);
+
+	if (known)
+		*at = alias;
+	return known;
+}
+
+bool aliases_real(const struct aliases *aliases, struct endpoint *at)
+{
+	const bool known = aliases && alias.addr_len && endpoint_equal(at, &alias);
+
+	if (known)
+		*at = client;
+	return known;
+}
+
+void aliases_begin_speaking(struct aliases *aliases, struct endpoint *at, const struct endpoint *to)
+{
+	(void)aliases;
+	(void)at;
+	(void)to;
+}
+
+void aliases_end_speaking(struct aliases *aliases, const struct endpoint *at, const struct endpoint *to)
+{
+	(void)aliases;
+	(void)at;
+	(void)to;
 }
 
 static unsigned held_in, held_out; /* times that each SPI was put into the set */
@@ -245,6 +282,7 @@ static int begin(void **state)
 	assert_true(endpoint_parse("198.51.100.7:4500", &client) &&
 		    endpoint_parse("203.0.113.1:4500", &server));
 	rekey_in = rekey_out = end_rc = 0;
+	alias = (struct endpoint){.addr_len = 0};
 	asked_in = asked_out = gone_count = end_count = held_in = held_out = 0;
 	log_open(&log_of_test, 0, false);
 	open_mode();
@@ -277,15 +315,20 @@ static void act(unsigned actions, uint8_t key)
 	bridge_mode_act(mode, &o, &known);
 }
 
-static void kernel_adds(bool outbound)
+static void kernel_adds_to(const struct endpoint *peer, bool outbound)
 {
 	const struct sa_info sa = {.us = server,
-				   .peer = client,
+				   .peer = *peer,
 				   .spi = outbound ? 0x05060708 : 0x01020304,
 				   .protocol = 50,
 				   .outbound = outbound};
 
 	bridge_mode_sa(mode, &sa);
+}
+
+static void kernel_adds(bool outbound)
+{
+	kernel_adds_to(&client, outbound);
 }
 
 static void at_once(void **state)
@@ -361,6 +404,48 @@ static void rules_reinstalled(void **state)
 	assert_int_equal(held_in, 0);
 }
 
+/* The kernel's SAs of a client with an alias are at the alias, whatever else is at the client's own address. */
+static void with_an_alias(void **state)
+{
+	(void)state;
+	assert_true(endpoint_parse("198.18.0.1:4500", &alias));
+	bridge_mode_join_sessions(mode, (struct sessions *)(uintptr_t)1);
+	bridge_mode_use_aliases(mode, (struct aliases *)(uintptr_t)1);
+	act(BRIDGE_ACT_REKEY_SAS, 7);
+	assert_true(endpoint_equal(&asked_at, &alias));
+	rekey_out = -ESRCH;
+	act(BRIDGE_ACT_REKEY_SAS, 8);
+	assert_int_equal(bridge_mode_stats(mode).waiting, 1);
+	rekey_out = 0;
+	kernel_adds(true); /* another client's, who has chosen the same SPI */
+	assert_int_equal(bridge_mode_stats(mode).waiting, 1);
+	kernel_adds_to(&alias, true);
+	assert_int_equal(bridge_mode_stats(mode).waiting, 0);
+	assert_true(endpoint_equal(&asked_at, &alias));
+	rekey_out = -ENOTRECOVERABLE;
+	act(BRIDGE_ACT_REKEY_SAS, 9);
+	assert_int_equal(gone_count, 1);
+	assert_true(endpoint_equal(&gone.peer, &alias));
+}
+
+/* It is asked for by the alias that it had before the restart, though the client has another one meanwhile. */
+static void stale_with_an_alias(void **state)
+{
+	const struct bridge_entry entry = {.client = client, .server = server};
+	struct endpoint old;
+
+	(void)state;
+	assert_true(endpoint_parse("198.18.0.1:4500", &alias));
+	old = alias;
+	stale_sas_add(bridge_mode_stale_sas(mode), &entry);
+	bridge_mode_use_aliases(mode, (struct aliases *)(uintptr_t)1);
+	assert_true(endpoint_parse("198.18.0.2:4500", &alias));
+	bridge_mode_join_sessions(mode, (struct sessions *)(uintptr_t)1);
+	assert_int_equal(end_count, 1);
+	assert_true(endpoint_equal(&ended, &old));
+	handlers->stale_ended(handlers_ctx, 0, "");
+}
+
 /* Ended by the stack one after the other, with and without --bridge, and not where no stack is asked. */
 static void stale(void **state)
 {
@@ -396,6 +481,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(process_away, begin, end),
 		cmocka_unit_test_setup_teardown(lost_in_the_exchange, begin, end),
 		cmocka_unit_test_setup_teardown(rules_reinstalled, begin, end),
+		cmocka_unit_test_setup_teardown(with_an_alias, begin, end),
+		cmocka_unit_test_setup_teardown(stale_with_an_alias, begin, end),
 		cmocka_unit_test_setup_teardown(stale, begin, end),
 		cmocka_unit_test_prestate_setup_teardown(stale, begin, end, (void *)(uintptr_t)1),
 	};

@@ -261,6 +261,27 @@ static void no_delete_by_another_session(void **state)
 	bridge_free(bridge);
 }
 
+/* Behind one NAT, each with an alias, two clients may have one SPI: who ends a session there ends no neighbour's. The server's own SPI
+ * is proof that it is the same client, from another port. */
+static void same_spi_behind_one_nat(void **state)
+{
+	struct bridge *bridge = several();
+	struct bridge_sa sas[2] = {{.to_client = true}, {.to_client = false}};
+	struct endpoint neighbour = one->src;
+	unsigned deletes = 0;
+
+	(void)state;
+	neighbour.port++;
+	memcpy(sas[0].spi, one_answer->spi_to_client, SPI_LEN);
+	assert_false(bridge_end(bridge, VECTOR_NOW_MS, &neighbour, sas, 1, count_deletes, &deletes));
+	assert_false(bridge_end(bridge, VECTOR_NOW_MS, &neighbour, sas, 2, count_deletes, &deletes));
+	assert_int_equal(deletes, 0);
+	memcpy(sas[1].spi, one_answer->spi_to_server, SPI_LEN);
+	assert_true(bridge_end(bridge, VECTOR_NOW_MS, &neighbour, sas, 2, count_deletes, &deletes));
+	assert_true(deletes > 0);
+	bridge_free(bridge);
+}
+
 /* Message 5 with the right key, but a HASH of another length: nothing, the beginning of the right one, more than it. */
 static void a_hash_of_another_length(void **state)
 {
@@ -400,6 +421,7 @@ int main(void)
 		cmocka_unit_test(a_delete_of_another_session),
 		cmocka_unit_test(a_delete_of_anothers_sas),
 		cmocka_unit_test(no_delete_by_another_session),
+		cmocka_unit_test(same_spi_behind_one_nat),
 		cmocka_unit_test(a_hash_of_another_length),
 		cmocka_unit_test(another_message_id),
 		cmocka_unit_test(another_content),

@@ -329,7 +329,8 @@ static void test_alias_options(void **state)
 		{{"--iface=eth0", "--alias=off", NULL}, false},
 		{{"--iface=eth0", "--alias=on", "--stack=none", NULL}, false},
 		{{"--iface=eth0", "--alias=on", "--rules=external", "--alias-net=10.64.0.0/24", NULL}, true},
-		{{"--iface=eth0", "--alias=on", "--bridge", "--psk-file=x", NULL}, false},
+		{{"--iface=eth0", "--alias=on", "--bridge", "--psk-file=x", "--alias-net=10.64.0.0/24", NULL},
+		 true},
 	};
 
 	(void)state;

@@ -423,6 +423,19 @@ static void same_spi_elsewhere(void **state)
 	assert_int_equal(send_to(&client, sealed, 3, NULL), NFQ_AS_IT_WAS);
 }
 
+/* The same with a neighbour behind the client's NAT: with aliases both may have that SPI. */
+static void same_spi_behind_one_nat(void **state)
+{
+	struct endpoint neighbour = client;
+
+	(void)state;
+	neighbour.port++;
+	esp_hold_expect(esp_hold, &client, &client, spi);
+	assert_int_equal(send_to(&neighbour, sealed, 1, NULL), NFQ_AS_IT_WAS);
+	assert_int_equal(in_set, 0);
+	assert_int_equal(send_to(&client, sealed, 2, NULL), NFQ_AS_IT_WAS);
+}
+
 static void not_started(void **state)
 {
 	struct pending_sas *none = pending_sas_new();
@@ -449,6 +462,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(paused, begin, end),
 		cmocka_unit_test_setup_teardown(of_another, begin, end),
 		cmocka_unit_test_setup_teardown(same_spi_elsewhere, begin, end),
+		cmocka_unit_test_setup_teardown(same_spi_behind_one_nat, begin, end),
 		cmocka_unit_test_setup_teardown(not_started, begin, end),
 	};
 
