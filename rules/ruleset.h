@@ -32,7 +32,7 @@ enum rules_set {
 			    from where their L2TP comes inside. Only such control messages come up. No time-out */
 	RULES_SET_L2TP6, /* likewise (4 + 16 + 4 bytes) */
 	RULES_SET_BRIDGED, /* initiator cookie, 8 bytes: all messages come up, encrypted ones too, both ways. Hours. */
-	RULES_SET_HELD, /* SPI, 4 bytes: ESP with it comes up. Seconds, around a bridged Quick Mode. */
+	RULES_SET_HELD,    /* SPI, 4 bytes: ESP with it comes up. Seconds, around a bridged Quick Mode. */
 	RULES_SET_ALIASED, /* IPv4 address . UDP port . initiator cookie (4 + 4 + 8 bytes, the port as above): a flow to port 500, and its
 			      exchange, whose answers are noted. A minute */
 	RULES_SET_ANSWERED, /* kernel-filled: IPv4 address . both cookies (4 + 16 bytes) of what the server has answered to these. What comes
@@ -97,7 +97,8 @@ enum rules_priority {
 struct rules_options {
 	const char *const *interfaces; /* names, at least one, each shorter than IFNAMSIZ */
 	size_t interface_count;
-	uint16_t queue_number; /* of first messages; RULES_QUEUE_KNOWN() of it: of all else. At most RULES_QUEUE_MAX */
+	uint16_t
+		queue_number; /* of first messages; RULES_QUEUE_KNOWN() of it: of all else. At most RULES_QUEUE_MAX */
 	bool dnat4, dnat6;          /* send decrypted udp/1701 to lns4 / lns6 */
 	struct endpoint lns4, lns6; /* port 0: 1701 */
 	bool protect;               /* drop clear udp/1701 (false: --allow-clear) */

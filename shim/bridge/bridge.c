@@ -40,6 +40,7 @@ static const char *const reason_names[BRIDGE_REASONS] = {
 	[BRIDGE_SPI_UNANSWERED] = "spi_unanswered",
 	[BRIDGE_BUSY] = "busy",
 	[BRIDGE_LATE] = "late",
+	[BRIDGE_TOLD] = "told",
 	[BRIDGE_UNEXPECTED] = "unexpected",
 	[BRIDGE_MALFORMED] = "malformed",
 	[BRIDGE_BAD_KE] = "bad_ke",

@@ -86,6 +86,7 @@ enum bridge_reason {
 	BRIDGE_SECRETS, /* no answer from the process with the secrets; the client's repeat may succeed */
 	BRIDGE_SPI_TAKEN, /* the client names an SPI of an SA that the server's host has towards its address: another's */
 	BRIDGE_SPI_UNANSWERED, /* no answer whether there is one; the client's repeat may succeed */
+	BRIDGE_TOLD,           /* a Delete of the server's, after natshim's own has told the client so */
 	BRIDGE_UNEXPECTED, /* out of its order, another content than before, or of an exchange that is not understood */
 	BRIDGE_MALFORMED,
 	BRIDGE_BAD_KE, /* public value out of range */

@@ -142,6 +142,51 @@ struct teller {
 	void *ctx;
 };
 
+static void note_id(struct told *told, const uint8_t *id)
+{
+	memcpy(told->ids[told->id_count++ % TOLD_MAX], id, MESSAGE_ID_LEN);
+}
+
+static void note_spi(struct told *told, const uint8_t *spi)
+{
+	memcpy(told->spis[told->spi_count++ % BRIDGE_CHILD_SAS_MAX], spi, SPI_LEN);
+}
+
+bool isakmp_sa_told_by(const struct isakmp_sa *s, const uint8_t *id)
+{
+	for (unsigned i = 0; i < s->told.id_count && i < TOLD_MAX; i++)
+		if (!memcmp(s->told.ids[i], id, MESSAGE_ID_LEN))
+			return true;
+	return false;
+}
+
+/* In whichever ISAKMP SA. */
+static bool was_told_spi(const struct bridge *bridge, const struct endpoint *client, const uint8_t *spi)
+{
+	const struct isakmp_sa *s;
+
+	DL_FOREACH(bridge->head[LIST_ESTABLISHED], s)
+	for (unsigned i = 0; i < s->told.spi_count && i < BRIDGE_CHILD_SAS_MAX; i++)
+		if (!memcmp(s->told.spis[i], spi, SPI_LEN) && same_client(s, client))
+			return true;
+	return false;
+}
+
+bool isakmp_sa_was_told(const struct bridge *bridge, const struct isakmp_sa *s, struct bytes delete)
+{
+	if (delete.length <= DELETE_HEAD)
+		return false;
+	if (delete.data[PROTOCOL_AT] == PROTO_ISAKMP)
+		return s->told.end;
+	if (delete.data[PROTOCOL_AT] != PROTO_ESP || delete.data[SPI_SIZE_AT] != SPI_LEN ||
+	    (delete.length - DELETE_HEAD) % SPI_LEN)
+		return false;
+	for (size_t at = DELETE_HEAD; at < delete.length; at += SPI_LEN)
+		if (!was_told_spi(bridge, &s->client, delete.data + at))
+			return false;
+	return true;
+}
+
 static bool seal_delete(struct bridge *bridge, const struct isakmp_sa *s, struct bytes body,
 			struct bridge_delete *out)
 {
@@ -186,19 +231,21 @@ static size_t write_head(uint8_t *out, unsigned protocol, size_t spi_size, size_
 
 /* To the server as from the client, or to the client as from the server, whose message is sealed for the server's leg like
  * every other of the server's: it is relayed on its way. */
-static bool tell_one(const struct teller *t, const struct isakmp_sa *s, unsigned teller, struct bytes body)
+static bool tell_one(const struct teller *t, struct isakmp_sa *s, unsigned teller, struct bytes body)
 {
 	struct bridge_delete delete = {
 		.client = s->client, .server = s->server, .to_server = teller == LEG_CLIENT};
 
 	if (!seal_delete(t->bridge, s, body, &delete))
 		return false;
+	if (!delete.to_server)
+		note_id(&s->told, delete.message + MESSAGE_ID_AT);
 	t->fn(t->ctx, &delete);
 	return true;
 }
 
 /* The children of s that are meant, in the ISAKMP SA of carrier. */
-static bool tell_child_sas(const struct teller *t, const struct isakmp_sa *carrier, const struct isakmp_sa *s)
+static bool tell_child_sas(const struct teller *t, struct isakmp_sa *carrier, const struct isakmp_sa *s)
 {
 	for (unsigned teller = 0; teller < LEGS; teller++) {
 		uint8_t body[DELETE_MAX];
@@ -209,6 +256,8 @@ static bool tell_child_sas(const struct teller *t, const struct isakmp_sa *carri
 			if (!(s->ending & 1U << i))
 				continue;
 			memcpy(body + length, spi_of(&s->child_sas[i], teller), SPI_LEN);
+			if (teller == LEG_SERVER)
+				note_spi(&carrier->told, body + length);
 			length += SPI_LEN;
 			count++;
 		}
@@ -219,13 +268,14 @@ static bool tell_child_sas(const struct teller *t, const struct isakmp_sa *carri
 	return true;
 }
 
-static bool tell_isakmp(const struct teller *t, const struct isakmp_sa *s)
+static bool tell_isakmp(const struct teller *t, struct isakmp_sa *s)
 {
 	uint8_t body[DELETE_HEAD + ISAKMP_COOKIES_LEN];
 	const size_t head = write_head(body, PROTO_ISAKMP, ISAKMP_COOKIES_LEN, 1);
 	const struct bytes whole = {body, sizeof body};
 
 	memcpy(body + head, s->cookies, ISAKMP_COOKIES_LEN);
+	s->told.end = true;
 	return tell_one(t, s, LEG_CLIENT, whole) && tell_one(t, s, LEG_SERVER, whole);
 }
 
@@ -242,9 +292,9 @@ static bool can_carry(const struct isakmp_sa *s, const struct endpoint *client)
 }
 
 /* The ISAKMP SA that they were agreed in, or else another one with this client. */
-static const struct isakmp_sa *carrier_of(const struct bridge *bridge, const struct isakmp_sa *s)
+static struct isakmp_sa *carrier_of(const struct bridge *bridge, struct isakmp_sa *s)
 {
-	const struct isakmp_sa *other;
+	struct isakmp_sa *other;
 
 	if (can_carry(s, &s->client))
 		return s;
@@ -256,7 +306,7 @@ static const struct isakmp_sa *carrier_of(const struct bridge *bridge, const str
 
 static bool end_child_sas(const struct teller *t, struct isakmp_sa *s)
 {
-	const struct isakmp_sa *carrier = carrier_of(t->bridge, s);
+	struct isakmp_sa *carrier = carrier_of(t->bridge, s);
 
 	if (!carrier || !tell_child_sas(t, carrier, s))
 		return false;

@@ -26,11 +26,15 @@ enum {
 	AFTER_LIFE_S = 600, /* how long an ISAKMP SA is kept after its lifetime without a Delete */
 	CLOSED_S = 60,      /* how long a deleted one answers retransmissions */
 };
-enum { PHASE1_MESSAGES = 6, QUICK_MESSAGES = 3 };
+enum { PHASE1_MESSAGES = 6, QUICK_MESSAGES = 3, TOLD_MAX = 4 };
 enum { INFORMATIONAL = 5, QUICK_MODE = 32 }; /* exchange types */
 enum { EXCHANGE_TYPE_AT = 18, FLAGS_AT = 19, MESSAGE_ID_AT = 20 };
 enum { PROTO_ISAKMP = 1, PROTO_ESP = 3 };
-enum { DELETE_HEAD = 8 }; /* of the body of a Delete payload: DOI, protocol, SPI size, count */
+enum {
+	DELETE_HEAD = 8,
+	PROTOCOL_AT = 4,
+	SPI_SIZE_AT = 5
+}; /* of the body of a Delete payload: DOI, protocol, SPI size, count */
 enum {
 	PAYLOAD_KE = 4,
 	PAYLOAD_ID = 5,
@@ -149,6 +153,12 @@ struct isakmp_sa {
 	unsigned child_sa_count;
 	bool had_child_sa;
 	uint8_t ending; /* a bit for each child: while they are being ended */
+	/* What natshim's own Deletes have told the client, the latest: their message IDs, and SPIs of the server's, */
+	struct told {
+		uint8_t ids[TOLD_MAX][MESSAGE_ID_LEN], spis[BRIDGE_CHILD_SAS_MAX][SPI_LEN];
+		unsigned id_count, spi_count; /* of all times */
+		bool end;                     /* and that this ISAKMP SA is deleted */
+	} told;
 };
 
 /* What is remembered of a client for the exchanges that the server starts. */
@@ -305,6 +315,9 @@ bool opening_is_over(const struct bridge *bridge, const struct opening *o, int64
 void bridge_let_go(struct bridge *bridge, const uint8_t *cookie, int64_t now);
 bool bridge_is_gone(const struct bridge *bridge, const uint8_t *cookie, int64_t now);
 const struct isakmp_sa *isakmp_sa_by_cookie(const struct bridge *bridge, const uint8_t *cookie);
+/* A Delete payload of the server's says nothing that natshim has not told the client itself; a message with that ID is natshim's own. */
+bool isakmp_sa_was_told(const struct bridge *bridge, const struct isakmp_sa *s, struct bytes delete);
+bool isakmp_sa_told_by(const struct isakmp_sa *s, const uint8_t *id);
 /* A Delete was said, and understood: kept for its repeats only. */
 void isakmp_sa_close(struct bridge *bridge, struct isakmp_sa *s, int64_t now);
 void isakmp_sa_add_child_sa(struct bridge *bridge, struct isakmp_sa *s, const uint8_t *spi_to_server,

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 
 enum { NATOA_RFC_3947 = 21, NATOA_DRAFT_02 = 131 };
-/* A client that begins a Quick Mode has its SAs when it sends the third message; one that answers has them soon after. */
-enum { CLIENT_READY_MS = 100 };
-enum { QUICK_TTL_MS = 120000, PROTOCOL_AT = 4, SPI_SIZE_AT = 5 };
+/* When a client has its SAs: after the server's third message, or its own (racoon sends it first and then computes the keys). */
+enum { CLIENT_READY_MS = 100, CLIENT_COMPUTES_MS = 30 };
+enum { QUICK_TTL_MS = 120000 };
 
 /* HASH(1) and HASH(2): over the message ID, for HASH(2) the initiator's nonce, and all that follows the HASH. */
 static bool hash_of(struct message_ctx *ctx, const struct keys *keys, struct bytes nonce, struct bytes rest,
@@ -319,7 +319,7 @@ static void tell_spi(struct message_ctx *ctx, const struct quick *q, unsigned nu
 		r->actions |= BRIDGE_ACT_EXPECT;
 	if (number == 3)
 		r->actions |= BRIDGE_ACT_READY;
-	r->ready_ms = q->by_server ? CLIENT_READY_MS : 0;
+	r->ready_ms = q->by_server ? CLIENT_READY_MS : CLIENT_COMPUTES_MS;
 	memcpy(r->spi_to_client, q->by_server ? q->spi_r : q->spi_i, SPI_LEN);
 }
 
@@ -474,6 +474,23 @@ static void forget_deleted(struct message_ctx *ctx)
 	}
 }
 
+/* To tell the client again what it knows would only have it log an unknown SA. */
+static bool tells_again(const struct message_ctx *ctx, const struct isakmp_sa *s)
+{
+	bool deletes = false;
+
+	if (ctx->in != LEG_SERVER || isakmp_sa_told_by(s, ctx->id))
+		return false;
+	for (unsigned i = 1; i < ctx->payloads.count; i++) {
+		const struct payload *p = &ctx->payloads.item[i];
+
+		if (p->type != PAYLOAD_DELETE || !isakmp_sa_was_told(ctx->bridge, s, p->body))
+			return false;
+		deletes = true;
+	}
+	return deletes;
+}
+
 enum bridge_reason bridge_informational(struct message_ctx *ctx, struct isakmp_sa *s)
 {
 	const struct keys *in = &s->leg[ctx->in].keys, *out = &s->leg[ctx->out].keys;
@@ -493,6 +510,8 @@ enum bridge_reason bridge_informational(struct message_ctx *ctx, struct isakmp_s
 	if (!hash_is(ctx, hash))
 		return BRIDGE_BAD_HASH;
 	ctx->moves = !isakmp_sa_had_id(s, ctx->id) && isakmp_sa_keep_id(s, ctx->id);
+	if (tells_again(ctx, s))
+		return BRIDGE_TOLD;
 	forget_deleted(ctx);
 	if (deletes_session(ctx, s) && s->list == LIST_ESTABLISHED && !s->closed) {
 		isakmp_sa_close(ctx->bridge, s, ctx->now);

@@ -98,6 +98,8 @@ static void in_their_order(void **state)
 	assert_int_equal(result.actions, 0);
 	assert_string_equal(send_step(bridge, QUICK_2), "relayed");
 	assert_string_equal(send_step(bridge, QUICK_3), "relayed");
+	assert_int_equal(result.actions, BRIDGE_ACT_READY);
+	assert_int_equal(result.ready_ms, 30); /* racoon computes its keys after that message */
 	bridge_free(bridge);
 }
 
@@ -124,13 +126,14 @@ static void in_clear(void **state)
 	bridge_free(bridge);
 }
 
-/* An Informational exchange with one Delete, of the client whose Quick Mode message that step is, sealed as RFC 2409 section 5.7
- * says; what became of it. */
+/* An Informational exchange with one Delete, of the client whose Quick Mode message that step is, or of the server whose it is, sealed
+ * as RFC 2409 section 5.7 says; what became of it. */
 static const char *send_delete(struct bridge *bridge, const struct vector_step *step, const uint8_t *body,
 			       size_t length)
 {
 	static uint8_t id;
-	const struct keys *keys = &isakmp_sa_by_cookie(bridge, step->in)->leg[LEG_CLIENT].keys;
+	const unsigned leg = step->direction == IKE_TO_SERVER ? LEG_CLIENT : LEG_SERVER;
+	const struct keys *keys = &isakmp_sa_by_cookie(bridge, step->in)->leg[leg].keys;
 	const size_t hash = 4 + (size_t)keys->hash_length, chain = hash + 4 + length;
 	const size_t sealed = (chain + keys->block_length - 1) / keys->block_length * keys->block_length;
 	uint8_t plain[256] = {PAYLOAD_DELETE, 0, 0, (uint8_t)hash}, iv[KEYS_BLOCK_MAX], message[512];
@@ -258,6 +261,44 @@ static void no_delete_by_another_session(void **state)
 	memcpy(sa.spi, one_answer->spi_to_client, SPI_LEN);
 	assert_true(bridge_end(bridge, VECTOR_NOW_MS, &one->src, &sa, 1, count_deletes, &deletes));
 	assert_true(deletes > 0);
+	bridge_free(bridge);
+}
+
+struct kept_deletes {
+	struct bridge_delete at[8];
+	unsigned count;
+};
+
+static void keep_delete(void *ctx, const struct bridge_delete *delete)
+{
+	struct kept_deletes *kept = ctx;
+
+	assert_in_range(kept->count, 0, 7);
+	kept->at[kept->count++] = *delete;
+}
+
+/* What natshim's own Deletes have told the client, the server says as well: once is enough. What they have not told goes on. */
+static void told_once(void **state)
+{
+	struct bridge *bridge = several();
+	struct kept_deletes kept = {.count = 0};
+	struct bridge_sa sa = {.to_client = true};
+
+	(void)state;
+	assert_string_equal(delete_esp(bridge, other_answer, other_answer->spi_to_server), "relayed");
+	memcpy(sa.spi, one_answer->spi_to_client, SPI_LEN);
+	assert_true(bridge_end(bridge, VECTOR_NOW_MS, &one->src, &sa, 1, keep_delete, &kept));
+	assert_string_equal(delete_esp(bridge, one_answer, other_answer->spi_to_server), "relayed");
+	assert_string_equal(delete_esp(bridge, one_answer, one_answer->spi_to_client), "relayed");
+	assert_string_equal(delete_esp(bridge, one_answer, one_answer->spi_to_server), "told");
+	assert_int_equal(result.verdict, BRIDGE_DROP);
+	assert_string_equal(delete_isakmp(bridge, one_answer, one->in), "told");
+	assert_int_equal(kept.count, 4);
+	for (unsigned i = 0; i < kept.count; i++)
+		if (!kept.at[i].to_server)
+			assert_string_equal(
+				send_bytes(bridge, one_answer, kept.at[i].message, kept.at[i].length),
+				"relayed");
 	bridge_free(bridge);
 }
 
@@ -422,6 +463,7 @@ int main(void)
 		cmocka_unit_test(a_delete_of_anothers_sas),
 		cmocka_unit_test(no_delete_by_another_session),
 		cmocka_unit_test(same_spi_behind_one_nat),
+		cmocka_unit_test(told_once),
 		cmocka_unit_test(a_hash_of_another_length),
 		cmocka_unit_test(another_message_id),
 		cmocka_unit_test(another_content),
