@@ -228,6 +228,13 @@ static void put_daddr_in(struct builder *b, const struct rules_item *item)
 	put_lookup(b, item->name);
 }
 
+static void put_saddr4_in(struct builder *b, const struct rules_item *item)
+{
+	put_family(b, NFPROTO_IPV4);
+	put_payload(b, NFT_PAYLOAD_NETWORK_HEADER, IPV4_SOURCE, 4, NFT_REG_1);
+	put_lookup(b, item->name);
+}
+
 static void put_secpath(struct builder *b, const struct rules_item *item)
 {
 	put_meta(b, NFT_META_SECPATH);
@@ -243,16 +250,27 @@ static void put_rt_ipsec(struct builder *b, const struct rules_item *item)
 	put_compare_byte(b, (uint8_t)item->value);
 }
 
-static void put_dnated(struct builder *b, const struct rules_item *item)
+static void put_ct_bit(struct builder *b, uint32_t key, uint32_t bit)
 {
-	const uint32_t dnat = IPS_DST_NAT, zero = 0;
+	const uint32_t zero = 0;
 	struct nftnl_expr *expr = put(b, "ct");
 
-	(void)item;
-	set_u32(expr, NFTNL_EXPR_CT_KEY, NFT_CT_STATUS);
+	set_u32(expr, NFTNL_EXPR_CT_KEY, key);
 	set_u32(expr, NFTNL_EXPR_CT_DREG, NFT_REG_1);
-	put_mask(b, &dnat, sizeof(dnat));
+	put_mask(b, &bit, sizeof(bit));
 	put_compare_as(b, NFT_CMP_NEQ, &zero, sizeof(zero));
+}
+
+static void put_dnated(struct builder *b, const struct rules_item *item)
+{
+	(void)item;
+	put_ct_bit(b, NFT_CT_STATUS, IPS_DST_NAT);
+}
+
+static void put_ct_new(struct builder *b, const struct rules_item *item)
+{
+	(void)item;
+	put_ct_bit(b, NFT_CT_STATE, NF_CT_STATE_BIT(IP_CT_NEW));
 }
 
 static void put_daddr4(struct builder *b, const struct rules_item *item)
@@ -591,11 +609,13 @@ static const struct {
 	[ITEM_RAW_IN] = {put_raw_in, NULL},
 	[ITEM_IPV4] = {put_ip_family, NULL},
 	[ITEM_IPV6] = {put_ip_family, NULL},
+	[ITEM_SADDR4_IN] = {put_saddr4_in, NULL},
 	[ITEM_DADDR4_IN] = {put_daddr_in, NULL},
 	[ITEM_DADDR6_IN] = {put_daddr_in, NULL},
 	[ITEM_SECPATH] = {put_secpath, "XFRM (IPsec)"},
 	[ITEM_RT_IPSEC] = {put_rt_ipsec, "XFRM (IPsec)"},
 	[ITEM_DNATED] = {put_dnated, "nft_ct"},
+	[ITEM_CT_NEW] = {put_ct_new, "nft_ct"},
 	[ITEM_DADDR4] = {put_daddr4, NULL},
 	[ITEM_DADDR_LOCAL] = {put_daddr_local, "nft_fib_inet"},
 	[ITEM_SADDR4_PORT_IN] = {put_saddr_port_in, NULL},

@@ -98,6 +98,8 @@ static const struct rules_set_place set_places[RULES_SETS] = {
 	[RULES_SET_ALIAS_IN] = {RULES_ALIAS_TABLE, "alias_in", RULES_KEY_IPV4_PORT_PORT, RULES_MAP_IPV4_PORT},
 	[RULES_SET_ALIAS_OUT] = {RULES_ALIAS_TABLE, "alias_out", RULES_KEY_IPV4_PORT_PORT,
 				 RULES_MAP_IPV4_PORT},
+	[RULES_SET_ALIAS_HOSTS] = {RULES_ALIAS_TABLE, "alias_hosts", RULES_KEY_IPV4, RULES_MAP_NONE},
+	[RULES_SET_ALIAS_FLOWS] = {RULES_ALIAS_TABLE, "alias_flows", RULES_KEY_IPV4_PORT, RULES_MAP_NONE},
 };
 
 const struct rules_set_place *ruleset_set_place(enum rules_set set)
@@ -678,6 +680,51 @@ static void build_base_table(struct rules_table *table, const struct rules_optio
 		add_dnat(table, o);
 }
 
+/* A NAT gives a client another port in mid-session. What comes from a port that nobody is known by, at an address that has clients in the
+ * maps, would meet the server with its real source: natshim looks whose it is, before the connection is translated, or not, for good. A
+ * keep-alive does not say whose it is, and must not begin that connection. */
+static void add_moved(struct rules_table *table, const struct rules_options *o)
+{
+	struct rules_chain *moved = add_chain(table, "alias_new_flow");
+	struct rules_chain *input =
+		add_base_chain(table, "alias_moved", RULES_HOOK_INPUT, RULES_PRIORITY_ALIAS_MOVED);
+	struct rules_rule *rule;
+
+	for (enum rules_set s = RULES_SET_ALIAS_HOSTS; s <= RULES_SET_ALIAS_FLOWS; s++)
+		add_set(table, (struct rules_set_def){.name = set_places[s].name,
+						      .key = set_places[s].key,
+						      .size = SET_SIZE});
+	rule = add_udp_rule(input, 4500);
+	add(rule, ITEM_CT_NEW);
+	add_name(rule, ITEM_SADDR4_IN, set_places[RULES_SET_ALIAS_HOSTS].name);
+	add_interfaces(rule, true);
+	add_name(rule, ITEM_JUMP, moved->name);
+	rule = add_rule(moved);
+	add_name(rule, ITEM_SADDR4_PORT_IN, set_places[RULES_SET_ALIAS_FLOWS].name);
+	add(rule, ITEM_RETURN);
+	rule = add_rule(moved);
+	add_raw(rule, UDP_LENGTH_BITS, 16, KEEPALIVE_UDP_LENGTH);
+	name_rule(rule, "alias-keepalive");
+	add(rule, ITEM_DROP);
+	if (!o->no_limit) {
+		add_set(table, (struct rules_set_def){.name = "alias_rate",
+						      .key = RULES_KEY_IPV4,
+						      .timed = true,
+						      .kernel_filled = true,
+						      .timeout_s = FIRST_TIMEOUT_S});
+		rule = add_rule(moved);
+		add_item(rule, (struct rules_item){.kind = ITEM_OVER4,
+						   .name = "alias_rate",
+						   .value = RULES_FIRST_PER_SECOND,
+						   .burst = RULES_FIRST_BURST});
+		name_rule(rule, "alias-limited");
+		add(rule, ITEM_RETURN);
+	}
+	rule = add_rule(moved);
+	name_rule(rule, "alias-moved");
+	add_value(rule, ITEM_QUEUE, known_queue(o));
+}
+
 /* Several clients behind one NAT: the server sees some of them under an address of our own. Outside IPsec, on this host's own way in and
  * out, so that every filter sees the real one, but output chains before 0. Both ports of ours are in each key, for a NAT may give one port
  * to two clients that talk to two ports. */
@@ -712,6 +759,7 @@ static void build_alias_table(struct rules_table *table, const struct rules_opti
 	add_interfaces(forged, true);
 	name_rule(forged, "alias-forged");
 	add(forged, ITEM_DROP);
+	add_moved(table, o);
 	for (size_t i = 0; i < 2; i++) {
 		struct rules_chain *chain =
 			add_base_chain(table, ways[i].chain, ways[i].hook, ways[i].priority);

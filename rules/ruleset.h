@@ -40,6 +40,9 @@ enum rules_set {
 	RULES_SET_ALIAS_IN, /* map: IPv4 address . UDP source port . destination port (4 + 4 + 4 bytes, ports as above) of what comes in
 			       -> alias . port (4 + 4 bytes) that the server sees as its source. No time-out */
 	RULES_SET_ALIAS_OUT, /* map: alias . UDP destination port . source port of what goes out -> the client's own address . port */
+	RULES_SET_ALIAS_HOSTS, /* IPv4 address, 4 bytes: public ones of clients in these maps. What comes from there to port 4500, from a
+				  port that nobody is known by, comes up. No time-out */
+	RULES_SET_ALIAS_FLOWS, /* IPv4 address . UDP source port (4 + 4 bytes): the known ones of RULES_SET_ALIAS_IN, to port 4500 */
 	RULES_SETS
 };
 
@@ -71,7 +74,8 @@ enum rules_priority {
 	RULES_PRIORITY_GUARD_OUT = 300,
 	RULES_PRIORITY_ALIAS_GUARD =
 		-290, /* behind the queue, whose packets would else begin again where this chain comes or goes */
-	RULES_PRIORITY_ALIAS_IN = 90, /* before the admin's own NAT at 100, and -100 */
+	RULES_PRIORITY_ALIAS_MOVED = 80, /* behind everybody's filters, before the next */
+	RULES_PRIORITY_ALIAS_IN = 90,    /* before the admin's own NAT at 100, and -100 */
 	RULES_PRIORITY_ALIAS_OUT = -110,
 	RULES_PRIORITY_DNAT = -100,
 	RULES_PRIORITY_CHECKSUM = -150, /* of what is forwarded, before the admin's filters */

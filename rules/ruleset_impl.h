@@ -42,11 +42,13 @@ enum rules_item_kind {
 	ITEM_RAW_IN,    /* @th,OFFSET,BITS @NAME */
 	ITEM_IPV4,      /* meta nfproto ipv4 */
 	ITEM_IPV6,      /* meta nfproto ipv6 */
+	ITEM_SADDR4_IN, /* ip saddr @NAME */
 	ITEM_DADDR4_IN, /* ip daddr @NAME */
 	ITEM_DADDR6_IN, /* ip6 daddr @NAME */
 	ITEM_SECPATH,   /* meta secpath exists (VALUE 1) or missing (VALUE 0): came in through IPsec */
 	ITEM_RT_IPSEC,  /* rt ipsec exists or missing: will go out through IPsec */
 	ITEM_DNATED,    /* ct status dnat: of a connection whose destination was changed */
+	ITEM_CT_NEW,    /* ct state new */
 	ITEM_DADDR4,    /* ip daddr ENDPOINT, which has no port */
 	ITEM_DADDR_LOCAL,    /* fib daddr type local */
 	ITEM_SADDR4_PORT_IN, /* ip saddr . udp sport @NAME */

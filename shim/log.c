@@ -60,6 +60,7 @@ static const struct {
 	[LOG_ALIAS_GIVEN] = {"alias-given", NOTICE},
 	[LOG_ALIAS_ENDS] = {"alias-ends", NOTICE},
 	[LOG_ALIAS_REKEY] = {"alias-rekey", NOTICE},
+	[LOG_ALIAS_MOVED] = {"alias-moved", NOTICE},
 	[LOG_ALIAS_FAILED] = {"alias-failed", ERROR},
 	[LOG_BRIDGE_BEGINS] = {"bridge-begins", NOTICE},
 	[LOG_BRIDGE_UP] = {"bridge-up", NOTICE},

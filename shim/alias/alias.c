@@ -9,27 +9,97 @@
 
 /* What the kernel has to hold. */
 
+static void push(struct alias_result *out, struct alias_change change)
+{
+	if (out->change_count < ALIAS_CHANGES_MAX)
+		out->changes[out->change_count++] = change;
+}
+
+static bool is_moved(const struct client *c)
+{
+	return c->known != c->esp;
+}
+
+/* Its flow on 4500 is in the maps. */
+static bool is_mapped(const struct client *c)
+{
+	return c->esp && (c->number || is_moved(c));
+}
+
 static void change(struct alias_result *out, const struct alias_table *table, const struct client *c,
 		   uint16_t server_port, bool there)
 {
-	const uint16_t port = server_port == NATT_PORT ? c->esp : c->ike;
+	const bool natt = server_port == NATT_PORT;
+	const uint16_t port = natt ? c->esp : c->ike;
 
-	if (!c->number || !port || out->change_count == ALIAS_CHANGES_MAX)
+	if (!port || !(c->number || (natt && is_moved(c))))
 		return;
-	out->changes[out->change_count++] = (struct alias_change){.real = clients_real(c, port),
-								  .alias = clients_alias(table, c, port),
-								  .server = clients_server(c, server_port),
-								  .there = there};
+	push(out, (struct alias_change){.real = clients_real(c, port),
+					.alias = clients_alias(table, c, natt ? c->known : port),
+					.server = clients_server(c, server_port),
+					.there = there});
 }
 
-static void set_flow(struct alias_result *out, const struct alias_table *table, struct client *c,
+static void change_trial(struct alias_result *out, const struct alias_table *table, const struct client *c,
+			 const struct trial *t, bool there)
+{
+	push(out, (struct alias_change){.real = clients_real(c, t->port),
+					.alias = clients_alias(table, c, t->as),
+					.server = clients_server(c, NATT_PORT),
+					.there = there});
+}
+
+static void end_trial(struct alias_result *out, struct alias_table *table, const struct client *c,
+		      struct trial *t)
+{
+	if (!t->port)
+		return;
+	change_trial(out, table, c, t, false);
+	*t = (struct trial){.port = 0};
+	table->trials--;
+}
+
+static void end_trials(struct alias_result *out, struct alias_table *table, struct client *c)
+{
+	for (size_t i = 0; i < TRIALS_MAX; i++)
+		end_trial(out, table, c, &c->trials[i]);
+}
+
+/* How many there are at that address, and that one of this port. */
+static size_t trials_of(const struct alias_table *table, uint32_t host, uint16_t port, struct client **owner,
+			struct trial **trial)
+{
+	size_t count = 0;
+
+	*trial = NULL;
+	for (struct client *c = clients_first(table, host); c; c = clients_next(table, c))
+		for (size_t i = 0; i < TRIALS_MAX; i++) {
+			count += c->trials[i].port != 0;
+			if (!port || c->trials[i].port != port)
+				continue;
+			*owner = c;
+			*trial = &c->trials[i];
+		}
+	return count;
+}
+
+static void set_flow(struct alias_result *out, struct alias_table *table, struct client *c,
 		     uint16_t server_port, uint16_t port)
 {
 	uint16_t *const flow = server_port == NATT_PORT ? &c->esp : &c->ike;
+	struct client *tried;
+	struct trial *trial;
 
 	if (*flow == port)
 		return;
 	change(out, table, c, server_port, false);
+	if (server_port == NATT_PORT) {
+		trials_of(table, c->host, port, &tried, &trial);
+		if (trial)
+			end_trial(out, table, tried, trial);
+		table->stats.moved_now -= !c->number && is_moved(c);
+		c->known = port;
+	}
 	*flow = port;
 	change(out, table, c, server_port, true);
 }
@@ -44,6 +114,8 @@ static void release(struct alias_result *out, struct alias_table *table, struct 
 {
 	change(out, table, c, IKE_PORT, false);
 	change(out, table, c, NATT_PORT, false);
+	end_trials(out, table, c);
+	table->stats.moved_now -= !c->number && is_moved(c);
 	if (c->number && c->esp) {
 		out->ended = true;
 		tell(out, table, c);
@@ -352,6 +424,21 @@ static bool is_proven(const struct alias_table *table, const struct endpoint *fr
 	       table->config.answered(table->config.ctx, from, cookie, responder);
 }
 
+/* Of that flow, whose owner is known or not. A port that the server knows a client by whose NAT has moved it is another one's now. */
+static struct alias_life life_behind(const struct alias_table *table, const struct client *owner,
+				     const struct endpoint *from)
+{
+	const struct alias_life none = {.quiet_ms = UINT64_MAX};
+	const struct endpoint at = owner ? clients_alias(table, owner, owner->known) : *from;
+
+	for (const struct client *c = clients_first(table, clients_host(from)); c && !owner;
+	     c = clients_next(table, c))
+		if (!c->number && is_moved(c) && c->known == from->port)
+			return none;
+	/* cppcheck-suppress returnDanglingLifetime -- it is returned by value, and has no pointer */
+	return life_at(table, &at);
+}
+
 struct alias_result alias_float(struct alias_table *table, uint64_t now_ms, const struct endpoint *from,
 				const uint8_t cookie[static ALIAS_COOKIE_LEN],
 				const uint8_t responder[static ALIAS_COOKIE_LEN])
@@ -359,7 +446,6 @@ struct alias_result alias_float(struct alias_table *table, uint64_t now_ms, cons
 	struct alias_result out = {.drop = false};
 	struct exchange *exchange;
 	struct client *c, *owner;
-	struct endpoint seen;
 	struct alias_life life;
 
 	if (!is_usable(table, from))
@@ -373,9 +459,9 @@ struct alias_result alias_float(struct alias_table *table, uint64_t now_ms, cons
 	}
 	if (!is_proven(table, from, cookie, responder))
 		return out;
+	memcpy(exchange->responder, responder, ALIAS_COOKIE_LEN);
 	owner = clients_of_flow(table, c->host, NATT_PORT, from->port);
-	seen = owner && owner->number ? clients_alias(table, owner, from->port) : *from;
-	life = life_at(table, &seen);
+	life = life_behind(table, owner, from);
 	if (owner != c && (owner || c->number) && is_busy(life))
 		rekeys(&out, table, now_ms, c, exchange, owner);
 	else if (owner == c || c->number || (!owner && (life.lives || !life_of(table, c).lives)))
@@ -385,7 +471,232 @@ struct alias_result alias_float(struct alias_table *table, uint64_t now_ms, cons
 	return out;
 }
 
+/* Another port of the NAT in mid-session. */
+
+static struct alias_result try_port(struct alias_table *table, uint64_t now, struct client *c, uint16_t port)
+{
+	struct alias_result out = {.drop = false};
+	struct client *owner = clients_of_flow(table, c->host, NATT_PORT, port);
+	struct trial *trial, *oldest = &c->trials[0];
+	const size_t count = trials_of(table, c->host, port, &owner, &trial);
+	const struct endpoint from = clients_real(c, port);
+
+	if (owner || is_busy(life_behind(table, NULL, &from)))
+		return out;
+	for (size_t i = 0; i < TRIALS_MAX; i++)
+		if (c->trials[i].since_ms < oldest->since_ms)
+			oldest = &c->trials[i];
+	if (!oldest->port && (count >= ALIAS_TRIALS_ADDRESS_MAX || table->trials >= ALIAS_TRIALS_MAX)) {
+		table->stats.trials_refused++;
+		return out;
+	}
+	end_trial(&out, table, c, oldest);
+	/* By the port that the server knows, its packets would prove nothing. */
+	*oldest = (struct trial){.port = port, .as = port == c->known ? c->esp : port, .since_ms = now};
+	change_trial(&out, table, c, oldest, true);
+	table->trials++;
+	table->stats.trials++;
+	return out;
+}
+
+/* By its flow to 4500 as the server sees it. Of clients without an alias there may be several at one address, that lived
+ * before the first alias was given. */
+static struct client *client_at(const struct alias_table *table, const struct endpoint *at)
+{
+	const uint32_t host = clients_host(at);
+	struct client *c;
+
+	if (clients_in_net(table, host)) {
+		c = clients_of_number(table, host - table->net);
+		return c && c->known == at->port ? c : NULL;
+	}
+	for (c = clients_first(table, host); c; c = clients_next(table, c))
+		if (!c->number && c->known == at->port)
+			break;
+	return c;
+}
+
+struct alias_result alias_stray_esp(struct alias_table *table, uint64_t now_ms, const struct endpoint *from,
+				    const struct endpoint *at)
+{
+	struct client *c;
+
+	if (!is_usable(table, from) || at->addr_len != 4 || !at->port)
+		return (struct alias_result){.drop = false};
+	c = client_at(table, at);
+	if (!c || !is_mapped(c) || c->host != clients_host(from))
+		return (struct alias_result){.drop = false};
+	return try_port(table, now_ms, c, from->port);
+}
+
+struct alias_result alias_stray_ike(struct alias_table *table, uint64_t now_ms, const struct endpoint *from,
+				    const uint8_t cookie[static ALIAS_COOKIE_LEN],
+				    const uint8_t responder[static ALIAS_COOKIE_LEN])
+{
+	struct exchange *exchange;
+	struct client *c;
+
+	if (!is_usable(table, from))
+		return (struct alias_result){.drop = false};
+	c = clients_of_cookie(table, clients_host(from), cookie, &exchange);
+	if (!c || !is_mapped(c) || exchange->refused ||
+	    (exchange->floated && memcmp(exchange->responder, responder, ALIAS_COOKIE_LEN) != 0))
+		return (struct alias_result){.drop = false};
+	return try_port(table, now_ms, c, from->port);
+}
+
+/* The real port that a client's packets come from, by what the server sees of them; 0: not one that is the client's to have. */
+static uint16_t real_port(const struct alias_table *table, const struct client *c,
+			  const struct endpoint *from)
+{
+	const uint32_t host = clients_host(from);
+	const struct endpoint known = clients_alias(table, c, 0);
+	const struct client *other;
+
+	if (endpoint_same_host(from, &known))
+		for (size_t i = 0; i < TRIALS_MAX; i++)
+			if (c->trials[i].port && c->trials[i].as == from->port)
+				return c->trials[i].port;
+	if (host == c->host)
+		return from->port;
+	if (!clients_in_net(table, host))
+		return 0;
+	other = client_at(table, from); /* whose flow the NAT has given to this client */
+	return other && other != c && other->host == c->host ? other->esp : 0;
+}
+
+/* Its flow is that port from now on, and the server knows it by another one, or by the same. */
+static void move(struct alias_result *out, struct alias_table *table, struct client *c, uint16_t port,
+		 uint16_t known)
+{
+	const struct endpoint before = clients_real(c, c->esp),
+			      known_before = clients_alias(table, c, c->known);
+	struct client *owner = clients_of_flow(table, c->host, NATT_PORT, port);
+
+	end_trials(out, table, c);
+	if (owner && owner != c)
+		set_flow(out, table, owner, NATT_PORT, 0);
+	if (c->esp && !is_mapped(c))
+		push(out, (struct alias_change){.real = before,
+						.alias = known_before,
+						.server = clients_server(c, NATT_PORT),
+						.tracked_only = true});
+	change(out, table, c, NATT_PORT, false);
+	table->stats.moved_now -= !c->number && is_moved(c);
+	c->esp = port;
+	c->known = known;
+	table->stats.moved_now += !c->number && is_moved(c);
+	change(out, table, c, NATT_PORT, true);
+	tell(out, table, c);
+	out->moved = true;
+	out->was = before;
+	table->stats.moved++;
+}
+
+/* One without an alias, of whose flow on 4500 nothing was seen so far, and maybe not of its phase 1. */
+static struct client *note_lone(struct alias_result *out, struct alias_table *table, uint64_t now,
+				const struct endpoint *us, const struct endpoint *at)
+{
+	struct client *c = clients_first(table, clients_host(at));
+
+	while (c && (c->number || c->esp))
+		c = clients_next(table, c);
+	if (!c)
+		c = add(out, table, now, clients_host(at));
+	if (!c)
+		return NULL;
+	clients_unlist(table, c);
+	c->server = clients_host(us);
+	c->esp = c->known = at->port;
+	c->lived = true;
+	c->lived_ms = now;
+	if (!c->since_ms)
+		c->since_ms = now;
+	return c;
+}
+
+struct alias_result alias_moved(struct alias_table *table, uint64_t now_ms, const struct endpoint *us,
+				const struct endpoint *at, const struct endpoint *from, bool followed)
+{
+	struct alias_result out = {.drop = false};
+	struct client *c, *owner;
+	struct endpoint known, real;
+	uint16_t port;
+
+	if (at->addr_len != 4 || from->addr_len != 4 || us->addr_len != 4 || !at->port || !from->port)
+		return out;
+	c = client_at(table, at);
+	if (!c && !clients_in_net(table, clients_host(at)) && clients_host(at) == clients_host(from) &&
+	    !clients_of_flow(table, clients_host(at), NATT_PORT, at->port))
+		c = note_lone(&out, table, now_ms, us, at);
+	if (!c || (c->moved_ms && now_ms - c->moved_ms < ALIAS_MOVE_MS))
+		return out;
+	port = real_port(table, c, from);
+	owner = clients_of_flow(table, c->host, NATT_PORT, port);
+	if (!port || port == c->esp)
+		return out;
+	known = clients_alias(table, c, at->port);
+	real = clients_real(c, port);
+	if (!(followed && endpoint_equal(&real, from)) && is_busy(life_behind(table, owner, &real)))
+		return out; /* somebody else's */
+	if (followed && !endpoint_same_host(&known, from))
+		return out; /* to another address, where it is not told apart any more */
+	move(&out, table, c, port, followed ? from->port : at->port);
+	c->moved_ms = now_ms;
+	return out;
+}
+
+/* Whom the server sees there while a new port of his is on trial. */
+static struct client *on_trial_as(const struct alias_table *table, const struct endpoint *at,
+				  const struct trial **trial)
+{
+	const uint32_t host = clients_host(at);
+	const bool alias = clients_in_net(table, host);
+	struct client *c = alias ? clients_of_number(table, host - table->net) : clients_first(table, host);
+
+	for (; c; c = alias ? NULL : clients_next(table, c))
+		for (size_t i = 0; i < TRIALS_MAX && (alias || !c->number); i++) {
+			*trial = &c->trials[i];
+			if ((*trial)->port && (*trial)->as == at->port)
+				return c;
+		}
+	return NULL;
+}
+
+struct alias_result alias_followed(struct alias_table *table, uint64_t now_ms, const struct endpoint *to)
+{
+	struct alias_result out = {.drop = false};
+	const struct trial *trial;
+	struct client *c;
+
+	if (to->addr_len != 4 || !table->trials)
+		return out;
+	c = on_trial_as(table, to, &trial);
+	if (!c)
+		return out;
+	move(&out, table, c, trial->port, trial->as);
+	c->moved_ms = now_ms;
+	return out;
+}
+
+bool alias_is_mapped(const struct alias_table *table, const struct endpoint *host)
+{
+	const struct client *c = host->addr_len == 4 ? clients_first(table, clients_host(host)) : NULL;
+
+	while (c && !c->number && !is_mapped(c))
+		c = clients_next(table, c);
+	return c;
+}
+
 /* The end. */
+
+static bool expire_trials(struct alias_result *out, struct alias_table *table, uint64_t now, struct client *c)
+{
+	for (size_t i = 0; i < TRIALS_MAX; i++)
+		if (c->trials[i].port && now - c->trials[i].since_ms >= ALIAS_TRIAL_MS)
+			end_trial(out, table, c, &c->trials[i]);
+	return out->change_count;
+}
 
 bool alias_expire(struct alias_table *table, uint64_t now_ms, struct alias_result *out)
 {
@@ -395,6 +706,10 @@ bool alias_expire(struct alias_table *table, uint64_t now_ms, struct alias_resul
 
 		if (!c->used)
 			continue;
+		if (expire_trials(out, table, now_ms, c)) {
+			table->cursor--;
+			return true;
+		}
 		if (life_of(table, c).lives) {
 			if (!c->lived)
 				c->since_ms = now_ms;
@@ -413,19 +728,31 @@ bool alias_expire(struct alias_table *table, uint64_t now_ms, struct alias_resul
 
 /* Names. */
 
+static bool moved_from(const struct alias_table *table, const struct endpoint *at, struct endpoint *real)
+{
+	const struct client *c = client_at(table, at);
+
+	if (!c || !is_moved(c))
+		return false;
+	*real = clients_real(c, c->esp);
+	return true;
+}
+
 bool alias_real(const struct alias_table *table, const struct endpoint *alias, struct endpoint *real)
 {
 	const struct client *c;
 
-	if (alias->addr_len != 4 || !clients_in_net(table, clients_host(alias)))
+	if (alias->addr_len != 4)
 		return false;
+	if (!clients_in_net(table, clients_host(alias)))
+		return table->stats.moved_now && alias->port && moved_from(table, alias, real);
 	c = clients_of_number(table, clients_host(alias) - table->net);
 	if (!c)
 		return false;
 	*real = clients_real(c, c->esp ? c->esp : c->ike);
 	if (alias->port && alias->port == c->ike)
 		real->port = c->ike;
-	if (alias->port && alias->port == c->esp)
+	if (alias->port && alias->port == c->known)
 		real->port = c->esp;
 	return true;
 }
@@ -437,6 +764,10 @@ bool alias_of(const struct alias_table *table, const struct endpoint *real, stru
 	if (real->addr_len != 4 || !real->port)
 		return false;
 	c = clients_of_flow(table, clients_host(real), NATT_PORT, real->port);
+	if (c && is_mapped(c)) {
+		*alias = clients_alias(table, c, c->known);
+		return true;
+	}
 	if (!c || !c->number)
 		c = clients_of_flow(table, clients_host(real), IKE_PORT, real->port);
 	if (!c || !c->number)
@@ -465,6 +796,10 @@ void alias_each_pair(const struct alias_table *table, alias_pair_fn *fn, void *c
 
 		change(&pairs, table, &table->clients[i], IKE_PORT, true);
 		change(&pairs, table, &table->clients[i], NATT_PORT, true);
+		for (size_t t = 0; t < TRIALS_MAX; t++)
+			if (table->clients[i].trials[t].port)
+				change_trial(&pairs, table, &table->clients[i], &table->clients[i].trials[t],
+					     true);
 		for (size_t p = 0; p < pairs.change_count; p++)
 			fn(ctx, &pairs.changes[p]);
 	}

@@ -15,6 +15,10 @@
  *  - A flow on 4500 gets an alias only when its message shows the responder cookie that the server sent to that client's flow on
  *    500, which the kernel has noted: who cannot receive there moves nobody. A flow whose session has traffic is never moved.
  *  - An alias is given to nobody else while a session is at it. The one that was free for longest goes first.
+ *  - When its NAT gives a client another port in mid-session, its session's flow on 4500 moves only after the kernel has decrypted a
+ *    packet of its SA that came by that port, and only to a port that no live session has. The server goes on to know the flow by its
+ *    old port, unless it has followed by itself. Until then the new port is on trial: packets from there reach the server as of the
+ *    client's alias, from a port that the server does not know, which moves nothing.
  *  - Half-open clients are bounded for each public address and in all, and make room only for half-open ones.
  *
  * IPv4 only. Times are ms of any monotonic clock, ports host order, cookies as on the wire. */
@@ -34,6 +38,10 @@
 /* A client with a session that begins a phase 1 on port 500 earlier is another one behind a reused port of the NAT, or has lost that
  * session: RFC 3947 section 4 has it rekey on 4500, and phase 1 lives for an hour at least in all clients that are known. */
 #define ALIAS_REKEY_MS 2400000
+#define ALIAS_TRIAL_MS 20000        /* a new port is on trial for so long */
+#define ALIAS_TRIALS_ADDRESS_MAX 64 /* at once, of one public address */
+#define ALIAS_TRIALS_MAX 1024       /* and in all; one more is refused */
+#define ALIAS_MOVE_MS 3000          /* between two moves of a client */
 #define ALIAS_QUIET_MS                                                                                       \
 	15000 /* a session without a packet for so long may lose its flow to a client that has proven itself */
 
@@ -72,14 +80,16 @@ void alias_table_free(struct alias_table *table);
 struct alias_change {
 	struct endpoint real, alias, server; /* server: its port is 500 or 4500 */
 	bool there;                          /* false: to be taken out */
+	bool tracked_only; /* it is in no map: only what connection tracking has of it is old */
 };
-#define ALIAS_CHANGES_MAX 8
+#define ALIAS_CHANGES_MAX 12
 
 struct alias_result {
 	bool drop; /* the message must not go on, nor its repeats, which stay followed */
 	bool settled,
 		ended; /* for the log: this client uses its alias from now on, or that one has done so */
-	struct endpoint client, alias; /* with settled or ended */
+	bool moved;    /* likewise: its NAT has moved it, from the flow "was" */
+	struct endpoint client, alias, was; /* with these */
 	/* The server's answers to flow in that exchange must be noted, and what brings their cookie to 4500 be queued: or not any more. */
 	bool follow, unfollow;
 	struct endpoint flow; /* with follow, unfollow or settled: the client's on port 500 */
@@ -95,11 +105,29 @@ struct alias_result alias_float(struct alias_table *table, uint64_t now_ms, cons
 				const uint8_t cookie[static ALIAS_COOKIE_LEN],
 				const uint8_t responder[static ALIAS_COOKIE_LEN]);
 
+/* A packet for the server's port 4500 from a flow that nobody is known by. Of ESP: at, where the server believes the SA's client to be.
+ * That client's alias is tried for the flow; nothing else changes. */
+struct alias_result alias_stray_esp(struct alias_table *table, uint64_t now_ms, const struct endpoint *from,
+				    const struct endpoint *at);
+/* Likewise, a message of IKE: the client is the one that has had that exchange. */
+struct alias_result alias_stray_ike(struct alias_table *table, uint64_t now_ms, const struct endpoint *from,
+				    const uint8_t cookie[static ALIAS_COOKIE_LEN],
+				    const uint8_t responder[static ALIAS_COOKIE_LEN]);
+/* The kernel has decrypted a packet that came from "from", as the server sees it, by an SA whose client the server (us) believes to be
+ * at "at". followed: believed, since it knows it by "from" meanwhile. */
+struct alias_result alias_moved(struct alias_table *table, uint64_t now_ms, const struct endpoint *us,
+				const struct endpoint *at, const struct endpoint *from, bool followed);
+/* The server sends ESP to there now: it has followed a client to a port on trial, or nothing has changed. */
+struct alias_result alias_followed(struct alias_table *table, uint64_t now_ms, const struct endpoint *to);
+/* Whether a client of that public address is in the kernel's maps. */
+bool alias_is_mapped(const struct alias_table *table, const struct endpoint *host);
+
 /* Gives back what nobody uses any more. To be called every few seconds, but not before all SAs of the kernel are known; again as
  * long as it returns true, each time after *out was carried out. */
 bool alias_expire(struct alias_table *table, uint64_t now_ms, struct alias_result *out);
 
-/* One's other name: from an alias (any port; 0: none) to the real flow, and back. False: it has none. */
+/* One's other name: from an alias (any port; 0: none) to the real flow, and back. False: it has none. A client without an alias that its
+ * NAT has moved is known by its old port, and both have one address. */
 bool alias_real(const struct alias_table *table, const struct endpoint *alias, struct endpoint *real);
 bool alias_of(const struct alias_table *table, const struct endpoint *real, struct endpoint *alias);
 
@@ -110,7 +138,8 @@ void alias_each_of(const struct alias_table *table, const struct endpoint *host,
 typedef void alias_pair_fn(void *ctx, const struct alias_change *pair);
 void alias_each_pair(const struct alias_table *table, alias_pair_fn *fn, void *ctx);
 
-/* For a restart: one line for each client, "ALIAS SERVER IKE-FLOW ESP-FLOW AGE_MS", "-" for what it has not, without a newline. */
+/* For a restart: one line for each client, "ALIAS SERVER IKE-FLOW ESP-FLOW AGE_MS", "-" for what it has not, without a newline; of one that was
+ * moved, one more word: the port that the server knows. */
 #define ALIAS_TEXT_MAX 128
 typedef void alias_text_fn(void *ctx, const char *line);
 void alias_each_text(const struct alias_table *table, uint64_t now_ms, alias_text_fn *fn, void *ctx);
@@ -122,6 +151,9 @@ struct alias_stats {
 	size_t clients, aliases, half_open; /* half_open: of the aliases */
 	uint64_t given,
 		refused; /* refused: no alias was free, or not for that address, or the kernel cannot translate */
+	uint64_t moved;                  /* times that a client's NAT has moved it, and its session went on */
+	uint64_t trials, trials_refused; /* of new ports */
+	size_t moved_now;                /* clients without an alias that are known by an old port */
 	uint64_t
 		rekeys; /* messages dropped, since a client that has a session rekeys from a new port of its NAT */
 };

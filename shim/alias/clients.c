@@ -55,7 +55,7 @@ struct endpoint clients_server(const struct client *client, uint16_t port)
 
 struct endpoint clients_alias(const struct alias_table *table, const struct client *client, uint16_t port)
 {
-	return endpoint_of(table->net + client->number, port);
+	return endpoint_of(client->number ? table->net + client->number : client->host, port);
 }
 
 struct alias_table *alias_table_new(const struct alias_config *config)

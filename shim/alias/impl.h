@@ -13,14 +13,21 @@
 enum {
 	CLIENTS_MAX = 16384, /* lone ones too */
 	BUCKETS = 16384,     /* a power of two */
+	TRIALS_MAX = 4,      /* new ports of one client, the newest ones */
 	EXCHANGES_MAX = 4,   /* cookies of one client that are remembered, the newest ones */
 	IKE_PORT = 500,
 	NATT_PORT = 4500,
 };
 
 struct exchange {
-	uint8_t cookie[ALIAS_COOKIE_LEN];
+	uint8_t cookie[ALIAS_COOKIE_LEN], responder[ALIAS_COOKIE_LEN]; /* responder: once it has floated */
 	bool used, floated, refused;
+};
+
+/* A new port of its NAT, and the port that the server sees meanwhile; port 0: none. */
+struct trial {
+	uint16_t port, as;
+	uint64_t since_ms;
 };
 
 /* Index 0 of the pool is nobody. */
@@ -29,6 +36,7 @@ struct client {
 	uint32_t older, newer; /* in the list of those that are half-open for the first time */
 	uint32_t host, server; /* its public address, and the server's that it speaks to; host order */
 	uint16_t ike, esp;     /* ports of its flows to 500 and 4500; 0: none is known */
+	uint16_t known;        /* the port that the server knows esp by; another one since its NAT moved it */
 	uint16_t number;       /* of its alias in the range; 0: it keeps its own address */
 	bool used, listed;
 	bool lived; /* a session was seen at its address */
@@ -37,8 +45,10 @@ struct client {
 	struct exchange exchanges[EXCHANGES_MAX];
 	uint64_t began_ms; /* the phase 1 that is half-open, or was the last to be */
 	uint64_t floated_ms;
-	uint64_t since_ms;     /* its session was first seen, or its last phase 1 has floated */
-	uint64_t lived_ms;     /* its session was seen last */
+	uint64_t since_ms; /* its session was first seen, or its last phase 1 has floated */
+	uint64_t lived_ms; /* its session was seen last */
+	struct trial trials[TRIALS_MAX];
+	uint64_t moved_ms;     /* 0: never */
 	uint64_t rekeys_until; /* it has shown that it rekeys from its flow on 500 */
 };
 
@@ -53,6 +63,7 @@ struct alias_table {
 	uint16_t free_numbers[NUMBERS_MAX];  /* a ring; may hold some that are taken */
 	size_t free_head, free_count;
 	uint32_t cursor; /* of alias_expire() */
+	size_t trials;
 	struct alias_stats stats;
 };
 
@@ -60,6 +71,7 @@ uint32_t clients_host(const struct endpoint *at);
 bool clients_in_net(const struct alias_table *table, uint32_t host);
 struct endpoint clients_server(const struct client *client, uint16_t port);
 struct endpoint clients_real(const struct client *client, uint16_t port);
+/* As the server knows it: its alias, or its own address. */
 struct endpoint clients_alias(const struct alias_table *table, const struct client *client, uint16_t port);
 
 /* All return NULL for nobody. */

@@ -21,6 +21,15 @@
 #define SAVE_EVERY 60       /* ticks, though nothing has changed in the kernel */
 #define UNLOAD_AFTER 60     /* ticks without an alias */
 #define RETRY_AFTER 30      /* ticks: to refuse a table costs the kernel milliseconds */
+#define HEARD_MAX 64        /* SAs whose clients were heard from another port, and wait */
+#define HEARD_WAIT_MS 1000  /* for the server to follow by itself */
+
+/* Of a client of which the server believes that it is "at". */
+struct heard {
+	uint32_t spi;
+	struct endpoint us, at, from;
+	uint64_t due_ms;
+};
 
 struct aliases {
 	struct log *log;
@@ -41,8 +50,11 @@ struct aliases {
 	bool complained;  /* that none can be given */
 	unsigned retry;   /* the tick from which on a table that was refused is tried again */
 	bool untracked;   /* and that it has no effect */
+	bool unforgotten; /* and that connection tracking does not forget */
 	bool changed, save_complained;
 	unsigned ticks, empty;
+	struct heard heard[HEARD_MAX];
+	size_t heard_count;
 };
 
 /* State */
@@ -141,6 +153,22 @@ static void put_value(uint8_t out[static RULES_MAP_VALUE], const struct endpoint
 	memcpy(out + 4, &port, sizeof port);
 }
 
+/* Whose packets are known, and whose address has some that are. */
+static void put_flow(struct aliases *a, const struct alias_change *pair)
+{
+	uint8_t key[12];
+
+	put_key(key, &pair->real, 0);
+	if (pair->server.port == 4500 && pair->there)
+		rules_nft_set_add_later(a->nft, RULES_SET_ALIAS_FLOWS, key, 8, 0);
+	else if (pair->server.port == 4500)
+		rules_nft_set_delete_later(a->nft, RULES_SET_ALIAS_FLOWS, key, 8);
+	if (alias_is_mapped(a->table, &pair->real))
+		rules_nft_set_add_later(a->nft, RULES_SET_ALIAS_HOSTS, key, 4, 0);
+	else
+		rules_nft_set_delete_later(a->nft, RULES_SET_ALIAS_HOSTS, key, 4);
+}
+
 static void put_pair(struct aliases *a, const struct alias_change *pair)
 {
 	uint8_t key[12], value[RULES_MAP_VALUE];
@@ -151,13 +179,23 @@ static void put_pair(struct aliases *a, const struct alias_change *pair)
 	put_key(key, &pair->alias, pair->server.port);
 	put_value(value, &pair->real);
 	rules_nft_map_change_later(a->nft, RULES_SET_ALIAS_OUT, key, sizeof key, value, pair->there);
+	put_flow(a, pair);
 }
 
 /* What is tracked already would go on as it was: from the client, and what the server began. */
 static void forget(struct aliases *a, const struct alias_change *pair)
 {
-	conntrack_forget(a->conntrack, &pair->real, &pair->server);
-	conntrack_forget(a->conntrack, &pair->server, &pair->alias);
+	const int client = conntrack_forget(a->conntrack, &pair->real, &pair->server),
+		  server = conntrack_forget(a->conntrack, &pair->server, &pair->alias);
+
+	if ((!client && !server) || a->unforgotten)
+		return;
+	a->unforgotten = true;
+	log_event(a->log, LOG_ALIAS_FAILED, &pair->real,
+		  "alias: connection tracking does not forget an entry: %s; until it does by itself, its "
+		  "packets go "
+		  "where they went before",
+		  strerror(client ? -client : -server));
 }
 
 static void fill_pair(void *ctx, const struct alias_change *pair)
@@ -250,7 +288,8 @@ static void carry_out(struct aliases *a, const struct alias_result *r, bool at_o
 	if (r->change_count && !a->loaded && !install(a, true)) /* taken away, and not there again */
 		return;
 	for (size_t i = 0; i < r->change_count; i++)
-		put_pair(a, &r->changes[i]);
+		if (!r->changes[i].tracked_only)
+			put_pair(a, &r->changes[i]);
 	if (at_once && r->change_count)
 		rules_nft_set_flush(a->nft);
 	for (size_t i = 0; i < r->change_count; i++)
@@ -262,6 +301,11 @@ static void carry_out(struct aliases *a, const struct alias_result *r, bool at_o
 	if (r->ended)
 		log_event(a->log, LOG_ALIAS_ENDS, &r->client, "is %s for the server no more",
 			  endpoint_text(&r->alias, alias));
+	if (r->moved) {
+		log_event(a->log, LOG_ALIAS_MOVED, &r->client,
+			  "its NAT has given it this port in place of %u; its session goes on", r->was.port);
+		a->sessions->moved(a->sessions_ctx, &r->was, &r->client);
+	}
 	a->changed |= r->change_count != 0;
 }
 
@@ -333,7 +377,101 @@ bool aliases_message(struct aliases *a, const struct filter_outcome *o, bool to_
 	return r.drop;
 }
 
+/* Another port in mid-session */
+
+void aliases_stray(struct aliases *a, const struct packet_udp *udp)
+{
+	const uint64_t now = clock_now_ms();
+	struct alias_result r = {.drop = false};
+	struct endpoint at;
+	uint8_t *ike;
+	size_t length;
+	uint32_t spi;
+
+	if (!a || !a->loaded)
+		return;
+	if (packet_ike_message(udp, &ike, &length)) {
+		if (length >= (size_t)2 * ALIAS_COOKIE_LEN)
+			r = alias_stray_ike(a->table, now, &udp->src, ike, ike + ALIAS_COOKIE_LEN);
+	} else if (udp->payload_length >= sizeof spi) {
+		memcpy(&spi, udp->payload, sizeof spi);
+		if (a->sessions->of_spi(a->sessions_ctx, &udp->src, ntohl(spi), &at))
+			r = alias_stray_esp(a->table, now, &udp->src, &at);
+	}
+	carry_out(a, &r, false);
+}
+
+void aliases_sa(struct aliases *a, const struct sa_info *sa)
+{
+	struct alias_result r;
+
+	if (!a || !sa->outbound || !sa->peer.port)
+		return;
+	r = alias_followed(a->table, clock_now_ms(), &sa->peer);
+	carry_out(a, &r, true);
+}
+
+void aliases_heard(struct aliases *a, const struct sa_info *sa, const struct endpoint *from)
+{
+	struct heard *h;
+
+	if (!a || sa->peer.addr_len != 4 || from->addr_len != 4)
+		return;
+	for (h = a->heard; h < a->heard + a->heard_count; h++)
+		if (h->spi == sa->spi && endpoint_equal(&h->at, &sa->peer))
+			break;
+	if (h == a->heard + HEARD_MAX)
+		return; /* its next packet says so again */
+	if (h == a->heard + a->heard_count) {
+		a->heard_count++;
+		h->due_ms = clock_now_ms() + HEARD_WAIT_MS;
+	}
+	h->spi = sa->spi;
+	h->us = sa->us;
+	h->us.port = 4500;
+	h->at = sa->peer;
+	h->from = *from;
+}
+
+/* Whether the server has followed shows in its SA. */
+static void look_where(struct aliases *a, const struct heard *h)
+{
+	struct endpoint host = h->at, is;
+	struct alias_result r;
+
+	aliases_real(a, &host);
+	if (!a->sessions->of_spi(a->sessions_ctx, &host, h->spi, &is))
+		return;
+	if (!endpoint_equal(&is, &h->at) && !endpoint_equal(&is, &h->from))
+		return;
+	r = alias_moved(a->table, clock_now_ms(), &h->us, &h->at, &h->from, endpoint_equal(&is, &h->from));
+	carry_out(a, &r, true);
+}
+
+static void look_at_heard(struct aliases *a)
+{
+	const uint64_t now = clock_now_ms();
+
+	for (size_t i = 0; i < a->heard_count;) {
+		const struct heard due = a->heard[i];
+
+		if (due.due_ms > now) {
+			i++;
+			continue;
+		}
+		a->heard[i] = a->heard[--a->heard_count];
+		look_where(a, &due);
+	}
+}
+
 /* Time */
+
+static bool is_needed(const struct aliases *a)
+{
+	const struct alias_stats stats = alias_stats(a->table);
+
+	return stats.aliases || stats.moved_now;
+}
 
 bool aliases_tick(struct aliases *a)
 {
@@ -342,13 +480,14 @@ bool aliases_tick(struct aliases *a)
 	if (!a)
 		return false;
 	a->ticks++;
+	look_at_heard(a);
 	while (a->ticks % EXPIRE_EVERY == 0 && a->sessions->complete(a->sessions_ctx) &&
 	       alias_expire(a->table, clock_now_ms(), &r))
 		carry_out(a, &r, true);
 	a->changed |= a->ticks % SAVE_EVERY == 0 && alias_stats(a->table).clients; /* lone clients, too */
 	if (a->changed)
 		save(a);
-	a->empty = alias_stats(a->table).aliases ? 0 : a->empty + 1;
+	a->empty = is_needed(a) ? 0 : a->empty + 1;
 	return a->loaded && !a->external && a->empty > UNLOAD_AFTER;
 }
 
@@ -459,8 +598,8 @@ void aliases_use(struct aliases *a, const struct aliases_sessions *sessions, voi
 	a->ruleset = ruleset;
 	if (a->external && a->loaded)
 		return; /* a reload changes nothing in the admin's tables */
-	if (a->external || a->loaded || alias_stats(a->table).aliases)
-		install(a, alias_stats(a->table).aliases);
+	if (a->external || a->loaded || is_needed(a))
+		install(a, is_needed(a));
 	else
 		aliases_unload(a); /* what a killed natshim left */
 }

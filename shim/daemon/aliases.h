@@ -27,6 +27,10 @@ void aliases_close(struct aliases *aliases); /* writes the state first */
 struct aliases_sessions {
 	struct session_life (*life)(void *ctx, const struct endpoint *host, const struct endpoint *at);
 	bool (*complete)(void *ctx);
+	/* Where the server believes the client to be that sends with this SPI. */
+	bool (*of_spi)(void *ctx, const struct endpoint *host, uint32_t spi, struct endpoint *peer);
+	/* A client has another real flow. */
+	void (*moved)(void *ctx, const struct endpoint *was, const struct endpoint *client);
 };
 /* Whose sessions are asked after, and the ruleset that has the table: with each ruleset that is installed. Puts the table of the clients that
  * are known into the kernel; where there are none, it is taken away. */
@@ -35,6 +39,12 @@ void aliases_use(struct aliases *aliases, const struct aliases_sessions *session
 
 /* A message of IKE on its way, after it was looked at; before the verdict. True: it must not go on. */
 bool aliases_message(struct aliases *aliases, const struct filter_outcome *outcome, bool to_server);
+
+/* A packet for the server's port 4500 from a port that nobody is known by; before the verdict. */
+void aliases_stray(struct aliases *aliases, const struct packet_udp *udp);
+/* Facts of the kernel's SAs, as in rekeyer_handlers (sa, moved). */
+void aliases_sa(struct aliases *aliases, const struct sa_info *sa);
+void aliases_heard(struct aliases *aliases, const struct sa_info *sa, const struct endpoint *from);
 
 /* Once a second. True: no client has had an alias for a while, and the kernel's table can go: aliases_unload(), with nothing in the queue,
  * whose packets would be lost. */

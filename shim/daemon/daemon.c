@@ -137,7 +137,22 @@ static bool all_seen(void *ctx)
 	return sessions_complete(d->sessions);
 }
 
-static const struct aliases_sessions seen_by_sessions = {.life = life_at, .complete = all_seen};
+static bool of_spi(void *ctx, const struct endpoint *host, uint32_t spi, struct endpoint *peer)
+{
+	const struct daemon *d = ctx;
+
+	return sessions_of_spi(d->sessions, host, spi, peer);
+}
+
+static void on_moved(void *ctx, const struct endpoint *was, const struct endpoint *client)
+{
+	const struct daemon *d = ctx;
+
+	sessions_moved(d->sessions, was, client);
+}
+
+static const struct aliases_sessions seen_by_sessions = {
+	.life = life_at, .complete = all_seen, .of_spi = of_spi, .moved = on_moved};
 
 /* State, status, control */
 
@@ -566,7 +581,8 @@ static bool open_loop(struct daemon *d)
 	d->files_event = event_new(d->loop, files_fd(d->files), EV_READ | EV_PERSIST, on_files, d);
 	d->parent_event = event_new(d->loop, d->parent->channel, EV_READ | EV_PERSIST, on_parent, d);
 	d->tick = event_new(d->loop, -1, EV_PERSIST, on_tick, d);
-	if (queues_start(d->queues, d->loop) || !d->nft_event || !d->files_event || !d->parent_event || !d->tick)
+	if (queues_start(d->queues, d->loop) || !d->nft_event || !d->files_event || !d->parent_event ||
+	    !d->tick)
 		return fail(d, "event loop", "out of memory");
 	event_add(d->nft_event, NULL);
 	event_add(d->files_event, NULL);
@@ -645,7 +661,7 @@ static bool start(struct daemon *d)
 	rc = sessions_start(d->sessions, d->loop, d->nft, &d->features, packets_ike(d->packets),
 			    sas_rekeyer(d->sas));
 	if (!rc)
-		rc = sas_start(d->sas, d->loop, d->sessions, d->bridge_mode);
+		rc = sas_start(d->sas, d->loop, d->sessions, d->bridge_mode, d->aliases);
 	if (rc)
 		return fail(d, "sessions", strerror(-rc));
 	if (d->config.rules == CONFIG_RULES_EXTERNAL)
@@ -724,9 +740,9 @@ static int serve(struct config *config, int argc, char *const argv[], const stru
 
 	d.started_ms = clock_now_ms();
 	if (start(&d)) {
-		log_event(&d.log, LOG_READY, NULL, "ready: %s%s, queues %u and %u%s, %s", d.config.interfaces[0],
-			  d.config.interface_count > 1 ? " and others" : "", d.config.queue_number,
-			  RULES_QUEUE_KNOWN(d.config.queue_number),
+		log_event(&d.log, LOG_READY, NULL, "ready: %s%s, queues %u and %u%s, %s",
+			  d.config.interfaces[0], d.config.interface_count > 1 ? " and others" : "",
+			  d.config.queue_number, RULES_QUEUE_KNOWN(d.config.queue_number),
 			  d.features.native_queue ? "" : " (x_tables)",
 			  d.config.rules == CONFIG_RULES_INSTALL ? "rules installed"
 								 : "rules not installed (--rules external)");

@@ -296,6 +296,17 @@ static enum nfq_verdict on_marked(struct packets *t, struct nfq_packet *packet)
 	return NFQ_AS_IT_WAS;
 }
 
+/* The one chain on the way in to this host is that of natshim_alias; its packets have been here before, if they are of interest to the
+ * others. */
+static enum nfq_verdict on_stray(const struct packets *t, struct nfq_packet *packet)
+{
+	struct packet_udp udp;
+
+	if (packet_parse_udp(packet->data, packet->length, &udp) == PACKET_UDP)
+		aliases_stray(t->aliases, &udp);
+	return NFQ_AS_IT_WAS;
+}
+
 enum nfq_verdict packets_handle(void *ctx, struct nfq_packet *packet)
 {
 	struct packets *t = ctx;
@@ -303,6 +314,8 @@ enum nfq_verdict packets_handle(void *ctx, struct nfq_packet *packet)
 	enum nfq_verdict esp, verdict;
 
 	t->note = 0;
+	if (packet->hook == NFQ_INPUT)
+		return on_stray(t, packet);
 	if (packet->truncated)
 		return NFQ_AS_IT_WAS;
 	if (is_marked(packet))

@@ -159,7 +159,7 @@ static json_t *session_json(const struct report *r, const struct bridged *bridge
 {
 	struct endpoint address = v->peer, alias = v->peer;
 	char text[ENDPOINT_TEXT_MAX], alias_text[ENDPOINT_TEXT_MAX];
-	const bool aliased = aliases_real(r->aliases, &address);
+	const bool aliased = aliases_real(r->aliases, &address) && !endpoint_same_host(&address, &alias);
 	const struct endpoint client = address;
 	json_t *session;
 
@@ -281,6 +281,12 @@ static size_t collect(const struct report *r, json_t *rules, struct figure out[s
 		{"aliases_given", false, alias.given,
 		 "Aliases given at a first message, which may have been forged."},
 		{"aliases_refused", false, alias.refused, "First messages for which no alias was free."},
+		{"aliases_moved", false, alias.moved,
+		 "Times that a NAT gave a client another port in mid-session, and the session went on."},
+		{"aliases_trials", false, alias.trials,
+		 "New ports that were tried for a client by a packet that may have been forged."},
+		{"aliases_trials_refused", false, alias.trials_refused,
+		 "New ports that were not tried, since too many were."},
 		{"aliases_rekeys", false, alias.rekeys,
 		 "Messages dropped because a client with a session began phase 1 from a new port of its "
 		 "NAT."},

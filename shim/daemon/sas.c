@@ -14,6 +14,7 @@ struct sas {
 	struct rekeyer *rekeyer;
 	struct sessions *sessions;
 	struct bridge_mode *bridge_mode;
+	struct aliases *aliases;
 	struct event *answers, *facts;
 };
 
@@ -34,6 +35,7 @@ static void on_sa(void *ctx, const struct sa_info *sa)
 	struct sas *s = ctx;
 
 	log_sa(s, sa, "added or updated");
+	aliases_sa(s->aliases, sa);
 	sessions_sa(s->sessions, sa);
 	bridge_mode_sa(s->bridge_mode, sa);
 }
@@ -45,6 +47,13 @@ static void on_sa_gone(void *ctx, const struct sa_info *sa)
 	log_event(s->log, LOG_XFRM_EVENT, &sa->peer, "XFRM: SA %s deleted, SPI 0x%08x",
 		  sa->outbound ? "out" : "in", sa->spi);
 	sessions_sa_gone(s->sessions, sa);
+}
+
+static void on_moved(void *ctx, const struct sa_info *sa, const struct endpoint *from)
+{
+	const struct sas *s = ctx;
+
+	aliases_heard(s->aliases, sa, from);
 }
 
 static void on_dump_begin(void *ctx, uint64_t at_ms)
@@ -82,6 +91,7 @@ static void on_facts(evutil_socket_t fd, short what, void *ctx)
 {
 	static const struct rekeyer_handlers handlers = {.sa = on_sa,
 							 .sa_gone = on_sa_gone,
+							 .moved = on_moved,
 							 .dump_begin = on_dump_begin,
 							 .dump_end = on_dump_end,
 							 .lost = on_lost,
@@ -166,12 +176,13 @@ bool sas_open(struct sas **out, const struct config *config, const int sockets[s
 }
 
 int sas_start(struct sas *s, struct event_base *loop, struct sessions *sessions,
-	      struct bridge_mode *bridge_mode)
+	      struct bridge_mode *bridge_mode, struct aliases *aliases)
 {
 	if (!s)
 		return 0;
 	s->sessions = sessions;
 	s->bridge_mode = bridge_mode;
+	s->aliases = aliases;
 	s->answers = event_new(loop, rekeyer_fd(s->rekeyer), EV_READ | EV_PERSIST, on_answers, s);
 	s->facts = event_new(loop, rekeyer_facts_fd(s->rekeyer), EV_READ | EV_PERSIST, on_facts, s);
 	if (!s->answers || !s->facts || event_add(s->answers, NULL) || event_add(s->facts, NULL))

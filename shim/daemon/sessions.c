@@ -164,10 +164,12 @@ static void log_up(struct sessions *s, const struct session_action *a)
 	const bool aliased = aliases_real(s->aliases, &peer);
 	char text[ENDPOINT_TEXT_MAX] = "";
 
+	const bool shows = aliased && !endpoint_same_host(&alias, &peer);
+
 	alias.port = 0;
 	log_event(s->log, LOG_SESSION_UP, &peer, "session up, L2TP port %u, %s%s%s", a->l2tp_port,
-		  ike_dialect_name((enum ike_dialect)a->profile), aliased ? ", alias " : "",
-		  aliased ? endpoint_text(&alias, text) : "");
+		  ike_dialect_name((enum ike_dialect)a->profile), shows ? ", alias " : "",
+		  shows ? endpoint_text(&alias, text) : "");
 }
 
 static void log_session(struct sessions *s, const struct session_action *a)
@@ -402,6 +404,19 @@ static void on_mark_endpoint(void *ctx, const struct endpoint *peer, bool there)
 	if (!there && is_anothers(ctx, &client, peer))
 		return;
 	change_set(ctx, client.addr_len == 4 ? RULES_SET_WATCHED4 : RULES_SET_WATCHED6, key, length, there);
+}
+
+void sessions_moved(struct sessions *s, const struct endpoint *was, const struct endpoint *client)
+{
+	uint8_t key[20];
+	struct endpoint real;
+
+	if (!s || !s->nft)
+		return;
+	real = shown(s, was); /* of a session that the server still knows by that flow, another one */
+	change_set(s, RULES_SET_WATCHED4, key, put_key(key, was),
+		   endpoint_equal(&real, was) && sessions_life(s, was, was).lives);
+	change_set(s, RULES_SET_WATCHED4, key, put_key(key, client), true);
 }
 
 void sessions_fill_sets(struct sessions *sessions)
@@ -846,6 +861,12 @@ struct session_life sessions_life(const struct sessions *sessions, const struct 
 {
 	return sessions ? session_life(sessions->table, clock_now_ms(), host, at)
 			: (struct session_life){.lives = false};
+}
+
+bool sessions_of_spi(const struct sessions *sessions, const struct endpoint *host, uint32_t spi,
+		     struct endpoint *peer)
+{
+	return sessions && session_of_spi(sessions->table, host, spi, peer);
 }
 
 bool sessions_complete(const struct sessions *sessions)

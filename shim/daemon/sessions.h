@@ -46,6 +46,10 @@ void sessions_use_aliases(struct sessions *sessions, const struct aliases *alias
 struct session_life sessions_life(const struct sessions *sessions, const struct endpoint *host,
 				  const struct endpoint *at);
 bool sessions_complete(const struct sessions *sessions);
+bool sessions_of_spi(const struct sessions *sessions, const struct endpoint *host, uint32_t spi,
+		     struct endpoint *peer);
+/* The client whose packets came from that flow has another one now; its new name is known to the aliases. */
+void sessions_moved(struct sessions *sessions, const struct endpoint *was, const struct endpoint *client);
 
 /* Adds all elements of the sessions' sets again, after their tables were installed. sessions may be NULL. */
 void sessions_fill_sets(struct sessions *sessions);

@@ -150,6 +150,9 @@ static void hand_out(struct rekeyer *s, const struct sa_fact *fact, const struct
 	case SA_FACT_GONE:
 		handlers->sa_gone(ctx, &fact->sa);
 		break;
+	case SA_FACT_MOVED:
+		handlers->moved(ctx, &fact->sa, &fact->from);
+		break;
 	case SA_FACT_DUMP_BEGIN:
 		handlers->dump_begin(ctx, fact->at_ms < now ? fact->at_ms : now);
 		break;

@@ -53,7 +53,9 @@ void rekeyer_on_news(struct rekeyer *rekeyer, rekeyer_news_fn *fn, void *ctx);
 struct rekeyer_handlers {
 	void (*sa)(void *ctx, const struct sa_info *sa); /* new, changed, or out of a dump (with counters) */
 	void (*sa_gone)(void *ctx,
-			const struct sa_info *sa);     /* deleted or hard expired: spi, outbound, peer, us */
+			const struct sa_info *sa); /* deleted or hard expired: spi, outbound, peer, us */
+	void (*moved)(void *ctx, const struct sa_info *sa,
+		      const struct endpoint *from);    /* as in xfrm_handlers */
 	void (*dump_begin)(void *ctx, uint64_t at_ms); /* clock_now_ms() when it did */
 	void (*dump_end)(void *ctx,
 			 int error); /* error: incomplete, nothing may be concluded from what was not seen */

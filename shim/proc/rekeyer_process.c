@@ -31,6 +31,7 @@ struct server {
 	struct rekey *rekey;
 	struct xfrm_monitor *xfrm;
 	struct pending pending;
+	uint64_t mappings_at; /* when they may be read again */
 };
 
 static void send_answer(const struct rekey_answer *answer)
@@ -59,7 +60,9 @@ static bool fact_sound(const struct sa_fact *fact)
 {
 	if ((unsigned)fact->kind >= SA_FACTS || fact->error > 0)
 		return false;
-	return (fact->kind != SA_FACT_SA && fact->kind != SA_FACT_GONE) ||
+	if (fact->kind == SA_FACT_MOVED && !is_address(&fact->from))
+		return false;
+	return (fact->kind != SA_FACT_SA && fact->kind != SA_FACT_GONE && fact->kind != SA_FACT_MOVED) ||
 	       (is_address(&fact->sa.us) && is_address(&fact->sa.peer));
 }
 
@@ -115,6 +118,19 @@ static void on_sa(void *ctx, const struct sa_info *sa)
 static void on_sa_gone(void *ctx, const struct sa_info *sa)
 {
 	copy_sa(&next_fact(ctx, SA_FACT_GONE)->sa, sa);
+}
+
+/* What there is no room for, the next packet tells again. */
+static void on_moved(void *ctx, const struct sa_info *sa, const struct endpoint *from)
+{
+	struct server *s = ctx;
+	struct sa_fact *fact;
+
+	if (s->pending.count > PENDING_MAX / 2)
+		return;
+	fact = next_fact(s, SA_FACT_MOVED);
+	copy_sa(&fact->sa, sa);
+	fact->from = *from;
 }
 
 static void tell_error(struct server *s, enum sa_fact_kind kind, int error)
@@ -203,15 +219,31 @@ static void do_one(struct server *s, const struct rekey_request *request)
 		answer_one(s->rekey, request);
 }
 
+/* Until mappings are read again; 0: at once. */
+static int wait_ms(const struct server *s)
+{
+	const uint64_t now = clock_now_ms();
+
+	return s->mappings_at > now ? (int)(s->mappings_at - now) : 0;
+}
+
+static void read_mappings(struct server *s)
+{
+	xfrm_read_mappings(s->xfrm);
+	s->mappings_at = clock_now_ms() + XFRM_MAPPINGS_MS;
+	send_facts(s);
+}
+
 static void serve(struct server *s)
 {
-	struct pollfd fds[] = {{.fd = HELPER_FD, .events = POLLIN}, {.fd = FACTS_FD}, {.fd = -1}};
+	struct pollfd fds[] = {{.fd = HELPER_FD, .events = POLLIN}, {.fd = FACTS_FD}, {.fd = -1}, {.fd = -1}};
 	struct rekey_request request;
 
 	for (;;) {
 		fds[1].events = waiting(s) ? POLLOUT : 0;
 		fds[2] = (struct pollfd){.fd = waiting(s) ? -1 : xfrm_fd(s->xfrm), .events = POLLIN};
-		if (poll(fds, 3, -1) < 0)
+		fds[3] = (struct pollfd){.fd = wait_ms(s) ? -1 : xfrm_mappings_fd(s->xfrm), .events = POLLIN};
+		if (poll(fds, 4, wait_ms(s) ? wait_ms(s) : -1) <= 0)
 			continue;
 		if (fds[0].revents) {
 			const bool there = helper_receive(HELPER_FD, &request, sizeof request);
@@ -225,6 +257,8 @@ static void serve(struct server *s)
 			send_facts(s);
 		} else if (fds[2].revents) {
 			watch(s);
+		} else if (fds[3].revents) {
+			read_mappings(s);
 		} else if (fds[1].revents) {
 			return; /* nobody is there to tell */
 		}
@@ -239,7 +273,8 @@ static int open_all(struct server *s)
 						      .sa_gone = on_sa_gone,
 						      .dump_begin = on_dump_begin,
 						      .dump_end = on_dump_end,
-						      .lost = on_lost};
+						      .lost = on_lost,
+						      .moved = on_moved};
 	struct xfrm_options options = {.own_port = 0};
 	const int bytes = FACTS_BUFFER;
 	int rc = rekey_open(&s->rekey);

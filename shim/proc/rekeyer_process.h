@@ -44,6 +44,7 @@ struct rekey_answer {
 enum sa_fact_kind {
 	SA_FACT_SA,         /* sa: new, changed, or out of a dump */
 	SA_FACT_GONE,       /* sa: deleted or expired */
+	SA_FACT_MOVED,      /* sa's peer is behind another address or port, from: as in xfrm_handlers */
 	SA_FACT_DUMP_BEGIN, /* at_ms */
 	SA_FACT_DUMP_END,   /* error: incomplete */
 	SA_FACT_LOST,       /* events were; a dump follows */
@@ -57,6 +58,7 @@ struct sa_fact {
 	int error;      /* 0 or -errno */
 	uint64_t at_ms; /* clock_now_ms() */
 	struct sa_info sa;
+	struct endpoint from;
 };
 
 /* A message: only the first count facts are sent. */

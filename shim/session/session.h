@@ -232,6 +232,9 @@ struct session_life {
 };
 struct session_life session_life(const struct session_table *table, uint64_t now_ms,
 				 const struct endpoint *host, const struct endpoint *peer);
+/* Where the server believes the client to be that sends with this SPI; host: its real address. False: nobody there does. */
+bool session_of_spi(const struct session_table *table, const struct endpoint *host, uint32_t spi,
+		    struct endpoint *peer);
 
 struct session_stats {
 	size_t sessions, sas, memory; /* memory: bytes that the table holds */

@@ -109,6 +109,30 @@ struct session_life session_life(const struct session_table *table, uint64_t now
 	return life;
 }
 
+static bool has_spi(const struct session_table *table, const struct session *s, uint32_t spi)
+{
+	uint32_t at = s->first_sa;
+
+	while (at && (table_sa(table, at)->spi != spi || table_sa(table, at)->outbound))
+		at = table_sa(table, at)->next_of_session;
+	return at;
+}
+
+bool session_of_spi(const struct session_table *table, const struct endpoint *host, uint32_t spi,
+		    struct endpoint *peer)
+{
+	for (uint32_t at = table_first(table, BY_ADDRESS, host, 0); at;
+	     at = table_next(table, BY_ADDRESS, at)) {
+		const struct session *s = table_session(table, at);
+
+		if (s->gone || !has_spi(table, s, spi))
+			continue;
+		*peer = s->peer;
+		return true;
+	}
+	return false;
+}
+
 struct session_stats session_stats(const struct session_table *table)
 {
 	struct session_stats stats = table->stats;

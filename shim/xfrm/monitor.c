@@ -18,14 +18,16 @@
 
 #define BUFFER_BYTES 65536
 #define EVENT_BUFFER (1024 * 1024)
+#define MAPPINGS_BUFFER 16384 /* some dozens of them */
 #define L2TP_PORT 1701
 #define UDP 17
-#define REQIDS_MAX 256 /* reqids of SAs without ports that wait for their policy */
+#define MAPPINGS_MAX 64 /* read at once */
+#define REQIDS_MAX 256  /* reqids of SAs without ports that wait for their policy */
 
 enum dump_state { DUMP_NONE, DUMP_POLICIES, DUMP_SAS };
 
 struct xfrm_monitor {
-	struct nl_sock *events, *dumps;
+	struct nl_sock *events, *dumps, *mappings;
 	int epoll;
 	struct xfrm_handlers handlers;
 	void *ctx;
@@ -185,6 +187,7 @@ static void take_message(struct xfrm_monitor *m, const struct nlmsghdr *header, 
 	case XFRM_KIND_POLICY_GONE:
 		take_policy(m, &message);
 		break;
+	case XFRM_KIND_MAPPING:
 	case XFRM_KIND_OTHER:
 		break;
 	}
@@ -356,6 +359,38 @@ static int read_events(struct xfrm_monitor *m, unsigned *budget)
 	return 0;
 }
 
+static void take_mapping(struct xfrm_monitor *m, const struct nlmsghdr *header, size_t length)
+{
+	struct xfrm_message message;
+	struct sa_info sa;
+
+	if (!xfrm_parse(header, length, &message)) {
+		m->stats.malformed++;
+		return;
+	}
+	if (message.kind != XFRM_KIND_MAPPING || !m->handlers.moved)
+		return;
+	xfrm_to_sa(&message, false, &sa);
+	m->handlers.moved(m->ctx, &sa, &message.from);
+}
+
+void xfrm_read_mappings(struct xfrm_monitor *m)
+{
+	for (unsigned i = 0; i < MAPPINGS_MAX; i++) {
+		const ssize_t got = receive(m, m->mappings);
+		int left = (int)got;
+
+		if (got == 0)
+			return;
+		if (got < 0) /* too many: those that are left are there still */
+			continue;
+		for (struct nlmsghdr *h = (struct nlmsghdr *)(void *)m->buffer; nlmsg_ok(h, left);
+		     h = nlmsg_next(h, &left))
+			take_mapping(m, h, (size_t)left);
+		wipe_buffer(m, got);
+	}
+}
+
 int xfrm_read(struct xfrm_monitor *m, unsigned max)
 {
 	unsigned budget = max ? max : 512;
@@ -393,6 +428,18 @@ static int subscribe(struct xfrm_monitor *m, const struct xfrm_options *options)
 	return rc;
 }
 
+/* The group is not that of the other events: a flood of these must not make the kernel lose one of SAs. */
+static int open_mappings(struct xfrm_monitor *m)
+{
+	int rc = open_socket(&m->mappings);
+
+	if (!rc)
+		rc = netlink_errno(nl_socket_set_buffer_size(m->mappings, MAPPINGS_BUFFER, 0));
+	if (!rc)
+		rc = netlink_errno(nl_socket_add_memberships(m->mappings, XFRMNLGRP_MAPPING, 0));
+	return rc;
+}
+
 static int watch(struct xfrm_monitor *m, struct nl_sock *sock)
 {
 	struct epoll_event event = {.events = EPOLLIN};
@@ -420,6 +467,8 @@ int xfrm_open(struct xfrm_monitor **out, const struct xfrm_options *options,
 	if (!rc)
 		rc = subscribe(m, options);
 	if (!rc)
+		rc = open_mappings(m);
+	if (!rc)
 		rc = watch(m, m->events);
 	if (!rc)
 		rc = watch(m, m->dumps);
@@ -441,12 +490,19 @@ void xfrm_close(struct xfrm_monitor *m)
 		nl_socket_free(m->events);
 	if (m->dumps)
 		nl_socket_free(m->dumps);
+	if (m->mappings)
+		nl_socket_free(m->mappings);
 	if (m->epoll >= 0)
 		close(m->epoll);
 	local_close(&m->local);
 	port_map_clear(&m->ports);
 	wipe_buffer(m, 0);
 	free(m);
+}
+
+int xfrm_mappings_fd(const struct xfrm_monitor *m)
+{
+	return nl_socket_get_fd(m->mappings);
 }
 
 int xfrm_fd(const struct xfrm_monitor *m)

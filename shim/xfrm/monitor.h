@@ -19,6 +19,9 @@ struct xfrm_handlers {
 	void (*dump_end)(void *ctx,
 			 int error); /* error: incomplete, nothing may be concluded from what was not seen */
 	void (*lost)(void *ctx);     /* events were lost; another dump begins by itself */
+	/* A packet of this inbound SA, whose integrity was checked, came from there and not from sa->peer: of sa, only us, peer, spi and
+	 * protocol are known. Called from xfrm_read_mappings() only. */
+	void (*moved)(void *ctx, const struct sa_info *sa, const struct endpoint *from);
 };
 
 struct xfrm_options {
@@ -49,6 +52,13 @@ int xfrm_read(struct xfrm_monitor *monitor, unsigned max);
 int xfrm_dump(struct xfrm_monitor *monitor);
 struct xfrm_stats xfrm_stats(const struct xfrm_monitor *monitor);
 
+/* What the kernel tells of peers behind another address or port, once for each of their packets, over a socket of its own: when that is
+ * full more is lost, which the next packet makes good. Readable: call xfrm_read_mappings(), which reads all that is there, but not for a
+ * while (XFRM_MAPPINGS_MS) after that. */
+#define XFRM_MAPPINGS_MS 250
+int xfrm_mappings_fd(const struct xfrm_monitor *monitor);
+void xfrm_read_mappings(struct xfrm_monitor *monitor);
+
 /* ---- parsing, apart from the sockets
  * --------------------------------------------------------------------------- */
 
@@ -58,6 +68,7 @@ enum xfrm_kind {
 	XFRM_KIND_FLUSH,
 	XFRM_KIND_POLICY,
 	XFRM_KIND_POLICY_GONE,
+	XFRM_KIND_MAPPING, /* src, dst, spi, protocol; from */
 	XFRM_KIND_OTHER
 };
 
@@ -65,6 +76,7 @@ enum xfrm_kind {
 struct xfrm_message {
 	enum xfrm_kind kind;
 	struct endpoint src, dst; /* outer addresses, encapsulation ports; of a policy: of its selectors */
+	struct endpoint from;     /* of a mapping: where a packet of src's has come from */
 	uint32_t spi, reqid;      /* host order; of a policy: reqid of its first template */
 	uint8_t protocol, upper_protocol;
 	uint16_t src_port, dst_port; /* of the selectors, host order; 0: any (also when it is masked) */

@@ -25,6 +25,7 @@ static const struct layout {
 	{XFRM_MSG_NEWPOLICY, XFRM_KIND_POLICY, sizeof(struct xfrm_userpolicy_info), 0},
 	{XFRM_MSG_UPDPOLICY, XFRM_KIND_POLICY, sizeof(struct xfrm_userpolicy_info), 0},
 	{XFRM_MSG_DELPOLICY, XFRM_KIND_POLICY_GONE, sizeof(struct xfrm_userpolicy_id), XFRMA_POLICY},
+	{XFRM_MSG_MAPPING, XFRM_KIND_MAPPING, sizeof(struct xfrm_user_mapping), 0},
 };
 
 static bool take_address(struct endpoint *out, const xfrm_address_t *address, uint16_t family)
@@ -99,6 +100,23 @@ static bool take_policy(struct xfrm_message *out, const void *data, const struct
 	return true;
 }
 
+static bool take_mapping(struct xfrm_message *out, const void *data)
+{
+	struct xfrm_user_mapping mapping;
+
+	memcpy(&mapping, data, sizeof mapping);
+	if (!take_address(&out->src, &mapping.old_saddr, mapping.id.family) ||
+	    !take_address(&out->dst, &mapping.id.daddr, mapping.id.family) ||
+	    !take_address(&out->from, &mapping.new_saddr, mapping.id.family))
+		return false;
+	out->spi = ntohl(mapping.id.spi);
+	out->protocol = mapping.id.proto;
+	out->reqid = mapping.reqid;
+	out->src.port = ntohs(mapping.old_sport);
+	out->from.port = ntohs(mapping.new_sport);
+	return true;
+}
+
 static const struct layout *layout_of(uint16_t type)
 {
 	for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++)
@@ -138,6 +156,10 @@ bool xfrm_parse(const struct nlmsghdr *message, size_t length, struct xfrm_messa
 	if (layout->kind == XFRM_KIND_FLUSH) {
 		out->kind = layout->kind;
 		return true;
+	}
+	if (layout->kind == XFRM_KIND_MAPPING) {
+		out->kind = layout->kind;
+		return take_mapping(out, data);
 	}
 	size_t left = body > NLMSG_ALIGN(layout->header) ? body - NLMSG_ALIGN(layout->header) : 0;
 	const unsigned char *at = data + NLMSG_ALIGN(layout->header);

@@ -146,6 +146,8 @@ static void carry_out(const struct alias_result *r)
 		const struct alias_change *c = &r->changes[i];
 		size_t at = 0;
 
+		if (c->tracked_only)
+			continue;
 		assert_true(c->server.port == 500 || c->server.port == 4500);
 		while (at < map_count && !same_pair(&map[at], c))
 			at++;
@@ -878,7 +880,11 @@ static void damaged_lines_are_refused(void **state)
 		"198.18.0.9 203.0.113.1 - - 5",
 		"198.18.0.9 - 192.0.2.9:1 192.0.2.9:2 5",
 		"198.18.0.9 203.0.113.1 192.0.2.9:1 192.0.2.9:2",
-		"198.18.0.9 203.0.113.1 192.0.2.9:1 192.0.2.9:2 5 6",
+		"198.18.0.9 203.0.113.1 192.0.2.9:1 192.0.2.9:2 5 6 7",
+		"198.18.0.9 203.0.113.1 192.0.2.9:1 192.0.2.9:2 5 0",
+		"198.18.0.9 203.0.113.1 192.0.2.9:1 192.0.2.9:2 5 65536",
+		"198.18.0.9 203.0.113.1 192.0.2.9:1 192.0.2.9:2 5 -6",
+		"198.18.0.9 203.0.113.1 192.0.2.9:1 - 5 6",
 		"198.18.0.9 203.0.113.1 192.0.2.9:1 192.0.2.9:2 -5",
 		"198.18.0.9 203.0.113.1 192.0.2.9:1 192.0.2.9:2 18446744073709551615",
 		"198.18.0.9 203.0.113.1 192.0.2.9:1 192.0.2.9:2 18446744073709551616",
@@ -932,6 +938,289 @@ static void without_the_kernels_help_all_stay_where_they_are(void **state)
 	able = true;
 	connect_from(X500, X4500);
 	assert_string_equal(seen_as(X4500, 4500), "198.18.0.1:34500");
+}
+
+/* Another port in mid-session */
+
+#define NEW4500 "192.0.2.7:25000"
+#define NEWER4500 "192.0.2.7:25001"
+
+static struct alias_result stray(const char *from, const char *at)
+{
+	const struct endpoint flow = ep(from), known = ep(at);
+	const struct alias_result r = alias_stray_esp(table, now, &flow, &known);
+
+	carry_out(&r);
+	return r;
+}
+
+static struct alias_result stray_ike(const char *from, const struct exchange *e)
+{
+	const struct endpoint flow = ep(from);
+	const struct alias_result r = alias_stray_ike(table, now, &flow, e->cookie, e->responder);
+
+	carry_out(&r);
+	return r;
+}
+
+/* The kernel has decrypted a packet, which it saw come from there. */
+static struct alias_result heard(const char *at, const char *from, bool follows)
+{
+	const struct endpoint known = ep(at), seen = ep(from);
+	const struct alias_result r = alias_moved(table, now, server(4500), &known, &seen, follows);
+
+	carry_out(&r);
+	return r;
+}
+
+static bool real_is(const char *known, const char *real)
+{
+	const struct endpoint at = ep(known), wanted = ep(real);
+	struct endpoint is, back;
+
+	return alias_real(table, &at, &is) && endpoint_equal(&is, &wanted) &&
+	       alias_of(table, &wanted, &back) && endpoint_equal(&back, &at);
+}
+
+static void port_changes_and_the_server_does_not_follow(void **state)
+{
+	static const char *const ports[] = {NEW4500, NEWER4500, W4500, NEW4500, W4500};
+
+	(void)state;
+	connect_from(V500, V4500);
+	connect_from(W500, W4500);
+	for (size_t i = 0; i < sizeof ports / sizeof *ports; i++) { /* back to the known one, too */
+		wait(5000, true);
+		assert_int_equal(stray(ports[i], "198.18.0.1:24500").change_count, 1);
+		assert_string_not_equal(seen_as(ports[i], 4500), "198.18.0.1:24500");
+		assert_string_not_equal(seen_as(ports[i], 4500), ports[i]);
+		assert_true(heard("198.18.0.1:24500", seen_as(ports[i], 4500), false).moved);
+		assert_string_equal(seen_as(ports[i], 4500), "198.18.0.1:24500");
+		assert_true(real_is("198.18.0.1:24500", ports[i]));
+		assert_int_equal(map_count, 2); /* one for each of the server's ports */
+	}
+	assert_int_equal(alias_stats(table).moved, 5);
+	wait(MINUTE, true);
+	assert_string_equal(seen_as(W4500, 4500), "198.18.0.1:24500");
+}
+
+static void port_changes_and_the_server_follows(void **state)
+{
+	const struct endpoint alias = ep("198.18.0.1:25000");
+	struct alias_result r;
+
+	(void)state;
+	connect_from(V500, V4500);
+	connect_from(W500, W4500);
+	stray(NEW4500, "198.18.0.1:24500");
+	assert_string_equal(seen_as(W4500, 4500), "198.18.0.1:24500"); /* until then both are good */
+	r = alias_followed(table, now, &alias);
+	carry_out(&r);
+	assert_true(r.moved);
+	assert_true(real_is("198.18.0.1:25000", NEW4500));
+	assert_string_equal(seen_as(W4500, 4500), W4500);
+	session_ends("198.18.0.1:24500");
+	session_at("198.18.0.1:25000");
+	wait(MINUTE, true);
+	assert_string_equal(seen_as(NEW4500, 4500), "198.18.0.1:25000");
+}
+
+static void lone_one_is_moved_when_the_server_does_not_follow(void **state)
+{
+	(void)state;
+	connect_from(V500, V4500);
+	assert_int_equal(stray(NEW4500, V4500).change_count, 0); /* needs no trial: nobody else is here */
+	wait(MINUTE, true);
+	assert_true(heard(V4500, NEW4500, false).moved);
+	assert_string_equal(seen_as(NEW4500, 4500), V4500);
+	assert_true(real_is(V4500, NEW4500));
+	assert_int_equal(alias_stats(table).moved_now, 1);
+	wait(MINUTE, true);
+	assert_int_equal(stray(NEWER4500, V4500).change_count, 1); /* one that is in the maps does */
+	assert_true(heard(V4500, seen_as(NEWER4500, 4500), false).moved);
+	assert_string_equal(seen_as(NEWER4500, 4500), V4500);
+	wait(MINUTE, true);
+	stray(V4500, V4500);
+	assert_true(heard(V4500, seen_as(V4500, 4500), false).moved); /* and back: as if nothing had been */
+	assert_int_equal(map_count, 0);
+	assert_int_equal(alias_stats(table).moved_now, 0);
+	wait(MINUTE, true);
+	heard(V4500, NEW4500, false);
+	session_ends(V4500);
+	wait(2 * MINUTE, true);
+	assert_int_equal(map_count, 0);
+	assert_int_equal(alias_stats(table).moved_now, 0);
+}
+
+static void lone_one_that_the_server_follows_needs_nothing(void **state)
+{
+	(void)state;
+	connect_from(V500, V4500);
+	assert_true(heard(V4500, NEW4500, true).moved);
+	assert_int_equal(map_count, 0);
+	assert_int_equal(alias_stats(table).moved_now, 0);
+}
+
+static void moved_lone_one_that_the_server_follows_is_itself_again(void **state)
+{
+	const struct exchange e = connect_from(V500, V4500);
+	const struct endpoint to = ep(NEWER4500);
+	struct alias_result r;
+
+	(void)state;
+	assert_int_equal(stray_ike(NEW4500, &e).change_count, 0);
+	assert_true(heard(V4500, NEW4500, false).moved);
+	assert_int_equal(stray_ike(NEWER4500, &e).change_count, 1);
+	assert_string_equal(seen_as(NEWER4500, 4500), NEWER4500);
+	r = alias_followed(table, now, &to);
+	carry_out(&r);
+	assert_int_equal(map_count, 0);
+	assert_int_equal(alias_stats(table).moved_now, 0);
+}
+
+/* natshim was started with the session there. */
+static void unknown_one_is_moved_too(void **state)
+{
+	(void)state;
+	session_at(V4500);
+	assert_true(heard(V4500, NEW4500, false).moved);
+	assert_string_equal(seen_as(NEW4500, 4500), V4500);
+}
+
+static void port_that_a_moved_one_had_is_free_for_another(void **state)
+{
+	struct exchange e;
+
+	(void)state;
+	connect_from(V500, V4500);
+	assert_true(heard(V4500, NEW4500, false).moved);
+	wait(MINUTE, true);
+	e = message1(W500);
+	message2(&e, W500);
+	assert_true(message5(&e, V4500).settled);
+	assert_string_equal(seen_as(V4500, 4500), "198.18.0.1:4500");
+	assert_string_equal(seen_as(NEW4500, 4500), V4500);
+}
+
+static void guessed_spi_moves_nobody(void **state)
+{
+	struct alias_result r;
+
+	(void)state;
+	connect_from(V500, V4500);
+	connect_from(W500, W4500);
+	connect_from(X500, X4500);
+	assert_int_equal(stray(X4500, "198.18.0.1:24500").change_count,
+			 0); /* from a flow that somebody has */
+	assert_int_equal(stray("192.0.2.8:4500", "198.18.0.1:24500").change_count, 0); /* from elsewhere */
+	assert_int_equal(stray(NEW4500, "198.18.0.1:1").change_count, 0);
+	assert_int_equal(stray(NEW4500, "198.18.0.77:24500").change_count, 0);
+	for (unsigned port = 40000; port < 40200; port++) {
+		char from[ENDPOINT_TEXT_MAX];
+
+		snprintf(from, sizeof from, "192.0.2.7:%u", port);
+		stray(from, "198.18.0.1:24500");
+		assert_string_equal(seen_as(W4500, 4500), "198.18.0.1:24500");
+		assert_true(map_count <= 4 + 4); /* two clients with an alias, four trials */
+	}
+	/* A newcomer whom the NAT gives such a port has it. */
+	r = message5(&(struct exchange){.cookie = "nobody"}, "192.0.2.7:40199");
+	assert_int_equal(r.change_count, 0);
+	connect_from("192.0.2.7:777", "192.0.2.7:40199");
+	assert_string_equal(seen_as("192.0.2.7:40199", 4500), "198.18.0.3:40199");
+	wait(ALIAS_TRIAL_MS + 5000, true);
+	assert_int_equal(map_count, 6);
+	assert_int_equal(alias_stats(table).moved, 0);
+}
+
+static void trials_are_bounded(void **state)
+{
+	(void)state;
+	connect_from(V500, V4500);
+	for (unsigned i = 0; i < 30; i++) {
+		char ike[ENDPOINT_TEXT_MAX], esp[ENDPOINT_TEXT_MAX];
+
+		snprintf(ike, sizeof ike, "192.0.2.7:%u", 10000 + i);
+		snprintf(esp, sizeof esp, "192.0.2.7:%u", 20000 + i);
+		connect_from(ike, esp);
+	}
+	for (unsigned i = 0; i < 30 * 6; i++) {
+		char from[ENDPOINT_TEXT_MAX], at[ENDPOINT_TEXT_MAX];
+
+		snprintf(from, sizeof from, "192.0.2.7:%u", 40000 + i);
+		snprintf(at, sizeof at, "198.18.0.%u:%u", i % 30 + 1, 20000 + i % 30);
+		stray(from, at);
+	}
+	assert_true(map_count <= (size_t)2 * 30 + ALIAS_TRIALS_ADDRESS_MAX);
+	assert_true(alias_stats(table).trials_refused > 0);
+	wait(ALIAS_TRIAL_MS + 5000, true);
+	assert_int_equal(map_count, 2 * 30);
+}
+
+/* One who has keys of his own says that he is behind another one's port. */
+static void port_of_a_live_one_is_not_taken(void **state)
+{
+	(void)state;
+	connect_from(V500, V4500);
+	connect_from(W500, W4500);
+	connect_from(X500, X4500);
+	assert_false(heard("198.18.0.1:24500", "198.18.0.2:34500", false).moved);
+	assert_false(heard("198.18.0.1:24500", X4500, false).moved);
+	assert_false(heard("198.18.0.1:24500", "192.0.2.8:4500", false).moved);
+	assert_false(heard(V4500, "192.0.2.8:4500", false).moved);
+	assert_false(heard(V4500, "198.18.0.2:34500", false).moved);
+	assert_false(heard("198.18.0.1:24500", V4500, false)
+			     .moved); /* of a lone one no flow was seen, but its session is there */
+	assert_int_equal(stray(V4500, "198.18.0.1:24500").change_count, 0);
+	assert_string_equal(seen_as(X4500, 4500), "198.18.0.2:34500");
+	wait(ALIAS_QUIET_MS + 5000, false); /* the NAT has given it to another client */
+	assert_true(heard("198.18.0.1:24500", "198.18.0.2:34500", false).moved);
+	assert_string_equal(seen_as(X4500, 4500), "198.18.0.1:24500");
+}
+
+static void moves_are_bounded(void **state)
+{
+	(void)state;
+	connect_from(V500, V4500);
+	for (unsigned i = 0; i < 100; i++, now += ALIAS_MOVE_MS / 10)
+		heard(V4500, i % 2 ? NEW4500 : NEWER4500, false);
+	assert_true(alias_stats(table).moved <= 11);
+}
+
+static void cookies_show_whose_new_port_it_is(void **state)
+{
+	struct exchange e, wrong;
+
+	(void)state;
+	connect_from(V500, V4500);
+	e = connect_from(W500, W4500);
+	wrong = e;
+	memset(wrong.responder, 'x', sizeof wrong.responder);
+	assert_int_equal(stray_ike(NEW4500, &wrong).change_count, 0);
+	wrong = e;
+	memset(wrong.cookie, 'x', sizeof wrong.cookie);
+	assert_int_equal(stray_ike(NEW4500, &wrong).change_count, 0);
+	assert_int_equal(stray_ike(NEW4500, &e).change_count, 1);
+	assert_string_equal(seen_as(NEW4500, 4500), "198.18.0.1:25000");
+	assert_string_equal(seen_as(W4500, 4500), "198.18.0.1:24500");
+	wait(ALIAS_TRIAL_MS + 5000, true);
+	assert_string_equal(seen_as(NEW4500, 4500), NEW4500);
+}
+
+static void moved_ones_outlive_a_restart(void **state)
+{
+	(void)state;
+	connect_from(V500, V4500);
+	connect_from(W500, W4500);
+	assert_true(heard(V4500, NEW4500, false).moved);
+	stray(NEWER4500, "198.18.0.1:24500");
+	assert_true(heard("198.18.0.1:24500", seen_as(NEWER4500, 4500), false).moved);
+	expire();
+	restart();
+	assert_true(real_is(V4500, NEW4500));
+	assert_true(real_is("198.18.0.1:24500", NEWER4500));
+	assert_int_equal(alias_stats(table).moved_now, 1);
+	assert_false(alias_restore(table, now, "- 203.0.113.1 - 192.0.2.7:9 5 4500", 5));
 }
 
 static void taken_one_is_not_given_again(void **state)
@@ -991,6 +1280,19 @@ int main(void)
 		TEST(each_has_two_names),
 		TEST(restart_changes_nothing),
 		TEST(damaged_lines_are_refused),
+		TEST(port_changes_and_the_server_does_not_follow),
+		TEST(port_changes_and_the_server_follows),
+		TEST(lone_one_is_moved_when_the_server_does_not_follow),
+		TEST(lone_one_that_the_server_follows_needs_nothing),
+		TEST(moved_lone_one_that_the_server_follows_is_itself_again),
+		TEST(unknown_one_is_moved_too),
+		TEST(port_that_a_moved_one_had_is_free_for_another),
+		TEST(guessed_spi_moves_nobody),
+		TEST(trials_are_bounded),
+		TEST(port_of_a_live_one_is_not_taken),
+		TEST(moves_are_bounded),
+		TEST(cookies_show_whose_new_port_it_is),
+		TEST(moved_ones_outlive_a_restart),
 		TEST(taken_one_is_not_given_again),
 		TEST(without_the_kernels_help_all_stay_where_they_are),
 		TEST(a_range_must_be_one),

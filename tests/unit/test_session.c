@@ -688,6 +688,7 @@ static void test_life_at_an_address(void **state)
 	const struct endpoint host = at("198.51.100.7"), one = at("198.18.0.1"), two = at("198.18.0.2:21002"),
 			      other = at("198.18.0.2:21003"), third = at("198.18.0.3");
 	struct session_life life;
+	struct endpoint found;
 
 	(void)state;
 	connect_aliased(t, T0, "198.18.0.1:21001", 0x10);
@@ -699,6 +700,9 @@ static void test_life_at_an_address(void **state)
 	assert_false(session_life(t, T0, &host, &other).lives);
 	assert_false(session_life(t, T0, &host, &third).lives);
 	assert_false(session_life(t, T0, &host, &host).lives); /* nobody has the real address */
+	assert_true(session_of_spi(t, &host, 0x20, &found) && endpoint_equal(&found, &two));
+	assert_false(session_of_spi(t, &host, 0x21, &found)); /* the server's own */
+	assert_false(session_of_spi(t, &two, 0x20, &found));
 	assert_int_equal(session_drop(t, T0 + 8 * SECOND, &host), 2);
 	session_table_free(t);
 }

@@ -5,6 +5,7 @@
 #include "shim/xfrm/monitor.h"
 #include "tests/unit/xfrm_recorded.h"
 
+#include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -162,10 +163,48 @@ static void test_flush_and_unknown(void **state)
 	append(&b, &flush, sizeof flush);
 	assert_true(parse(b.bytes, b.length, &message));
 	assert_int_equal(message.kind, XFRM_KIND_FLUSH);
-	begin(&b, XFRM_MSG_MAPPING);
+	begin(&b, XFRM_MSG_REPORT);
 	append(&b, &flush, sizeof flush);
 	assert_true(parse(b.bytes, b.length, &message));
 	assert_int_equal(message.kind, XFRM_KIND_OTHER);
+}
+
+static void assert_endpoint(const struct endpoint *is, const char *wanted)
+{
+	const struct endpoint e = at(wanted);
+
+	assert_true(endpoint_equal(is, &e));
+}
+
+/* net/xfrm/xfrm_user.c, build_mapping(). */
+static void test_mapping(void **state)
+{
+	struct xfrm_user_mapping mapping = {.id = {.family = AF_INET, .proto = 50, .spi = htonl(0x12345678)},
+					    .reqid = 16385,
+					    .old_sport = htons(4501),
+					    .new_sport = htons(4502)};
+	struct xfrm_message message;
+	struct built b;
+
+	(void)state;
+	mapping.id.daddr.a4 = htonl(0xcb007101);
+	mapping.old_saddr.a4 = htonl(0xc0000207);
+	mapping.new_saddr.a4 = htonl(0xc0000208);
+	begin(&b, XFRM_MSG_MAPPING);
+	append(&b, &mapping, sizeof mapping);
+	assert_true(parse(b.bytes, b.length, &message));
+	assert_int_equal(message.kind, XFRM_KIND_MAPPING);
+	assert_int_equal(message.spi, 0x12345678);
+	assert_int_equal(message.protocol, 50);
+	assert_endpoint(&message.src, "192.0.2.7:4501");
+	assert_endpoint(&message.dst, "203.0.113.1");
+	assert_endpoint(&message.from, "192.0.2.8:4502");
+	for (size_t cut = 0; cut < b.length; cut++)
+		assert_false(parse(b.bytes, cut, &message));
+	mapping.id.family = 77;
+	begin(&b, XFRM_MSG_MAPPING);
+	append(&b, &mapping, sizeof mapping);
+	assert_false(parse(b.bytes, b.length, &message));
 }
 
 static void test_partly_masked_port_is_none(void **state)
@@ -264,15 +303,11 @@ static void test_port_map(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_inbound_sa),
-		cmocka_unit_test(test_outbound_sa),
-		cmocka_unit_test(test_policies),
-		cmocka_unit_test(test_deleted),
-		cmocka_unit_test(test_expired),
-		cmocka_unit_test(test_flush_and_unknown),
-		cmocka_unit_test(test_partly_masked_port_is_none),
-		cmocka_unit_test(test_every_truncation),
-		cmocka_unit_test(test_every_byte_changed),
+		cmocka_unit_test(test_inbound_sa),       cmocka_unit_test(test_outbound_sa),
+		cmocka_unit_test(test_policies),         cmocka_unit_test(test_deleted),
+		cmocka_unit_test(test_expired),          cmocka_unit_test(test_flush_and_unknown),
+		cmocka_unit_test(test_mapping),          cmocka_unit_test(test_partly_masked_port_is_none),
+		cmocka_unit_test(test_every_truncation), cmocka_unit_test(test_every_byte_changed),
 		cmocka_unit_test(test_port_map),
 	};
 
