@@ -505,7 +505,7 @@ void aliases_table_gone(struct aliases *a)
 	if (!a || !(a->loaded || a->external))
 		return;
 	a->retry = 0;
-	install(a, alias_stats(a->table).aliases);
+	install(a, is_needed(a));
 }
 
 /* Start and end */

@@ -165,8 +165,8 @@ static json_t *session_json(const struct report *r, const struct bridged *bridge
 
 	address.port = alias.port = 0;
 	session = json_pack("{s:s, s:i, s:s, s:b, s:o, s:o, s:i, s:s}", "peer", endpoint_text(&address, text),
-			    "port", client.port, "dialect", ike_dialect_name((enum ike_dialect)v->profile), "nat",
-			    v->nat, "spi_in", spi_text(v->spi_in), "spi_out", spi_text(v->spi_out),
+			    "port", client.port, "dialect", ike_dialect_name((enum ike_dialect)v->profile),
+			    "nat", v->nat, "spi_in", spi_text(v->spi_in), "spi_out", spi_text(v->spi_out),
 			    "l2tp_port", v->l2tp_port, "state", session_state_name(v->state));
 	if (!session)
 		return NULL;
