@@ -102,6 +102,7 @@ static void filter_l2tp(struct filter *filter, uint64_t now_ms, bool to_lns, str
 					 .message = message,
 					 .length = udp->payload_length,
 					 .capacity = sizeof message};
+	struct endpoint ike_client = datagram.client;
 	size_t length;
 
 	if (udp->payload_length > L2TP_CONTROL_MAX) {
@@ -110,8 +111,10 @@ static void filter_l2tp(struct filter *filter, uint64_t now_ms, bool to_lns, str
 		return;
 	}
 	memcpy(message, udp->payload, udp->payload_length);
+	if (filter->ike_flow)
+		filter->ike_flow(filter->ike_flow_ctx, &ike_client);
 	if (filter->absorb_hello)
-		datagram.hello = is_mac(ike_table_seen_dialect(filter->ike, now_ms, &datagram.client))
+		datagram.hello = is_mac(ike_table_seen_dialect(filter->ike, now_ms, &ike_client))
 					 ? L2TP_HELLO_ABSORB
 					 : L2TP_HELLO_LEARN;
 	outcome->l2tp = l2tp_translate(filter->l2tp, now_ms, &datagram);

@@ -776,6 +776,31 @@ bool alias_of(const struct alias_table *table, const struct endpoint *real, stru
 	return true;
 }
 
+static const struct client *client_seen_at(const struct alias_table *table, const struct endpoint *seen)
+{
+	const uint32_t host = clients_host(seen);
+	const struct client *c;
+
+	if (clients_in_net(table, host))
+		return clients_of_number(table, host - table->net);
+	c = clients_of_flow(table, host, NATT_PORT, seen->port);
+	if (!c)
+		c = clients_first(table, host);
+	while (c && c->number)
+		c = clients_next(table, c);
+	return c;
+}
+
+bool alias_ike_flow(const struct alias_table *table, const struct endpoint *seen, struct endpoint *flow)
+{
+	const struct client *const c = seen->addr_len == 4 ? client_seen_at(table, seen) : NULL;
+
+	if (!c || !c->ike)
+		return false;
+	*flow = clients_real(c, c->ike);
+	return true;
+}
+
 void alias_each_of(const struct alias_table *table, const struct endpoint *host, alias_fn *fn, void *ctx)
 {
 	if (host->addr_len != 4)

@@ -131,6 +131,9 @@ bool alias_expire(struct alias_table *table, uint64_t now_ms, struct alias_resul
 bool alias_real(const struct alias_table *table, const struct endpoint *alias, struct endpoint *real);
 bool alias_of(const struct alias_table *table, const struct endpoint *real, struct endpoint *alias);
 
+/* The flow to port 500 of the client that the server sees there: by its alias, else by its flow to 4500, else the one that keeps the address. */
+bool alias_ike_flow(const struct alias_table *table, const struct endpoint *seen, struct endpoint *flow);
+
 /* Each alias of that public address, port 0. */
 typedef void alias_fn(void *ctx, const struct endpoint *alias);
 void alias_each_of(const struct alias_table *table, const struct endpoint *host, alias_fn *fn, void *ctx);

@@ -658,6 +658,16 @@ void aliases_end_speaking(struct aliases *a, const struct endpoint *client, cons
 		conntrack_forget(a->conntrack, client, server);
 }
 
+void aliases_ike_flow(const struct aliases *a, struct endpoint *at)
+{
+	struct endpoint flow;
+
+	if (a && alias_ike_flow(a->table, at, &flow))
+		*at = flow;
+	else
+		aliases_real(a, at);
+}
+
 void aliases_each_of(const struct aliases *a, const struct endpoint *host, alias_fn *fn, void *ctx)
 {
 	if (a)

@@ -63,6 +63,8 @@ bool aliases_alias(const struct aliases *aliases, struct endpoint *at);
 void aliases_begin_speaking(struct aliases *aliases, struct endpoint *client, const struct endpoint *server);
 void aliases_end_speaking(struct aliases *aliases, const struct endpoint *client,
 			  const struct endpoint *server);
+/* From where the server sees a client to where it began its IKE, by which its dialect is known; else to its real address. */
+void aliases_ike_flow(const struct aliases *aliases, struct endpoint *at);
 void aliases_each_of(const struct aliases *aliases, const struct endpoint *host, alias_fn *fn, void *ctx);
 struct alias_stats aliases_stats(const struct aliases *aliases);
 

@@ -339,9 +339,16 @@ void packets_allow_marks(struct packets *packets, bool allowed)
 	packets->rules_note = allowed;
 }
 
+static void ike_flow(void *ctx, struct endpoint *client)
+{
+	aliases_ike_flow(ctx, client);
+}
+
 void packets_use_aliases(struct packets *packets, struct aliases *aliases)
 {
 	packets->aliases = aliases;
+	packets->filter.ike_flow = ike_flow;
+	packets->filter.ike_flow_ctx = aliases;
 }
 
 int packets_start(struct packets *t, struct nfq_queue *queue, struct event_base *loop)

@@ -272,7 +272,9 @@ void sessions_sa(struct sessions *s, const struct sa_info *sa)
 
 	if (!s)
 		return;
-	client = known.host = shown(s, &sa->peer);
+	client = sa->peer;
+	known.host = shown(s, &sa->peer);
+	aliases_ike_flow(s->aliases, &client);
 	session_sa(s->table, now, &known, ike_table_seen_dialect(s->ike, now, &client));
 }
 

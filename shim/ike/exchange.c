@@ -334,6 +334,9 @@ static void later_message(struct ike_table *table, int64_t now, const struct ike
 	if (proves_dialect(exchange, d, message, result->edits)) {
 		peers_remember(table->peers, now, &result->peer, exchange->dialect);
 		result->actions |= IKE_ACT_REMEMBER_PEER;
+	} else if (proves_client(exchange, d, message) &&
+		   peers_prove_other(table->peers, now, &result->peer, exchange->dialect)) {
+		result->actions |= IKE_ACT_FORGET_PEER;
 	}
 }
 

@@ -101,6 +101,15 @@ bool peers_prove_ordinary(struct peers *peers, int64_t now_ms, const struct endp
 	return peers_doubt(peers, now_ms, peer) || was_known;
 }
 
+bool peers_prove_other(struct peers *peers, int64_t now_ms, const struct endpoint *peer,
+		       enum ike_dialect dialect)
+{
+	const struct endpoint address = address_of(peer);
+	const struct host *host = lru_find(peers->hosts, now_ms, &address);
+
+	return host && host->dialect != dialect && peers_doubt(peers, now_ms, peer);
+}
+
 bool peers_doubt(struct peers *peers, int64_t now_ms, const struct endpoint *peer)
 {
 	const struct endpoint address = address_of(peer);

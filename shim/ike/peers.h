@@ -25,6 +25,9 @@ bool peers_offer_ordinary(struct peers *peers, int64_t now_ms, const struct endp
 			  enum ike_dialect dialect);
 /* A client that needs no translation is at this endpoint, and can receive there. True: less is known than before. */
 bool peers_prove_ordinary(struct peers *peers, int64_t now_ms, const struct endpoint *peer);
+/* A client of that dialect is at this endpoint, and can receive there; its order of NAT-D is not proven. True: less is known than before. */
+bool peers_prove_other(struct peers *peers, int64_t now_ms, const struct endpoint *peer,
+		       enum ike_dialect dialect);
 /* One may be at this address: nothing is known by the address alone any more. True: it was. */
 bool peers_doubt(struct peers *peers, int64_t now_ms, const struct endpoint *peer);
 void peers_expire(struct peers *peers, int64_t now_ms);

@@ -804,6 +804,21 @@ static void each_has_two_names(void **state)
 		e = ep(unaliased[i]);
 		assert_false(alias_of(table, &e, &out));
 	}
+	static const struct {
+		const char *seen, *flow;
+	} flows[] = {{"198.18.0.1:24500", W500},
+		     {"198.18.0.2:1701", X500},
+		     {V4500, V500},
+		     {"192.0.2.7:1701", V500}};
+	for (size_t i = 0; i < sizeof flows / sizeof *flows; i++) {
+		e = ep(flows[i].seen);
+		assert_true(alias_ike_flow(table, &e, &out));
+		assert_string_equal(endpoint_text(&out, text), flows[i].flow);
+	}
+	e = ep("192.0.2.8:4500");
+	assert_false(alias_ike_flow(table, &e, &out));
+	e = ep("[2001:db8::1]:4500");
+	assert_false(alias_ike_flow(table, &e, &out));
 	e = ep("192.0.2.7");
 	alias_each_of(table, &e, count_alias, &count);
 	assert_int_equal(count, 2);

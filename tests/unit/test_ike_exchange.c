@@ -597,6 +597,27 @@ static void two_dialects_behind_one_address(void **state)
 	ike_table_free(table);
 }
 
+/* A late 10.4 Mac beside a 10.3 one: the order of its NAT-D cannot be proven where the server is behind a NAT, and it is not the other one. */
+static void another_dialect_without_a_proof_of_its_order(void **state)
+{
+	struct ike_table *table = new_table();
+	struct message m1 = first(2, VENDOR_RFC_3947), m2 = answer(2, 5), m3 = start(2, 5, MAIN);
+
+	(void)state;
+	meet(table, 0, client_text, VENDOR_APPLE, 1);
+	assert_true(server_offers(table, 1, "198.51.100.7:9500", 8, VENDOR_APPLE));
+	add_vendor(&m1, VENDOR_APPLE);
+	to_server(table, 2, "198.51.100.7:1500", &m1);
+	to_client(table, 2, "198.51.100.7:1500", &m2);
+	add_natd(&m3, 20, "192.168.1.9:500");
+	add_natd(&m3, 20, "10.0.0.2:500");
+	assert_int_equal(to_server(table, 2, "198.51.100.7:1500", &m3).actions, IKE_ACT_FORGET_PEER);
+	assert_true(server_offers(table, 3, "198.51.100.7:4500", 9, VENDOR_RFC_3947));
+	assert_true(
+		server_offers(table, 4, client_text, 10, VENDOR_APPLE)); /* that one is known by its port */
+	ike_table_free(table);
+}
+
 static void an_ordinary_client_behind_the_same_address(void **state)
 {
 	static const enum vendor ordinary[] = {VENDOR_RFC_3947, VENDOR_DRAFT_02, VENDOR_UNKNOWN};
@@ -908,6 +929,7 @@ int main(void)
 		cmocka_unit_test(an_unknown_peer_is_left_to_the_server),
 		cmocka_unit_test(a_peer_is_found_by_its_address_alone),
 		cmocka_unit_test(two_dialects_behind_one_address),
+		cmocka_unit_test(another_dialect_without_a_proof_of_its_order),
 		cmocka_unit_test(an_ordinary_client_behind_the_same_address),
 		cmocka_unit_test(a_peer_that_has_learned_the_rfc),
 		cmocka_unit_test(forged_messages_unlearn_nobody),
