@@ -42,6 +42,41 @@ class Lab(sessionlab.Lab):
         """Those for the address that the server knows the client by, since all have one port."""
         return re.findall(rf"^src .*{re.escape(client.address)}/32 .*$", self.srv.ip("xfrm", "policy"), re.M)
 
+    def remap(self, client):
+        """The NAT forgets the client's flow to port 4500, and makes it a new one for its next packet; the new port."""
+        before = port = self.mapped(client)
+        while port == before:
+            self.unmap(client)
+            client.endpoint.keepalive()
+            wait_for(lambda: self.mapped(client), 20)
+            port = self.mapped(client)
+        return port
+
+    def unmap(self, client, port=4500):
+        self.net["nat"].run("conntrack", "-D", *self._flow(client, port))
+
+    def mapped(self, client):
+        """The port that the NAT gives the client's flow to port 4500: of its entry's two directions the second has it."""
+        ports = re.findall(r"sport=4500 dport=(\d+)", self.net["nat"].run("conntrack", "-L", *self._flow(client)).stdout)
+        return int(ports[-1]) if ports else None
+
+    def _flow(self, client, port=4500):
+        return ("-p", "udp", "--orig-src", client.endpoint.local, "--orig-port-dst", str(port))
+
+    def pings_until_answered(self, client, tries=120):
+        """How many pings were lost before one was answered; None: all."""
+        for lost in range(tries):
+            ping = client.ppp.ping(time.monotonic())
+            if self.serve(0.5, lambda ping=ping: client.ppp.answered([ping])):
+                return lost
+        return None
+
+    def session(self, client):
+        """Of a client whose port has changed there may be another one, with its older SAs, for a while."""
+        pair = client.phase2.pairs[-1]
+        newest = {pair.inbound.spi, pair.outbound.spi}
+        return next((s for s in self.sessions() if {int(s["spi_in"], 16), int(s["spi_out"], 16)} & newest), None) or super().session(client)
+
     def alias(self, client):
         line = self.session(client)
         return line and line["alias"]
@@ -66,8 +101,8 @@ class Tests:
             own, returns = self.test_bogons, self.test_external
         else:
             own, returns = self.test_server_rekeys, self.test_leaves_and_returns
-        return (self.test_alone, self.test_three, self.test_names, self.test_rekeys, self.test_flushes, self.test_server_first,
-                own, self.test_forged, self.test_killed, returns, self.test_vanishes_and_returns,
+        return (self.test_alone, self.test_three, self.test_names, self.test_rekeys, self.test_port_changes,
+                self.test_flushes, self.test_server_first, own, self.test_forged, self.test_killed, returns, self.test_vanishes_and_returns,
                 self.test_same_ports, self.test_drop, self.test_all_gone, self.test_end)
 
     def nobody_loses(self, what, seconds=4.0):
@@ -101,6 +136,7 @@ class Tests:
         tap.equal(sorted(natshim.tables(self.lab.srv)), ["natshim", "natshim_queue"], "and there is no table of aliases")
         self.userspace(0)
         tap.diag(f"{self.lab.natshim.counters()['packets'] - before} packets in userspace, L2TP too")
+        self.port_changes(client, "alone, another port in mid-session")
 
     def userspace(self, floats):
         """Of a client natshim sees message 1, and of one that has an alias its first message on port 4500."""
@@ -146,6 +182,50 @@ class Tests:
         tap.equal(len(ike.sas), 2, "two phase 1s of it were agreed")
         self.nobody_loses("c3 has rekeyed")
         tap.equal(self.lab.alias(client), alias, "its alias is the same")
+
+    def test_port_changes(self):
+        """The NAT gives a client another port in mid-session, with others behind it: one that has an alias, and the one that has its own
+        address (which was given another one before)."""
+        for client in self.clients[:2]:
+            self.port_changes(client, "another port in mid-session")
+        for client in self.clients[:2]:
+            self.ike_first(client)
+        self.nobody_loses("ports have changed")
+
+    def ike_first(self, client):
+        """The first packet from the new port is IKE, a rekey of phase 2."""
+        before, pairs, phase1s = self.lab.session(client), len(client.phase2.pairs), len(client.ike.sas)
+        client.lively = client.keepalives = False
+        self.lab.serve(1)
+        self.lab.unmap(client)
+        client.start_phase2()
+        tap.ok(self.until(lambda: len(client.phase2.pairs) > pairs, 60), f"IKE first from another port, {client.host}: Quick Mode is done",
+               lambda: self.lab.kernel() + self.lab.stack.log()[-3000:])
+        lost = self.lab.pings_until_answered(client)
+        tap.ok(lost is not None, "a ping is answered again", lambda: self.lab.kernel() + self.lab.natshim.log()[-2000:])
+        tap.diag(f"{client.host}: {lost} pings lost, two a second; the server now knows port {self.lab.port_of(client)}")
+        port = self.lab.mapped(client)
+        tap.ok(self.until(lambda: self.lab.session(client)["port"] == port, 30), "status has the new port", lambda: str(self.lab.sessions()))
+        tap.equal((self.lab.session(client)["alias"], len(client.ike.sas)), (before["alias"], phase1s), "and the same address for the server")
+        client.lively = client.keepalives = True
+        client.ppp.pings.clear()
+
+    def port_changes(self, client, what):
+        before, phase1s = self.lab.session(client), len(client.ike.sas)
+        known = self.lab.port_of(client)
+        client.lively = False  # its pings are counted here
+        port = self.lab.remap(client)
+        lost = self.lab.pings_until_answered(client)
+        client.lively = True
+        tap.ok(lost is not None, f"{what}, {client.host}: a ping is answered again", lambda: self.lab.kernel() + self.lab.natshim.log()[-2000:])
+        tap.diag(f"{client.host}: {lost} pings lost, two a second; the server knew port {known}, now {self.lab.port_of(client)}")
+        tap.ok(self.until(lambda: self.lab.session(client)["port"] == port, 20), "status has the new port", lambda: str(self.lab.session(client)))
+        line = self.lab.session(client)
+        tap.equal((line["alias"], line["spi_in"], len(client.ike.sas)), (before["alias"], before["spi_in"], phase1s),
+                  "it is the same session, with the same address for the server")
+        tap.ok(self.lab.logged(rf"natshim: {re.escape(NAT)}:{port}: its NAT has given it this port in place of {before['port']}\b", 20),
+               "and the log says so", lambda: self.lab.natshim.log()[-2000:])
+        client.ppp.pings.clear()
 
     def test_flushes(self):
         self.lab.srv.run("conntrack", "-F")
