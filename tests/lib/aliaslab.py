@@ -159,6 +159,7 @@ class Tests:
         client = self.clients[1]
         line = self.lab.session(client)
         tap.equal(line["peer"], NAT, "status has the real address")
+        tap.equal(self.lab.session(self.clients[2])["dialect"], self.kinds[2][1], "and of the third the dialect of its own exchange")
         outer = self.lab.srv.ip("xfrm", "state")
         tap.ok(line["alias"] in outer, "the kernel's SA is at the alias", outer)
         tap.like(self.lab.natshim.log(), rf"natshim: {re.escape(NAT)}:{line['port']}: is {re.escape(line['alias'])} for the server",
