@@ -20,8 +20,7 @@ QUIET = 17  # seconds without a packet after which a flow is given to a client t
 class Lab(sessionlab.Lab):
     def __init__(self, stack):
         self.ports = {}  # a client's own, in place of 500 and 4500
-        super().__init__(clients=3, stack=stack)
-        self.srv.ip("route", "add", "198.18.0.0/16", "dev", "wan")  # as a default route would
+        super().__init__(clients=3, stack=stack, routed=True)
 
     def connect(self, name, host, dialect="rfc3947", user="alice"):
         """As first_try(), from the L2TP port that all clients of that time have."""

@@ -17,13 +17,16 @@ KEEPALIVE = 5.0  # seconds between two NAT keep-alives of a client here, in plac
 
 
 class Lab:
-    """clients: hosts c1, c2, ... behind the NAT. stack: what runs on the server, from its host: pluto by default."""
+    """clients: hosts c1, c2, ... behind the NAT. stack: what runs on the server, from its host: pluto by default. routed: there is a route
+    to natshim's aliases, as with a default route; else natshim gives none."""
 
-    def __init__(self, clients=2, conns="", stack=None):
+    def __init__(self, clients=2, conns="", stack=None, routed=False):
         vpn.KEEPALIVE = 1e9  # they are sent by a thread, however busy the test is
         self.started = time.monotonic()
         self.net = hosts.topology(clients=clients)
         self.srv = self.net["srv"]
+        if routed:
+            self.srv.ip("route", "add", "198.18.0.0/16", "dev", "wan")
         self.stack = (stack or Libreswan)(self.srv, conns)
         self.lns = l2tphosts.Xl2tpd.server(self.srv, SRV).start()
         self.natshim = None
