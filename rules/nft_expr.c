@@ -559,7 +559,7 @@ static void put_return(struct builder *b, const struct rules_item *item)
 
 static void put_jump(struct builder *b, const struct rules_item *item)
 {
-	struct nftnl_expr *expr = put_verdict(b, NFT_JUMP);
+	struct nftnl_expr *expr = put_verdict(b, item->kind == ITEM_GOTO ? NFT_GOTO : NFT_JUMP);
 
 	set_data(b, expr, NFTNL_EXPR_IMM_CHAIN, item->name, strlen(item->name) + 1);
 }
@@ -642,6 +642,7 @@ static const struct {
 	[ITEM_ACCEPT] = {put_accept, NULL},
 	[ITEM_RETURN] = {put_return, NULL},
 	[ITEM_JUMP] = {put_jump, NULL},
+	[ITEM_GOTO] = {put_jump, NULL},
 	[ITEM_DNAT] = {put_dnat, "nft_nat"},
 	[ITEM_DEFRAGMENT] = {put_defragment, "nft_tproxy"},
 };

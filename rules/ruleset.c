@@ -38,9 +38,7 @@ enum {
 	KEEPALIVE_UDP_LENGTH = 9, /* one byte: RFC 3948 section 2.3 */
 };
 
-/* Chains of the table natshim that note signs of life. */
-#define SEEN "seen"
-#define SEEN_4500 "seen_4500"
+#define SEEN "seen" /* notes signs of life */
 #define L2TP_IN "l2tp_in"
 
 /* Main Mode (Identity Protection) and Aggressive Mode: RFC 2408 section 3.1. */
@@ -50,11 +48,14 @@ static const uint8_t phase1_modes[] = {2, 4};
  * one of phase 1. */
 static const struct ike_port {
 	uint16_t port, isakmp; /* isakmp: where its header starts, in bits from the UDP header */
+	const char *in, *out; /* what is not IKE only; NULL: the port of IKE alone */
 	const char *ike_in, *ike_out, *clear_in, *clear_out;
 	const char *note[3]; /* as in notes[] */
 } ike_ports[] = {
 	{4500,
 	 UDP_HEADER_BITS + MARKER_BITS,
+	 "in_4500",
+	 "out_4500",
 	 "ike_in_4500",
 	 "ike_out_4500",
 	 "clear_in_4500",
@@ -62,6 +63,8 @@ static const struct ike_port {
 	 {"note_4500", "note_2s_4500", "note_10s_4500"}},
 	{500,
 	 UDP_HEADER_BITS,
+	 NULL,
+	 NULL,
 	 "ike_in_500",
 	 "ike_out_500",
 	 "clear_in_500",
@@ -85,10 +88,10 @@ static const struct rules_set_place set_places[RULES_SETS] = {
 	[RULES_SET_EXCHANGES] = {RULES_QUEUE_TABLE, "exchanges", RULES_KEY_COOKIE, RULES_MAP_NONE},
 	[RULES_SET_PEERS4] = {RULES_QUEUE_TABLE, "peers4", RULES_KEY_IPV4, RULES_MAP_NONE},
 	[RULES_SET_PEERS6] = {RULES_QUEUE_TABLE, "peers6", RULES_KEY_IPV6, RULES_MAP_NONE},
-	[RULES_SET_ALIVE4] = {RULES_TABLE, "alive4", RULES_KEY_IPV4_PORT, RULES_MAP_NONE},
-	[RULES_SET_ALIVE6] = {RULES_TABLE, "alive6", RULES_KEY_IPV6_PORT, RULES_MAP_NONE},
-	[RULES_SET_WATCHED4] = {RULES_TABLE, "watched4", RULES_KEY_IPV4_PORT, RULES_MAP_NONE},
-	[RULES_SET_WATCHED6] = {RULES_TABLE, "watched6", RULES_KEY_IPV6_PORT, RULES_MAP_NONE},
+	[RULES_SET_ALIVE4] = {RULES_QUEUE_TABLE, "alive4", RULES_KEY_IPV4_PORT, RULES_MAP_NONE},
+	[RULES_SET_ALIVE6] = {RULES_QUEUE_TABLE, "alive6", RULES_KEY_IPV6_PORT, RULES_MAP_NONE},
+	[RULES_SET_WATCHED4] = {RULES_QUEUE_TABLE, "watched4", RULES_KEY_IPV4_PORT, RULES_MAP_NONE},
+	[RULES_SET_WATCHED6] = {RULES_QUEUE_TABLE, "watched6", RULES_KEY_IPV6_PORT, RULES_MAP_NONE},
 	[RULES_SET_L2TP4] = {RULES_QUEUE_TABLE, "l2tp4", RULES_KEY_SPI_IPV4_PORT, RULES_MAP_NONE},
 	[RULES_SET_L2TP6] = {RULES_QUEUE_TABLE, "l2tp6", RULES_KEY_SPI_IPV6_PORT, RULES_MAP_NONE},
 	[RULES_SET_BRIDGED] = {RULES_QUEUE_TABLE, "bridged", RULES_KEY_COOKIE, RULES_MAP_NONE},
@@ -315,6 +318,8 @@ static void add_ike(struct rules_table *table, const struct ike_port *p, bool in
 	struct rules_chain *chain = add_chain(table, in ? p->ike_in : p->ike_out);
 
 	add_marks(chain, p);
+	if (in && o->liveness)
+		add_name(add_rule(chain), ITEM_JUMP, SEEN);
 	if (o->alias)
 		add_proof(chain, p, in, known_queue(o));
 	if (o->bridge)
@@ -434,25 +439,42 @@ static void add_l2tp_queue(struct rules_chain *chain, bool in, bool by_session, 
 	add_value(rule, ITEM_QUEUE, queue);
 }
 
-/* ESP, in UDP and plain, of an SA whose keys are about to be exchanged. */
-static void add_held(struct rules_chain *chain, bool in, uint16_t queue)
+/* ESP, in UDP or not, of an SA whose keys are about to be exchanged. */
+static void add_held(struct rules_chain *chain, bool in, bool in_udp, uint16_t queue)
 {
-	const char *const set = set_places[RULES_SET_HELD].name, *const prefix = in ? "" : "out-";
-	struct rules_rule *in_udp = add_udp_rule(chain, 4500), *plain = add_rule(chain);
+	struct rules_rule *rule = add_rule(chain);
 
-	add_raw_in(in_udp, UDP_HEADER_BITS, SPI_BITS, set);
-	add_interfaces(in_udp, in);
-	name_rule(in_udp, "%sheld-4500", prefix);
-	add_value(in_udp, ITEM_QUEUE, queue);
-	add(plain, ITEM_ESP);
-	add_raw_in(plain, 0, SPI_BITS, set);
-	add_interfaces(plain, in);
-	name_rule(plain, "%sheld-esp", prefix);
-	add_value(plain, ITEM_QUEUE, queue);
+	if (!in_udp)
+		add(rule, ITEM_ESP);
+	add_raw_in(rule, in_udp ? UDP_HEADER_BITS : 0, SPI_BITS, set_places[RULES_SET_HELD].name);
+	add_interfaces(rule, in);
+	name_rule(rule, "%sheld-%s", in ? "" : "out-", in_udp ? "4500" : "esp");
+	add_value(rule, ITEM_QUEUE, queue);
 }
 
-/* What comes in on the interfaces, or leaves by them: ESP in UDP is through after the first rule, data of L2TP after the
- * second. */
+/* What has one of the ports 4500: IKE behind its marker, NAT keep-alives, ESP. */
+static void add_shared_port(struct rules_table *table, const struct ike_port *p, bool in,
+			    const struct rules_options *o)
+{
+	struct rules_chain *chain = add_chain(table, in ? p->in : p->out);
+	struct rules_rule *ike = add_rule(chain);
+
+	add_raw(ike, UDP_HEADER_BITS, MARKER_BITS, 0);
+	add_interfaces(ike, in);
+	add_name(ike, ITEM_GOTO, in ? p->ike_in : p->ike_out);
+	if (in && o->liveness) {
+		struct rules_rule *keepalive = add_rule(chain);
+
+		add_raw(keepalive, UDP_LENGTH_BITS, 16, KEEPALIVE_UDP_LENGTH);
+		add_interfaces(keepalive, true);
+		add_name(keepalive, ITEM_GOTO, SEEN);
+	}
+	if (o->bridge)
+		add_held(chain, in, true, known_queue(o));
+}
+
+/* What comes in on the interfaces, or leaves by them. Every packet of the host passes here, and each rule costs it: ESP in UDP leaves by the
+ * first one, data of L2TP by the second. */
 static void add_queue_chain(struct rules_table *table, bool in, const struct rules_options *o)
 {
 	const int priority = (in ? RULES_PRIORITY_QUEUE_IN : RULES_PRIORITY_QUEUE_OUT) + o->priority;
@@ -464,16 +486,18 @@ static void add_queue_chain(struct rules_table *table, bool in, const struct rul
 	EACH_IKE_PORT(p)
 	{
 		struct rules_rule *rule = add_udp_rule(chain, p->port);
-		const bool marked = p->isakmp > UDP_HEADER_BITS;
-		if (marked)
-			add_raw(rule, UDP_HEADER_BITS, MARKER_BITS, 0);
+
+		if (p->in) {
+			add_name(rule, ITEM_GOTO, in ? p->in : p->out);
+			if (l2tp)
+				add_l2tp_queue(chain, in, o->l2tp_by_session, known_queue(o));
+			continue;
+		}
 		add_interfaces(rule, in);
-		add_name(rule, ITEM_JUMP, in ? p->ike_in : p->ike_out);
-		if (marked && l2tp)
-			add_l2tp_queue(chain, in, o->l2tp_by_session, known_queue(o));
+		add_name(rule, ITEM_GOTO, in ? p->ike_in : p->ike_out);
 	}
 	if (o->bridge)
-		add_held(chain, in, known_queue(o));
+		add_held(chain, in, false, known_queue(o));
 }
 
 /* A chain that nobody jumps to. While a rule with this expression is there the kernel puts datagrams together, of IPv4 and IPv6,
@@ -482,6 +506,35 @@ static void add_queue_chain(struct rules_table *table, bool in, const struct rul
 static void add_defragment(struct rules_table *table)
 {
 	add(add_rule(add_chain(table, "defragment")), ITEM_DEFRAGMENT);
+}
+
+/* Which known session sends IKE or a NAT keep-alive: of others nothing is noted, so a flood with forged senders finds no set
+ * to fill. ESP, in UDP or not, needs no set: it moves its SA's own counters, which nobody can forge, and are looked at as often
+ * as the set is. */
+static void add_seen(struct rules_table *table, const struct rules_options *o)
+{
+	static const struct {
+		enum rules_set watched, alive;
+		enum rules_item_kind in, note;
+	} families[] = {{RULES_SET_WATCHED4, RULES_SET_ALIVE4, ITEM_SADDR4_PORT_IN, ITEM_SEEN4},
+			{RULES_SET_WATCHED6, RULES_SET_ALIVE6, ITEM_SADDR6_PORT_IN, ITEM_SEEN6}};
+	struct rules_chain *seen = add_chain(table, SEEN);
+
+	for (size_t i = 0; i < 2; i++) {
+		const struct rules_set_place *watched = &set_places[families[i].watched],
+					     *alive = &set_places[families[i].alive];
+		struct rules_rule *rule = add_rule(seen);
+		add_set(table, (struct rules_set_def){.name = watched->name, .key = watched->key});
+		add_set(table, (struct rules_set_def){
+				       .name = alive->name,
+				       .key = alive->key,
+				       .timed = true,
+				       .kernel_filled = true,
+				       .timeout_s = o->alive_timeout_s ? o->alive_timeout_s : ALIVE_TIMEOUT_S,
+			       });
+		add_name(rule, families[i].in, watched->name);
+		add_name(rule, families[i].note, alive->name);
+	}
 }
 
 static void build_queue_table(struct rules_table *table, const struct rules_options *o)
@@ -545,17 +598,26 @@ static void build_queue_table(struct rules_table *table, const struct rules_opti
 						      .size = BRIDGED_SIZE});
 	if (o->l2tp_control && o->l2tp_by_session && !o->no_secpath)
 		add_own_l2tp(table, known_queue(o));
+	if (o->liveness)
+		add_seen(table, o);
 	for (int in = 1; in >= 0; in--) {
 		EACH_IKE_PORT(p)
 		add_ike(table, p, in, o);
+		EACH_IKE_PORT(p)
+		if (p->in)
+			add_shared_port(table, p, in, o);
 		add_queue_chain(table, in, o);
 	}
 }
 
 /* Clear udp/1701: dropped before conntrack sees it, so that no "established" lets it in; and the LNS' own,
  * which goes on sending a user's data in the clear when the SAs are gone, is kept inside. */
-static void add_guard(struct rules_chain *chain, bool in, const struct rules_options *o)
+static void add_guard(struct rules_table *table, bool in, const struct rules_options *o)
 {
+	struct rules_chain *chain =
+		add_base_chain(table, in ? RULES_CHAIN_IN : RULES_CHAIN_OUT,
+			       in ? RULES_HOOK_PREROUTING : RULES_HOOK_POSTROUTING,
+			       (in ? RULES_PRIORITY_GUARD : RULES_PRIORITY_GUARD_OUT) + o->priority);
 	struct rules_rule *rule = add_udp_rule(chain, L2TP_PORT);
 
 	if (!o->no_secpath)
@@ -607,73 +669,12 @@ static void add_dnat(struct rules_table *table, const struct rules_options *o)
 	}
 }
 
-/* Which known session sends IKE or a NAT keep-alive: of others nothing is noted, so a flood with forged senders finds no set
- * to fill. ESP, in UDP or not, needs no set: it moves its SA's own counters, which nobody can forge, and are looked at as often
- * as the set is. */
-static void add_seen(struct rules_table *table, const struct rules_options *o)
-{
-	static const struct {
-		enum rules_set watched, alive;
-		enum rules_item_kind in, note;
-	} families[] = {{RULES_SET_WATCHED4, RULES_SET_ALIVE4, ITEM_SADDR4_PORT_IN, ITEM_SEEN4},
-			{RULES_SET_WATCHED6, RULES_SET_ALIVE6, ITEM_SADDR6_PORT_IN, ITEM_SEEN6}};
-	struct rules_chain *seen = add_chain(table, SEEN), *marked = add_chain(table, SEEN_4500);
-
-	for (size_t i = 0; i < 2; i++) {
-		const struct rules_set_place *watched = &set_places[families[i].watched],
-					     *alive = &set_places[families[i].alive];
-		struct rules_rule *rule = add_rule(seen);
-		add_set(table, (struct rules_set_def){.name = watched->name, .key = watched->key});
-		add_set(table, (struct rules_set_def){
-				       .name = alive->name,
-				       .key = alive->key,
-				       .timed = true,
-				       .kernel_filled = true,
-				       .timeout_s = o->alive_timeout_s ? o->alive_timeout_s : ALIVE_TIMEOUT_S,
-			       });
-		add_name(rule, families[i].in, watched->name);
-		add_name(rule, families[i].note, alive->name);
-	}
-	for (int keepalive = 0; keepalive < 2; keepalive++) {
-		struct rules_rule *rule = add_rule(marked);
-		if (keepalive)
-			add_raw(rule, UDP_LENGTH_BITS, 16, KEEPALIVE_UDP_LENGTH);
-		else
-			add_raw(rule, UDP_HEADER_BITS, MARKER_BITS, 0);
-		add_interfaces(rule, true);
-		add_name(rule, ITEM_JUMP, seen->name);
-	}
-}
-
-/* ESP in UDP is through after three comparisons, data of L2TP after two. */
-static void add_incoming(struct rules_table *table, const struct rules_options *o)
-{
-	struct rules_chain *chain =
-		add_base_chain(table, "incoming", RULES_HOOK_PREROUTING, RULES_PRIORITY_GUARD + o->priority);
-
-	if (o->liveness)
-		add_name(add_udp_rule(chain, 4500), ITEM_JUMP, SEEN_4500);
-	if (o->protect)
-		add_guard(chain, true, o);
-	if (o->liveness) {
-		struct rules_rule *rule = add_udp_rule(chain, 500);
-		add_interfaces(rule, true);
-		add_name(rule, ITEM_JUMP, SEEN);
-	}
-}
-
 static void build_base_table(struct rules_table *table, const struct rules_options *o)
 {
 	table->name = RULES_TABLE;
 	add_set(table, (struct rules_set_def){.name = RULES_INTERFACES, .key = RULES_KEY_IFNAME});
-	if (o->liveness)
-		add_seen(table, o);
-	if (o->liveness || o->protect)
-		add_incoming(table, o);
-	if (o->protect)
-		add_guard(add_base_chain(table, "outgoing", RULES_HOOK_POSTROUTING,
-					 RULES_PRIORITY_GUARD_OUT + o->priority),
-			  false, o);
+	for (int in = 1; o->protect && in >= 0; in--)
+		add_guard(table, in, o);
 	if (o->dnat4 && !o->no_secpath)
 		add_checksum(table, o);
 	if ((o->dnat4 || o->dnat6) && !o->no_secpath)

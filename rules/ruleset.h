@@ -46,7 +46,7 @@ enum rules_set {
 	RULES_SETS
 };
 
-/* The base chains of natshim_queue. */
+/* The base chains of natshim_queue, and of natshim. */
 #define RULES_CHAIN_IN "incoming"
 #define RULES_CHAIN_OUT "outgoing"
 

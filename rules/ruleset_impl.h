@@ -75,6 +75,7 @@ enum rules_item_kind {
 	ITEM_ACCEPT,      /* accept */
 	ITEM_RETURN,      /* return */
 	ITEM_JUMP,        /* jump NAME */
+	ITEM_GOTO,        /* goto NAME: what comes to its end has passed the base chain */
 	ITEM_DNAT,        /* dnat ip|ip6 to ENDPOINT */
 	ITEM_DEFRAGMENT,  /* meta l4proto udp tproxy to :1: never reached; see add_defragment() */
 	ITEM_KINDS
@@ -126,8 +127,8 @@ struct rules_set_def {
 	unsigned size; /* bound; 0: none, or the kernel's own (65535) where rules fill it */
 };
 
-#define RULES_SETS_MAX 13
-#define RULES_CHAINS_MAX 20
+#define RULES_SETS_MAX 16
+#define RULES_CHAINS_MAX 23
 struct rules_table {
 	const char *name;
 	bool owner;

@@ -53,6 +53,7 @@ static const char *const phrases[ITEM_KINDS] = {
 	[ITEM_ACCEPT] = "accept",
 	[ITEM_RETURN] = "return",
 	[ITEM_JUMP] = "jump %n",
+	[ITEM_GOTO] = "goto %n",
 	[ITEM_DNAT] = "dnat %f to %t",
 	[ITEM_DEFRAGMENT] = "meta l4proto udp tproxy to :1",
 };

@@ -371,7 +371,7 @@ class Tests:
         self.nobody_loses(f"{host} is back")
         tap.ok(self.until(lambda: not self.lab.sas(gone), 100), "its old session ends", lambda: self.lab.natshim.log()[-2000:])
         key = f"{{ {line['peer']} . {line['port']} }}"
-        tap.equal(self.lab.srv.run("nft", "get", "element", "inet", "natshim", "watched4", key, check=False).returncode, 0,
+        tap.equal(self.lab.srv.run("nft", "get", "element", "inet", "natshim_queue", "watched4", key, check=False).returncode, 0,
                   "the kernel notes its keep-alives still")
         self.nobody_loses("the old session is gone")
 

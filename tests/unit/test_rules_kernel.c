@@ -475,8 +475,8 @@ static void sets_of_sessions_hold_their_keys(void **state)
 		size_t length;
 		const char *words, *where;
 	} sets[] = {
-		{RULES_SET_WATCHED4, 8, "1.2.3.4 . 1286", "natshim watched4"},
-		{RULES_SET_WATCHED6, 20, "102:304:506:708:90a:b0c:d0e:f10 . 4370", "natshim watched6"},
+		{RULES_SET_WATCHED4, 8, "1.2.3.4 . 1286", "natshim_queue watched4"},
+		{RULES_SET_WATCHED6, 20, "102:304:506:708:90a:b0c:d0e:f10 . 4370", "natshim_queue watched6"},
 		{RULES_SET_L2TP4, 12, "16909060 . 5.6.7.8 . 2314", "natshim_queue l2tp4"},
 		{RULES_SET_L2TP6, 24, "16909060 . 506:708:90a:b0c:d0e:f10:1112:1314 . 5398",
 		 "natshim_queue l2tp6"},
