@@ -298,7 +298,7 @@ static void know_session(struct lab *lab)
 static void install_rules(struct lab *lab, const char *lns)
 {
 	static const char *const interfaces[] = {"wan"};
-	const struct nfq_options queue = {.number = QUEUE};
+	const struct nfq_options queue = {.number = RULES_QUEUE_KNOWN(QUEUE)};
 	struct rules_features features;
 	struct rules_options options = {
 		.interfaces = interfaces,
