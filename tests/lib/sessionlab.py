@@ -201,9 +201,10 @@ class Lab:
         return self.natshim.status()["sessions"]
 
     def session(self, client):
-        """The table's line for a client's newest SAs, or None."""
-        return next((s for s in self.sessions() if int(s["spi_in"], 16) in spis(client) or int(s["spi_out"], 16) in spis(client)),
-                    None)
+        """The table's line for a client's newest SAs, or None. The SPI that the server chose first: another client may have chosen the
+        same one as this one has."""
+        sessions, own = self.sessions(), spis(client)
+        return next((s for key in ("spi_in", "spi_out") for s in sessions if int(s[key], 16) in own), None)
 
     def ended(self):
         return self.natshim.counters()["ended"]
