@@ -8,6 +8,7 @@ import socket
 import struct
 import time
 
+from ..client.phase1 import Phase1Failed
 from . import checked, natshim, sessionlab, tap
 from .hosts import NAT, SRV, wait_for
 
@@ -190,7 +191,27 @@ class Tests:
             self.port_changes(client, "another port in mid-session")
         for client in self.clients[:2]:
             self.ike_first(client)
+        self.phase1_from_new_port(self.clients[1])
         self.nobody_loses("ports have changed")
+
+    def phase1_from_new_port(self, client):
+        """It rekeys phase 1 from port 500, where the NAT gives it another port: natshim sees who it is by its flow to 4500 only."""
+        before, tries = self.lab.session(client), 0
+        client.ike.settings.sends = 3
+        self.lab.unmap(client, 500)
+        for tries in (1, 2):
+            try:
+                client.ike.connect()
+                break
+            except Phase1Failed as why:
+                tap.diag(f"try {tries}: {why}")
+        else:
+            tries = None
+        tap.ok(tries, f"{client.host} rekeys phase 1 from a new port to 500, at its second try at the latest",
+               lambda: self.lab.kernel() + self.lab.natshim.log()[-2000:])
+        line = self.lab.session(client)
+        tap.equal((line["alias"], line["port"]), (before["alias"], before["port"]), "its session is where it was")
+        client.ppp.pings.clear()
 
     def ike_first(self, client):
         """The first packet from the new port is IKE, a rekey of phase 2."""
@@ -270,7 +291,15 @@ class Tests:
         tap.ok(wait_for(lambda: self.lab.natshim.counters()["rules"]["alias-forged"] == before + 3, 5),
                "a neighbour who says that he is an alias is dropped", lambda: str(self.lab.natshim.counters()["rules"]))
         tap.ok(f"{alias}:{port}" not in self.lab.stack.log()[states:], "the server has not heard of it")
-        self.nobody_loses("forged packets")
+        before, line = self.lab.natshim.counters(), self.lab.session(self.clients[1])
+        with self.lab.net["c3"].socket(socket.AF_INET, socket.SOCK_DGRAM) as neighbour:
+            for _ in range(3):
+                neighbour.sendto(struct.pack("!II", int(line["spi_in"], 16), 1 << 20) + os.urandom(80), (SRV, 4500))
+            tap.ok(wait_for(lambda: self.lab.natshim.counters()["aliases_trials"] == before["aliases_trials"] + 1, 20),
+                   "a neighbour sends ESP with a client's SPI: his port is tried", lambda: str(self.lab.natshim.counters()))
+            self.nobody_loses("forged packets")
+        tap.equal((self.lab.natshim.counters()["aliases_moved"], self.lab.session(self.clients[1])["port"]), (before["aliases_moved"], line["port"]),
+                  "and moves nobody")
 
     def test_killed(self):
         aliases = [self.lab.alias(client) for client in self.clients]
