@@ -35,7 +35,7 @@ struct aliases {
 	struct log *log;
 	struct rules_nft *nft;
 	struct files *files;
-	const char *state_dir;
+	char *state_dir; /* owned, as interface: a reload frees the configuration's */
 	struct alias_table *table;
 	struct conntrack *conntrack;
 	const struct aliases_sessions *sessions;
@@ -44,7 +44,7 @@ struct aliases {
 	bool external; /* the admin's own tables: --rules external */
 	struct endpoint net;
 	unsigned prefix;
-	const char *interface;
+	char *interface;  /* of those towards the clients the first at the start */
 	int route_socket; /* nothing is sent over it */
 	bool loaded;      /* the kernel's table is there */
 	bool complained;  /* that none can be given */
@@ -565,13 +565,15 @@ bool aliases_open(struct aliases **out, const struct config *config, const struc
 	*a = (struct aliases){.log = log,
 			      .nft = nft,
 			      .files = files,
-			      .state_dir = config->state_dir,
+			      .state_dir = strdup(config->state_dir),
 			      .external = config->rules == CONFIG_RULES_EXTERNAL,
 			      .net = config->alias_net,
 			      .prefix = config->alias_prefix,
-			      .interface = config->interfaces[0],
+			      .interface = strdup(config->interfaces[0]),
 			      .route_socket = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
 	table.ctx = a;
+	if (!a->state_dir || !a->interface)
+		return false;
 	if (getrandom(&table.seed, sizeof table.seed, 0) != sizeof table.seed) {
 		snprintf(error, CONFIG_ERROR_MAX, "no random numbers: %s", strerror(errno));
 		return false;
@@ -614,6 +616,8 @@ void aliases_close(struct aliases *a)
 	conntrack_close(a->conntrack);
 	if (a->route_socket >= 0)
 		close(a->route_socket);
+	free(a->state_dir);
+	free(a->interface);
 	free(a);
 }
 

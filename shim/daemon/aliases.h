@@ -17,7 +17,8 @@
 struct aliases; /* owned by the caller */
 
 /* Loads the state. NULL in *out, and true, where none are to be given (config_aliases(), or a kernel without IPsec). False with one
- * line in error. What is passed stays the caller's and must outlive it (config: its texts until the end). */
+ * line in error. What is passed stays the caller's and must outlive it, but for config, which
+ * a reload replaces. */
 bool aliases_open(struct aliases **out, const struct config *config, const struct rules_features *features,
 		  struct log *log, struct rules_nft *nft, struct files *files,
 		  char error[static CONFIG_ERROR_MAX]);
