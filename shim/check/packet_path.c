@@ -226,14 +226,15 @@ static enum tri match_meta(const struct walk *w, const char *key, const char *op
 	return MAYBE;
 }
 
-/* Whether any rule of anybody's changes where a packet goes. */
+/* Whether any rule of anybody's changes where a packet goes. natshim's own for aliases do so with what this host sends from its IKE ports. */
 static bool has_dnat(const struct walk *w)
 {
 	for (size_t i = 0; i < json_array_size(w->objects); i++) {
-		const json_t *exprs =
-			json_object_get(json_object_get(json_array_get(w->objects, i), "rule"), "expr");
+		const json_t *rule = json_object_get(json_array_get(w->objects, i), "rule"),
+			     *exprs = json_object_get(rule, "expr");
+		const bool of_aliases = !strcmp(text(rule, "table"), "natshim_alias");
 
-		for (size_t j = 0; j < json_array_size(exprs); j++) {
+		for (size_t j = 0; !of_aliases && j < json_array_size(exprs); j++) {
 			const json_t *expr = json_array_get(exprs, j);
 			const char *target = text(json_object_get(expr, "xt"), "name");
 

@@ -13,13 +13,14 @@
 static int read_iface(const struct nlmsghdr *answer, void *ctx)
 {
 	struct route_facts *out = ctx;
-	const struct nlattr *attr;
+	struct nlattr *attr;
 	char name[IF_NAMESIZE];
 
-	mnl_attr_for_each(attr, answer,
-			  sizeof(struct rtmsg)) if (mnl_attr_get_type(attr) == RTA_OIF &&
-						    if_indextoname(mnl_attr_get_u32(attr), name))
-		snprintf(out->iface, sizeof out->iface, "%s", name);
+	mnl_attr_for_each(attr, answer, sizeof(struct rtmsg))
+	{
+		if (mnl_attr_get_type(attr) == RTA_OIF && if_indextoname(mnl_attr_get_u32(attr), name))
+			snprintf(out->iface, sizeof out->iface, "%s", name);
+	}
 	return MNL_CB_OK;
 }
 
