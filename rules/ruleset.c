@@ -48,7 +48,7 @@ static const uint8_t phase1_modes[] = {2, 4};
  * one of phase 1. */
 static const struct ike_port {
 	uint16_t port, isakmp; /* isakmp: where its header starts, in bits from the UDP header */
-	const char *in, *out; /* what is not IKE only; NULL: the port of IKE alone */
+	const char *in, *out;  /* what is not IKE only; NULL: the port of IKE alone */
 	const char *ike_in, *ike_out, *clear_in, *clear_out;
 	const char *note[3]; /* as in notes[] */
 } ike_ports[] = {

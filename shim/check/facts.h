@@ -128,10 +128,11 @@ struct kernel_facts {
 	long ip_forward, udp_timeout, udp_timeout_stream; /* -1: not known */
 	long rp_filter;                                   /* the strictest of the interfaces */
 	char rp_iface[64];                                /* the one it is of */
-	unsigned queue_number, queue_suggested; /* of natshim's two the one that has an owner; another --queue-num */
-	pid_t queue_owner;      /* 0: nobody */
-	char queue_program[64]; /* its name */
-	char missing_iface[64]; /* an interface that was named and is not there */
+	unsigned queue_number;                            /* of natshim's two the one that is taken */
+	unsigned queue_suggested;                         /* another --queue-num */
+	pid_t queue_owner;                                /* 0: nobody */
+	char queue_program[64];                           /* its name */
+	char missing_iface[64];                           /* an interface that was named and is not there */
 };
 
 struct firewall_facts {

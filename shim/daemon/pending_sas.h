@@ -15,10 +15,11 @@
 struct held_packet;
 
 struct pending_sa {
-	struct endpoint client;      /* whose it is, with its port */
-	struct endpoint destination; /* without a port: at any; with one: behind a NAT there may be others at the same address */
-	uint8_t spi[4];              /* network order */
-	uint64_t age;                /* a lower one was added earlier; 0: this place is free */
+	struct endpoint client; /* whose it is, with its port */
+	/* Without a port: at any; with one: behind a NAT there may be others at the same address. */
+	struct endpoint destination;
+	uint8_t spi[4]; /* network order */
+	uint64_t age;   /* a lower one was added earlier; 0: this place is free */
 
 	struct pending_keys {
 		uint64_t since_ms; /* when they were agreed; 0: none wait */

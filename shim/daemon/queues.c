@@ -13,7 +13,8 @@
 enum {
 	FIRST_PER_TURN = 256, /* strangers; then the known ones and the other events get their chance */
 	KNOWN_PER_TURN = 1024,
-	DEPARTURE_MS = 1000, /* for a natshim whose parent was killed: its other processes follow within moments */
+	/* For a natshim whose parent was killed: its other processes follow within moments. */
+	DEPARTURE_MS = 1000,
 	DEPARTURE_STEP_MS = 10,
 };
 
@@ -71,8 +72,8 @@ bool queues_open(struct queues **out, unsigned number, nfq_handler *handler,
 	}
 	*out = queues;
 	queues->of[FIRST] = (struct one){.log = log, .number = number, .per_turn = FIRST_PER_TURN};
-	queues->of[KNOWN] = (struct one){
-		.log = log, .number = RULES_QUEUE_KNOWN(number), .per_turn = KNOWN_PER_TURN};
+	queues->of[KNOWN] =
+		(struct one){.log = log, .number = RULES_QUEUE_KNOWN(number), .per_turn = KNOWN_PER_TURN};
 	/* The first one's socket bears our process id, by which a second natshim can name us. */
 	for (enum which w = FIRST; w < QUEUES; w++) {
 		struct one *one = &queues->of[w];

@@ -36,7 +36,8 @@ static uint64_t now_ns(void)
 
 static int open_frame(const char *interface)
 {
-	const struct sockaddr_ll at = {.sll_family = AF_PACKET, .sll_ifindex = (int)if_nametoindex(interface)};
+	const struct sockaddr_ll at = {.sll_family = AF_PACKET,
+				       .sll_ifindex = (int)if_nametoindex(interface)};
 	const int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 
 	if (fd < 0 || bind(fd, (const struct sockaddr *)&at, sizeof at))
@@ -52,8 +53,7 @@ static int open_udp(const char *from, const char *to, const char *port)
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) ||
 	    inet_pton(AF_INET, from, &at.sin_addr) != 1 || bind(fd, (const struct sockaddr *)&at, sizeof at))
 		die(from);
-	if (inet_pton(AF_INET, to, &at.sin_addr) != 1 ||
-	    connect(fd, (const struct sockaddr *)&at, sizeof at))
+	if (inet_pton(AF_INET, to, &at.sin_addr) != 1 || connect(fd, (const struct sockaddr *)&at, sizeof at))
 		die(to);
 	return fd;
 }

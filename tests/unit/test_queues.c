@@ -42,8 +42,9 @@ static int enter(void **state)
 	enter_new_netns();
 	run(format_text("ip link set lo up"));
 	for (unsigned i = 0; i < 2; i++)
-		run(format_text("iptables-nft -A INPUT -p udp --dport %d -j NFQUEUE --queue-num %d --queue-bypass",
-				FIRST_PORT + i, QUEUE + i));
+		run(format_text(
+			"iptables-nft -A INPUT -p udp --dport %d -j NFQUEUE --queue-num %d --queue-bypass",
+			FIRST_PORT + i, QUEUE + i));
 	log_open(&quiet, 0, false);
 	loop = event_base_new();
 	assert_non_null(loop);
