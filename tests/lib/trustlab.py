@@ -28,7 +28,7 @@ class Lab(sessionlab.Lab):
     """ordinary: settings of a client that natshim does nothing for beside this IKE daemon. options: of natshim. routed: some clients get
     aliases."""
 
-    def __init__(self, stack, ordinary, *options, routed=True):
+    def __init__(self, stack, ordinary, *options, routed=False):
         super().__init__(clients=4, stack=stack, routed=routed)
         self.routed = routed
         self.ordinary = ordinary
