@@ -43,10 +43,10 @@ struct config {
 	struct endpoint lns4, lns6; /* addr_len 0: none */
 	bool lns_auto;              /* take the address from xl2tpd's listen-addr */
 	struct endpoint public4, public6;
-	bool hide_nat; /* from Windows */
-	unsigned queue_number;
-	unsigned rules; /* enum config_rules */
-	int priority;   /* all hook priorities are moved by it */
+	bool hide_nat;         /* from Windows */
+	unsigned queue_number; /* and the next one: rules/ruleset.h */
+	unsigned rules;        /* enum config_rules */
+	int priority;          /* all hook priorities are moved by it */
 	bool allow_clear;
 	char *l2tp_hostname;
 	unsigned hello;                /* enum config_hello */

@@ -110,29 +110,36 @@ static void load(struct aliases *a)
 
 /* The kernel */
 
-/* Address, then the two ports, each in the first two of four bytes (nftables pads each part of a concatenation). */
-static void put_key(uint8_t out[static 12], const struct endpoint *at, uint16_t second_port)
-{
-	const uint16_t ports[] = {htons(at->port), htons(second_port)};
+/* Keys and values: nftables pads each part of a concatenation to four bytes. */
+#define FLOW_LEN RULES_MAP_VALUE
+#define PAIR_KEY (FLOW_LEN + 4)
+#define FLOW_KEY (FLOW_LEN + IKE_COOKIE_LEN)
+#define ANSWER_KEY (4 + 2 * IKE_COOKIE_LEN)
 
-	memset(out, 0, 12);
+/* Address and port. */
+static void put_flow(uint8_t out[static FLOW_LEN], const struct endpoint *at)
+{
+	const uint16_t port = htons(at->port);
+
+	memset(out, 0, FLOW_LEN);
 	memcpy(out, at->addr, 4);
-	memcpy(out + 4, &ports[0], sizeof ports[0]);
-	memcpy(out + 8, &ports[1], sizeof ports[1]);
+	memcpy(out + 4, &port, sizeof port);
 }
 
-#define FLOW_KEY (8 + IKE_COOKIE_LEN)
-#define ANSWER_KEY (4 + 2 * IKE_COOKIE_LEN)
+static void put_pair_key(uint8_t out[static PAIR_KEY], const struct endpoint *at, uint16_t server_port)
+{
+	const uint16_t port = htons(server_port);
+
+	memset(out, 0, PAIR_KEY);
+	put_flow(out, at);
+	memcpy(out + FLOW_LEN, &port, sizeof port);
+}
 
 static void put_flow_key(uint8_t out[static FLOW_KEY], const struct endpoint *flow,
 			 const uint8_t cookie[static IKE_COOKIE_LEN])
 {
-	const uint16_t port = htons(flow->port);
-
-	memset(out, 0, FLOW_KEY);
-	memcpy(out, flow->addr, 4);
-	memcpy(out + 4, &port, sizeof port);
-	memcpy(out + 8, cookie, IKE_COOKIE_LEN);
+	put_flow(out, flow);
+	memcpy(out + FLOW_LEN, cookie, IKE_COOKIE_LEN);
 }
 
 static void put_answer_key(uint8_t out[static ANSWER_KEY], const struct endpoint *at,
@@ -144,25 +151,16 @@ static void put_answer_key(uint8_t out[static ANSWER_KEY], const struct endpoint
 	memcpy(out + 4 + IKE_COOKIE_LEN, responder, IKE_COOKIE_LEN);
 }
 
-static void put_value(uint8_t out[static RULES_MAP_VALUE], const struct endpoint *at)
-{
-	const uint16_t port = htons(at->port);
-
-	memset(out, 0, RULES_MAP_VALUE);
-	memcpy(out, at->addr, 4);
-	memcpy(out + 4, &port, sizeof port);
-}
-
 /* Whose packets are known, and whose address has some that are. */
-static void put_flow(struct aliases *a, const struct alias_change *pair)
+static void note_known(struct aliases *a, const struct alias_change *pair)
 {
-	uint8_t key[12];
+	uint8_t key[FLOW_LEN];
 
-	put_key(key, &pair->real, 0);
+	put_flow(key, &pair->real);
 	if (pair->server.port == 4500 && pair->there)
-		rules_nft_set_add_later(a->nft, RULES_SET_ALIAS_FLOWS, key, 8, 0);
+		rules_nft_set_add_later(a->nft, RULES_SET_ALIAS_FLOWS, key, sizeof key, 0);
 	else if (pair->server.port == 4500)
-		rules_nft_set_delete_later(a->nft, RULES_SET_ALIAS_FLOWS, key, 8);
+		rules_nft_set_delete_later(a->nft, RULES_SET_ALIAS_FLOWS, key, sizeof key);
 	if (alias_is_mapped(a->table, &pair->real))
 		rules_nft_set_add_later(a->nft, RULES_SET_ALIAS_HOSTS, key, 4, 0);
 	else
@@ -171,15 +169,15 @@ static void put_flow(struct aliases *a, const struct alias_change *pair)
 
 static void put_pair(struct aliases *a, const struct alias_change *pair)
 {
-	uint8_t key[12], value[RULES_MAP_VALUE];
+	uint8_t key[PAIR_KEY], value[RULES_MAP_VALUE];
 
-	put_key(key, &pair->real, pair->server.port);
-	put_value(value, &pair->alias);
+	put_pair_key(key, &pair->real, pair->server.port);
+	put_flow(value, &pair->alias);
 	rules_nft_map_change_later(a->nft, RULES_SET_ALIAS_IN, key, sizeof key, value, pair->there);
-	put_key(key, &pair->alias, pair->server.port);
-	put_value(value, &pair->real);
+	put_pair_key(key, &pair->alias, pair->server.port);
+	put_flow(value, &pair->real);
 	rules_nft_map_change_later(a->nft, RULES_SET_ALIAS_OUT, key, sizeof key, value, pair->there);
-	put_flow(a, pair);
+	note_known(a, pair);
 }
 
 /* What is tracked already would go on as it was: from the client, and what the server began. */

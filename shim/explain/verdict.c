@@ -467,7 +467,7 @@ static const struct row {
 	  "Another client at the same address has an IPsec SA: two clients behind one NAT with the same L2TP "
 	  "port refuse each other.",
 	  {NULL},
-	  "--alias on helps: each client gets an address of its own."}},
+	  "It gives each client an address of its own, without any option (but --alias off prevents it)."}},
 	{quick_unanswered,
 	 {"quick-refused",
 	  false,
