@@ -234,7 +234,7 @@ static int put_set_udata(struct nftnl_set *set, enum rules_key key)
 			    key == RULES_KEY_IFNAME ? NFT_BYTEORDER_HOST : NFT_BYTEORDER_BIG_ENDIAN);
 	if (key == RULES_KEY_COOKIE)
 		put_typeof_raw(udata, 64, 64);
-	if (key == RULES_KEY_RAW_SPI)
+	if (key == RULES_KEY_RAW_WORD)
 		put_typeof_raw(udata, 0, 32);
 	if (key == RULES_KEY_SPI_IPV4_PORT || key == RULES_KEY_SPI_IPV6_PORT)
 		put_typeof_own(udata, key == RULES_KEY_SPI_IPV4_PORT);
@@ -268,7 +268,7 @@ static void fill_set(struct nftnl_set *set, const char *table, const struct rule
 		[RULES_KEY_COOKIE] = NFT_TYPE_INTEGER,
 		[RULES_KEY_IPV4_PORT] = NFT_TYPE_IPV4 << NFT_TYPE_BITS | NFT_TYPE_SERVICE,
 		[RULES_KEY_IPV6_PORT] = NFT_TYPE_IPV6 << NFT_TYPE_BITS | NFT_TYPE_SERVICE,
-		[RULES_KEY_RAW_SPI] = NFT_TYPE_INTEGER,
+		[RULES_KEY_RAW_WORD] = NFT_TYPE_INTEGER,
 		[RULES_KEY_SPI_IPV4_PORT] = (NFT_TYPE_INTEGER << NFT_TYPE_BITS | NFT_TYPE_IPV4)
 						    << NFT_TYPE_BITS |
 					    NFT_TYPE_SERVICE,

@@ -20,6 +20,7 @@ enum {
 	L2TP_PORT = 1701,
 	ISAKMP_INITIATOR_COOKIE = 0, /* bits from the start of the ISAKMP header */
 	ISAKMP_RESPONDER_COOKIE = 64,
+	ISAKMP_NEXT_PAYLOAD = 128,
 	ISAKMP_MAJOR_VERSION = 136,
 	ISAKMP_EXCHANGE_TYPE = 144,
 	ISAKMP_FLAG_ENCRYPTED = 159,
@@ -50,7 +51,7 @@ static const struct ike_port {
 	uint16_t port, isakmp; /* isakmp: where its header starts, in bits from the UDP header */
 	const char *in, *out;  /* what is not IKE only; NULL: the port of IKE alone */
 	const char *ike_in, *ike_out, *clear_in, *clear_out;
-	const char *note[3]; /* as in notes[] */
+	const char *note[2]; /* as in notes[] */
 } ike_ports[] = {
 	{4500,
 	 UDP_HEADER_BITS + MARKER_BITS,
@@ -60,7 +61,7 @@ static const struct ike_port {
 	 "ike_out_4500",
 	 "clear_in_4500",
 	 "clear_out_4500",
-	 {"note_4500", "note_2s_4500", "note_10s_4500"}},
+	 {"note_4500", "note_10s_4500"}},
 	{500,
 	 UDP_HEADER_BITS,
 	 NULL,
@@ -69,7 +70,7 @@ static const struct ike_port {
 	 "ike_out_500",
 	 "clear_in_500",
 	 "clear_out_500",
-	 {"note_500", "note_2s_500", "note_10s_500"}},
+	 {"note_500", "note_10s_500"}},
 };
 static const struct {
 	uint32_t mark;
@@ -77,7 +78,6 @@ static const struct {
 	const char *infix;
 } notes[] = {
 	{RULES_MARK_NOTE, 0, ""},
-	{RULES_MARK_NOTE_2S, 2, "-2s"},
 	{RULES_MARK_NOTE_10S, 10, "-10s"},
 };
 enum { NOTES = sizeof notes / sizeof *notes };
@@ -86,6 +86,7 @@ enum { NOTES = sizeof notes / sizeof *notes };
 
 static const struct rules_set_place set_places[RULES_SETS] = {
 	[RULES_SET_EXCHANGES] = {RULES_QUEUE_TABLE, "exchanges", RULES_KEY_COOKIE, RULES_MAP_NONE},
+	[RULES_SET_ANY_ANSWER] = {RULES_QUEUE_TABLE, "any_answer", RULES_KEY_RAW_WORD, RULES_MAP_NONE},
 	[RULES_SET_PEERS4] = {RULES_QUEUE_TABLE, "peers4", RULES_KEY_IPV4, RULES_MAP_NONE},
 	[RULES_SET_PEERS6] = {RULES_QUEUE_TABLE, "peers6", RULES_KEY_IPV6, RULES_MAP_NONE},
 	[RULES_SET_ALIVE4] = {RULES_QUEUE_TABLE, "alive4", RULES_KEY_IPV4_PORT, RULES_MAP_NONE},
@@ -95,7 +96,7 @@ static const struct rules_set_place set_places[RULES_SETS] = {
 	[RULES_SET_L2TP4] = {RULES_QUEUE_TABLE, "l2tp4", RULES_KEY_SPI_IPV4_PORT, RULES_MAP_NONE},
 	[RULES_SET_L2TP6] = {RULES_QUEUE_TABLE, "l2tp6", RULES_KEY_SPI_IPV6_PORT, RULES_MAP_NONE},
 	[RULES_SET_BRIDGED] = {RULES_QUEUE_TABLE, "bridged", RULES_KEY_COOKIE, RULES_MAP_NONE},
-	[RULES_SET_HELD] = {RULES_QUEUE_TABLE, "held", RULES_KEY_RAW_SPI, RULES_MAP_NONE},
+	[RULES_SET_HELD] = {RULES_QUEUE_TABLE, "held", RULES_KEY_RAW_WORD, RULES_MAP_NONE},
 	[RULES_SET_ALIASED] = {RULES_QUEUE_TABLE, "aliased", RULES_KEY_IPV4_PORT_COOKIE, RULES_MAP_NONE},
 	[RULES_SET_ANSWERED] = {RULES_QUEUE_TABLE, "answered", RULES_KEY_IPV4_COOKIES, RULES_MAP_NONE},
 	[RULES_SET_ALIAS_IN] = {RULES_ALIAS_TABLE, "alias_in", RULES_KEY_IPV4_PORT_PORT, RULES_MAP_IPV4_PORT},
@@ -119,7 +120,7 @@ size_t ruleset_key_length(enum rules_key key)
 		[RULES_KEY_COOKIE] = 8,
 		[RULES_KEY_IPV4_PORT] = 8,
 		[RULES_KEY_IPV6_PORT] = 20,
-		[RULES_KEY_RAW_SPI] = 4,
+		[RULES_KEY_RAW_WORD] = 4,
 		[RULES_KEY_SPI_IPV4_PORT] = 12,
 		[RULES_KEY_SPI_IPV6_PORT] = 24,
 		[RULES_KEY_IPV4_PORT_PORT] = 12,
@@ -382,7 +383,7 @@ static void add_clear_in(struct rules_table *table, const struct ike_port *p, co
 	add_known_exchange(chain, p, known_queue(o), "");
 }
 
-/* To clients: known exchanges, and first messages to peers whose dialect is known. */
+/* To clients: known exchanges, in a flood the answer to any first message, and first messages to peers whose dialect is known. */
 static void add_clear_out(struct rules_table *table, const struct ike_port *p, const struct rules_options *o)
 {
 	static const struct {
@@ -391,8 +392,16 @@ static void add_clear_out(struct rules_table *table, const struct ike_port *p, c
 		const char *suffix;
 	} families[] = {{ITEM_DADDR4_IN, RULES_SET_PEERS4, "ip"}, {ITEM_DADDR6_IN, RULES_SET_PEERS6, "ip6"}};
 	struct rules_chain *chain = add_chain(table, p->clear_out);
+	struct rules_rule *answer;
 
 	add_known_exchange(chain, p, known_queue(o), "out-");
+	answer = add_rule(chain);
+	add_item(answer, (struct rules_item){.kind = ITEM_RAW_IN,
+					     .offset = (uint16_t)(p->isakmp + ISAKMP_NEXT_PAYLOAD),
+					     .bits = 32,
+					     .name = set_places[RULES_SET_ANY_ANSWER].name});
+	name_rule(answer, "out-answer-%u", p->port);
+	add_value(answer, ITEM_QUEUE, known_queue(o));
 	for (size_t i = 0; i < 2; i++) {
 		struct rules_rule *rule = add_rule(chain);
 		add_raw(rule, p->isakmp + ISAKMP_RESPONDER_COOKIE, 64, 0);
@@ -549,6 +558,8 @@ static void build_queue_table(struct rules_table *table, const struct rules_opti
 					      .timed = true,
 					      .kernel_filled = true,
 					      .timeout_s = EXCHANGE_TIMEOUT_S});
+	add_set(table, (struct rules_set_def){.name = set_places[RULES_SET_ANY_ANSWER].name,
+					      .key = RULES_KEY_RAW_WORD});
 	for (enum rules_set s = RULES_SET_PEERS4; s <= RULES_SET_PEERS6; s++)
 		add_set(table, (struct rules_set_def){.name = set_places[s].name,
 						      .key = set_places[s].key,
@@ -571,7 +582,7 @@ static void build_queue_table(struct rules_table *table, const struct rules_opti
 	}
 	if (o->bridge)
 		add_set(table, (struct rules_set_def){.name = set_places[RULES_SET_HELD].name,
-						      .key = RULES_KEY_RAW_SPI,
+						      .key = RULES_KEY_RAW_WORD,
 						      .timed = true,
 						      .timeout_s = HELD_TIMEOUT_S,
 						      .gc_s = SET_GC_S,

@@ -20,6 +20,8 @@
 /* The sets that the daemon fills or reads. Keys are in network order. */
 enum rules_set {
 	RULES_SET_EXCHANGES, /* initiator cookie, 8 bytes: clear messages that must come up. Minutes. The rules fill it (RULES_MARK_NOTE) */
+	RULES_SET_ANY_ANSWER, /* the four bytes of an ISAKMP header behind the cookies, RULES_ANSWER_*: a clear message of the server's that has
+			      them comes up, whatever its exchange. Empty but in a flood. No time-out */
 	RULES_SET_PEERS4,    /* IPv4 address, 4 bytes: server-initiated exchanges come up. Hours. */
 	RULES_SET_PEERS6,    /* IPv6 address, 16 bytes */
 	RULES_SET_ALIVE4, /* kernel-filled: address . UDP source port (4 + 4 bytes, the port in the first two
@@ -53,12 +55,12 @@ enum rules_set {
 /* Names of the rules that count (their nft comments), for status and tests.
  *   natshim_queue  in:  bridged-500 bridged-4500 aliased-4500
  *                  limited-500-ip limited-500-ip6 limited-4500-ip limited-4500-ip6 (not sent up)
- *                  noted-500 noted-2s-500 noted-10s-500 (both ways; the same with 4500), and when the set is full
- *                  not-noted-500 not-noted-2s-500 not-noted-10s-500 (likewise)
+ *                  noted-500 noted-10s-500 (both ways; the same with 4500), and when the set is full
+ *                  not-noted-500 not-noted-10s-500 (likewise)
  *                  first-500 first-4500 exchange-500 exchange-4500 held-4500 held-esp l2tp-in-ip l2tp-in-ip6
  *                  (l2tp-in without l2tp_by_session)
  *                  out: answered-500 (noted, not sent up)
- *                  out-bridged-500 out-bridged-4500 out-exchange-500 out-exchange-4500 out-first-500-ip out-first-500-ip6
+ *                  out-bridged-500 out-bridged-4500 out-exchange-500 out-exchange-4500 out-answer-500 out-answer-4500 out-first-500-ip out-first-500-ip6
  * out-first-4500-ip out-first-4500-ip6 out-held-4500 out-held-esp l2tp-out natshim        clear-l2tp clear-l2tp-out (dropped),
  * checksum-ip (cleared), to-lns-ip to-lns-ip6 (connections) */
 #define RULES_NAME_CLEAR_L2TP "clear-l2tp"
@@ -82,11 +84,14 @@ enum rules_priority {
 };
 
 /* The marks of a message whose verdict is NF_REPEAT: natshim_queue takes them off again and notes the message's initiator cookie in
- * RULES_SET_EXCHANGES, for the set's own time, or for 2 or 10 seconds. Whole values, so that no bit of anybody
+ * RULES_SET_EXCHANGES, for the set's own time, or for 10 seconds. Whole values, so that no bit of anybody
  * else's mark is in the way; natshim gives them to messages that have none only. */
 #define RULES_MARK_NOTE 0x6e736c01U
-#define RULES_MARK_NOTE_2S 0x6e736c02U
 #define RULES_MARK_NOTE_10S 0x6e736c03U
+/* Keys of RULES_SET_ANY_ANSWER, as on the wire (RFC 2408 section 3.1): an SA payload comes first, version 1.0, Main or Aggressive Mode, no
+ * flag. So begins a responder's first answer. */
+#define RULES_ANSWER_MAIN {1, 0x10, 2, 0}
+#define RULES_ANSWER_AGGRESSIVE {1, 0x10, 4, 0}
 #define RULES_NAME_NOT_NOTED "not-noted" /* -500, -4500 */
 
 /* First messages from one address that come up; what is more goes on untouched. Many clients behind one NAT that all come

@@ -19,7 +19,7 @@ enum rules_key {
 	RULES_KEY_COOKIE,
 	RULES_KEY_IPV4_PORT,
 	RULES_KEY_IPV6_PORT,
-	RULES_KEY_RAW_SPI, /* read from the packet */
+	RULES_KEY_RAW_WORD, /* four bytes read from the packet: an SPI, or a part of a header */
 	RULES_KEY_SPI_IPV4_PORT,
 	RULES_KEY_SPI_IPV6_PORT,
 	RULES_KEY_IPV4_PORT_PORT,
@@ -127,8 +127,8 @@ struct rules_set_def {
 	unsigned size; /* bound; 0: none, or the kernel's own (65535) where rules fill it */
 };
 
-#define RULES_SETS_MAX 16
-#define RULES_CHAINS_MAX 23
+#define RULES_SETS_MAX 17
+#define RULES_CHAINS_MAX 21
 struct rules_table {
 	const char *name;
 	bool owner;

@@ -11,10 +11,11 @@
 #include <string.h>
 #include <sys/random.h>
 
-#define EXCHANGES_MAX 32768 /* half of what the kernel's set holds */
-/* More exchanges than that are a flood. Then a first message is noted for two seconds, and one that is answered for ten from each of
- * its messages on, so that the kernel's set, which evicts nothing, soon has room for others. */
-#define EXCHANGES_QUIET (EXCHANGES_MAX / 4)
+#define EXCHANGES_MAX 131072 /* three quarters of it: the first messages of half a second at 196,000 a second */
+/* More exchanges than that are a flood, and half of it is its end. Meanwhile first messages are not noted, as the kernel's set, which
+ * evicts nothing, would be full at once: each answer of the server comes up, and natshim notes those exchanges, for ten seconds from
+ * each of their messages on. */
+#define EXCHANGES_QUIET 8192
 #define PEER_TIMEOUT_S                                                                                       \
 	(8 * 3600)     /* of a known peer's address in the kernel's set, as in the table of peers */
 #define ANSWER_MAX 128 /* bytes of a packet of our own */
@@ -39,6 +40,7 @@ struct packets {
 	uint32_t note; /* 0: no; or the mark */
 	uint8_t noted[IKE_COOKIE_LEN];
 	bool rules_note; /* the rules that do it are there */
+	bool flood;      /* RULES_SET_ANY_ANSWER is filled */
 	uint64_t set_errors, unanswered_hellos;
 };
 
@@ -62,8 +64,25 @@ static void fill_peer(void *ctx, const struct endpoint *peer, enum ike_dialect d
 	add_peer_to_set(ctx, peer, age_ms);
 }
 
+/* Has the answers to all first messages come up, or no longer. False where the rules do not have that set. */
+static bool fill_any_answer(struct packets *t, bool fill)
+{
+	static const uint8_t headers[][4] = {RULES_ANSWER_MAIN, RULES_ANSWER_AGGRESSIVE};
+	bool done = true;
+
+	for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
+		if (fill)
+			done &= !rules_nft_set_add(t->nft, RULES_SET_ANY_ANSWER, headers[i],
+						   sizeof headers[i], 0);
+		else
+			rules_nft_set_delete(t->nft, RULES_SET_ANY_ANSWER, headers[i], sizeof headers[i]);
+	return done;
+}
+
 void packets_fill_sets(struct packets *packets)
 {
+	if (!fill_any_answer(packets, packets->flood))
+		packets->flood = false;
 	ike_table_each_peer(packets->ike, clock_now_ms(), fill_peer, packets);
 	bridge_mode_fill_sets(packets->bridge_mode);
 }
@@ -92,21 +111,32 @@ static void log_message(struct packets *t, const struct ike_result *r)
 		log_event(t->log, LOG_REWRITTEN, NULL, "%s", filter_rewrite_text(r, text));
 }
 
-/* Whether later messages of this exchange must be queued, and how long. In a flood that is said again with each. */
-static uint32_t note_for(const struct packets *t, const struct ike_result *r)
+static void look_for_flood(struct packets *t)
 {
-	const bool flood = ike_table_stats(t->ike).exchanges > EXCHANGES_QUIET;
+	const size_t exchanges = ike_table_stats(t->ike).exchanges;
 
+	if (!t->flood && exchanges > EXCHANGES_QUIET) {
+		t->flood = fill_any_answer(t, true);
+	} else if (t->flood && exchanges < EXCHANGES_QUIET / 2) {
+		fill_any_answer(t, false);
+		t->flood = false;
+	}
+}
+
+/* Whether later messages of this exchange must be queued, and how long. In a flood that is said again with each. */
+static uint32_t note_for(struct packets *t, const struct ike_result *r)
+{
+	look_for_flood(t);
 	if (r->actions & IKE_ACT_TRACK)
-		return flood && !r->server_initiated ? RULES_MARK_NOTE_2S : RULES_MARK_NOTE;
-	if (r->message_number == 2 || (flood && r->message_number == 3))
-		return flood ? RULES_MARK_NOTE_10S : RULES_MARK_NOTE;
+		return t->flood && !r->server_initiated ? 0 : RULES_MARK_NOTE;
+	if (r->message_number == 2 || (t->flood && r->message_number == 3))
+		return t->flood ? RULES_MARK_NOTE_10S : RULES_MARK_NOTE;
 	return 0;
 }
 
 static unsigned note_seconds(uint32_t mark)
 {
-	return mark == RULES_MARK_NOTE_2S ? 2 : mark == RULES_MARK_NOTE_10S ? 10 : 0;
+	return mark == RULES_MARK_NOTE_10S ? 10 : 0;
 }
 
 /* By a message of ours to the kernel, with those before the next verdicts (packets_before_verdicts): for what can't meet the rules

@@ -78,6 +78,11 @@ class Natshim:
             return found[name]
         raise LookupError(name)
 
+    def resident_kib(self):
+        """VmRSS of the process that parses packets."""
+        with open(f"/proc/{self.pid_of('natshim-packets')}/status", encoding="ascii") as status:
+            return int(re.search(r"VmRSS:\s*(\d+)", status.read())[1])
+
     def send(self, signum):
         """To natshim, the one that a service manager knows."""
         self.process.send_signal(signum)
