@@ -164,7 +164,7 @@ check-net check-vm: check-%: natshim $B/san/natshim $(NET_TOOLS)
 fuzz-short fuzz: $(FUZZ:%=$B/fuzz/%)
 	$(Q)$(if $(filter fuzz,$@),,FUZZ_SEED=1) tests/fuzz/run $(if $(filter fuzz,$@),7200,120) $(FUZZ:%=$B/fuzz/%)
 
-bench: natshim $(BENCH:%=$B/rel/%)
+bench: natshim $(BENCH:%=$B/rel/%) $B/tests/flood
 	$(Q)PYTHON=$(PYTHON) tests/bench/run
 
 lint:
