@@ -20,10 +20,10 @@
 /* The sets that the daemon fills or reads. Keys are in network order. */
 enum rules_set {
 	RULES_SET_EXCHANGES, /* initiator cookie, 8 bytes: clear messages that must come up. Minutes. The rules fill it (RULES_MARK_NOTE) */
-	RULES_SET_ANY_ANSWER, /* the four bytes of an ISAKMP header behind the cookies, RULES_ANSWER_*: a clear message of the server's that has
-			      them comes up, whatever its exchange. Empty but in a flood. No time-out */
 	RULES_SET_PEERS4,    /* IPv4 address, 4 bytes: server-initiated exchanges come up. Hours. */
 	RULES_SET_PEERS6,    /* IPv6 address, 16 bytes */
+	RULES_SET_ANY_ANSWER, /* the four bytes of an ISAKMP header behind the cookies, RULES_ANSWER_*: a clear message of the server's that has
+			      them comes up, whatever its exchange. Empty but in a flood. No time-out */
 	RULES_SET_ALIVE4, /* kernel-filled: address . UDP source port (4 + 4 bytes, the port in the first two
 			     of its four): IKE or a NAT keep-alive seen within the time-out (ESP moves its
 			     SA's own counters), from who is watched. Anybody can forge that he is it */

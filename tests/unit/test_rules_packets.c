@@ -194,6 +194,8 @@ static const struct message messages[] = {
 static const uint8_t known_cookie[8] = {0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, 0xa8};
 enum { MESSAGE_LENGTH = 40, MARKER_LENGTH = 4, FLAGS_OFFSET = 19 };
 
+static uint8_t first_payload = 1; /* SA */
+
 static size_t build_message(const struct message *m, uint16_t port,
 			    uint8_t out[static MARKER_LENGTH + MESSAGE_LENGTH])
 {
@@ -205,7 +207,7 @@ static size_t build_message(const struct message *m, uint16_t port,
 		isakmp[7] ^= 1;
 	if (!m->first)
 		memset(isakmp + 8, 0x55, 8);
-	isakmp[16] = 1; /* SA */
+	isakmp[16] = first_payload;
 	isakmp[17] = m->version;
 	isakmp[18] = m->exchange;
 	isakmp[FLAGS_OFFSET] = m->flags;
@@ -424,6 +426,33 @@ static void servers_messages(void **state)
 		endpoint_parse(CLIENT6, &peer);
 		assert_int_equal(rules_nft_set_add(lab.nft, RULES_SET_PEERS6, peer.addr, 16, 3600), 0);
 	}
+	leave_lab();
+}
+
+/* In a flood: the beginning of a responder's first answer, of whatever exchange, and nothing else that is clear. */
+static void servers_answers_in_a_flood(void **state)
+{
+	static const uint8_t headers[][4] = {RULES_ANSWER_MAIN, RULES_ANSWER_AGGRESSIVE};
+
+	(void)state;
+	make_lab(false);
+	add_known_cookie();
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(rules_nft_set_add(lab.nft, RULES_SET_ANY_ANSWER, headers[i], 4, 0), 0);
+	for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++)
+		for (size_t p = 0; p < 2; p++) {
+			struct message m = messages[i];
+
+			if (!m.known && m.version == 0x10 && !m.flags)
+				m.out = "out-answer";
+			try_out(&m, ports[p], false, false);
+			try_out(&m, ports[p], true, false);
+			if (!m.known)
+				m.out = NULL;
+			first_payload = 4; /* KE: message 4 */
+			try_out(&m, ports[p], p == 1, false);
+			first_payload = 1;
+		}
 	leave_lab();
 }
 
@@ -676,6 +705,7 @@ int main(void)
 		cmocka_unit_test(clients_messages),
 		cmocka_unit_test(clients_messages_cut_short),
 		cmocka_unit_test(servers_messages),
+		cmocka_unit_test(servers_answers_in_a_flood),
 		cmocka_unit_test(marked_messages_are_noted),
 		cmocka_unit_test(a_full_set_takes_no_note),
 		cmocka_unit_test(everything_else_passes_by),
