@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MESSAGES_PER_TURN 2 /* of up to 64 facts; then packets get their turn */
+#define MESSAGES_PER_TURN 1 /* of up to 64 facts; then packets get their turn */
 
 struct sas {
 	struct log *log;

@@ -18,9 +18,10 @@
 #define LONGEST_WAIT_MS 60000 /* between two runs of the table's timer, at most */
 #define IKE_PORT 500
 
-/* Peers whose activity is read in one piece. */
+#define ALIVE_A_PIECE 20 /* peers whose activity is read in one piece, some 60 us */
+
 struct alive_keys {
-	uint8_t keys[RULES_GET_MAX * 20];
+	uint8_t keys[ALIVE_A_PIECE * 20];
 	size_t count;
 };
 
@@ -520,7 +521,7 @@ static void on_alive_piece(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	s->alive_keys[0].count = s->alive_keys[1].count = 0;
-	more = session_each_of(s->table, clock_now_ms(), &s->alive_cursor, RULES_GET_MAX, note_key, s);
+	more = session_each_of(s->table, clock_now_ms(), &s->alive_cursor, ALIVE_A_PIECE, note_key, s);
 	for (size_t i = 0; i < 2 && !rc; i++)
 		rc = rules_nft_set_get(s->nft, sets[i], s->alive_keys[i].keys, s->alive_keys[i].count,
 				       on_alive, s);
