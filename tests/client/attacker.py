@@ -46,23 +46,24 @@ class Insider(Vpn):
         super().__init__(*args, **settings)
         self.phase2 = Withholding.of(self.phase2)
 
-    def name_spi(self, spi, seconds=5.0, others=()):
-        """A Quick Mode with somebody else's SPI, never finished: the pair of SAs that came of it here, or None. others: clients
-        that are served meanwhile."""
-        self.phase2.withhold = True
+    def name_spi(self, spi, seconds=5.0, others=(), finish=False):
+        """A Quick Mode with somebody else's SPI: the pair of SAs that came of it here, or None. others: clients that are served
+        meanwhile. finish: the third message is sent; else the exchange stays as it is with the second one."""
+        self.phase2.withhold = not finish
         try:
             exchange = self.phase2.initiate(self.ike.sas[-1], time.monotonic(), spi)
             serve([self, *others], seconds, lambda: exchange.done)
             exchange.due = None
-            return self.phase2.withheld[-1] if exchange.done else None
+            return (self.phase2.pairs if finish else self.phase2.withheld)[-1] if exchange.done else None
         finally:
             self.phase2.withhold = False
 
-    def many_quick_modes(self, count, port=None, window=8, seconds=0.5, others=()):
-        """Quick Modes in one ISAKMP SA, none finished, each for another L2TP port unless one is given; how many were answered.
+    def many_quick_modes(self, count, port=None, window=8, seconds=0.5, others=(), finish=False):
+        """Quick Modes in one ISAKMP SA, each for another L2TP port unless one is given; how many were answered.
 
-        others: clients that are served meanwhile. An answer that has not come after so many seconds is not waited for."""
-        self.phase2.withhold, before, under_way = True, len(self.phase2.withheld), []
+        others: clients that are served meanwhile. An answer that has not come after so many seconds is not waited for. finish: as above."""
+        came = self.phase2.pairs if finish else self.phase2.withheld
+        self.phase2.withhold, before, under_way = not finish, len(came), []
         for n in range(count):
             exchange = self.phase2.initiate(self.ike.sas[-1], time.monotonic(), port=port or 2000 + n)
             exchange.due = None  # no repeats
@@ -73,7 +74,7 @@ class Insider(Vpn):
                     self.phase2.exchanges.pop(one.id, None)
                 under_way = []
         self.phase2.withhold = False
-        return len(self.phase2.withheld) - before
+        return len(came) - before
 
     def many_phase1s(self, count, **changes):
         """ISAKMP SAs, one after the other, each left as it is; how many were complete."""

@@ -122,8 +122,10 @@ def opened(pair, datagrams):
 
 
 class Attacks:
-    def __init__(self, lab):
-        self.lab, self.victim = lab, None
+    """finish: the insider finishes his Quick Modes."""
+
+    def __init__(self, lab, finish=False):
+        self.lab, self.finish, self.victim = lab, finish, None
 
     # -- keys
 
@@ -144,7 +146,7 @@ class Attacks:
         wire = l2tphosts.Wire(lab.net["nat"], "wan")
         held, mark = lab.natshim.counters()["bridge_esp_held"], len(lab.natshim.log())
         with lab.insider() as bad, lab.untouched(who, *sas):
-            pair = bad.name_spi(sas[0][1], others=lab.clients)
+            pair = bad.name_spi(sas[0][1], others=lab.clients, finish=self.finish)
             lab.serve(3)
             seen = wire.datagrams()
             if pair and whom:
@@ -259,7 +261,7 @@ class Attacks:
         old = lab.victim("c3", **BRIDGED, user="carol")
         sas, began = lab.outbound(old), time.monotonic()
         with lab.insider() as bad, lab.untouched("with the group's secret, hundreds of Quick Modes", *sas):
-            answered = bad.many_quick_modes(QUICK_MODES, others=lab.clients)
+            answered = bad.many_quick_modes(QUICK_MODES, others=lab.clients, finish=self.finish)
             tap.diag(f"{QUICK_MODES} Quick Modes, {answered} answered, {time.monotonic() - began:.0f} s")
         lab.not_one_lost(old, "with the group's secret, hundreds of Quick Modes")
         self._rekeys(old, "with the group's secret, hundreds of Quick Modes")
