@@ -53,7 +53,13 @@ class Lab(sessionlab.Lab):
             raise tap.Stop
         client.lively = True
         self.serve(1)
+        client.place = self.address(client)
         return client
+
+    def sas(self, client=None):
+        """A victim's are those at its own address: with libreswan 5 the insider has one with the same SPI at his."""
+        found, place = super().sas(client), getattr(client, "place", None)
+        return {spi for spi in found if self.keys(place, spi) or self.keys(SRV, spi)} if place else found
 
     def insider(self, host="c2", to="phase 1", **settings):
         client = self.client(host, kind=attacker.Insider, to=to, **{**BRIDGED, "user": "bob", **settings})
