@@ -149,7 +149,7 @@ check: check-build
 # three), two gateways.
 check-release: check-build
 	$(Q)PYTHON=$(PYTHON) tests/run unit net-package net-check net-check_conf net-phase1 \
-		$(patsubst tests/vm/test_%,vm-%,$(filter-out $(addprefix %/test_,alias_many bridge_crash keys_memory several_gateways),$(wildcard tests/vm/test_*)))
+		$(patsubst tests/vm/test_%,vm-%,$(filter-out $(addprefix %/test_,alias_many alias_many_strongswan bridge_crash keys_memory several_gateways),$(wildcard tests/vm/test_*)))
 
 check-unit: $(UNIT:%=$B/san/%)
 	$(Q)PYTHON=$(PYTHON) tests/run unit
