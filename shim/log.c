@@ -35,6 +35,7 @@ static const struct {
 	[LOG_L2TP_REPAIRED] = {"l2tp-repaired", DEBUG},
 	[LOG_HELLO_NOT_ABSORBED] = {"hello-not-absorbed", WARNING},
 	[LOG_HELLO_UNANSWERED] = {"hello-unanswered", NOTICE},
+	[LOG_TUNNEL_LEFT] = {"tunnel-left", NOTICE},
 	[LOG_QUEUE_ERROR] = {"queue-error", ERROR},
 	[LOG_RULES_REPAIRED] = {"rules-repaired", NOTICE},
 	[LOG_RULES_MISSING] = {"rules-missing", ERROR},

@@ -205,14 +205,26 @@ static enum nfq_verdict on_ike(struct packets *t, struct filter_outcome *o, bool
 
 /* L2TP */
 
-/* Sends the acknowledgement of an absorbed HELLO in the client's name, to the address that the client knows as the LNS. */
-static bool answer_lns(struct packets *t, const struct filter_outcome *o)
+/* Sends a message in the client's name, to the address that the client knows as the LNS. */
+static bool tell_lns(struct packets *t, const struct endpoint *client, const struct endpoint *lns,
+		     const uint8_t *message, size_t length)
 {
 	uint8_t packet[ANSWER_MAX];
-	const size_t length = packet_build_udp(packet, sizeof packet, &o->dst, &o->src, o->l2tp.reply,
-					       o->l2tp.reply_length);
+	const size_t size = packet_build_udp(packet, sizeof packet, client, lns, message, length);
 
-	return length && !nfq_inject(t->injector, packet, length);
+	return size && !nfq_inject(t->injector, packet, size);
+}
+
+/* The client sends its request again in a second: the LNS hears it by the socket of the tunnel that ends, and loses it with that. */
+static void stop_left(struct packets *t, const struct filter_outcome *o)
+{
+	for (size_t i = 0; i < o->l2tp.stop_count; i++) {
+		const bool told = tell_lns(t, &o->src, &o->dst, o->l2tp.stops[i], L2TP_STOP_LEN);
+
+		log_event(t->log, LOG_TUNNEL_LEFT, &o->src,
+			  "asks for an L2TP tunnel by a new SA; the one that it left behind %s",
+			  told ? "is ended at the LNS" : "stays at the LNS: natshim has no raw socket");
+	}
 }
 
 /* Reports to the session table what the client does with its tunnel. */
@@ -250,6 +262,7 @@ static enum nfq_verdict on_l2tp(struct packets *t, const struct filter_outcome *
 		journal_tunnels_changed(t->journal);
 	if (t->filter.absorb_hello)
 		journal_save_tunnels(t->journal);
+	stop_left(t, o);
 	if (to_lns)
 		tell_sessions(t, o);
 	if (r->actions & L2TP_ACT_HELLO_UNANSWERED)
@@ -258,7 +271,7 @@ static enum nfq_verdict on_l2tp(struct packets *t, const struct filter_outcome *
 			  L2TP_HELLO_COPIES);
 	if (r->reason == L2TP_ABSORBED)
 		sessions_hello_absorbed(t->sessions, &o->dst);
-	if ((r->actions & L2TP_ACT_REPLY) && !answer_lns(t, o))
+	if ((r->actions & L2TP_ACT_REPLY) && !tell_lns(t, &o->dst, &o->src, r->reply, r->reply_length))
 		t->unanswered_hellos++;
 	if (r->actions & L2TP_ACT_DROP)
 		return NFQ_DROP;
@@ -438,6 +451,11 @@ static struct journal *open_journal(struct packets *t, struct files *files)
 	return journal_open(t->config->state_dir, t->log, files, &tables);
 }
 
+static uint64_t renewed(void *ctx, const struct endpoint *client)
+{
+	return sessions_renewed(ctx, client);
+}
+
 bool packets_open(struct packets **out, const struct config *config, struct log *log, struct rules_nft *nft,
 		  struct sessions *sessions, struct bridge_mode *bridge_mode, struct files *files,
 		  char error[static CONFIG_ERROR_MAX])
@@ -446,7 +464,8 @@ bool packets_open(struct packets **out, const struct config *config, struct log 
 				 .public_addr4 = config->public4,
 				 .public_addr6 = config->public6,
 				 .hide_nat = config->hide_nat};
-	const struct l2tp_config l2tp = {.hostname = config->l2tp_hostname};
+	const struct l2tp_config l2tp = {
+		.hostname = config->l2tp_hostname, .renewed = renewed, .ctx = sessions};
 	struct packets *t;
 
 	if (getrandom(&ike.seed, sizeof ike.seed, 0) != sizeof ike.seed) {

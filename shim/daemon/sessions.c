@@ -817,6 +817,11 @@ void sessions_hello_absorbed(struct sessions *sessions, const struct endpoint *c
 		session_hello_absorbed(sessions->table, clock_now_ms(), client);
 }
 
+uint64_t sessions_renewed(const struct sessions *sessions, const struct endpoint *client)
+{
+	return sessions ? session_renewed(sessions->table, client) : 0;
+}
+
 void sessions_l2tp(struct sessions *sessions, const struct endpoint *client, enum session_l2tp what)
 {
 	if (!sessions)

@@ -67,6 +67,8 @@ void sessions_run_actions(struct sessions *sessions); /* carries out what follow
 void sessions_phase1_begins(struct sessions *sessions, const struct endpoint *peer);
 /* A HELLO of the LNS was answered for this client, which is named as the LNS sees it. */
 void sessions_hello_absorbed(struct sessions *sessions, const struct endpoint *client);
+/* As session_renewed(). */
+uint64_t sessions_renewed(const struct sessions *sessions, const struct endpoint *client);
 void sessions_l2tp(struct sessions *sessions, const struct endpoint *client, enum session_l2tp what);
 
 /* natshim drop: ends the peer's sessions. Returns how many. */

@@ -157,6 +157,40 @@ static void repair_result_code(struct message *m)
 	edited(m, L2TP_EDIT_RESULT_CODE, new_length);
 }
 
+/* RFC 2661 section 6.4, from the client. An error code of zero follows the result, as in repair_result_code(). */
+static void put_stop(uint8_t out[static L2TP_STOP_LEN], const struct tunnel *t)
+{
+	uint8_t *at = out + L2TP_HEADER_LEN;
+
+	memset(out, 0, L2TP_STOP_LEN);
+	l2tp_put_u16(out, ZLB_FLAGS);
+	l2tp_put_u16(out + 2, L2TP_STOP_LEN);
+	l2tp_put_u16(out + 4, t->state.lns_tunnel);
+	l2tp_set_sequence(out, t->state.client_next, tunnel_nr_to_lns(t, t->state.client_nr));
+	l2tp_put_avp_header(at, L2TP_AVP_MESSAGE_TYPE, L2TP_AVP_HEADER_LEN + 2);
+	l2tp_put_u16(at + L2TP_AVP_HEADER_LEN, L2TP_STOPCCN);
+	at += L2TP_AVP_HEADER_LEN + 2;
+	l2tp_put_avp_header(at, L2TP_AVP_ASSIGNED_TUNNEL_ID, L2TP_AVP_HEADER_LEN + 2);
+	l2tp_put_u16(at + L2TP_AVP_HEADER_LEN, t->state.client_tunnel);
+	at += L2TP_AVP_HEADER_LEN + 2;
+	l2tp_put_avp_header(at, L2TP_AVP_RESULT_CODE, L2TP_AVP_HEADER_LEN + 4);
+	l2tp_put_u16(at + L2TP_AVP_HEADER_LEN, 1); /* general request to clear the control connection */
+}
+
+/* What it has left behind is over before the new one begins, which may have the same ID. */
+static void stop_left(struct l2tp_table *table, uint64_t now_ms, const struct message *m)
+{
+	struct l2tp_result *r = m->result;
+	struct tunnel *t;
+
+	while ((t = tunnel_left(table, now_ms, &m->d->client))) {
+		t->state.closed = true;
+		if (t->state.lns_tunnel && t->state.client_tunnel && t->state.heard &&
+		    r->stop_count < L2TP_STOPS_MAX)
+			put_stop(r->stops[r->stop_count++], t);
+	}
+}
+
 /* A client starts a tunnel; or repeats it, then nothing that was learned is lost. */
 static void on_tunnel_request(struct l2tp_table *table, uint64_t now_ms, struct message *m)
 {
@@ -165,6 +199,7 @@ static void on_tunnel_request(struct l2tp_table *table, uint64_t now_ms, struct 
 
 	if (!l2tp_find_u16(m->d->message, &m->header, L2TP_AVP_ASSIGNED_TUNNEL_ID, &id) || !id)
 		return;
+	stop_left(table, now_ms, m);
 	t = tunnel_find(table, now_ms, L2TP_TO_CLIENT, &m->d->client, id);
 	if (t)
 		t->requested_ms = now_ms;
@@ -359,6 +394,8 @@ struct l2tp_result l2tp_translate(struct l2tp_table *table, uint64_t now_ms, str
 		result.client_tunnel = m.tunnel->state.client_tunnel;
 		result.lns_tunnel = m.tunnel->state.lns_tunnel;
 		tunnel_touch(table, now_ms, m.tunnel);
+		if (d->direction == L2TP_TO_LNS)
+			m.tunnel->heard_ms = now_ms;
 		if (to_be_absorbed(&m))
 			absorb(table, &m);
 		else

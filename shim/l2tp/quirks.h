@@ -66,6 +66,10 @@ struct l2tp_datagram {
 	enum l2tp_hello hello;
 };
 
+#define L2TP_STOP_LEN                                                                                        \
+	38 /* bytes: the header, Message Type, Assigned Tunnel ID, Result Code with an error code */
+#define L2TP_STOPS_MAX 8
+
 struct l2tp_result {
 	enum l2tp_reason reason;
 	enum l2tp_event event;
@@ -77,16 +81,26 @@ struct l2tp_result {
 	unsigned actions; /* enum l2tp_action */
 	/* As assigned by each side; 0: not known. */
 	uint16_t client_tunnel, lns_tunnel, client_session;
+	/* With an SCCRQ: to be sent to the LNS, as from the client, before it goes on. A StopCCN for each tunnel that the client has left
+	 * behind: it has got new SAs since it was heard there. The LNS would go on with that tunnel, and what comes from its address and
+	 * port goes to the oldest one. */
+	size_t stop_count;
+	uint8_t stops[L2TP_STOPS_MAX][L2TP_STOP_LEN];
 	uint8_t reply[L2TP_HEADER_LEN];
 	size_t reply_length; /* bytes; 0 without L2TP_ACT_REPLY */
 };
 
+/* When the client has got the newest of the SAs that it sends by, by the clock of l2tp_translate(); 0: not known. */
+typedef uint64_t l2tp_renewed_fn(void *ctx, const struct endpoint *client);
+
 struct l2tp_config {
-	const char *hostname;   /* NULL: "anonymous"; cut at L2TP_HOSTNAME_MAX */
-	size_t max_tunnels;     /* bound of the table; the least recently used go first, those with absorbed
+	const char *hostname;     /* NULL: "anonymous"; cut at L2TP_HOSTNAME_MAX */
+	size_t max_tunnels;       /* bound of the table; the least recently used go first, those with absorbed
 				 * HELLOs last, and no client has more than 8. 0: 16384 */
-	uint64_t idle_ttl_ms;   /* a tunnel without any control message; 0: 24 h */
-	uint64_t closed_ttl_ms; /* after StopCCN, for retransmissions; 0: 60 s */
+	uint64_t idle_ttl_ms;     /* a tunnel without any control message; 0: 24 h */
+	uint64_t closed_ttl_ms;   /* after StopCCN, for retransmissions; 0: 60 s */
+	l2tp_renewed_fn *renewed; /* called within l2tp_translate(); NULL: never known */
+	void *ctx;
 };
 
 struct l2tp_table; /* owned by the caller; not thread-safe */

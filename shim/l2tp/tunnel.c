@@ -20,6 +20,8 @@ struct l2tp_table *l2tp_table_new(const struct l2tp_config *config)
 
 	if (!table)
 		return NULL;
+	table->renewed = c.renewed;
+	table->ctx = c.ctx;
 	table->max_tunnels = c.max_tunnels ? c.max_tunnels : DEFAULT_MAX_TUNNELS;
 	table->idle_ttl_ms = c.idle_ttl_ms ? c.idle_ttl_ms : DEFAULT_IDLE_TTL_MS;
 	table->closed_ttl_ms = c.closed_ttl_ms ? c.closed_ttl_ms : DEFAULT_CLOSED_TTL_MS;
@@ -150,6 +152,17 @@ bool tunnel_has_successor(struct l2tp_table *table, uint64_t now_ms, const struc
 	return false;
 }
 
+struct tunnel *tunnel_left(struct l2tp_table *table, uint64_t now_ms, const struct endpoint *client)
+{
+	const struct tunnel_owner *owner = find_owner(table, client, false);
+	const uint64_t renewed = owner && table->renewed ? table->renewed(table->ctx, client) : 0;
+	struct tunnel *t = owner ? owner->tunnels : NULL;
+
+	while (t && (t->state.closed || t->heard_ms >= renewed || expired(table, t, now_ms)))
+		t = t->next_own;
+	return t;
+}
+
 /* The oldest one goes; one with absorbed HELLOs only if there are no others, because its ends could not go
  * on. */
 static void make_room(struct l2tp_table *table)
@@ -192,7 +205,7 @@ struct tunnel *tunnel_begin(struct l2tp_table *table, uint64_t now_ms, const str
 		return NULL;
 	t->state.client = *client;
 	t->state.client_tunnel = client_tunnel;
-	t->seen_ms = t->requested_ms = now_ms;
+	t->seen_ms = t->requested_ms = t->heard_ms = now_ms;
 	t->client_key = make_key(client, client_tunnel);
 	HASH_ADD(hh_client, table->by_client, client_key, sizeof(t->client_key), t);
 	if (!t->hh_client.tbl) {
@@ -480,7 +493,7 @@ bool l2tp_table_restore(struct l2tp_table *table, uint64_t now_ms, const struct 
 	t->state = *state;
 	t->state.lns_tunnel = 0;
 	t->passed_next = state->lns_next; /* it may have been any message */
-	t->seen_ms = t->requested_ms =
+	t->seen_ms = t->requested_ms = t->heard_ms =
 		now_ms -
 		state->age_ms; /* the clock may be younger than that: the difference is what counts */
 	if (state->lns_tunnel && !tunnel_assign_lns(table, t, state->lns_tunnel)) {

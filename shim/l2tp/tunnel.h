@@ -40,6 +40,7 @@ struct tunnel {
 	struct l2tp_tunnel_state state; /* age_ms unused: seen_ms holds it */
 	uint64_t seen_ms;
 	uint64_t requested_ms; /* the newest SCCRQ; after a restart: seen_ms */
+	uint64_t heard_ms;     /* the client's newest message; likewise */
 	struct tunnel_key client_key, lns_key;
 	UT_hash_handle hh_client;
 	UT_hash_handle hh_lns;      /* not in the table as long as lns_tunnel is 0 */
@@ -58,6 +59,8 @@ struct tunnel {
 struct l2tp_table {
 	struct tunnel *by_client, *by_lns, *lru;
 	struct tunnel_owner *owners;
+	l2tp_renewed_fn *renewed;
+	void *ctx;
 	size_t max_tunnels;
 	uint64_t idle_ttl_ms, closed_ttl_ms;
 	uint64_t evicted, absorbed;
@@ -80,6 +83,9 @@ struct tunnel *tunnel_unanswered(struct l2tp_table *table, uint64_t now_ms, cons
 /* The same client has another open tunnel, which has shown life since this one was requested. What a client left behind when it
  * vanished is older than that. */
 bool tunnel_has_successor(struct l2tp_table *table, uint64_t now_ms, const struct tunnel *t);
+
+/* One that the client has left behind: open, and not heard of since it has got new SAs; NULL: there is none. */
+struct tunnel *tunnel_left(struct l2tp_table *table, uint64_t now_ms, const struct endpoint *client);
 
 /* The LNS counts from zero again: it answered a repeated SCCRQ with another tunnel. */
 void tunnel_restart_lns(struct tunnel *t);

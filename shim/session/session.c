@@ -402,6 +402,8 @@ static void add_sa(struct session_table *table, uint64_t now_ms, const struct sa
 	}
 	struct session *s = table_session(table, index);
 
+	if (!info->outbound && table->looked)
+		s->renewed = now_ms;
 	s->reqid = info->reqid;
 	*(info->outbound ? &s->bytes_out : &s->bytes_in) += info->bytes;
 	if (!fresh)
@@ -479,6 +481,7 @@ void session_dump_end(struct session_table *table, uint64_t now_ms)
 {
 	(void)now_ms;
 	table->dumping = false;
+	table->looked = true;
 	for (size_t b = 0; b < table->bucket_count; b++)
 		for (uint32_t at = table->buckets[BY_ADDRESS][b], next; at; at = next) {
 			next = table_session(table, at)->link[BY_ADDRESS].next;
@@ -541,6 +544,25 @@ static uint32_t speaker(struct session_table *table, uint64_t now_ms, const stru
 	if (one_client)
 		return first;
 	return lively_count == 1 ? lively : 0;
+}
+
+/* Of several clients none: whose an SA is, nobody can tell then. */
+uint64_t session_renewed(const struct session_table *table, const struct endpoint *client)
+{
+	uint32_t first = with_inbound(table, table_first(table, BY_L2TP, client, client->port));
+	uint64_t newest = 0;
+
+	if (!first)
+		first = with_inbound(table, table_first(table, BY_L2TP, client, 0));
+	for (uint32_t at = first; at; at = with_inbound(table, table_next(table, BY_L2TP, at))) {
+		const struct session *s = table_session(table, at);
+
+		if (!endpoint_equal(&s->peer, &table_session(table, first)->peer))
+			return 0;
+		if (s->renewed > newest)
+			newest = s->renewed;
+	}
+	return newest;
 }
 
 static void close_session(struct session_table *table, uint32_t index, uint64_t now_ms)

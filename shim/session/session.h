@@ -130,6 +130,10 @@ enum session_l2tp {
 /* A HELLO of the LNS was answered for this client: no sign of life, but the view tells it. */
 void session_hello_absorbed(struct session_table *table, uint64_t now_ms, const struct endpoint *client);
 
+/* When the newest SA was installed that the client (as in session_l2tp()) sends by. 0: that was before natshim looked, or sessions of
+ * several endpoints are at that address and L2TP port. */
+uint64_t session_renewed(const struct session_table *table, const struct endpoint *client);
+
 /* A control message of the client, which came by an SA of its session: source address and UDP port as the LNS sees them. */
 void session_l2tp(struct session_table *table, uint64_t now_ms, const struct endpoint *client,
 		  enum session_l2tp what);

@@ -51,6 +51,7 @@ struct session {
 		uint32_t next, prev;
 	} link[TABLE_INDEXES];
 	uint64_t since, last_life, last_own, last_payload;
+	uint64_t renewed;    /* the client's newest inbound SA was installed; 0: before natshim looked */
 	uint64_t unanswered; /* when the first packet went out that nothing came back for; NO_TIME */
 	uint64_t at;         /* closing, ending, failed: when the next step is due */
 	uint64_t due;        /* when the rules must look again; never later than they would act */
@@ -86,6 +87,7 @@ struct session_table {
 	uint32_t first_action, last_action;
 	uint32_t generation;
 	bool dumping;
+	bool looked;  /* one dump was whole */
 	bool waiting; /* some sessions do */
 	uint64_t sampled_at, sample_asked_at;
 	/* SAs whose end was told while a dump runs: it may still show them. With more of them than this, nothing new is

@@ -127,6 +127,117 @@ static struct packet sccrp(unsigned to, unsigned assigned)
 	return p;
 }
 
+static uint64_t renewed_at; /* the client's SAs */
+
+static uint64_t renewed(void *ctx, const struct endpoint *who)
+{
+	(void)ctx;
+	return endpoint_equal(who, &client) ? renewed_at : 0;
+}
+
+static struct l2tp_result at_lns(struct l2tp_table *table, uint64_t now, const struct endpoint *from,
+				 struct packet p)
+{
+	return pass_from(table, now, L2TP_TO_LNS, from, &p);
+}
+
+/* At time 1000; the client's next Ns is 4, and it has one call. */
+static void bring_up(struct l2tp_table *table, const struct endpoint *from, unsigned client_tunnel,
+		     unsigned lns_tunnel)
+{
+	struct packet icrq = make(L2TP_ICRQ, lns_tunnel, 0, 2, 1);
+
+	add_u16(&icrq, L2TP_AVP_ASSIGNED_SESSION_ID, 7);
+	at_lns(table, 1000, from, sccrq(client_tunnel));
+	at_lns(table, 1000, from, make(L2TP_SCCCN, lns_tunnel, 0, 1, 1));
+	at_lns(table, 1000, from, icrq);
+	at_lns(table, 1000, from, make(L2TP_ICCN, lns_tunnel, 9, 3, 2));
+}
+
+static struct l2tp_table *watched(void)
+{
+	const struct l2tp_config config = {.renewed = renewed};
+	struct l2tp_table *table = l2tp_table_new(&config);
+
+	hellos = L2TP_HELLO_PASS;
+	renewed_at = 900;
+	bring_up(table, &client, CLIENT_TUNNEL, LNS_TUNNEL);
+	bring_up(table, &other_client, CLIENT_TUNNEL + 1, LNS_TUNNEL + 1);
+	return table;
+}
+
+/* RFC 2661 section 6.4: Message Type, Assigned Tunnel ID (the sender's), Result Code. */
+static void left_tunnel_is_stopped(void **state)
+{
+	for (unsigned next = CLIENT_TUNNEL; next < CLIENT_TUNNEL + 2;
+	     next++) { /* it may use its old ID again */
+		struct l2tp_table *table = watched();
+		struct packet expected = make(L2TP_STOPCCN, LNS_TUNNEL, 0, 4, 2);
+		struct l2tp_result r;
+
+		(void)state;
+		add_u16(&expected, L2TP_AVP_ASSIGNED_TUNNEL_ID, CLIENT_TUNNEL);
+		add_avp(&expected, L2TP_AVP_RESULT_CODE, "\0\1\0\0", 4);
+		renewed_at = 2000;
+		r = at_lns(table, 2500, &client, sccrq(next));
+		assert_int_equal(r.stop_count, 1);
+		assert_int_equal(expected.length, L2TP_STOP_LEN);
+		assert_memory_equal(r.stops[0], expected.bytes, L2TP_STOP_LEN);
+		assert_int_equal(r.actions & (L2TP_ACT_DROP | L2TP_ACT_CLOSED), 0);
+		assert_int_equal(at_lns(table, 3500, &client, sccrq(next)).stop_count, 0); /* once */
+		at_lns(table, 3600, &client, make(L2TP_SCCCN, LNS_TUNNEL + 5, 0, 1, 1));
+		renewed_at = 5000;
+		assert_int_equal(at_lns(table, 5500, &client, sccrq(77)).stop_count,
+				 1); /* and that one is left */
+		assert_int_equal(at_lns(table, 5500, &other_client, sccrq(77)).stop_count, 0);
+		l2tp_table_free(table);
+	}
+}
+
+static void tunnel_in_use_is_not_stopped(void **state)
+{
+	struct l2tp_table *table = watched();
+
+	(void)state;
+	/* By the same SAs; it was heard of since it has got new ones; by those that natshim does not know. */
+	assert_int_equal(at_lns(table, 2500, &client, sccrq(50)).stop_count, 0);
+	renewed_at = 3000;
+	at_lns(table, 3001, &client, make(L2TP_ZLB, LNS_TUNNEL, 0, 4, 3));
+	at_lns(table, 3001, &client, sccrq(50));
+	assert_int_equal(at_lns(table, 3500, &client, sccrq(51)).stop_count, 0);
+	renewed_at = 0;
+	assert_int_equal(at_lns(table, 4000, &client, sccrq(52)).stop_count, 0);
+	/* Of one that it has closed, or that was never whole, there is nothing to stop. */
+	renewed_at = 5000;
+	at_lns(table, 4500, &client, make(L2TP_STOPCCN, LNS_TUNNEL, 0, 4, 3));
+	assert_int_equal(at_lns(table, 5500, &client, sccrq(53)).stop_count, 0);
+	l2tp_table_free(table);
+}
+
+static void put_back(void *ctx, const struct l2tp_tunnel_state *tunnel)
+{
+	assert_true(l2tp_table_restore(ctx, 10, tunnel)); /* the clock began anew */
+}
+
+/* What the LNS says is no sign of the client; and a restart of natshim forgets nothing. */
+static void left_tunnel_is_known_after_a_restart(void **state)
+{
+	const struct l2tp_config config = {.renewed = renewed};
+	struct l2tp_table *table = watched(), *next = l2tp_table_new(&config);
+	struct packet hello = make(L2TP_HELLO, CLIENT_TUNNEL, 0, 2, 4);
+	struct l2tp_result r;
+
+	(void)state;
+	l2tp_table_each(table, 1000, put_back, next);
+	renewed_at = 20;
+	pass_from(next, 30, L2TP_TO_CLIENT, &client, &hello);
+	r = at_lns(next, 40, &client, sccrq(50));
+	assert_int_equal(r.stop_count, 1);
+	assert_int_equal(r.stops[0][9], 4); /* Ns */
+	l2tp_table_free(table);
+	l2tp_table_free(next);
+}
+
 /* SCCRQ, SCCRP, SCCCN: then LNS Ns 1, client Ns 2. */
 static struct l2tp_table *established(void)
 {
@@ -1184,6 +1295,9 @@ int main(void)
 		cmocka_unit_test(a_tunnel_left_behind_keeps_no_session),
 		cmocka_unit_test(the_last_of_two_closes),
 		cmocka_unit_test(a_tunnel_whose_request_was_missed_is_known),
+		cmocka_unit_test_teardown(left_tunnel_is_stopped, stop_learning),
+		cmocka_unit_test_teardown(tunnel_in_use_is_not_stopped, stop_learning),
+		cmocka_unit_test_teardown(left_tunnel_is_known_after_a_restart, stop_learning),
 		cmocka_unit_test(numbers_alone_are_not_saved),
 		cmocka_unit_test(state_survives),
 		cmocka_unit_test(state_text),

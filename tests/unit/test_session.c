@@ -127,6 +127,13 @@ static void gone(struct session_table *t, uint64_t now, const char *peer, uint32
 	session_sa_gone(t, now, &out);
 }
 
+static uint64_t renewed(const struct session_table *t, const char *client)
+{
+	const struct endpoint e = at(client);
+
+	return session_renewed(t, &e);
+}
+
 static void l2tp(struct session_table *t, uint64_t now, const char *client, enum session_l2tp what)
 {
 	const struct endpoint e = at(client);
@@ -1452,6 +1459,30 @@ static void who_has_no_inbound_sa_did_not_speak(void **state)
 	session_table_free(t);
 }
 
+/* Whoever asks for a tunnel by newer SAs than it had has left its older tunnels behind. */
+static void when_sas_were_renewed(void **state)
+{
+	struct session_table *t = new_table();
+
+	(void)state;
+	session_dump_begin(t);
+	connect_client(t, T0, "192.0.2.7:4500", 1701, 0x100);
+	session_dump_end(t, T0);
+	assert_int_equal(renewed(t, "192.0.2.7:1701"), 0); /* how old they are is not known */
+	connect_client(t, T0 + SECOND, "192.0.2.7:4500", 1701, 0x200);
+	assert_int_equal(renewed(t, "192.0.2.7:1701"), T0 + SECOND);
+	sample(t, T0 + 2 * SECOND, "192.0.2.7:4500", 1701, 0x200, 5, 5);
+	assert_int_equal(renewed(t, "192.0.2.7:1701"), T0 + SECOND);
+	assert_int_equal(renewed(t, "192.0.2.7:1702"), 0);
+	assert_int_equal(renewed(t, "192.0.2.8:1701"), 0);
+	/* Another port of the NAT: which of the two it is that asks, nobody can tell. */
+	connect_client(t, T0 + 3 * SECOND, "192.0.2.7:4501", 1701, 0x300);
+	assert_int_equal(renewed(t, "192.0.2.7:1701"), 0);
+	gone(t, T0 + 4 * SECOND, "192.0.2.7:4500", 0x200);
+	assert_int_equal(renewed(t, "192.0.2.7:1701"), T0 + 3 * SECOND);
+	session_table_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1507,6 +1538,7 @@ int main(void)
 		cmocka_unit_test(plain_esp_is_watched_at_the_port_of_ike),
 		cmocka_unit_test(an_sa_without_a_port_is_believed_when_alone),
 		cmocka_unit_test(who_has_no_inbound_sa_did_not_speak),
+		cmocka_unit_test(when_sas_were_renewed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
