@@ -5,7 +5,9 @@
 #include <string.h>
 
 #define VICTIM_AGE_MS 5000 /* a half-open client of another address makes room only when it is that old */
-#define REKEYS_MS 60000    /* a client that has shown that it rekeys on port 500 tries again in that time */
+#define WAIT_MS                                                                                              \
+	40000 /* for a session to fall silent; the kernel forgets the answer to message 1 after 60 s */
+#define REKEYS_MS 60000 /* a client that has shown that it rekeys on port 500 tries again in that time */
 
 /* What the kernel has to hold. */
 
@@ -264,6 +266,10 @@ static struct client *give_flow(struct alias_result *out, struct alias_table *ta
 	}
 	c->server = clients_host(to);
 	before = clients_of_flow(table, c->host, to->port, from->port);
+	if (before && (before->esp || !before->number)) {
+		c->took_esp = before->esp;
+		c->took_ms = before->since_ms;
+	}
 	if (before)
 		set_flow(out, table, before, to->port, 0);
 	set_flow(out, table, c, to->port, from->port);
@@ -303,6 +309,8 @@ static void begin(struct alias_result *out, struct alias_table *table, uint64_t 
 		c->floated_ms = now;
 		clients_unlist(table, c);
 	}
+	if (c->exchanges[c->newest].used)
+		c->took_ms = 0;
 	note_exchange(c, cookie);
 	out->follow = wants_float(table, c, server_port);
 	out->flow = clients_real(c, c->ike);
@@ -439,6 +447,24 @@ static struct alias_life life_behind(const struct alias_table *table, const stru
 	return life_at(table, &at);
 }
 
+/* Both its flows are those of one client with a session, too young to be rekeyed on 500: that client has most likely begun anew, and its
+ * session is silent from now on. The message is dropped until it has been for long enough; the client repeats it. False: that takes too
+ * long, or it is not so. */
+static bool wait_for_silence(struct client *c, const struct client *owner, const struct endpoint *from,
+			     uint64_t now)
+{
+	if (!c->took_ms || now - c->took_ms >= ALIAS_REKEY_MS)
+		return false;
+	if (c->took_esp ? c->took_esp != from->port : owner != NULL)
+		return false;
+	if (!c->waits_ms)
+		c->waits_ms = now;
+	if (now - c->waits_ms >= WAIT_MS)
+		return false;
+	c->began_ms = now;
+	return true;
+}
+
 struct alias_result alias_float(struct alias_table *table, uint64_t now_ms, const struct endpoint *from,
 				const uint8_t cookie[static ALIAS_COOKIE_LEN],
 				const uint8_t responder[static ALIAS_COOKIE_LEN])
@@ -462,9 +488,11 @@ struct alias_result alias_float(struct alias_table *table, uint64_t now_ms, cons
 	memcpy(exchange->responder, responder, ALIAS_COOKIE_LEN);
 	owner = clients_of_flow(table, c->host, NATT_PORT, from->port);
 	life = life_behind(table, owner, from);
-	if (owner != c && (owner || c->number) && is_busy(life))
-		rekeys(&out, table, now_ms, c, exchange, owner);
-	else if (owner == c || c->number || (!owner && (life.lives || !life_of(table, c).lives)))
+	if (owner != c && (owner || c->number) && is_busy(life)) {
+		out.drop = wait_for_silence(c, owner, from, now_ms);
+		if (!out.drop)
+			rekeys(&out, table, now_ms, c, exchange, owner);
+	} else if (owner == c || c->number || (!owner && (life.lives || !life_of(table, c).lives)))
 		confirm(&out, table, now_ms, c, exchange, from);
 	else
 		is_another(&out, table, now_ms, c, exchange);

@@ -13,7 +13,8 @@
  *  - A flow is an address and UDP port behind which the NAT has one client. A client is known by its flow on port 500, then by its
  *    initiator cookie, which it brings to its flow on 4500.
  *  - A flow on 4500 gets an alias only when its message shows the responder cookie that the server sent to that client's flow on
- *    500, which the kernel has noted: who cannot receive there moves nobody. A flow whose session has traffic is never moved.
+ *    500, which the kernel has noted: who cannot receive there moves nobody. A flow whose session has traffic is never moved; a
+ *    client that has begun anew by both its flows repeats its message until that session has been silent for long enough.
  *  - An alias is given to nobody else while a session is at it. The one that was free for longest goes first.
  *  - When its NAT gives a client another port in mid-session, its session's flow on 4500 moves only after the kernel has decrypted a
  *    packet of its SA that came by that port, and only to a port that no live session has. The server goes on to know the flow by its

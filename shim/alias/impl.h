@@ -41,6 +41,10 @@ struct client {
 	bool used, listed;
 	bool lived; /* a session was seen at its address */
 	bool floated;
+	/* Of its first exchange: its flow on 500 was that of a client with a session, which had this flow on 4500 (0: not known, of one
+	 * without an alias), since took_ms; 0: it was nobody's. waits_ms: see wait_for_silence(). */
+	uint16_t took_esp;
+	uint64_t took_ms, waits_ms;
 	uint8_t newest; /* of the exchanges */
 	struct exchange exchanges[EXCHANGES_MAX];
 	uint64_t began_ms; /* the phase 1 that is half-open, or was the last to be */

@@ -538,6 +538,81 @@ static void returned_one_gets_a_fresh_alias(void **state)
 	assert_int_equal(map_count, 2);
 }
 
+/* Likewise, a moment after its last packet: both flows are its own, and its message is dropped until the session has been silent. */
+static void returned_one_waits_for_silence(void **state)
+{
+	struct exchange e, f;
+
+	(void)state;
+	connect_from(V500, V4500);
+	connect_from(W500, W4500);
+	wait(5 * MINUTE, true);
+	e = message1(V500);
+	message2(&e, V500);
+	f = message1(W500);
+	message2(&f, W500);
+	for (int repeat = 0; repeat < 4; repeat++) {
+		assert_true(message5(&e, V4500).drop);
+		assert_true(message5(&f, W4500).drop);
+		wait(ALIAS_QUIET_MS / 5, false);
+	}
+	wait(ALIAS_QUIET_MS, false);
+	assert_true(message5(&e, V4500).settled);
+	assert_string_equal(seen_as(V4500, 4500), "198.18.0.2:4500");
+	assert_true(message5(&f, W4500).settled);
+	assert_string_equal(seen_as(W4500, 4500), "198.18.0.3:24500");
+	assert_int_equal(alias_stats(table).rekeys, 0);
+}
+
+/* The session has packets all the time: it rekeys on port 500, though it is too young for that; its second try is right. */
+static void returned_one_that_is_never_silent_rekeys(void **state)
+{
+	struct exchange e;
+
+	(void)state;
+	connect_from(V500, V4500);
+	connect_from(W500, W4500);
+	for (int immediate = 0; immediate < 2; immediate++) {
+		wait(5 * MINUTE, true);
+		e = message1(W500);
+		message2(&e, W500);
+		for (int repeat = 0; repeat < (immediate ? 1 : 20); repeat++) {
+			assert_true(message5(&e, W4500).drop);
+			wait(2500, true);
+		}
+		assert_string_equal(seen_as(W4500, 4500), "198.18.0.1:24500");
+		e = message1(W500);
+		message2(&e, W500);
+		if (immediate) {
+			assert_true(message5(&e, W4500).drop);
+			e = message1(W500);
+			message2(&e, W500);
+		}
+		assert_false(message5(&e, W4500).drop);
+		assert_string_equal(seen_as(W4500, 4500), "198.18.0.1:24500");
+	}
+	assert_int_equal(alias_stats(table).rekeys, 2);
+}
+
+/* One flow of each of two clients: it is one of them that rekeys, and no more. */
+static void flows_of_two_clients_are_no_return(void **state)
+{
+	struct exchange e;
+
+	(void)state;
+	connect_from(V500, V4500);
+	connect_from(W500, W4500);
+	wait(5 * MINUTE, true);
+	e = message1(V500);
+	message2(&e, V500);
+	assert_true(message5(&e, W4500).drop);
+	assert_string_equal(seen_as(W4500, 4500), "198.18.0.1:24500");
+	e = message1(W500);
+	message2(&e, W500);
+	assert_true(message5(&e, V4500).drop);
+	assert_string_equal(seen_as(V4500, 4500), V4500);
+}
+
 /* Keeping and giving back */
 
 static void alias_is_kept_while_a_session_is_at_it(void **state)
@@ -1280,6 +1355,9 @@ int main(void)
 		TEST(late_one_on_a_reused_port_is_right_at_the_second_try),
 		TEST(rekey_through_a_new_mapping_is_right_at_the_second_try),
 		TEST(returned_one_gets_a_fresh_alias),
+		TEST(returned_one_waits_for_silence),
+		TEST(returned_one_that_is_never_silent_rekeys),
+		TEST(flows_of_two_clients_are_no_return),
 		TEST(alias_is_kept_while_a_session_is_at_it),
 		TEST(failed_phase1_gives_it_back),
 		TEST(who_was_free_for_longest_is_given_first),
