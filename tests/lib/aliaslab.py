@@ -10,10 +10,11 @@ import time
 
 from ..client.phase1 import Phase1Failed
 from . import checked, natshim, sessionlab, tap
-from .hosts import NAT, SRV, wait_for
+from .hosts import NAT, NEAR, SRV, wait_for
 
 KINDS = (("c1", "leopard", "alice"), ("c2", "rfc3947", "bob"), ("c3", "apple", "carol"))
 RANGE = "198.18."
+PORTS_ANEW = {"port": 1501, "nat_port": 5501}  # of a client that has rebooted
 OPTIONS = ("--dead-after", "5m")  # who vanished is superseded, or is there still
 QUIET = 17  # seconds without a packet after which a flow is given to a client that has proven itself (shim/alias/alias.h: 15)
 
@@ -28,7 +29,7 @@ class Lab(sessionlab.Lab):
         client = self.first_try(name, host, dialect=dialect, user=user, l2tp_port=1701, **self.ports)
         if client:
             client.lively = True
-            client.address = self.alias(client) or NAT
+            client.address = NEAR if host == "near" else self.alias(client) or NAT
         else:
             tap.diag(self.kernel())
         return client
@@ -103,7 +104,7 @@ class Tests:
             own, returns = self.test_server_rekeys, self.test_leaves_and_returns
         return (self.test_alone, self.test_three, self.test_names, self.test_rekeys, self.test_port_changes,
                 self.test_flushes, self.test_server_first, own, self.test_forged, self.test_killed, returns, self.test_vanishes_and_returns,
-                self.test_same_ports, self.test_drop, self.test_all_gone, self.test_end)
+                self.test_same_ports, self.test_drop, self.test_no_nat, self.test_all_gone, self.test_end)
 
     def nobody_loses(self, what, seconds=4.0):
         """All who are here, while something happened."""
@@ -376,7 +377,7 @@ class Tests:
         gone = next(client for client in self.clients if client.host == "c3")
         self.clients.remove(gone)
         gone.silent, gone.keepalives, gone.lively = True, False, False
-        self.lab.ports = {"port": 1501, "nat_port": 5501}
+        self.lab.ports = PORTS_ANEW
         self.join("c3 vanishes and returns from new ports", self.kinds[2])
         self.nobody_loses("c3 is back")
         self.lab.forget(gone)
@@ -384,16 +385,18 @@ class Tests:
 
     def test_same_ports(self):
         """Who vanishes and returns from the same ports of the NAT while the server still has the old session there is somebody else for
-        it: a lone client and one with an alias."""
-        for host in ("c1", "c2"):
-            self.same_ports(next(client for client in self.clients if client.host == host))
+        it: a lone client and one with an alias. One is back after a while; the other one at once, and repeats its message 5 until its
+        session has been silent for 15 s."""
+        for host, silent in (("c1", True), ("c2", False)):
+            self.same_ports(next(client for client in self.clients if client.host == host), silent)
 
-    def same_ports(self, gone):
+    def same_ports(self, gone, silent):
         host, before = gone.host, self.lab.session(gone)
         self.clients.remove(gone)
         gone.silent, gone.keepalives, gone.lively = True, False, False
-        tap.ok(self.until(lambda: self.lab.session(gone)["idle_s"] >= QUIET, 60), f"{host} vanishes: not a packet for {QUIET} s")
-        tap.ok(self.lab.sas(gone), "the server has its session still")
+        if silent:
+            tap.ok(self.until(lambda: self.lab.session(gone)["idle_s"] >= QUIET, 60), f"{host} vanishes: not a packet for {QUIET} s")
+        tap.ok(self.lab.sas(gone), f"{host} has vanished, the server has its session still")
         self.lab.forget(gone)
         again = self.join(f"{host} returns from the same ports: PPP and ping at the first try", next(k for k in self.kinds if k[0] == host))
         line = self.lab.session(again)
@@ -421,6 +424,33 @@ class Tests:
         self.clients.remove(client)
         self.lab.forget(client)
         self.nobody_loses("c3 is dropped")
+        self.lab.ports = PORTS_ANEW
+        self.comes_back(client, "c3 returns from the same ports", *self.kinds[2][1:])
+        self.lab.ports = {}
+        self.nobody_loses("c3 is back again")
+
+    def comes_back(self, gone, name, *kind):
+        """The LNS has its old tunnel still, at the address and L2TP port that it comes from again: natshim ends that."""
+        mark = len(self.lab.natshim.log())
+        client = self.lab.connect(f"{name}: PPP and ping at the first try", gone.host, *kind)
+        if not client:
+            raise tap.Stop
+        tap.like(self.lab.natshim.log()[mark:], "the one that it left behind is ended at the LNS", "and the log says why")
+        self.clients.append(client)
+        return client
+
+    def test_no_nat(self):
+        """A client without NAT vanishes and returns from the same address and ports, twice."""
+        client = self.lab.connect("a client without NAT: PPP and ping", "near")
+        if not client:
+            raise tap.Stop
+        self.clients.append(client)
+        for times in ("returns at once", "and once more"):
+            self.clients.remove(client)
+            client.silent = True
+            self.lab.forget(client)
+            client = self.comes_back(client, f"without NAT: vanishes and {times}")
+        self.nobody_loses("with one that has no NAT")
 
     def test_all_gone(self):
         for client in self.clients[:]:
