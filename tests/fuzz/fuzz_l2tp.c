@@ -18,7 +18,16 @@ struct state_list {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const struct l2tp_config config = {.hostname = "fuzz", .max_tunnels = MAX_TUNNELS};
+/* A client has got new SAs whenever time has passed. */
+static uint64_t renewed_ms;
+
+static uint64_t renewed(void *ctx, const struct endpoint *client)
+{
+	(void)ctx;
+	return client->port & 1 ? renewed_ms : 0;
+}
+
+static const struct l2tp_config config = {.hostname = "fuzz", .max_tunnels = MAX_TUNNELS, .renewed = renewed};
 
 static void check(bool holds)
 {
@@ -72,6 +81,21 @@ static void check_sound(const struct l2tp_datagram *d, const struct l2tp_result 
 	}
 }
 
+static void check_stops(const struct l2tp_result *r)
+{
+	struct l2tp_header header;
+	uint16_t type, id;
+
+	check(!r->stop_count || r->event == L2TP_EVENT_TUNNEL_REQUEST);
+	check(r->stop_count < MAX_TUNNELS + 1);
+	for (size_t i = 0; i < r->stop_count; i++) {
+		check(l2tp_header_read(r->stops[i], L2TP_STOP_LEN, &header) == L2TP_ORDINARY);
+		check(header.tunnel_id && header.length == L2TP_STOP_LEN);
+		check(l2tp_check(r->stops[i], &header, &type) == L2TP_ORDINARY && type == L2TP_STOPCCN);
+		check(l2tp_find_u16(r->stops[i], &header, L2TP_AVP_ASSIGNED_TUNNEL_ID, &id) && id);
+	}
+}
+
 static void check_needs_no_second_repair(const struct l2tp_datagram *first)
 {
 	struct l2tp_table *table = l2tp_table_new(&config);
@@ -116,6 +140,7 @@ static void one_datagram(struct l2tp_table *table, uint64_t now_ms, uint8_t flag
 		      r.reply_length == L2TP_HEADER_LEN && r.lns_tunnel);
 	else
 		check(!r.reply_length && !(r.actions & (L2TP_ACT_DROP | L2TP_ACT_REPLY)));
+	check_stops(&r);
 	check(l2tp_table_stats(table).tunnels <= MAX_TUNNELS);
 	free(d.message);
 }
@@ -125,12 +150,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct l2tp_table *table = l2tp_table_new(&config);
 	uint64_t now_ms = 1000;
 
+	renewed_ms = 0;
 	while (size >= 2) {
 		uint8_t flags = data[0];
 		size_t length = data[1] < size - 2 ? data[1] : size - 2;
 
 		if (flags & 16)
-			now_ms += 3600 * 1000;
+			renewed_ms = now_ms += 3600 * 1000;
 		if (flags & 64)
 			table = restart(table, now_ms);
 		one_datagram(table, now_ms, flags, data + 2, length);
