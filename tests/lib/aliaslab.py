@@ -445,7 +445,7 @@ class Tests:
         if not client:
             raise tap.Stop
         self.clients.append(client)
-        for times in ("returns at once", "and once more"):
+        for times in ("returns at once", "once more"):
             self.clients.remove(client)
             client.silent = True
             self.lab.forget(client)
