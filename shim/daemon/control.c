@@ -20,6 +20,7 @@
 #define VERSION 1
 #define REQUEST_HEADER 4
 #define ANSWER_HEADER 8
+#define PIECE 16384 /* bytes of an answer between two turns of other events */
 
 struct control_server {
 	struct event_base *base;
@@ -102,7 +103,8 @@ static void on_writable(evutil_socket_t fd, short what, void *ctx)
 	const void *from =
 		in_header ? (const void *)(c->header + c->sent) : c->text + (c->sent - ANSWER_HEADER);
 	const size_t left = (in_header ? ANSWER_HEADER : c->length) - c->sent;
-	const ssize_t sent = send(fd, from, left, MSG_NOSIGNAL | (in_header ? MSG_MORE : 0));
+	const size_t piece = left < PIECE ? left : PIECE;
+	const ssize_t sent = send(fd, from, piece, MSG_NOSIGNAL | (in_header ? MSG_MORE : 0));
 
 	(void)what;
 	if (sent > 0)
