@@ -90,8 +90,14 @@ enum rules_priority {
 #define RULES_MARK_NOTE_10S 0x6e736c03U
 /* Keys of RULES_SET_ANY_ANSWER, as on the wire (RFC 2408 section 3.1): an SA payload comes first, version 1.0, Main or Aggressive Mode, no
  * flag. So begins a responder's first answer. */
-#define RULES_ANSWER_MAIN {1, 0x10, 2, 0}
-#define RULES_ANSWER_AGGRESSIVE {1, 0x10, 4, 0}
+#define RULES_ANSWER_MAIN                                                                                    \
+	{                                                                                                    \
+		1, 0x10, 2, 0                                                                                \
+	}
+#define RULES_ANSWER_AGGRESSIVE                                                                              \
+	{                                                                                                    \
+		1, 0x10, 4, 0                                                                                \
+	}
 #define RULES_NAME_NOT_NOTED "not-noted" /* -500, -4500 */
 
 /* First messages from one address that come up; what is more goes on untouched. Many clients behind one NAT that all come

@@ -11,7 +11,8 @@
 #include <string.h>
 #include <sys/random.h>
 
-#define EXCHANGES_MAX 131072 /* three quarters of it: the first messages of half a second at 196,000 a second */
+#define EXCHANGES_MAX                                                                                        \
+	131072 /* three quarters of it: the first messages of half a second at 196,000 a second */
 /* More exchanges than that are a flood, and half of it is its end. Meanwhile first messages are not noted, as the kernel's set, which
  * evicts nothing, would be full at once: each answer of the server comes up, and natshim notes those exchanges, for ten seconds from
  * each of their messages on. */
