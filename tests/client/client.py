@@ -73,5 +73,5 @@ class Client:
     @staticmethod
     def _answer_probe(sa, body):
         """R-U-THERE is answered with R-U-THERE-ACK (RFC 3706)."""
-        if sa and len(body) >= 12 and struct.unpack(">H", body[6:8])[0] == 36136:
-            sa.send_informational([(ike1.NOTIFY, ike1.notify_body(36137, sa.icookie + sa.rcookie, 1, body[-4:]))])
+        if sa and len(body) >= 12 and struct.unpack(">H", body[6:8])[0] == ike1.R_U_THERE:
+            sa.send_informational([(ike1.NOTIFY, ike1.notify_body(ike1.R_U_THERE_ACK, sa.icookie + sa.rcookie, 1, body[-4:]))])

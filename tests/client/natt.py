@@ -24,6 +24,7 @@ MICROSOFT = tuple(_md5(text) + more for text, more in (  # Windows 10's, but for
     ("MS NT5 ISAKMPOAKLEY", struct.pack(">I", 9)), ("FRAGMENTATION", b""), ("MS-Negotiation Discovery Capable", b""),
     ("Vid-Initial-Contact", b""), ("IKE CGA version 1", b"")))
 KAME = bytes.fromhex("7003cbc1097dbe9c2600ba6983bc8b35")  # "KAME/racoon"
+DPD = bytes.fromhex("afcad71368a1f1c96b8696fc77570100")  # RFC 3706 section 5.1: who sends it may be asked whether he lives
 NATD_TYPES = (15, 20, 130)
 
 

@@ -40,6 +40,7 @@ class Settings:
     takes_short: bool = False    # and the server's may be so, too
     initial_contact: bool = None  # None: as the dialect does
     floated: bool = False        # begins on port 4500
+    dpd: bool = False            # announces RFC 3706
 
 
 @dataclass
@@ -124,6 +125,9 @@ class _Side:
 
     def identity(self):
         return self.settings.identity or ike1.identity_body(self.endpoint.packed(self.endpoint.local))
+
+    def more_vids(self):
+        return [(ike1.VID, natt.DPD)] if self.settings.dpd else []
 
     def agree(self, payloads):
         self.agreed, self.method = self.dialect.agree(payloads) or (None, None)
@@ -274,7 +278,7 @@ class Phase1(_Side):
             plain, last = self.decrypted(last5, message)
             return self.check_peer(plain), last
 
-        vids = [(ike1.VID, v) for v in self.dialect.announced()]
+        vids = [(ike1.VID, v) for v in self.dialect.announced()] + self.more_vids()
         self._exchange(self._message([(ike1.SA, self.sa)] + vids), "MM2", mm2)
         more = [(ike1.VID, v) for v in self.dialect.mm3_vids] + self.natd_payloads(self.settings.hash_name)
         self._exchange(self._message([(ike1.KE, self.group.public), (ike1.NONCE, self.nonce)] + more), "MM4", mm4)
@@ -344,7 +348,7 @@ class Responder(_Side):
         self.note("MM1: " + (f"vendor ID {self.agreed}" if self.agreed else "no NAT-T"))
         vids = self.dialect.responder_vids or ([natt.VENDOR_IDS[self.agreed]] if self.agreed else [])
         self._next = self._mm3
-        return self._answer([(ike1.SA, ike1.sa_body([chosen]))] + [(ike1.VID, v) for v in vids])
+        return self._answer([(ike1.SA, ike1.sa_body([chosen]))] + [(ike1.VID, v) for v in vids] + self.more_vids())
 
     def _mm3(self, message):
         s = self.settings

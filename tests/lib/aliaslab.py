@@ -105,7 +105,8 @@ class Tests:
             own, returns = self.test_server_rekeys, self.test_leaves_and_returns
         return (self.test_alone, self.test_three, self.test_names, self.test_rekeys, self.test_port_changes,
                 self.test_flushes, self.test_server_first, own, self.test_forged, self.test_killed, returns, self.test_vanishes_and_returns,
-                self.test_same_ports, self.test_drop, self.test_no_nat, self.test_all_gone, self.test_end)
+                self.test_same_ports, self.test_drop, self.test_no_nat, self.test_all_gone, self.test_server_asks,
+                self.test_end)
 
     def nobody_loses(self, what, seconds=4.0):
         """All who are here, while something happened."""
@@ -451,6 +452,46 @@ class Tests:
         tap.ok(wait_for(lambda: self.lab.natshim.counters()["aliases"] == 0, 200, 1), "all leave: no alias is given any more",
                lambda: str(self.lab.sessions()))
         tap.ok(wait_for(lambda: "natshim_alias" not in natshim.tables(self.lab.srv), 200, 1), "and the table of aliases goes")
+
+    def test_server_asks(self):
+        """An aliased client that is silent, and that connection tracking has forgotten: the server asks whether it lives (RFC 3706), and
+        libreswan, by its own clock, rekeys phase 2. One that has vanished is ended by it."""
+        self.lab.stack.be_impatient()
+        self.lab.ports = {"dpd": True}
+        first, second = self.join("with DPD: PPP and ping", self.kinds[0]), self.join("with DPD, behind the same NAT", self.kinds[1])
+        tap.ok(self.lab.alias(second), "which has an alias")
+        for client in self.clients:
+            client.lively = client.keepalives = False
+        self.lab.serve(1)
+        self.lab.srv.run("conntrack", "-F")
+
+        def asked():
+            return sum(what == "notify R-U-THERE" for what, _ in second.ike.notices)
+
+        def rekeys():
+            return sum(exchange.done for exchange in second.phase2.exchanges.values())
+        before = asked(), rekeys()
+        tap.ok(self.until(lambda: asked() > before[0], 60), "the server asks a silent client after a flush", lambda: self.told(second))
+        if isinstance(self.lab.stack, sessionlab.Libreswan):
+            tap.ok(self.until(lambda: rekeys() > before[1], 90), "it rekeys phase 2 by its own clock", lambda: self.told(second))
+        for client in self.clients:
+            client.lively = client.keepalives = True
+        self.nobody_loses("the server has asked")
+        second.lively, second.keepalives, second.silent = False, False, True
+        mark, spis = len(self.lab.natshim.log()), self.lab.sas(second)
+        tap.ok(spis, "one vanishes, and the server has its SAs")
+        tap.ok(self.until(lambda: not self.lab.sas(second), 90), "the server ends what does not answer", lambda: self.told(second))
+        tap.ok(self.until(lambda: not self.lab.session(second), 20), "and natshim has no session of it any more", lambda: str(self.lab.sessions()))
+        tap.ok(not re.search(r"session-(dead|idle)", self.lab.natshim.log()[mark:]), "which was not natshim's work")
+        self.clients.remove(second)
+        self.lab.forget(second)
+        self.nobody_loses("the neighbour is gone")
+        self.clients.remove(first)
+        self.lab.bye(first)
+        self.lab.ports = {}
+
+    def told(self, client):
+        return f"{client.ike.notices}\n{client.phase2.events}\n{self.lab.kernel()}\n{tap.tail(self.lab.stack.log(), 60)}"
 
     def test_end(self):
         tap.equal(self.lab.natshim.stop(), 0, "natshim stops cleanly")
