@@ -255,12 +255,12 @@ class Libreswan:
         self.pluto = pluto.Pluto(self.host, pluto.conn(leftupdown="%disabled") + self.conns)
 
     def be_impatient(self):
-        """From now on it asks a silent client after 5 s whether he lives, and ends his SAs after 15 s; it begins a rekey of phase 2 after 20 s.
+        """From now on it asks a silent client after 5 s whether he lives, and ends his SAs after 30 s; it begins a rekey of phase 2 after 20 s.
         (A rekey of phase 1 goes to port 500 of the client's address, alias or not, where nobody behind a NAT can answer.) There are
         no clients yet."""
         self.pluto.stop()
         self.pluto = pluto.Pluto(self.host, pluto.conn(
-            leftupdown="%disabled", dpddelay="5", dpdtimeout="15", dpdaction="clear", rekey="yes", rekeyfuzz="0%", rekeymargin="20s",
+            leftupdown="%disabled", dpddelay="5", dpdtimeout="30", dpdaction="clear", rekey="yes", rekeyfuzz="0%", rekeymargin="20s",
             salifetime="40s") + self.conns)
 
     def states(self, client):

@@ -70,10 +70,10 @@ class Strongswan:
             raise RuntimeError(f"swanctl: {loaded.stdout}{loaded.stderr}{self.log()}")
 
     def be_impatient(self):
-        """From now on it asks a silent client after 5 s whether he lives, and ends his SAs after 15 s."""
+        """From now on it asks a silent client after 5 s whether he lives, and ends his SAs after 30 s."""
         with open(self.conf, encoding="ascii") as file:
             text = file.read()
-        self.host.write("swanctl.conf", text.replace("dpd_delay = 0s", "dpd_delay = 5s\n        dpd_timeout = 15s"))
+        self.host.write("swanctl.conf", text.replace("dpd_delay = 0s", "dpd_delay = 5s\n        dpd_timeout = 30s"))
         self.swanctl("--load-conns", "--file", self.conf)
 
     def swanctl(self, *words):
