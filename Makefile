@@ -145,7 +145,7 @@ check: check-build
 	$(Q)PYTHON=$(PYTHON) tests/run
 
 # What a second release needs beside a whole "make check" of the first: the package, and all that meets its own kernel and servers. Not what is
-# about natshim itself rather than about them, and takes long: crashes of the bridge, keys in memory, twenty clients at once (vm-alias has
+# about natshim itself rather than about them, and takes long: crashes of the bridge, keys in memory, twenty clients at once (vm-alias and its twin have
 # three), two gateways.
 check-release: check-build
 	$(Q)PYTHON=$(PYTHON) tests/run unit net-package net-check net-check_conf net-phase1 \

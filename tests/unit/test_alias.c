@@ -226,6 +226,15 @@ static void message2(const struct exchange *e, const char *to)
 		}
 }
 
+/* A first message, and the server's answer. */
+static struct exchange begun(const char *from)
+{
+	const struct exchange e = message1(from);
+
+	message2(&e, from);
+	return e;
+}
+
 static struct alias_result message5(const struct exchange *e, const char *from)
 {
 	const struct endpoint flow = ep(from);
@@ -473,8 +482,7 @@ static void late_one_on_a_reused_port_is_right_at_the_second_try(void **state)
 	assert_true(message5(&e, W4500).drop);
 	assert_true(message5(&e, W4500).drop);
 	now += 3000;
-	e = message1(V500);
-	message2(&e, V500);
+	e = begun(V500);
 	assert_true(message5(&e, W4500).settled);
 	assert_string_equal(seen_as(W4500, 4500), "198.18.0.1:24500");
 	assert_string_equal(seen_as(V4500, 4500), V4500);
@@ -489,8 +497,7 @@ static void rekey_through_a_new_mapping_is_right_at_the_second_try(void **state)
 	connect_from(V500, V4500);
 	connect_from(W500, W4500);
 	wait(30 * MINUTE, true);
-	e = message1(X500);
-	message2(&e, X500);
+	e = begun(X500);
 	assert_true(message5(&e, W4500).drop);
 	assert_true(message5(&e, W4500).drop); /* nor is its repeat for the server */
 	assert_true(message5(&e, W4500).drop);
@@ -524,8 +531,7 @@ static void returned_one_gets_a_fresh_alias(void **state)
 	connect_from(V500, V4500);
 	wait(MINUTE, true);
 	wait(ALIAS_QUIET_MS, false);
-	e = message1(V500);
-	message2(&e, V500);
+	e = begun(V500);
 	assert_true(message5(&e, V4500).settled);
 	assert_string_equal(seen_as(V4500, 4500), "198.18.0.1:4500");
 	session_at("198.18.0.1:4500");
@@ -547,10 +553,8 @@ static void returned_one_waits_for_silence(void **state)
 	connect_from(V500, V4500);
 	connect_from(W500, W4500);
 	wait(5 * MINUTE, true);
-	e = message1(V500);
-	message2(&e, V500);
-	f = message1(W500);
-	message2(&f, W500);
+	e = begun(V500);
+	f = begun(W500);
 	for (int repeat = 0; repeat < 4; repeat++) {
 		assert_true(message5(&e, V4500).drop);
 		assert_true(message5(&f, W4500).drop);
@@ -574,19 +578,16 @@ static void returned_one_that_is_never_silent_rekeys(void **state)
 	connect_from(W500, W4500);
 	for (int immediate = 0; immediate < 2; immediate++) {
 		wait(5 * MINUTE, true);
-		e = message1(W500);
-		message2(&e, W500);
+		e = begun(W500);
 		for (int repeat = 0; repeat < (immediate ? 1 : 20); repeat++) {
 			assert_true(message5(&e, W4500).drop);
 			wait(2500, true);
 		}
 		assert_string_equal(seen_as(W4500, 4500), "198.18.0.1:24500");
-		e = message1(W500);
-		message2(&e, W500);
+		e = begun(W500);
 		if (immediate) {
 			assert_true(message5(&e, W4500).drop);
-			e = message1(W500);
-			message2(&e, W500);
+			e = begun(W500);
 		}
 		assert_false(message5(&e, W4500).drop);
 		assert_string_equal(seen_as(W4500, 4500), "198.18.0.1:24500");
@@ -603,12 +604,10 @@ static void flows_of_two_clients_are_no_return(void **state)
 	connect_from(V500, V4500);
 	connect_from(W500, W4500);
 	wait(5 * MINUTE, true);
-	e = message1(V500);
-	message2(&e, V500);
+	e = begun(V500);
 	assert_true(message5(&e, W4500).drop);
 	assert_string_equal(seen_as(W4500, 4500), "198.18.0.1:24500");
-	e = message1(W500);
-	message2(&e, W500);
+	e = begun(W500);
 	assert_true(message5(&e, V4500).drop);
 	assert_string_equal(seen_as(V4500, 4500), V4500);
 }
@@ -740,12 +739,10 @@ static void proven_one_takes_no_flow_of_a_live_session(void **state)
 	(void)state;
 	connect_from(V500, V4500);
 	connect_from(W500, W4500);
-	e = message1(X500);
-	message2(&e, X500);
+	e = begun(X500);
 	assert_true(message5(&e, W4500).drop);
 	assert_string_equal(seen_as(W4500, 4500), "198.18.0.1:24500");
-	e = message1(X500);
-	message2(&e, X500);
+	e = begun(X500);
 	assert_true(message5(&e, V4500).drop);
 	assert_string_equal(seen_as(W4500, 4500), "198.18.0.1:24500");
 	assert_string_equal(seen_as(V4500, 4500), V4500);
@@ -1185,8 +1182,7 @@ static void port_that_a_moved_one_had_is_free_for_another(void **state)
 	connect_from(V500, V4500);
 	assert_true(heard(V4500, NEW4500, false).moved);
 	wait(MINUTE, true);
-	e = message1(W500);
-	message2(&e, W500);
+	e = begun(W500);
 	assert_true(message5(&e, V4500).settled);
 	assert_string_equal(seen_as(V4500, 4500), "198.18.0.1:4500");
 	assert_string_equal(seen_as(NEW4500, 4500), V4500);
