@@ -288,6 +288,23 @@ static bool is_free(const struct alias_table *table, uint32_t host, uint64_t now
 	return !life_of(table, &real).lives;
 }
 
+/* Who keeps the address is the only one without an alias there: those whose sessions have ended are forgotten, or, where one message
+ * would change too much at once, at least their flows on 500. */
+static struct client *take_address(struct alias_result *out, struct alias_table *table, uint64_t now,
+				   uint32_t host)
+{
+	struct client *next;
+
+	for (struct client *c = clients_first(table, host); c; c = next) {
+		next = clients_next(table, c);
+		if (out->change_count + CLIENT_CHANGES_MAX <= ALIAS_CHANGES_MAX)
+			release(out, table, c);
+		else
+			set_flow(out, table, c, IKE_PORT, 0);
+	}
+	return add(out, table, now, host);
+}
+
 static bool is_usable(const struct alias_table *table, const struct endpoint *from)
 {
 	return from->addr_len == 4 && from->port && !clients_in_net(table, clients_host(from));
@@ -297,11 +314,13 @@ static bool is_usable(const struct alias_table *table, const struct endpoint *fr
 static void begin(struct alias_result *out, struct alias_table *table, uint64_t now, struct client *c,
 		  uint16_t server_port, const uint8_t *cookie)
 {
-	if (!is_half_open(c, now)) {
+	const bool lives = life_of(table, c).lives;
+
+	if (!is_half_open(c, now) || (c->lived && !lives)) {
 		c->began_ms = now;
 		c->floated = false;
-		c->lived = life_of(table, c).lives;
-		if (!c->lived)
+		c->lived = lives;
+		if (!lives)
 			clients_list(table, c);
 	}
 	if (server_port == NATT_PORT && !c->floated) {
@@ -341,7 +360,7 @@ struct alias_result alias_first(struct alias_table *table, uint64_t now_ms, cons
 	else if (!c && server_port == NATT_PORT && life_at(table, from).lives)
 		return out; /* a client without an alias rekeys */
 	else if (!c && is_free(table, host, now_ms)) {
-		c = add(&out, table, now_ms, host);
+		c = take_address(&out, table, now_ms, host);
 		if (c) {
 			c->server = clients_host(to);
 			set_flow(&out, table, c, server_port, from->port);

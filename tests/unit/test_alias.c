@@ -677,6 +677,30 @@ static void address_is_free_again_when_all_have_left(void **state)
 	assert_int_equal(message1(X500).result.change_count, 0);
 }
 
+/* A's session has ended, and B has the address: A, which comes back by the flow of its old record, is one more client. */
+static void address_that_changed_hands_is_not_shared(void **state)
+{
+	(void)state;
+	connect_from(V500, V4500); /* its session was seen */
+	session_ends(V4500);
+	assert_int_equal(connect_from(W500, W4500).result.change_count, 0);
+	assert_string_equal(seen_as(W4500, 4500), W4500);
+	assert_int_equal(message1(V500).result.change_count, 1);
+	assert_string_equal(seen_as(V500, 500), "198.18.0.1:500");
+}
+
+/* Likewise, when A has begun anew before B: its new phase 1 keeps the address, though an earlier one was followed by a session. */
+static void who_begins_anew_keeps_the_address(void **state)
+{
+	(void)state;
+	connect_from(V500, V4500);
+	session_ends(V4500);
+	assert_int_equal(message1(V500).result.change_count, 0);
+	assert_int_equal(message1(W500).result.change_count, 1);
+	assert_string_equal(seen_as(W500, 500), "198.18.0.1:20500");
+	assert_string_equal(seen_as(V500, 500), V500);
+}
+
 /* Attackers */
 
 static void no_float_without_the_servers_cookie(void **state)
@@ -1354,6 +1378,8 @@ int main(void)
 		TEST(returned_one_waits_for_silence),
 		TEST(returned_one_that_is_never_silent_rekeys),
 		TEST(flows_of_two_clients_are_no_return),
+		TEST(address_that_changed_hands_is_not_shared),
+		TEST(who_begins_anew_keeps_the_address),
 		TEST(alias_is_kept_while_a_session_is_at_it),
 		TEST(failed_phase1_gives_it_back),
 		TEST(who_was_free_for_longest_is_given_first),
