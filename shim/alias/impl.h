@@ -11,11 +11,11 @@
 	 ALIAS_MAX) /* a number may stand twice in the ring: it is passed over where it is taken */
 
 enum {
-	CLIENTS_MAX = 16384, /* lone ones too */
-	BUCKETS = 16384,     /* a power of two */
-	TRIALS_MAX = 4,      /* new ports of one client, the newest ones */
+	CLIENTS_MAX = 16384,                 /* lone ones too */
+	BUCKETS = 16384,                     /* a power of two */
+	TRIALS_MAX = 4,                      /* new ports of one client, the newest ones */
 	CLIENT_CHANGES_MAX = 2 + TRIALS_MAX, /* pairs of the kernel's maps that go with one client */
-	EXCHANGES_MAX = 4,   /* cookies of one client that are remembered, the newest ones */
+	EXCHANGES_MAX = 4,                   /* cookies of one client that are remembered, the newest ones */
 	IKE_PORT = 500,
 	NATT_PORT = 4500,
 };

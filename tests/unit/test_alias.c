@@ -23,7 +23,7 @@ static uint64_t now;
 static struct session {
 	struct endpoint at;
 	uint64_t last_packet;
-	bool plain;
+	bool plain, silent;
 } sessions[SESSIONS_MAX];
 static size_t session_count;
 static struct alias_change map[MAP_MAX];
@@ -279,7 +279,8 @@ static void wait(uint64_t ms, bool traffic)
 	for (const uint64_t end = now + ms; now < end;) {
 		now += end - now < 5000 ? end - now : 5000;
 		for (size_t i = 0; i < session_count && traffic; i++)
-			sessions[i].last_packet = now;
+			if (!sessions[i].silent)
+				sessions[i].last_packet = now;
 		expire();
 	}
 }
@@ -1360,6 +1361,165 @@ static void a_range_must_be_one(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* Whatever the order */
+
+enum { CROWD = 5 };
+
+struct member {
+	enum { AWAY, BEGUN, UP, VANISHED } stage;
+	char ike[ENDPOINT_TEXT_MAX], esp[ENDPOINT_TEXT_MAX], seen[ENDPOINT_TEXT_MAX], left[ENDPOINT_TEXT_MAX];
+	struct exchange exchange;
+};
+
+struct crowd {
+	struct member members[CROWD];
+	bool new_ports, vanish;
+	unsigned port, came, returned;
+	uint64_t seed;
+};
+
+/* Numbers that are the same in each run. */
+static unsigned draw(struct crowd *crowd, unsigned below)
+{
+	crowd->seed = crowd->seed * 6364136223846793005u + 1442695040888963407u;
+	return (unsigned)(crowd->seed >> 33) % below;
+}
+
+static struct session *session_seen_at(const char *at)
+{
+	const struct endpoint seen = ep(at);
+
+	for (size_t i = 0; i < session_count; i++)
+		if (endpoint_equal(&sessions[i].at, &seen))
+			return &sessions[i];
+	return NULL;
+}
+
+/* What is dropped is repeated: of one whose old session is not silent yet. */
+static void floats(const struct member *m)
+{
+	unsigned sends = 1;
+
+	message2(&m->exchange, m->ike);
+	while (message5(&m->exchange, m->esp).drop) {
+		assert_true(m->left[0] && sends++ < 10);
+		wait(5000, true);
+	}
+}
+
+static void comes_up(struct crowd *crowd, struct member *m)
+{
+	struct endpoint seen;
+
+	if (m->exchange.result.follow)
+		floats(m);
+	snprintf(m->seen, sizeof m->seen, "%s", seen_as(m->esp, 4500));
+	if (m->left[0] && session_seen_at(m->left)) /* the server has replaced it, or natshim ends it soon */
+		session_ends(m->left);
+	m->left[0] = 0;
+	seen = ep(m->seen);
+	for (size_t i = 0; i < session_count; i++)
+		assert_false(endpoint_same_host(&sessions[i].at, &seen));
+	session_at(m->seen);
+	m->stage = UP;
+	crowd->came++;
+}
+
+static void goes(struct crowd *crowd, struct member *m)
+{
+	if (crowd->vanish && draw(crowd, 2)) {
+		memcpy(m->left, m->seen, sizeof m->left);
+		session_seen_at(m->seen)->silent = true;
+		m->stage = VANISHED;
+		return;
+	}
+	session_ends(m->seen);
+	m->stage = AWAY;
+}
+
+static void next_step(struct crowd *crowd, struct member *m)
+{
+	if (m->stage == UP) {
+		goes(crowd, m);
+		return;
+	}
+	if (m->stage == BEGUN) {
+		comes_up(crowd, m);
+		return;
+	}
+	crowd->returned += m->stage == VANISHED;
+	crowd->port = crowd->port < 60000 ? crowd->port + 2 : 10000;
+	if (crowd->new_ports) {
+		snprintf(m->ike, sizeof m->ike, "192.0.2.7:%u", crowd->port);
+		snprintf(m->esp, sizeof m->esp, "192.0.2.7:%u", crowd->port + 1);
+	}
+	m->exchange = message1(m->ike);
+	m->stage = BEGUN;
+}
+
+/* No phase 1 takes two seconds. */
+static void some_time(struct crowd *crowd)
+{
+	const unsigned ms = draw(crowd, 4) ? draw(crowd, 2000) : draw(crowd, 60000);
+
+	for (unsigned i = 0; i < CROWD && ms >= 2000; i++)
+		if (crowd->members[i].stage == BEGUN)
+			comes_up(crowd, &crowd->members[i]);
+	wait(ms, true);
+	for (unsigned i = 0; i < CROWD; i++)
+		if (crowd->members[i].stage == UP)
+			assert_string_equal(seen_as(crowd->members[i].esp, 4500), crowd->members[i].seen);
+}
+
+/* Clients of one NAT come and go; a phase 1 takes a moment. Each is up at the first try, nobody is where another one is, and nobody
+ * loses its flow. */
+static void comes_and_goes(bool new_ports, bool vanish)
+{
+	struct crowd crowd = {.new_ports = new_ports, .vanish = vanish, .port = 10000};
+
+	for (unsigned run = 0; run < 300; run++) {
+		open_table(16);
+		crowd.seed = run;
+		for (unsigned i = 0; i < CROWD; i++) {
+			struct member *m = &crowd.members[i];
+
+			*m = (struct member){.stage = AWAY};
+			snprintf(m->ike, sizeof m->ike, "192.0.2.7:%u", 500 + 1000 * i);
+			snprintf(m->esp, sizeof m->esp, "192.0.2.7:%u", 4500 + 1000 * i);
+		}
+		for (unsigned step = 0; step < 200; step++) {
+			next_step(&crowd, &crowd.members[draw(&crowd, CROWD)]);
+			some_time(&crowd);
+		}
+	}
+	assert_true(crowd.came > 10000);
+	assert_true(!vanish || crowd.returned > 5000);
+}
+
+static void crowd_with_ports_of_its_own(void **state)
+{
+	(void)state;
+	comes_and_goes(false, false);
+}
+
+static void crowd_with_ports_that_change(void **state)
+{
+	(void)state;
+	comes_and_goes(true, false);
+}
+
+static void crowd_that_vanishes_and_returns(void **state)
+{
+	(void)state;
+	comes_and_goes(false, true);
+}
+
+static void crowd_that_returns_by_other_ports(void **state)
+{
+	(void)state;
+	comes_and_goes(true, true);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1410,6 +1570,10 @@ int main(void)
 		TEST(moved_ones_outlive_a_restart),
 		TEST(taken_one_is_not_given_again),
 		TEST(without_the_kernels_help_all_stay_where_they_are),
+		TEST(crowd_with_ports_of_its_own),
+		TEST(crowd_with_ports_that_change),
+		TEST(crowd_that_vanishes_and_returns),
+		TEST(crowd_that_returns_by_other_ports),
 		TEST(a_range_must_be_one),
 	};
 
