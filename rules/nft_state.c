@@ -388,6 +388,28 @@ int rules_nft_set_get(struct rules_nft *nft, enum rules_set set, const void *key
 	return read_answers(nft, &answers, count + 1);
 }
 
+static bool has_set(const struct rules_table *table, const char *name)
+{
+	for (size_t i = 0; i < table->set_count; i++)
+		if (!strcmp(table->sets[i].name, name))
+			return true;
+	return false;
+}
+
+const char *rules_nft_missing_set(struct rules_nft *nft, const struct ruleset *ruleset)
+{
+	for (size_t i = 0; i < RULES_SETS; i++) {
+		const enum rules_set set = (enum rules_set)i;
+		const struct rules_set_place *place = ruleset_set_place(set);
+
+		if (!strcmp(place->table, RULES_QUEUE_TABLE) &&
+		    has_set(&ruleset->tables[RULES_TABLE_QUEUE], place->name) &&
+		    rules_nft_set_get(nft, set, NULL, 0, NULL, NULL) == -ENOENT)
+			return place->name;
+	}
+	return NULL;
+}
+
 static void ignore_element(void *ctx, const void *key, size_t key_length, uint64_t expires_ms)
 {
 	(void)ctx;

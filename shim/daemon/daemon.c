@@ -98,13 +98,6 @@ static void fill_sets(void *ctx)
 	sessions_fill_sets(d->sessions);
 }
 
-static const char *missing_set(void *ctx)
-{
-	struct daemon *d = ctx;
-
-	return sessions_missing_set(d->sessions);
-}
-
 static void alias_gone(void *ctx)
 {
 	const struct daemon *d = ctx;
@@ -532,8 +525,8 @@ static void on_set_change(void *ctx, const char *set, const uint8_t *key, size_t
 
 static bool open_rules(struct daemon *d)
 {
-	static const struct ruleset_upkeep_handlers handlers = {
-		.fill_sets = fill_sets, .missing_set = missing_set, .alias_gone = alias_gone};
+	static const struct ruleset_upkeep_handlers handlers = {.fill_sets = fill_sets,
+								.alias_gone = alias_gone};
 	char error[RULES_ERROR_MAX] = "";
 
 	if (rules_nft_open(&d->nft, error) || rules_nft_probe(d->nft, &d->features, error))
@@ -665,8 +658,7 @@ static bool start(struct daemon *d)
 	if (rc)
 		return fail(d, "sessions", strerror(-rc));
 	if (d->config.rules == CONFIG_RULES_EXTERNAL)
-		ruleset_upkeep_refill(
-			&d->upkeep); /* the sessions' own sets, which they can fill from now on */
+		fill_sets(d); /* the sessions' own ones, too: they can from now on */
 	bridge_mode_join_sessions(d->bridge_mode, d->sessions);
 	footprint_trim();
 	confine_self(d);

@@ -6,15 +6,17 @@
 #define REFILL_TICKS                                                                                         \
 	5 /* attempts to fill the admin's sets after his tables were removed: he loads them again */
 
-bool ruleset_upkeep_refill(struct ruleset_upkeep *u)
+/* False: one of the admin's sets is missing. Those that are there are filled when he has had the time to load them. */
+static bool refill(struct ruleset_upkeep *u)
 {
-	const char *const missing = u->handlers->missing_set(u->ctx);
+	const char *const missing = rules_nft_missing_set(u->nft, u->ruleset);
+	const bool last = u->refills <= 1;
 
-	if (missing && u->refills <= 1)
+	if (missing && last)
 		log_event(u->log, LOG_RULES_MISSING, NULL,
 			  "rules: the set %s is not in your tables: load what `natshim rules' prints",
 			  missing);
-	if (!missing)
+	if (!missing || last)
 		u->handlers->fill_sets(u->ctx);
 	return !missing;
 }
@@ -24,7 +26,7 @@ int ruleset_upkeep_install(struct ruleset_upkeep *u, char error[static RULES_ERR
 	int rc;
 
 	if (u->external) {
-		ruleset_upkeep_refill(u);
+		refill(u);
 		return 0;
 	}
 	rc = rules_nft_install(u->nft, u->ruleset, error);
@@ -95,7 +97,7 @@ void ruleset_upkeep_on_nft_event(struct ruleset_upkeep *u)
 void ruleset_upkeep_tick(struct ruleset_upkeep *u)
 {
 	repair(u);
-	if (u->refills && ruleset_upkeep_refill(u))
+	if (u->refills && refill(u))
 		u->refills = 0;
 	else if (u->refills)
 		u->refills--;

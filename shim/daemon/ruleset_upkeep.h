@@ -12,16 +12,15 @@
 #include <stdint.h>
 
 struct ruleset_upkeep_handlers {
-	void (*fill_sets)(void *ctx);          /* adds all elements again: the tables are new and empty */
-	const char *(*missing_set)(void *ctx); /* a set that the admin's tables lack; NULL: none */
-	void (*alias_gone)(void *ctx);         /* another program removed the table of aliases */
+	void (*fill_sets)(void *ctx);  /* adds all elements again: the tables are new and empty */
+	void (*alias_gone)(void *ctx); /* another program removed the table of aliases */
 };
 
 /* The caller sets these, and zeroes the rest; all stay the caller's. */
 struct ruleset_upkeep {
 	struct log *log;
 	struct rules_nft *nft;
-	const struct ruleset *ruleset; /* to be installed */
+	const struct ruleset *ruleset; /* to be installed, or that the admin should have loaded */
 	bool external;                 /* --rules external */
 	const struct ruleset_upkeep_handlers *handlers;
 	void *ctx; /* of the handlers */
@@ -35,10 +34,8 @@ struct ruleset_upkeep {
 	unsigned refills;                 /* attempts left to fill the admin's sets */
 };
 
-/* Replaces the tables by those of upkeep->ruleset, and fills their sets. 0, or -errno and why in error; then the old ones stay. */
+/* Replaces the tables by those of upkeep->ruleset, and fills their sets; with --rules external only fills them. 0, or -errno and why in error; then the old ones stay. */
 int ruleset_upkeep_install(struct ruleset_upkeep *upkeep, char error[static RULES_ERROR_MAX]);
-/* With --rules external: fills the sets again, if all of them are there. */
-bool ruleset_upkeep_refill(struct ruleset_upkeep *upkeep);
 /* rules_nft_watch_fd() is readable. */
 void ruleset_upkeep_on_nft_event(struct ruleset_upkeep *upkeep);
 /* Once a second: tries again what has failed. */

@@ -430,23 +430,6 @@ void sessions_fill_sets(struct sessions *sessions)
 	rules_nft_set_flush(sessions->nft);
 }
 
-const char *sessions_missing_set(struct sessions *sessions)
-{
-	static const struct {
-		enum rules_set set;
-		const char *name;
-	} sets[] = {{RULES_SET_WATCHED4, "watched4"},
-		    {RULES_SET_WATCHED6, "watched6"},
-		    {RULES_SET_L2TP4, "l2tp4"},
-		    {RULES_SET_L2TP6, "l2tp6"}};
-
-	for (size_t i = 0; sessions && sessions->nft && i < sizeof sets / sizeof *sets; i++)
-		if ((sessions->by_sa || sets[i].set < RULES_SET_L2TP4) &&
-		    rules_nft_set_get(sessions->nft, sets[i].set, NULL, 0, NULL, NULL) == -ENOENT)
-			return sets[i].name;
-	return NULL;
-}
-
 /* While natshim-xfrm does not answer, no session ends. */
 static void ask_for_dump(struct sessions *s)
 {

@@ -53,8 +53,6 @@ void sessions_moved(struct sessions *sessions, const struct endpoint *was, const
 
 /* Adds all elements of the sessions' sets again, after their tables were installed. sessions may be NULL. */
 void sessions_fill_sets(struct sessions *sessions);
-/* The name of one of these sets that the kernel does not have, or NULL. */
-const char *sessions_missing_set(struct sessions *sessions);
 
 /* Facts of the kernel's SAs, as in rekeyer_handlers; call sessions_run_actions() after some of them. sessions may be NULL. */
 void sessions_sa(struct sessions *sessions, const struct sa_info *sa);
