@@ -4,6 +4,7 @@
 
 #include "nfq/inject.h"
 #include "shim/clock.h"
+#include "shim/daemon/l2tp_wait.h"
 #include "shim/hex.h"
 
 #include <errno.h>
@@ -34,6 +35,7 @@ struct packets {
 	struct filter filter;
 	struct nfq_injector *injector; /* NULL: HELLOs cannot be answered, so they are not absorbed */
 	struct slow *slow;             /* NULL: without --bridge */
+	struct l2tp_wait *l2tp_wait;   /* NULL: not started */
 	struct nfq_queue *queue;       /* whose packets may wait in it */
 	bool waiting_allowed;
 	/* Of the packet that is worked on: its exchange's later messages are to be queued. Done by the rules where it can be
@@ -216,7 +218,8 @@ static bool tell_lns(struct packets *t, const struct endpoint *client, const str
 	return size && !nfq_inject(t->injector, packet, size);
 }
 
-/* The client sends its request again in a second: the LNS hears it by the socket of the tunnel that ends, and loses it with that. */
+/* The LNS hears the request by the socket of the tunnel that ends, and loses it with that. The client sends it again in a second, or it
+ * waits here (L2TP_ACT_WAIT). */
 static void stop_left(struct packets *t, const struct filter_outcome *o)
 {
 	for (size_t i = 0; i < o->l2tp.stop_count; i++) {
@@ -248,7 +251,8 @@ static void tell_sessions(struct packets *t, const struct filter_outcome *o)
 	sessions_l2tp(t->sessions, &o->src, what);
 }
 
-static enum nfq_verdict on_l2tp(struct packets *t, const struct filter_outcome *o, bool to_lns)
+static enum nfq_verdict on_l2tp(struct packets *t, const struct nfq_packet *packet,
+				const struct filter_outcome *o, bool to_lns)
 {
 	const struct l2tp_result *r = &o->l2tp;
 
@@ -276,6 +280,9 @@ static enum nfq_verdict on_l2tp(struct packets *t, const struct filter_outcome *
 		t->unanswered_hellos++;
 	if (r->actions & L2TP_ACT_DROP)
 		return NFQ_DROP;
+	if ((r->actions & L2TP_ACT_WAIT) && t->waiting_allowed && packet->queue == t->queue &&
+	    l2tp_wait_put(t->l2tp_wait, packet, o->changed))
+		return NFQ_HELD;
 	return o->changed ? NFQ_CHANGED : NFQ_AS_IT_WAS;
 }
 
@@ -298,7 +305,7 @@ static enum nfq_verdict work_on(void *ctx, struct nfq_packet *packet)
 	case FILTER_IKE:
 		return on_ike(t, &outcome, direction == IKE_TO_SERVER);
 	case FILTER_L2TP:
-		return on_l2tp(t, &outcome, direction == IKE_TO_SERVER);
+		return on_l2tp(t, packet, &outcome, direction == IKE_TO_SERVER);
 	default:
 		return NFQ_AS_IT_WAS;
 	}
@@ -397,25 +404,29 @@ void packets_use_aliases(struct packets *packets, struct aliases *aliases)
 
 int packets_start(struct packets *t, struct nfq_queue *queue, struct event_base *loop)
 {
-	int rc;
+	int rc = 0;
 
-	if (!t->filter.bridge)
-		return 0;
-	t->slow = slow_new(work_on_slow, t);
-	if (!t->slow)
+	t->l2tp_wait = l2tp_wait_new(queue, loop);
+	if (t->filter.bridge)
+		t->slow = slow_new(work_on_slow, t);
+	if (!t->l2tp_wait || (t->filter.bridge && !t->slow))
 		return -ENOMEM;
 	t->queue = queue;
-	rc = slow_start(t->slow, queue, loop);
+	if (t->slow)
+		rc = slow_start(t->slow, queue, loop);
 	t->waiting_allowed = !rc;
 	return rc;
 }
 
 void packets_allow_waiting(struct packets *t, bool allowed)
 {
-	if (!t->slow)
+	if (!t->queue)
 		return;
-	if (!allowed)
-		slow_finish(t->slow);
+	if (!allowed) {
+		l2tp_wait_finish(t->l2tp_wait);
+		if (t->slow)
+			slow_finish(t->slow);
+	}
 	t->waiting_allowed = allowed;
 }
 
@@ -506,6 +517,7 @@ void packets_close(struct packets *packets)
 	l2tp_table_free(packets->l2tp);
 	nfq_inject_close(packets->injector);
 	slow_free(packets->slow);
+	l2tp_wait_free(packets->l2tp_wait);
 	free(packets);
 }
 

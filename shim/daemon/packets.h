@@ -38,7 +38,8 @@ void packets_configure(struct packets *packets, const struct config *config); /*
 
 /* Who gives aliases, or NULL; the caller's, and must outlive the packets. */
 void packets_use_aliases(struct packets *packets, struct aliases *aliases);
-/* With --bridge: from here on, packets whose handling is slow wait for their turn. 0 or -errno. */
+/* From here on packets may wait: an L2TP request for the end of the tunnel that its client left behind; with --bridge, those whose
+ * handling is slow, for their turn. 0 or -errno. */
 int packets_start(struct packets *packets, struct nfq_queue *queue, struct event_base *loop);
 /* False: handles all packets that wait, and lets none wait until it is allowed again; while the queue is drained. */
 void packets_allow_waiting(struct packets *packets, bool allowed);

@@ -177,17 +177,20 @@ static void put_stop(uint8_t out[static L2TP_STOP_LEN], const struct tunnel *t)
 	l2tp_put_u16(at + L2TP_AVP_HEADER_LEN, 1); /* general request to clear the control connection */
 }
 
-/* What it has left behind is over before the new one begins, which may have the same ID. */
-static void stop_left(struct l2tp_table *table, uint64_t now_ms, const struct message *m)
+/* What it has left behind is over before the new one begins, which may have the same ID. id: of the new one, given by the client. */
+static void stop_left(struct l2tp_table *table, uint64_t now_ms, const struct message *m, uint16_t id)
 {
 	struct l2tp_result *r = m->result;
 	struct tunnel *t;
 
 	while ((t = tunnel_left(table, now_ms, &m->d->client))) {
 		t->state.closed = true;
-		if (t->state.lns_tunnel && t->state.client_tunnel && t->state.heard &&
-		    r->stop_count < L2TP_STOPS_MAX)
-			put_stop(r->stops[r->stop_count++], t);
+		if (!t->state.lns_tunnel || !t->state.client_tunnel || !t->state.heard ||
+		    r->stop_count == L2TP_STOPS_MAX)
+			continue;
+		put_stop(r->stops[r->stop_count++], t);
+		if (t->state.client_tunnel == id)
+			r->actions |= L2TP_ACT_WAIT;
 	}
 }
 
@@ -199,7 +202,7 @@ static void on_tunnel_request(struct l2tp_table *table, uint64_t now_ms, struct 
 
 	if (!l2tp_find_u16(m->d->message, &m->header, L2TP_AVP_ASSIGNED_TUNNEL_ID, &id) || !id)
 		return;
-	stop_left(table, now_ms, m);
+	stop_left(table, now_ms, m, id);
 	t = tunnel_find(table, now_ms, L2TP_TO_CLIENT, &m->d->client, id);
 	if (t)
 		t->requested_ms = now_ms;

@@ -39,6 +39,8 @@ enum l2tp_action {
 		    * it before the reply goes out, or a crash would break the tunnel */
 	L2TP_ACT_HELLO_UNANSWERED =
 		16, /* from now on HELLOs are absorbed, for the client leaves them unanswered (L2TP_HELLO_LEARN) */
+	L2TP_ACT_WAIT =
+		32, /* hold it for L2TP_WAIT_MS, then send it on: an SCCRQ, behind result.stops, that names the tunnel of one of them */
 	L2TP_ACT_CLOSED =
 		8, /* the client has ended it: StopCCN, or CDN for the tunnel's last session; of a tunnel that is
 			      * known, and the client's last one */
@@ -69,6 +71,10 @@ struct l2tp_datagram {
 #define L2TP_STOP_LEN                                                                                        \
 	38 /* bytes: the header, Message Type, Assigned Tunnel ID, Result Code with an error code */
 #define L2TP_STOPS_MAX 8
+/* The LNS' acknowledgement of such a StopCCN goes to the client. One that uses the old tunnel's ID again takes it for that of its SCCRQ
+ * (RFC 2661 section 5.8: an Nr acknowledges all Ns before it), which it will not repeat. So that one request must not meet the
+ * old tunnel: xl2tpd ends it in milliseconds, if its host is not busy. */
+#define L2TP_WAIT_MS 2000
 
 struct l2tp_result {
 	enum l2tp_reason reason;

@@ -31,13 +31,13 @@ class Failed(Exception):
 
 
 class Vpn:
-    """One client. l2tp_port: its UDP port, None for a floating one. host_name: bytes, empty, or None for no such AVP.
+    """One client. l2tp_port: its UDP port, None for a floating one; tunnel: its L2TP tunnel ID, None for a new one. host_name: bytes, empty, or None for no such AVP.
 
     junk: Apple's StopCCN. pfs: the group of Quick Mode. method: the PPP authentication it insists on. settings: phase1.Settings.
     """
 
-    def __init__(self, server, make_socket=socket.socket, l2tp_port=None, host_name=b"client", junk=False, offer=OFFER,
-                 user="alice", password="pw", method=None, pfs=0, **settings):
+    def __init__(self, server, make_socket=socket.socket, l2tp_port=None, tunnel=None, host_name=b"client", junk=False,
+                 offer=OFFER, user="alice", password="pw", method=None, pfs=0, **settings):
         self.server, self.make_socket = server, make_socket
         self.ike = Client(server, make_socket, **settings)
         self.endpoint = self.ike.endpoint
@@ -45,8 +45,8 @@ class Vpn:
         self.ike.on_quick = self._quick_input
         self.l2tp_port = l2tp_port or 49152 + int.from_bytes(os.urandom(2), "big") % 16384
         self.phase2 = Phase2(self.endpoint.local, server, self.l2tp_port, offer, pfs)
-        tunnel, session = (int.from_bytes(os.urandom(2), "big") % 65535 + 1 for _ in range(2))
-        self.lac = Lac(self._l2tp_output, lambda frame: self.ppp.input(frame, time.monotonic()), host_name, tunnel, session, junk)
+        drawn, session = (int.from_bytes(os.urandom(2), "big") % 65535 + 1 for _ in range(2))
+        self.lac = Lac(self._l2tp_output, lambda frame: self.ppp.input(frame, time.monotonic()), host_name, tunnel or drawn, session, junk)
         self.ppp = Ppp(self.lac.data, user, password, method)
         self.raw = None  # the socket for ESP without UDP
         self.keepalives = True

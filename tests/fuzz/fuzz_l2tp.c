@@ -88,6 +88,7 @@ static void check_stops(const struct l2tp_result *r)
 
 	check(!r->stop_count || r->event == L2TP_EVENT_TUNNEL_REQUEST);
 	check(r->stop_count < MAX_TUNNELS + 1);
+	check(r->stop_count || !(r->actions & L2TP_ACT_WAIT));
 	for (size_t i = 0; i < r->stop_count; i++) {
 		check(l2tp_header_read(r->stops[i], L2TP_STOP_LEN, &header) == L2TP_ORDINARY);
 		check(header.tunnel_id && header.length == L2TP_STOP_LEN);

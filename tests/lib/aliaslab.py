@@ -443,6 +443,12 @@ class Tests:
         mark = len(self.lab.natshim.log())
         self.join("it vanishes and returns at once: PPP and ping at the first try", near)
         tap.like(self.lab.natshim.log()[mark:], "the one that it left behind is ended at the LNS", "and the log says why")
+        gone = self.clients.pop()
+        self.lab.forget(gone)
+        self.lab.ports = {"tunnel": gone.lac.tunnel}
+        again = self.join("it vanishes and returns at once with its old tunnel ID: PPP and ping at the first try", near)
+        tap.diag(f"repeats of its L2TP messages: {again.lac.repeats}; ZLBs heard: {again.lac.zlbs}")
+        self.lab.ports = {}
         self.nobody_loses("with one that has no NAT")
 
     def test_all_gone(self):
