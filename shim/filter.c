@@ -92,6 +92,17 @@ static bool is_mac(enum ike_dialect dialect)
 	       dialect == IKE_DIALECT_LEOPARD;
 }
 
+/* By its address: the port of its L2TP is none of its IKE's. */
+static enum ike_dialect dialect_of(const struct filter *filter, uint64_t now_ms,
+				   const struct endpoint *client)
+{
+	struct endpoint at = *client;
+
+	at.port = 0;
+	return filter->dialect ? filter->dialect(filter->dialect_ctx, now_ms, &at)
+			       : ike_table_seen_dialect(filter->ike, now_ms, &at);
+}
+
 static void filter_l2tp(struct filter *filter, uint64_t now_ms, bool to_lns, struct packet_udp *udp,
 			size_t capacity, struct filter_outcome *outcome)
 {
@@ -102,7 +113,6 @@ static void filter_l2tp(struct filter *filter, uint64_t now_ms, bool to_lns, str
 					 .message = message,
 					 .length = udp->payload_length,
 					 .capacity = sizeof message};
-	struct endpoint ike_client = datagram.client;
 	size_t length;
 
 	if (udp->payload_length > L2TP_CONTROL_MAX) {
@@ -111,12 +121,9 @@ static void filter_l2tp(struct filter *filter, uint64_t now_ms, bool to_lns, str
 		return;
 	}
 	memcpy(message, udp->payload, udp->payload_length);
-	if (filter->ike_flow)
-		filter->ike_flow(filter->ike_flow_ctx, &ike_client);
 	if (filter->absorb_hello)
-		datagram.hello = is_mac(ike_table_seen_dialect(filter->ike, now_ms, &ike_client))
-					 ? L2TP_HELLO_ABSORB
-					 : L2TP_HELLO_LEARN;
+		datagram.hello = is_mac(dialect_of(filter, now_ms, &datagram.client)) ? L2TP_HELLO_ABSORB
+										      : L2TP_HELLO_LEARN;
 	outcome->l2tp = l2tp_translate(filter->l2tp, now_ms, &datagram);
 	filter->counters.l2tp_reasons[outcome->l2tp.reason]++;
 	if (!outcome->l2tp.changed)

@@ -22,11 +22,9 @@ struct filter {
 	struct ike_table *ike;   /* the caller's */
 	struct l2tp_table *l2tp; /* the caller's; NULL: L2TP is left alone */
 	struct bridge *bridge;   /* the caller's; NULL: no client is bridged */
-	void (*ike_flow)(
-		void *ctx,
-		struct endpoint
-			*client); /* from where L2TP comes to where IKE began; NULL: they are one host */
-	void *ike_flow_ctx;
+	/* Which dialect the client speaks whose L2TP the server sees at that address (port 0); NULL: ike knows it by that address. */
+	enum ike_dialect (*dialect)(void *ctx, uint64_t now_ms, const struct endpoint *at);
+	void *dialect_ctx;
 	bool absorb_hello; /* answer the LNS' HELLO for clients that are Macs by their dialect, or leave the first one unanswered */
 	struct filter_counters counters;
 };

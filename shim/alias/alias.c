@@ -320,8 +320,10 @@ static void begin(struct alias_result *out, struct alias_table *table, uint64_t 
 		c->began_ms = now;
 		c->floated = false;
 		c->lived = lives;
-		if (!lives)
+		if (!lives) {
 			clients_list(table, c);
+			c->offered = OFFER_UNKNOWN; /* it may be another one by now */
+		}
 	}
 	if (server_port == NATT_PORT && !c->floated) {
 		c->floated = true;
@@ -373,6 +375,56 @@ struct alias_result alias_first(struct alias_table *table, uint64_t now_ms, cons
 	return out;
 }
 
+/* What it offers. */
+
+/* Only a rekey begins on 4500, and makes nobody another one. */
+static void hear(struct client *c, uint16_t server_port, uint8_t offer)
+{
+	if (c->offered == OFFER_UNKNOWN) {
+		c->offered = OFFER_HEARD;
+		c->offer = offer;
+	} else if (server_port == IKE_PORT && c->offered == OFFER_HEARD && c->offer != offer) {
+		c->offered = OFFER_MIXED;
+	}
+}
+
+/* In a message that is nobody's here. On 4500 it is from the flow of a session: a client without an alias rekeys. On 500 it is another
+ * client's, which gets no alias: the server will see it at the same address. */
+static void hear_at(struct alias_table *table, const struct endpoint *from, uint16_t server_port,
+		    uint8_t offer)
+{
+	for (struct client *c = clients_first(table, clients_host(from)); c; c = clients_next(table, c)) {
+		if (c->number || (server_port == NATT_PORT && c->known && c->known != from->port))
+			continue;
+		if (server_port == NATT_PORT)
+			hear(c, server_port, offer);
+		else if (c->offered != OFFER_UNKNOWN && c->offer != offer)
+			c->offered = OFFER_MIXED;
+	}
+}
+
+void alias_offers(struct alias_table *table, const struct endpoint *from, const struct endpoint *to,
+		  const uint8_t cookie[static ALIAS_COOKIE_LEN], uint8_t offer)
+{
+	struct exchange *exchange;
+	struct client *c;
+
+	if (!is_usable(table, from) || (to->port != IKE_PORT && to->port != NATT_PORT))
+		return;
+	c = clients_of_cookie(table, clients_host(from), cookie, &exchange);
+	if (!c) {
+		hear_at(table, from, to->port, offer);
+		return;
+	}
+	if (exchange->has_offer || c != clients_of_flow(table, c->host, to->port, from->port))
+		return;
+	exchange->has_offer = true;
+	exchange->offer = offer;
+	/* Of one without an alias its float will show whose it is. */
+	if (c->number || !wants_float(table, c, to->port))
+		hear(c, to->port, offer);
+}
+
 /* Floating. */
 
 static void confirm(struct alias_result *out, struct alias_table *table, uint64_t now, struct client *c,
@@ -389,6 +441,10 @@ static void confirm(struct alias_result *out, struct alias_table *table, uint64_
 	clients_unlist(table, c);
 	exchange->floated = c->floated = true;
 	c->floated_ms = c->since_ms = now;
+	if (exchange->has_offer) {
+		c->offered = OFFER_PROVEN;
+		c->offer = exchange->offer;
+	}
 	out->unfollow = true;
 	out->flow = clients_real(c, c->ike);
 }
@@ -846,6 +902,44 @@ bool alias_ike_flow(const struct alias_table *table, const struct endpoint *seen
 		return false;
 	*flow = clients_real(c, c->ike);
 	return true;
+}
+
+static bool knows_offer(const struct client *c)
+{
+	return c->offered == OFFER_HEARD || c->offered == OFFER_PROVEN;
+}
+
+/* Of several without an alias that may be the one: what all of them offer. */
+static enum alias_offer offer_at(const struct alias_table *table, const struct endpoint *seen, uint8_t *offer)
+{
+	const struct client *first = clients_first(table, clients_host(seen)), *one = NULL;
+
+	for (const struct client *c = first; c; c = clients_next(table, c)) {
+		if (c->number || (seen->port && c->known && c->known != seen->port))
+			continue;
+		if (!knows_offer(c) || (one && one->offer != c->offer))
+			return ALIAS_OFFER_UNKNOWN;
+		one = c;
+	}
+	if (!one)
+		return first ? ALIAS_OFFER_UNKNOWN : ALIAS_OFFER_NOBODY;
+	*offer = one->offer;
+	return ALIAS_OFFER_KNOWN;
+}
+
+enum alias_offer alias_offer_of(const struct alias_table *table, const struct endpoint *seen, uint8_t *offer)
+{
+	const struct client *c;
+
+	if (seen->addr_len != 4)
+		return ALIAS_OFFER_NOBODY;
+	if (!clients_in_net(table, clients_host(seen)))
+		return offer_at(table, seen, offer);
+	c = clients_of_number(table, clients_host(seen) - table->net);
+	if (!c)
+		return ALIAS_OFFER_NOBODY;
+	*offer = c->offer;
+	return knows_offer(c) ? ALIAS_OFFER_KNOWN : ALIAS_OFFER_UNKNOWN;
 }
 
 void alias_each_of(const struct alias_table *table, const struct endpoint *host, alias_fn *fn, void *ctx)

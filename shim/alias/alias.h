@@ -101,6 +101,9 @@ struct alias_result {
 /* A first message of phase 1 from that flow to the server's port 500 or 4500, repeated ones too. */
 struct alias_result alias_first(struct alias_table *table, uint64_t now_ms, const struct endpoint *from,
 				const struct endpoint *to, const uint8_t cookie[static ALIAS_COOKIE_LEN]);
+/* What such a message offers, a number of the caller's: to be said after alias_first(). */
+void alias_offers(struct alias_table *table, const struct endpoint *from, const struct endpoint *to,
+		  const uint8_t cookie[static ALIAS_COOKIE_LEN], uint8_t offer);
 /* A later message from that flow to the server's port 4500: of a followed exchange, or another. */
 struct alias_result alias_float(struct alias_table *table, uint64_t now_ms, const struct endpoint *from,
 				const uint8_t cookie[static ALIAS_COOKIE_LEN],
@@ -134,6 +137,14 @@ bool alias_of(const struct alias_table *table, const struct endpoint *real, stru
 
 /* The flow to port 500 of the client that the server sees there: by its alias, else by its flow to 4500, else the one that keeps the address. */
 bool alias_ike_flow(const struct alias_table *table, const struct endpoint *seen, struct endpoint *flow);
+
+/* What the client offers that the server sees there; port 0: its port on 4500 is not known. */
+enum alias_offer {
+	ALIAS_OFFER_NOBODY,  /* nobody is known at that address */
+	ALIAS_OFFER_UNKNOWN, /* somebody is, but not what this client offers, or which one it is */
+	ALIAS_OFFER_KNOWN,
+};
+enum alias_offer alias_offer_of(const struct alias_table *table, const struct endpoint *seen, uint8_t *offer);
 
 /* Each alias of that public address, port 0. */
 typedef void alias_fn(void *ctx, const struct endpoint *alias);

@@ -23,6 +23,16 @@ enum {
 struct exchange {
 	uint8_t cookie[ALIAS_COOKIE_LEN], responder[ALIAS_COOKIE_LEN]; /* responder: once it has floated */
 	bool used, floated, refused;
+	bool has_offer;
+	uint8_t offer; /* with that, as in alias_offers() */
+};
+
+/* What is known of a client's offer. */
+enum offered {
+	OFFER_UNKNOWN,
+	OFFER_HEARD,  /* in a first message, which anybody can forge */
+	OFFER_MIXED,  /* in several, and not one and the same; or it may be another client's */
+	OFFER_PROVEN, /* in the exchange that it has brought to port 4500 */
 };
 
 /* A new port of its NAT, and the port that the server sees meanwhile; port 0: none. */
@@ -55,6 +65,8 @@ struct client {
 	struct trial trials[TRIALS_MAX];
 	uint64_t moved_ms;     /* 0: never */
 	uint64_t rekeys_until; /* it has shown that it rekeys from its flow on 500 */
+	uint8_t offered;       /* enum offered */
+	uint8_t offer;         /* with OFFER_HEARD and OFFER_PROVEN */
 };
 
 struct alias_table {

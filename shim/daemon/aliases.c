@@ -331,12 +331,16 @@ static struct alias_result ask(struct aliases *a, const struct filter_outcome *o
 	const struct alias_result nothing = {.drop = false};
 	const struct ike_result *m = &o->ike;
 	const uint64_t now = clock_now_ms();
+	struct alias_result r;
 
 	if (!to_server || m->reason == IKE_SHORT || m->reason == IKE_OTHER_VERSION ||
 	    m->reason == IKE_BAD_LENGTH)
 		return nothing;
-	if (m->message_number == 1 && !m->server_initiated)
-		return alias_first(a->table, now, &o->src, &o->dst, m->cookie);
+	if (m->message_number == 1 && !m->server_initiated) {
+		r = alias_first(a->table, now, &o->src, &o->dst, m->cookie);
+		alias_offers(a->table, &o->src, &o->dst, m->cookie, (uint8_t)m->dialect);
+		return r;
+	}
 	return o->dst.port == 4500 ? alias_float(a->table, now, &o->src, m->cookie, m->responder) : nothing;
 }
 
@@ -660,14 +664,21 @@ void aliases_end_speaking(struct aliases *a, const struct endpoint *client, cons
 		conntrack_forget(a->conntrack, client, server);
 }
 
-void aliases_ike_flow(const struct aliases *a, struct endpoint *at)
+enum ike_dialect aliases_dialect(const struct aliases *a, const struct ike_table *ike, uint64_t now_ms,
+				 const struct endpoint *seen)
 {
 	struct endpoint flow;
+	uint8_t offer;
 
-	if (a && alias_ike_flow(a->table, at, &flow))
-		*at = flow;
-	else
-		aliases_real(a, at);
+	switch (a ? alias_offer_of(a->table, seen, &offer) : ALIAS_OFFER_NOBODY) {
+	case ALIAS_OFFER_KNOWN:
+		return (enum ike_dialect)offer;
+	case ALIAS_OFFER_UNKNOWN:
+		return alias_ike_flow(a->table, seen, &flow) ? ike_table_proven_dialect(ike, now_ms, &flow)
+							     : IKE_DIALECT_NONE;
+	default:
+		return ike_table_seen_dialect(ike, now_ms, seen);
+	}
 }
 
 void aliases_each_of(const struct aliases *a, const struct endpoint *host, alias_fn *fn, void *ctx)

@@ -64,8 +64,10 @@ bool aliases_alias(const struct aliases *aliases, struct endpoint *at);
 void aliases_begin_speaking(struct aliases *aliases, struct endpoint *client, const struct endpoint *server);
 void aliases_end_speaking(struct aliases *aliases, const struct endpoint *client,
 			  const struct endpoint *server);
-/* From where the server sees a client to where it began its IKE, by which its dialect is known; else to its real address. */
-void aliases_ike_flow(const struct aliases *aliases, struct endpoint *at);
+/* What the client speaks that the server sees there (port 0: its port on 4500 is not known): its own dialect, or IKE_DIALECT_NONE if others
+ * are behind that address and it is not known which one it is. Without aliases what the table of IKE knows of that address. */
+enum ike_dialect aliases_dialect(const struct aliases *aliases, const struct ike_table *ike, uint64_t now_ms,
+				 const struct endpoint *seen);
 void aliases_each_of(const struct aliases *aliases, const struct endpoint *host, alias_fn *fn, void *ctx);
 struct alias_stats aliases_stats(const struct aliases *aliases);
 

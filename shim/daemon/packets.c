@@ -390,16 +390,18 @@ void packets_allow_marks(struct packets *packets, bool allowed)
 	packets->rules_note = allowed;
 }
 
-static void ike_flow(void *ctx, struct endpoint *client)
+static enum ike_dialect dialect_at(void *ctx, uint64_t now_ms, const struct endpoint *at)
 {
-	aliases_ike_flow(ctx, client);
+	const struct packets *t = ctx;
+
+	return aliases_dialect(t->aliases, t->ike, now_ms, at);
 }
 
 void packets_use_aliases(struct packets *packets, struct aliases *aliases)
 {
 	packets->aliases = aliases;
-	packets->filter.ike_flow = ike_flow;
-	packets->filter.ike_flow_ctx = aliases;
+	packets->filter.dialect = dialect_at;
+	packets->filter.dialect_ctx = packets;
 }
 
 int packets_start(struct packets *t, struct nfq_queue *queue, struct event_base *loop)

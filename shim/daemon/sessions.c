@@ -269,14 +269,11 @@ void sessions_sa(struct sessions *s, const struct sa_info *sa)
 {
 	const uint64_t now = clock_now_ms();
 	struct sa_info known = *sa;
-	struct endpoint client;
 
 	if (!s)
 		return;
-	client = sa->peer;
 	known.host = shown(s, &sa->peer);
-	aliases_ike_flow(s->aliases, &client);
-	session_sa(s->table, now, &known, ike_table_seen_dialect(s->ike, now, &client));
+	session_sa(s->table, now, &known, aliases_dialect(s->aliases, s->ike, now, &sa->peer));
 }
 
 void sessions_sa_gone(struct sessions *s, const struct sa_info *sa)

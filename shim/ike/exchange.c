@@ -403,6 +403,12 @@ bool ike_table_restore_peer(struct ike_table *table, uint64_t now_ms, const stru
 	return true;
 }
 
+enum ike_dialect ike_table_proven_dialect(const struct ike_table *table, uint64_t now_ms,
+					  const struct endpoint *peer)
+{
+	return peers_proven(table->peers, (int64_t)now_ms, peer);
+}
+
 enum ike_dialect ike_table_seen_dialect(const struct ike_table *table, uint64_t now_ms,
 					const struct endpoint *peer)
 {

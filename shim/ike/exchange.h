@@ -129,9 +129,12 @@ void ike_table_each_peer(const struct ike_table *table, uint64_t now_ms, ike_pee
 /* Put back one from the state file. False: unknown dialect, or already too old. */
 bool ike_table_restore_peer(struct ike_table *table, uint64_t now_ms, const struct endpoint *peer,
 			    enum ike_dialect dialect, uint64_t age_ms, bool alone);
-/* For status, profiles and quirks: the dialect last proven by this endpoint (exact address and port first, else the
- * address alone), or else the one that was last offered from that address, ordinary ones included. A hint, not a
- * proof: anybody can forge a first message. */
+/* The dialect last proven by exactly this endpoint; of an ordinary client, or an unknown one, IKE_DIALECT_NONE. */
+enum ike_dialect ike_table_proven_dialect(const struct ike_table *table, uint64_t now_ms,
+					  const struct endpoint *peer);
+/* For status, profiles and quirks, of a client who is the only one at his address as far as is known: the dialect last proven by this
+ * endpoint (exact address and port first, else the address alone), or else the one that was last offered from that address, ordinary ones
+ * included. A hint, not a proof: anybody can forge a first message. */
 enum ike_dialect ike_table_seen_dialect(const struct ike_table *table, uint64_t now_ms,
 					const struct endpoint *peer);
 

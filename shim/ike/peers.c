@@ -128,14 +128,21 @@ void peers_expire(struct peers *peers, int64_t now_ms)
 	lru_expire(peers->ordinary, now_ms);
 }
 
+enum ike_dialect peers_proven(const struct peers *peers, int64_t now_ms, const struct endpoint *peer)
+{
+	const enum ike_dialect *known = lru_find(peers->endpoints, now_ms, peer);
+
+	return known ? *known : IKE_DIALECT_NONE;
+}
+
 enum ike_dialect peers_dialect(const struct peers *peers, int64_t now_ms, const struct endpoint *peer)
 {
 	const struct endpoint address = address_of(peer);
-	const enum ike_dialect *known = lru_find(peers->endpoints, now_ms, peer);
+	const enum ike_dialect proven = peers_proven(peers, now_ms, peer);
 	const struct host *host;
 
-	if (known)
-		return *known;
+	if (proven != IKE_DIALECT_NONE)
+		return proven;
 	host = lru_find(peers->hosts, now_ms, &address);
 	return host && !host->mixed ? host->dialect : IKE_DIALECT_NONE;
 }

@@ -33,6 +33,8 @@ bool peers_doubt(struct peers *peers, int64_t now_ms, const struct endpoint *pee
 void peers_expire(struct peers *peers, int64_t now_ms);
 
 enum ike_dialect peers_dialect(const struct peers *peers, int64_t now_ms, const struct endpoint *peer);
+/* Likewise, by address and port only. */
+enum ike_dialect peers_proven(const struct peers *peers, int64_t now_ms, const struct endpoint *peer);
 /* What the peer speaks: proven, or else what was last offered from its address. */
 enum ike_dialect peers_seen(const struct peers *peers, int64_t now_ms, const struct endpoint *peer);
 void peers_each(const struct peers *peers, int64_t now_ms, ike_peer_fn *fn, void *ctx);

@@ -29,6 +29,7 @@ static size_t session_count;
 static struct alias_change map[MAP_MAX];
 static size_t map_count;
 static unsigned next_cookie;
+static uint8_t offering; /* in first messages */
 #define FOLLOWED_MAX 131072
 static struct {
 	struct endpoint flow;
@@ -111,6 +112,7 @@ static void open_table(unsigned prefix)
 	alias_table_free(table);
 	session_count = map_count = followed_count = 0;
 	next_cookie = 1;
+	offering = 0;
 	able = true;
 	now = 1000 * MINUTE;
 	table = alias_table_new(&config);
@@ -201,6 +203,7 @@ static struct exchange message1_to(const struct endpoint *from, uint16_t port)
 	snprintf((char *)e.cookie, sizeof e.cookie, "i%06u", next_cookie);
 	snprintf((char *)e.responder, sizeof e.responder, "r%06u", next_cookie++);
 	e.result = alias_first(table, now, from, server(port), e.cookie);
+	alias_offers(table, from, server(port), e.cookie, offering);
 	assert_false(e.result.drop);
 	carry_out(&e.result);
 	follow(&e.result, e.cookie);
@@ -1347,6 +1350,223 @@ static void taken_one_is_not_given_again(void **state)
 	assert_int_equal(alias_stats(table).refused, 1);
 }
 
+/* What a client offers: 1, 2, 3 are the caller's numbers. */
+
+enum { OFFER_UNKNOWN = -1, OFFER_NOBODY = -2 };
+
+static int offer_of(const char *seen)
+{
+	const struct endpoint at = ep(seen);
+	uint8_t offer;
+
+	switch (alias_offer_of(table, &at, &offer)) {
+	case ALIAS_OFFER_KNOWN:
+		return offer;
+	case ALIAS_OFFER_UNKNOWN:
+		return OFFER_UNKNOWN;
+	default:
+		return OFFER_NOBODY;
+	}
+}
+
+static struct exchange offers(uint8_t offer, const char *from)
+{
+	offering = offer;
+	return message1(from);
+}
+
+/* Where the server sees it is known by its flow; by L2TP without the port of that. */
+static void three_with_an_offer_each(void)
+{
+	offering = 1;
+	connect_from(V500, V4500);
+	offering = 2;
+	connect_from(W500, W4500);
+	offering = 3;
+	connect_from(X500, X4500);
+}
+
+static void assert_offers_of_three(void)
+{
+	assert_int_equal(offer_of(V4500), 1);
+	assert_int_equal(offer_of("192.0.2.7"), 1);
+	assert_int_equal(offer_of("198.18.0.1:24500"), 2);
+	assert_int_equal(offer_of("198.18.0.1"), 2);
+	assert_int_equal(offer_of("198.18.0.2:34500"), 3);
+}
+
+static void each_has_its_own_offer(void **state)
+{
+	(void)state;
+	three_with_an_offer_each();
+	assert_offers_of_three();
+	wait(30 * MINUTE, true);
+	assert_offers_of_three();
+	assert_int_equal(offer_of("192.0.2.8:4500"), OFFER_NOBODY);
+	assert_int_equal(offer_of("198.18.0.3"), OFFER_NOBODY);
+	assert_int_equal(offer_of("[2001:db8::1]:4500"), OFFER_NOBODY);
+}
+
+/* From anywhere behind that address, the clients' own flows too, and in very many. */
+static void forged_offers_change_nobodys(void **state)
+{
+	static const char *const flows[] = {V500, W500, X500, V4500, W4500, X4500, "192.0.2.7:501"};
+
+	(void)state;
+	three_with_an_offer_each();
+	wait(MINUTE + 5000, true);
+	for (size_t i = 0; i < sizeof flows / sizeof *flows; i++) {
+		const struct endpoint from = ep(flows[i]);
+
+		offers(9, flows[i]);
+		message1_to(&from, 4500);
+	}
+	assert_offers_of_three();
+	for (unsigned i = 0; i < 3000; i++) {
+		const struct endpoint from = {
+			.addr = {192, 0, 2, 7}, .addr_len = 4, .port = (uint16_t)(40000 + i)};
+
+		message1_to(&from, 500);
+	}
+	assert_offers_of_three();
+}
+
+/* Before there is a session anybody can forge its flow: then nothing is known, but who floats has shown which exchange is its own. */
+static void of_two_offers_before_the_session_none_is_believed(void **state)
+{
+	struct exchange e;
+
+	(void)state;
+	e = offers(1, V500);
+	assert_int_equal(offer_of(V4500), 1);
+	offers(9, V500);
+	assert_int_equal(offer_of(V4500), OFFER_UNKNOWN);
+	offering = 1;
+	alias_offers(table, &(struct endpoint){.addr = {192, 0, 2, 7}, .addr_len = 4, .port = 500},
+		     server(500), e.cookie, 1);
+	assert_int_equal(offer_of(V4500), OFFER_UNKNOWN);
+	session_at(V4500);
+	expire();
+	e = offers(2, W500);
+	offers(9, W500);
+	assert_int_equal(offer_of("198.18.0.1"), OFFER_UNKNOWN);
+	message2(&e, W500);
+	assert_false(message5(&e, W4500).drop);
+	assert_int_equal(offer_of("198.18.0.1"), 2);
+	offers(9, W500); /* its phase 1 is half-open still */
+	assert_int_equal(offer_of("198.18.0.1"), 2);
+}
+
+/* A cookie is its exchange's: neither a repeat with another offer counts, nor one from another flow. */
+static void offer_of_an_exchange_is_its_first(void **state)
+{
+	const struct endpoint own = ep(V500), other = ep(W500);
+	const struct exchange e = offers(1, V500);
+
+	(void)state;
+	alias_offers(table, &own, server(500), e.cookie, 9);
+	alias_offers(table, &other, server(500), e.cookie, 9);
+	assert_int_equal(offer_of(V4500), 1);
+}
+
+static void who_comes_by_the_same_flow_has_an_offer_of_its_own(void **state)
+{
+	(void)state;
+	three_with_an_offer_each();
+	wait(2 * MINUTE, true);
+	session_ends(V4500);
+	offering = 4;
+	connect_from(V500, V4500);
+	session_ends("198.18.0.1:24500");
+	offering = 5;
+	connect_from(W500, W4500);
+	assert_int_equal(offer_of(V4500), 4);
+	assert_int_equal(offer_of("198.18.0.1:24500"), 5);
+	assert_int_equal(offer_of("198.18.0.2:34500"), 3);
+}
+
+/* Message 1 is taken for a rekey of the client that had that port, and found to be another one's. */
+static void offer_on_a_reused_port_is_not_that_of_who_had_it(void **state)
+{
+	struct exchange e;
+
+	(void)state;
+	offering = 1;
+	connect_from(V500, V4500);
+	wait(ALIAS_REKEY_MS + MINUTE, true);
+	e = offers(2, V500);
+	assert_int_equal(offer_of(V4500), 1);
+	message2(&e, V500);
+	assert_true(message5(&e, W4500).drop);
+	e = begun(V500);
+	assert_true(message5(&e, W4500).settled);
+	assert_int_equal(offer_of(V4500), 1);
+	assert_int_equal(offer_of("198.18.0.1"), 2);
+}
+
+/* Who gets no alias is at the same address for the server: which of the two is seen there, nobody can tell. */
+static void offers_of_two_at_one_address_are_not_told_apart(void **state)
+{
+	(void)state;
+	able = false;
+	offering = 1;
+	connect_from(V500, V4500);
+	offers(1, W500);
+	assert_int_equal(offer_of("192.0.2.7"), 1);
+	offers(2, W500);
+	assert_int_equal(offer_of("192.0.2.7"), OFFER_UNKNOWN);
+	assert_int_equal(offer_of(V4500), OFFER_UNKNOWN);
+	session_ends(V4500);
+	wait(MINUTE, true);
+	offering = 2;
+	connect_from(W500, W4500);
+	assert_int_equal(offer_of("192.0.2.7"), 2);
+}
+
+/* The file has no offers: known again from the next phase 1, of a client without an alias on either port. */
+static void after_a_restart_an_offer_is_learned_with_a_rekey(void **state)
+{
+	const struct endpoint flow = ep(V4500), other = ep(X4500);
+	struct exchange e;
+
+	(void)state;
+	three_with_an_offer_each();
+	restart();
+	assert_int_equal(offer_of(V4500), OFFER_UNKNOWN);
+	assert_int_equal(offer_of("198.18.0.1:24500"), OFFER_UNKNOWN);
+	wait(ALIAS_REKEY_MS, true);
+	next_cookie = 1000;
+	e = offers(2, W500);
+	message2(&e, W500);
+	assert_false(message5(&e, W4500).drop);
+	assert_int_equal(offer_of("198.18.0.1:24500"), 2);
+	offering = 3;
+	message1_to(&other, 4500);
+	assert_int_equal(offer_of(V4500), OFFER_UNKNOWN);
+	assert_int_equal(offer_of("198.18.0.2:34500"), 3);
+	offering = 1;
+	message1_to(&flow, 4500);
+	assert_int_equal(offer_of(V4500), 1);
+	wait(MINUTE, true);
+	e = offers(1, V500);
+	message2(&e, V500);
+	assert_false(message5(&e, V4500).drop);
+	message1_to(&flow, 4500); /* whose it is, is proven by now */
+	assert_int_equal(offer_of(V4500), 1);
+}
+
+static void without_a_nat_a_host_has_its_offer(void **state)
+{
+	(void)state;
+	offers(1, V500);
+	session_at("192.0.2.7")->plain = true;
+	wait(MINUTE, true);
+	assert_int_equal(offer_of("192.0.2.7"), 1);
+	wait(ALIAS_REKEY_MS, true);
+	offers(1, V500);
+	assert_int_equal(offer_of("192.0.2.7:500"), 1);
+}
+
 static void a_range_must_be_one(void **state)
 {
 	struct alias_config config = {.net = ep("198.18.0.0"), .prefix = 31, .life = life};
@@ -1593,6 +1813,15 @@ int main(void)
 		TEST(each_has_two_names),
 		TEST(restart_changes_nothing),
 		TEST(damaged_lines_are_refused),
+		TEST(each_has_its_own_offer),
+		TEST(forged_offers_change_nobodys),
+		TEST(of_two_offers_before_the_session_none_is_believed),
+		TEST(offer_of_an_exchange_is_its_first),
+		TEST(who_comes_by_the_same_flow_has_an_offer_of_its_own),
+		TEST(offer_on_a_reused_port_is_not_that_of_who_had_it),
+		TEST(offers_of_two_at_one_address_are_not_told_apart),
+		TEST(after_a_restart_an_offer_is_learned_with_a_rekey),
+		TEST(without_a_nat_a_host_has_its_offer),
 		TEST(port_changes_and_the_server_does_not_follow),
 		TEST(port_changes_and_the_server_follows),
 		TEST(lone_one_is_moved_when_the_server_does_not_follow),

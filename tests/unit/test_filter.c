@@ -40,6 +40,7 @@ static int teardown(void **state)
 	struct filter *filter = *state;
 
 	ike_table_free(filter->ike);
+	l2tp_table_free(filter->l2tp);
 	free(filter);
 	return 0;
 }
@@ -178,6 +179,64 @@ static void longest_line_fits(void **state)
 		"aggressive mode 4294967295: vendor ID, NAT-D type, NAT-D order, NAT-OA type");
 }
 
+/* A Mac, and another client that the server sees at the public address of both. */
+static const struct endpoint mac = {.addr = {198, 18, 0, 1}, .addr_len = 4, .port = 1701},
+			     other = {.addr = {192, 0, 2, 9}, .addr_len = 4, .port = 49152};
+
+static enum ike_dialect dialect_at(void *ctx, uint64_t now_ms, const struct endpoint *at)
+{
+	++*(unsigned *)ctx;
+	assert_int_equal(now_ms, 1000);
+	assert_int_equal(at->port, 0); /* that of L2TP says nothing */
+	assert_true(endpoint_same_host(at, &mac) || endpoint_same_host(at, &other));
+	return endpoint_same_host(at, &mac) ? IKE_DIALECT_LEOPARD : IKE_DIALECT_RFC3947;
+}
+
+static void restore_tunnel(struct filter *filter, const struct endpoint *client)
+{
+	const struct l2tp_tunnel_state tunnel = {.client = *client,
+						 .client_tunnel = 0x102,
+						 .lns_tunnel = 0x304,
+						 .lns_next = 1,
+						 .client_next = 2,
+						 .client_nr = 1,
+						 .heard = true,
+						 .from_start = true};
+
+	assert_true(l2tp_table_restore(filter->l2tp, 1000, &tunnel));
+}
+
+/* What becomes of the LNS' HELLO for that client. */
+static enum l2tp_reason hello_to(struct filter *filter, const struct endpoint *client, uint8_t ns)
+{
+	const uint8_t hello[] = {0xc8, 2, 0, 20, 1, 2, 0, 0, 0, ns, 0, 2, 0x80, 8, 0, 0, 0, 0, 0, 6};
+	const struct endpoint lns = {.addr = {198, 51, 100, 1}, .addr_len = 4, .port = 1701};
+	uint8_t packet[128];
+	const size_t length = packet_build_udp(packet, sizeof packet, &lns, client, hello, sizeof hello);
+
+	return filter_packet(filter, 1000, IKE_TO_CLIENT, packet, length, sizeof packet).l2tp.reason;
+}
+
+/* By a client's own dialect, which whoever keeps it is asked for; and nobody is where no HELLO is absorbed. */
+static void hello_is_absorbed_for_the_mac_alone(void **state)
+{
+	struct filter *filter = *state;
+	unsigned asked = 0;
+
+	filter->l2tp = l2tp_table_new(NULL);
+	assert_non_null(filter->l2tp);
+	filter->dialect = dialect_at;
+	filter->dialect_ctx = &asked;
+	restore_tunnel(filter, &mac);
+	restore_tunnel(filter, &other);
+	assert_int_equal(hello_to(filter, &mac, 1), L2TP_ORDINARY);
+	assert_int_equal(asked, 0);
+	filter->absorb_hello = true;
+	assert_int_equal(hello_to(filter, &mac, 2), L2TP_ABSORBED);
+	assert_int_equal(hello_to(filter, &other, 2), L2TP_ORDINARY);
+	assert_int_equal(asked, 2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -188,6 +247,7 @@ int main(void)
 		TEST(counts_what_it_leaves_alone),
 		TEST(every_truncation),
 		TEST(longest_line_fits),
+		TEST(hello_is_absorbed_for_the_mac_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -597,6 +597,28 @@ static void two_dialects_behind_one_address(void **state)
 	ike_table_free(table);
 }
 
+static enum ike_dialect proven_by(struct ike_table *table, const char *peer)
+{
+	const struct endpoint endpoint = at(peer);
+
+	return ike_table_proven_dialect(table, 0, &endpoint);
+}
+
+/* By its own endpoint only, whoever else may be there. */
+static void a_dialect_is_proven_by_its_endpoint(void **state)
+{
+	struct ike_table *table = new_table();
+	struct message m1 = first(2, VENDOR_RFC_3947);
+
+	(void)state;
+	meet(table, 0, "198.51.100.7:1027", VENDOR_APPLE, 1);
+	to_server(table, 0, "198.51.100.7:1028", &m1);
+	assert_int_equal(proven_by(table, "198.51.100.7:1027"), IKE_DIALECT_APPLE);
+	assert_int_equal(proven_by(table, "198.51.100.7:1028"), IKE_DIALECT_NONE);
+	assert_int_equal(proven_by(table, "198.51.100.7"), IKE_DIALECT_NONE);
+	ike_table_free(table);
+}
+
 /* A late 10.4 Mac beside a 10.3 one: the order of its NAT-D cannot be proven where the server is behind a NAT, and it is not the other one. */
 static void another_dialect_without_a_proof_of_its_order(void **state)
 {
@@ -926,6 +948,7 @@ int main(void)
 		cmocka_unit_test(a_draft_client_in_the_wrong_order),
 		cmocka_unit_test(one_or_unequal_payloads),
 		cmocka_unit_test(only_a_proven_peer_is_remembered),
+		cmocka_unit_test(a_dialect_is_proven_by_its_endpoint),
 		cmocka_unit_test(an_unknown_peer_is_left_to_the_server),
 		cmocka_unit_test(a_peer_is_found_by_its_address_alone),
 		cmocka_unit_test(two_dialects_behind_one_address),
