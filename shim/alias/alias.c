@@ -416,7 +416,7 @@ void alias_offers(struct alias_table *table, const struct endpoint *from, const 
 		hear_at(table, from, to->port, offer);
 		return;
 	}
-	if (exchange->has_offer || c != clients_of_flow(table, c->host, to->port, from->port))
+	if (exchange->has_offer)
 		return;
 	exchange->has_offer = true;
 	exchange->offer = offer;
@@ -904,11 +904,6 @@ bool alias_ike_flow(const struct alias_table *table, const struct endpoint *seen
 	return true;
 }
 
-static bool knows_offer(const struct client *c)
-{
-	return c->offered == OFFER_HEARD || c->offered == OFFER_PROVEN;
-}
-
 /* Of several without an alias that may be the one: what all of them offer. */
 static enum alias_offer offer_at(const struct alias_table *table, const struct endpoint *seen, uint8_t *offer)
 {
@@ -917,7 +912,7 @@ static enum alias_offer offer_at(const struct alias_table *table, const struct e
 	for (const struct client *c = first; c; c = clients_next(table, c)) {
 		if (c->number || (seen->port && c->known && c->known != seen->port))
 			continue;
-		if (!knows_offer(c) || (one && one->offer != c->offer))
+		if (!clients_has_offer(c) || (one && one->offer != c->offer))
 			return ALIAS_OFFER_UNKNOWN;
 		one = c;
 	}
@@ -939,7 +934,7 @@ enum alias_offer alias_offer_of(const struct alias_table *table, const struct en
 	if (!c)
 		return ALIAS_OFFER_NOBODY;
 	*offer = c->offer;
-	return knows_offer(c) ? ALIAS_OFFER_KNOWN : ALIAS_OFFER_UNKNOWN;
+	return clients_has_offer(c) ? ALIAS_OFFER_KNOWN : ALIAS_OFFER_UNKNOWN;
 }
 
 void alias_each_of(const struct alias_table *table, const struct endpoint *host, alias_fn *fn, void *ctx)

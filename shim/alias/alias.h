@@ -62,6 +62,9 @@ typedef bool alias_answered_fn(void *ctx, const struct endpoint *from,
 
 /* Whether the kernel can translate: asked before one is given. */
 typedef bool alias_ready_fn(void *ctx);
+/* The word for an offer, as in alias_offers(), that begins with a letter; and back. */
+typedef const char *alias_offer_name_fn(uint8_t offer);
+typedef bool alias_offer_parse_fn(const char *word, uint8_t *offer);
 
 struct alias_config {
 	struct endpoint net; /* the range's address */
@@ -70,6 +73,8 @@ struct alias_config {
 	alias_life_fn *life;
 	alias_answered_fn *answered;
 	alias_ready_fn *ready;
+	alias_offer_name_fn *offer_name; /* NULL, as offer_parse: no offer outlives a restart */
+	alias_offer_parse_fn *offer_parse;
 	void *ctx; /* these are called from within the functions below; they must not change the table */
 };
 
@@ -154,7 +159,7 @@ typedef void alias_pair_fn(void *ctx, const struct alias_change *pair);
 void alias_each_pair(const struct alias_table *table, alias_pair_fn *fn, void *ctx);
 
 /* For a restart: one line for each client, "ALIAS SERVER IKE-FLOW ESP-FLOW AGE_MS", "-" for what it has not, without a newline; of one that was
- * moved, one more word: the port that the server knows. */
+ * moved, one more word: the port that the server knows; and last its offer, if that is known. */
 #define ALIAS_TEXT_MAX 128
 typedef void alias_text_fn(void *ctx, const char *line);
 void alias_each_text(const struct alias_table *table, uint64_t now_ms, alias_text_fn *fn, void *ctx);

@@ -84,6 +84,11 @@ struct alias_table {
 	struct alias_stats stats;
 };
 
+static inline bool clients_has_offer(const struct client *client)
+{
+	return client->offered == OFFER_HEARD || client->offered == OFFER_PROVEN;
+}
+
 uint32_t clients_host(const struct endpoint *at);
 bool clients_in_net(const struct alias_table *table, uint32_t host);
 struct endpoint clients_server(const struct client *client, uint16_t port);

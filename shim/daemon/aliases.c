@@ -544,6 +544,21 @@ static bool is_answered(void *ctx, const struct endpoint *from, const uint8_t co
 	return found;
 }
 
+static const char *offer_word(uint8_t offer)
+{
+	return ike_dialect_name((enum ike_dialect)offer);
+}
+
+static bool offer_of_word(const char *word, uint8_t *offer)
+{
+	enum ike_dialect dialect;
+
+	if (!ike_dialect_parse(word, &dialect))
+		return false;
+	*offer = (uint8_t)dialect;
+	return true;
+}
+
 bool aliases_open(struct aliases **out, const struct config *config, const struct rules_features *features,
 		  struct log *log, struct rules_nft *nft, struct files *files,
 		  char error[static CONFIG_ERROR_MAX])
@@ -552,7 +567,9 @@ bool aliases_open(struct aliases **out, const struct config *config, const struc
 				     .prefix = config->alias_prefix,
 				     .life = life_of,
 				     .answered = is_answered,
-				     .ready = is_ready};
+				     .ready = is_ready,
+				     .offer_name = offer_word,
+				     .offer_parse = offer_of_word};
 	struct aliases *a;
 	int rc;
 

@@ -82,6 +82,20 @@ static bool ready(void *ctx)
 	return able;
 }
 
+static const char *offer_name(uint8_t offer)
+{
+	static char name[] = "o0";
+
+	name[1] = (char)('0' + offer);
+	return name;
+}
+
+static bool offer_parse(const char *word, uint8_t *offer)
+{
+	*offer = (uint8_t)(word[1] - '0');
+	return strlen(word) == 2 && word[0] == 'o' && *offer < 10;
+}
+
 static void follow(const struct alias_result *r, const uint8_t *cookie)
 {
 	for (size_t i = 0; i < followed_count && r->unfollow; i++)
@@ -107,6 +121,8 @@ static void open_table(unsigned prefix)
 					    .life = life,
 					    .answered = answered,
 					    .ready = ready,
+					    .offer_name = offer_name,
+					    .offer_parse = offer_parse,
 					    .ctx = sessions};
 
 	alias_table_free(table);
@@ -928,12 +944,16 @@ static void each_has_two_names(void **state)
 
 static char saved[64][ALIAS_TEXT_MAX];
 static size_t saved_count;
+static bool without_offers; /* as written by a natshim that kept none */
 
 static void save_line(void *ctx, const char *line)
 {
 	(void)ctx;
 	assert_true(saved_count < 64 && strlen(line) < ALIAS_TEXT_MAX);
-	snprintf(saved[saved_count++], ALIAS_TEXT_MAX, "%s", line);
+	snprintf(saved[saved_count], ALIAS_TEXT_MAX, "%s", line);
+	if (without_offers && strstr(saved[saved_count], " o"))
+		*strstr(saved[saved_count], " o") = '\0';
+	saved_count++;
 }
 
 static void note_pair(void *ctx, const struct alias_change *pair)
@@ -998,6 +1018,10 @@ static void damaged_lines_are_refused(void **state)
 		"198.18.0.9 203.0.113.1 192.0.2.9:1 192.0.2.9:2 5 6 7",
 		"198.18.0.9 203.0.113.1 192.0.2.9:1 192.0.2.9:2 5 0",
 		"198.18.0.9 203.0.113.1 192.0.2.9:1 192.0.2.9:2 5 65536",
+		"198.18.0.9 203.0.113.1 192.0.2.9:1 192.0.2.9:2 5 6 o1 o2",
+		"198.18.0.9 203.0.113.1 192.0.2.9:1 192.0.2.9:2 5 o1 6",
+		"198.18.0.9 203.0.113.1 192.0.2.9:1 192.0.2.9:2 5 x1",
+		"198.18.0.9 203.0.113.1 192.0.2.9:1 192.0.2.9:2 5 o12",
 		"198.18.0.9 203.0.113.1 192.0.2.9:1 192.0.2.9:2 5 -6",
 		"198.18.0.9 203.0.113.1 192.0.2.9:1 - 5 6",
 		"198.18.0.9 203.0.113.1 192.0.2.9:1 192.0.2.9:2 -5",
@@ -1031,6 +1055,7 @@ static void damaged_lines_are_refused(void **state)
 	assert_int_equal(alias_stats(table).aliases, 1);
 	assert_true(alias_restore(table, now, "198.18.0.9 203.0.113.1 192.0.2.9:1 - 5", 5));
 	assert_true(alias_restore(table, now, "- 203.0.113.1 192.0.2.10:1 192.0.2.10:2 5", 5));
+	assert_true(alias_restore(table, now, "- 203.0.113.1 192.0.2.11:1 192.0.2.11:2 5 3 o7", 5));
 }
 
 static void without_the_kernels_help_all_stay_where_they_are(void **state)
@@ -1523,7 +1548,16 @@ static void offers_of_two_at_one_address_are_not_told_apart(void **state)
 	assert_int_equal(offer_of("192.0.2.7"), 2);
 }
 
-/* The file has no offers: known again from the next phase 1, of a client without an alias on either port. */
+static void offers_outlive_a_restart(void **state)
+{
+	(void)state;
+	three_with_an_offer_each();
+	assert_true(heard(V4500, NEW4500, false).moved); /* its line has a port, too */
+	restart();
+	assert_offers_of_three();
+}
+
+/* That of a client whose offer was not known: with the next phase 1, of one without an alias on either port. */
 static void after_a_restart_an_offer_is_learned_with_a_rekey(void **state)
 {
 	const struct endpoint flow = ep(V4500), other = ep(X4500);
@@ -1531,7 +1565,9 @@ static void after_a_restart_an_offer_is_learned_with_a_rekey(void **state)
 
 	(void)state;
 	three_with_an_offer_each();
+	without_offers = true;
 	restart();
+	without_offers = false;
 	assert_int_equal(offer_of(V4500), OFFER_UNKNOWN);
 	assert_int_equal(offer_of("198.18.0.1:24500"), OFFER_UNKNOWN);
 	wait(ALIAS_REKEY_MS, true);
@@ -1553,6 +1589,34 @@ static void after_a_restart_an_offer_is_learned_with_a_rekey(void **state)
 	assert_false(message5(&e, V4500).drop);
 	message1_to(&flow, 4500); /* whose it is, is proven by now */
 	assert_int_equal(offer_of(V4500), 1);
+}
+
+/* One whose session natshim found, beside one that came later; ports of both have changed, so that they are told apart by those. */
+static void two_without_an_alias_are_told_apart_by_their_ports(void **state)
+{
+	const struct endpoint flow = ep(W4500), moved = ep(NEWER4500);
+
+	(void)state;
+	connect_from(V500, V4500);
+	without_offers = true;
+	restart();
+	without_offers = false;
+	session_at(W4500);
+	assert_true(heard(V4500, NEW4500, false).moved);
+	offering = 2;
+	message1_to(&flow, 4500);
+	assert_int_equal(offer_of(V4500), OFFER_UNKNOWN);
+	assert_true(heard(W4500, NEWER4500, false).moved);
+	message1_to(&moved, 4500);
+	assert_int_equal(offer_of(V4500), OFFER_UNKNOWN);
+	assert_int_equal(offer_of(W4500), 2);
+	assert_int_equal(offer_of("192.0.2.7"), OFFER_UNKNOWN);
+	offering = 1;
+	message1_to(&(struct endpoint){.addr = {192, 0, 2, 7}, .addr_len = 4, .port = 25000}, 4500);
+	assert_int_equal(offer_of(V4500), 1);
+	assert_int_equal(offer_of(W4500), 2);
+	assert_int_equal(offer_of("192.0.2.7"), OFFER_UNKNOWN);
+	assert_int_equal(offer_of(X4500), OFFER_UNKNOWN);
 }
 
 static void without_a_nat_a_host_has_its_offer(void **state)
@@ -1820,7 +1884,9 @@ int main(void)
 		TEST(who_comes_by_the_same_flow_has_an_offer_of_its_own),
 		TEST(offer_on_a_reused_port_is_not_that_of_who_had_it),
 		TEST(offers_of_two_at_one_address_are_not_told_apart),
+		TEST(offers_outlive_a_restart),
 		TEST(after_a_restart_an_offer_is_learned_with_a_rekey),
+		TEST(two_without_an_alias_are_told_apart_by_their_ports),
 		TEST(without_a_nat_a_host_has_its_offer),
 		TEST(port_changes_and_the_server_does_not_follow),
 		TEST(port_changes_and_the_server_follows),
