@@ -118,6 +118,7 @@ static void release(struct alias_result *out, struct alias_table *table, struct 
 	change(out, table, c, NATT_PORT, false);
 	end_trials(out, table, c);
 	table->stats.moved_now -= !c->number && is_moved(c);
+	table->text_changed |= c->lived;
 	if (c->number && c->esp) {
 		out->ended = true;
 		tell(out, table, c);
@@ -319,6 +320,7 @@ static void begin(struct alias_result *out, struct alias_table *table, uint64_t 
 	if (!is_half_open(c, now) || (c->lived && !lives)) {
 		c->began_ms = now;
 		c->floated = false;
+		table->text_changed |= c->lived != lives;
 		c->lived = lives;
 		if (!lives) {
 			clients_list(table, c);
@@ -377,15 +379,20 @@ struct alias_result alias_first(struct alias_table *table, uint64_t now_ms, cons
 
 /* What it offers. */
 
-/* Only a rekey begins on 4500, and makes nobody another one. */
-static void hear(struct client *c, uint16_t server_port, uint8_t offer)
+static void set_offer(struct alias_table *table, struct client *c, enum offered offered, uint8_t offer)
 {
-	if (c->offered == OFFER_UNKNOWN) {
-		c->offered = OFFER_HEARD;
-		c->offer = offer;
-	} else if (server_port == IKE_PORT && c->offered == OFFER_HEARD && c->offer != offer) {
-		c->offered = OFFER_MIXED;
-	}
+	table->text_changed |= (c->number || c->lived) && (c->offered != offered || c->offer != offer);
+	c->offered = (uint8_t)offered;
+	c->offer = offer;
+}
+
+/* Only a rekey begins on 4500, and makes nobody another one. */
+static void hear(struct alias_table *table, struct client *c, uint16_t server_port, uint8_t offer)
+{
+	if (c->offered == OFFER_UNKNOWN)
+		set_offer(table, c, OFFER_HEARD, offer);
+	else if (server_port == IKE_PORT && c->offered == OFFER_HEARD && c->offer != offer)
+		set_offer(table, c, OFFER_MIXED, 0);
 }
 
 /* In a message that is nobody's here. On 4500 it is from the flow of a session: a client without an alias rekeys. On 500 it is another
@@ -397,9 +404,9 @@ static void hear_at(struct alias_table *table, const struct endpoint *from, uint
 		if (c->number || (server_port == NATT_PORT && c->known && c->known != from->port))
 			continue;
 		if (server_port == NATT_PORT)
-			hear(c, server_port, offer);
-		else if (c->offered != OFFER_UNKNOWN && c->offer != offer)
-			c->offered = OFFER_MIXED;
+			hear(table, c, server_port, offer);
+		else if (clients_has_offer(c) && c->offer != offer)
+			set_offer(table, c, OFFER_MIXED, 0);
 	}
 }
 
@@ -422,7 +429,7 @@ void alias_offers(struct alias_table *table, const struct endpoint *from, const 
 	exchange->offer = offer;
 	/* Of one without an alias its float will show whose it is. */
 	if (c->number || !wants_float(table, c, to->port))
-		hear(c, to->port, offer);
+		hear(table, c, to->port, offer);
 }
 
 /* Floating. */
@@ -441,10 +448,8 @@ static void confirm(struct alias_result *out, struct alias_table *table, uint64_
 	clients_unlist(table, c);
 	exchange->floated = c->floated = true;
 	c->floated_ms = c->since_ms = now;
-	if (exchange->has_offer) {
-		c->offered = OFFER_PROVEN;
-		c->offer = exchange->offer;
-	}
+	if (exchange->has_offer)
+		set_offer(table, c, OFFER_PROVEN, exchange->offer);
 	out->unfollow = true;
 	out->flow = clients_real(c, c->ike);
 }
@@ -816,6 +821,7 @@ bool alias_expire(struct alias_table *table, uint64_t now_ms, struct alias_resul
 		if (life_of(table, c).lives) {
 			if (!c->lived)
 				c->since_ms = now_ms;
+			table->text_changed |= !c->lived;
 			c->lived = true;
 			c->lived_ms = now_ms;
 			clients_unlist(table, c);
@@ -935,6 +941,14 @@ enum alias_offer alias_offer_of(const struct alias_table *table, const struct en
 		return ALIAS_OFFER_NOBODY;
 	*offer = c->offer;
 	return clients_has_offer(c) ? ALIAS_OFFER_KNOWN : ALIAS_OFFER_UNKNOWN;
+}
+
+bool alias_text_changed(struct alias_table *table)
+{
+	const bool changed = table->text_changed;
+
+	table->text_changed = false;
+	return changed;
 }
 
 void alias_each_of(const struct alias_table *table, const struct endpoint *host, alias_fn *fn, void *ctx)

@@ -81,6 +81,7 @@ struct alias_table {
 	size_t free_head, free_count;
 	uint32_t cursor; /* of alias_expire() */
 	size_t trials;
+	bool text_changed;
 	struct alias_stats stats;
 };
 

@@ -120,8 +120,9 @@ static bool is_sound(const struct alias_table *table, const struct record *r)
 	       !clients_of_flow(table, host, NATT_PORT, r->esp.port);
 }
 
-static bool put_back(struct alias_table *table, uint64_t now_ms, const struct record *r, uint64_t age_ms)
+static bool put_back(struct alias_table *table, uint64_t now_ms, const struct record *r, uint64_t more_ms)
 {
+	const uint64_t age_ms = r->age_ms + more_ms;
 	const uint32_t number = clients_host(&r->alias) - table->net;
 	struct client *c;
 
@@ -145,7 +146,7 @@ static bool put_back(struct alias_table *table, uint64_t now_ms, const struct re
 	c->since_ms = age_ms < now_ms ? now_ms - age_ms : 0;
 	c->began_ms = c->since_ms;
 	c->offer = r->offer;
-	if (r->has_offer)
+	if (r->has_offer && (c->number || more_ms <= ALIAS_OFFER_KEPT_MS))
 		c->offered = c->number ? OFFER_PROVEN : OFFER_HEARD;
 	return true;
 }
@@ -169,5 +170,5 @@ bool alias_restore(struct alias_table *table, uint64_t now_ms, const char *line,
 	       read_endpoint(words[2], true, &r.ike) && read_endpoint(words[3], true, &r.esp) &&
 	       read_age(words[4], &r.age_ms) && r.age_ms <= UINT64_MAX - more_ms &&
 	       read_more(table, words + WORDS_MIN, count - WORDS_MIN, &r) && is_sound(table, &r) &&
-	       put_back(table, now_ms, &r, r.age_ms + more_ms);
+	       put_back(table, now_ms, &r, more_ms);
 }

@@ -963,7 +963,7 @@ static void note_pair(void *ctx, const struct alias_change *pair)
 }
 
 /* The sessions stay, the maps are filled again. */
-static void restart(void)
+static void restart_after(uint64_t ms)
 {
 	const size_t sessions_before = session_count, pairs = map_count;
 	const uint64_t then = now;
@@ -972,11 +972,16 @@ static void restart(void)
 	alias_each_text(table, now, save_line, NULL);
 	open_table(16);
 	session_count = sessions_before;
-	now = then + 2000;
+	now = then + ms;
 	for (size_t i = 0; i < saved_count; i++)
-		assert_true(alias_restore(table, now, saved[i], 2000));
+		assert_true(alias_restore(table, now, saved[i], ms));
 	alias_each_pair(table, note_pair, NULL);
 	assert_int_equal(map_count, pairs);
+}
+
+static void restart(void)
+{
+	restart_after(2000);
 }
 
 static void restart_changes_nothing(void **state)
@@ -1555,6 +1560,43 @@ static void offers_outlive_a_restart(void **state)
 	assert_true(heard(V4500, NEW4500, false).moved); /* its line has a port, too */
 	restart();
 	assert_offers_of_three();
+	restart_after(ALIAS_OFFER_KEPT_MS + 1); /* who is at the address itself may be another one by now */
+	assert_int_equal(offer_of(V4500), OFFER_UNKNOWN);
+	assert_int_equal(offer_of("198.18.0.1:24500"), 2);
+}
+
+/* Or the next natshim would believe of one client what another one has offered. */
+static void what_changes_is_written(void **state)
+{
+	struct exchange e;
+
+	(void)state;
+	assert_false(alias_text_changed(table));
+	offers(1, V500);
+	assert_false(alias_text_changed(table)); /* whoever has no session is in no line */
+	session_at(V4500);
+	expire();
+	assert_true(alias_text_changed(table));
+	wait(MINUTE, true);
+	assert_false(alias_text_changed(table));
+	session_ends(V4500);
+	offers(2, V500); /* its line has gone */
+	assert_true(alias_text_changed(table));
+	session_at(V4500);
+	expire(); /* and is there again */
+	assert_true(alias_text_changed(table));
+	connect_from(W500, W4500);
+	assert_true(alias_text_changed(table));
+	e = begun(W500);
+	assert_false(message5(&e, W4500).drop);
+	assert_false(alias_text_changed(table)); /* it offers the same */
+	session_ends(V4500);
+	wait(2 * MINUTE, true);
+	assert_true(alias_text_changed(table));
+	assert_int_equal(alias_stats(table).clients, 1);
+	session_ends("198.18.0.1:24500");
+	offers(3, W500);
+	assert_true(alias_text_changed(table));
 }
 
 /* That of a client whose offer was not known: with the next phase 1, of one without an alias on either port. */
@@ -1885,6 +1927,7 @@ int main(void)
 		TEST(offer_on_a_reused_port_is_not_that_of_who_had_it),
 		TEST(offers_of_two_at_one_address_are_not_told_apart),
 		TEST(offers_outlive_a_restart),
+		TEST(what_changes_is_written),
 		TEST(after_a_restart_an_offer_is_learned_with_a_rekey),
 		TEST(two_without_an_alias_are_told_apart_by_their_ports),
 		TEST(without_a_nat_a_host_has_its_offer),
