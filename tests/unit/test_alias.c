@@ -1623,8 +1623,10 @@ static void after_a_restart_an_offer_is_learned_with_a_rekey(void **state)
 	assert_int_equal(offer_of(V4500), OFFER_UNKNOWN);
 	assert_int_equal(offer_of("198.18.0.2:34500"), 3);
 	offering = 1;
+	alias_text_changed(table);
 	message1_to(&flow, 4500);
 	assert_int_equal(offer_of(V4500), 1);
+	assert_true(alias_text_changed(table));
 	wait(MINUTE, true);
 	e = offers(1, V500);
 	message2(&e, V500);
