@@ -162,13 +162,17 @@ class Tests:
         client = self.clients[1]
         line = self.lab.session(client)
         tap.equal(line["peer"], NAT, "status has the real address")
-        tap.equal(self.lab.session(self.clients[2])["dialect"], self.kinds[2][1], "and of the third the dialect of its own exchange")
+        self.own_dialects("status has of each the dialect of its own exchange")
         outer = self.lab.srv.ip("xfrm", "state")
         tap.ok(line["alias"] in outer, "the kernel's SA is at the alias", outer)
         tap.like(self.lab.natshim.log(), rf"natshim: {re.escape(NAT)}:{line['port']}: is {re.escape(line['alias'])} for the server",
                  "the log says who is who")
         tap.like(self.lab.natshim.log(), rf"natshim: {re.escape(NAT)}:{line['port']}: session up.*alias {re.escape(line['alias'])}",
                  "and that its session is up")
+
+    def own_dialects(self, what):
+        spoken = {host: dialect for host, dialect, _ in self.kinds}
+        tap.equal([self.lab.session(client)["dialect"] for client in self.clients], [spoken[client.host] for client in self.clients], what)
 
     def test_rekeys(self):
         """By a client with an alias: of phase 2, and of phase 1 on port 4500 (RFC 3947 section 4)."""
@@ -312,6 +316,7 @@ class Tests:
         self.lab.start(*OPTIONS)
         wait_for(lambda: len(self.lab.sessions()) == 3, 20)
         tap.equal([self.lab.alias(client) for client in self.clients], aliases, "the next natshim knows who has which alias")
+        self.own_dialects("and who speaks which dialect")
         self.nobody_loses("and again one runs")
 
     def test_leaves_and_returns(self):
