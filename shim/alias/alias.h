@@ -166,7 +166,7 @@ void alias_each_text(const struct alias_table *table, uint64_t now_ms, alias_tex
 /* Whether a line may have become another one since this was last asked, or with what a result tells to change. */
 bool alias_text_changed(struct alias_table *table);
 #define ALIAS_OFFER_KEPT_MS                                                                                  \
-	120000 /* of a client without an alias: later, another one may be at its address */
+	300000 /* of a client without an alias: later, another one may be at its address */
 /* Puts one back, more_ms older than the line says. False: the line makes no sense, or somebody has that flow or alias already, or
  * there is no room. */
 bool alias_restore(struct alias_table *table, uint64_t now_ms, const char *line, uint64_t more_ms);
