@@ -98,10 +98,27 @@ static struct alias_life nobody_lives(void *ctx, const struct endpoint *at)
 	return (struct alias_life){.quiet_ms = UINT64_MAX};
 }
 
+static const char *offer_name(uint8_t offer)
+{
+	return ike_dialect_name((enum ike_dialect)offer);
+}
+
+static bool offer_word(const char *word, uint8_t *offer)
+{
+	enum ike_dialect dialect = IKE_DIALECT_NONE;
+	const bool known = ike_dialect_parse(word, &dialect);
+
+	*offer = (uint8_t)dialect;
+	return known;
+}
+
 static struct alias_table *load_alias_table(unsigned *restored)
 {
-	const struct alias_config config = {
-		.net = {.addr = {198, 18}, .addr_len = 4}, .prefix = 16, .life = nobody_lives};
+	const struct alias_config config = {.net = {.addr = {198, 18}, .addr_len = 4},
+					    .prefix = 16,
+					    .life = nobody_lives,
+					    .offer_name = offer_name,
+					    .offer_parse = offer_word};
 	struct alias_table *table = alias_table_new(&config);
 	unsigned bad;
 
