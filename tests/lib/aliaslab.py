@@ -19,30 +19,8 @@ OPTIONS = ("--dead-after", "5m")  # who vanished is superseded, or is there stil
 QUIET = 17  # seconds without a packet after which a flow is given to a client that has proven itself (shim/alias/alias.h: 15)
 
 
-class Lab(sessionlab.Lab):
-    def __init__(self, stack):
-        self.ports = {}  # a client's own, in place of 500 and 4500
-        super().__init__(clients=3, stack=stack, routed=True)
-        self.net["nat"].sysctl(net__netfilter__nf_conntrack_udp_timeout=3600)  # who returns does so by the same ports, to 500 too
-
-    def connect(self, name, host, dialect="rfc3947", user="alice"):
-        """As first_try(), from the L2TP port that all clients of that time have."""
-        client = self.first_try(name, host, dialect=dialect, user=user, l2tp_port=1701, **self.ports)
-        if client:
-            client.lively = True
-            client.address = NEAR if host == "near" else self.alias(client) or NAT
-        else:
-            tap.diag(self.kernel())
-        return client
-
-    def kernel(self):
-        return "\n".join(self.srv.run(*command, check=False).stdout for command in (
-            ("nft", "list", "table", "inet", "natshim_alias"), ("conntrack", "-L", "-p", "udp"), ("ip", "xfrm", "state"),
-            ("ip", "xfrm", "policy")))
-
-    def policies(self, client):
-        """Those for the address that the server knows the client by, since all have one port."""
-        return re.findall(rf"^src .*{re.escape(client.address)}/32 .*$", self.srv.ip("xfrm", "policy"), re.M)
+class Remapping:
+    """For a Lab, which has net, natshim and serve(): the NAT gives a client another port in mid-session."""
 
     def remap(self, client):
         """The NAT forgets the client's flow to port 4500, and makes it a new one for its next packet; the new port."""
@@ -73,11 +51,40 @@ class Lab(sessionlab.Lab):
                 return lost
         return None
 
-    def session(self, client):
-        """Of a client whose port has changed there may be another one, with its older SAs, for a while."""
+    def newest_session(self, client):
+        """natshim's line for it, or None. Of a client whose port has changed there may be another one, with its older SAs, for a while."""
         pair = client.phase2.pairs[-1]
         newest = {pair.inbound.spi, pair.outbound.spi}
-        return next((s for s in self.sessions() if {int(s["spi_in"], 16), int(s["spi_out"], 16)} & newest), None) or super().session(client)
+        return next((s for s in self.natshim.status()["sessions"] if {int(s["spi_in"], 16), int(s["spi_out"], 16)} & newest), None)
+
+
+class Lab(Remapping, sessionlab.Lab):
+    def __init__(self, stack):
+        self.ports = {}  # a client's own, in place of 500 and 4500
+        super().__init__(clients=3, stack=stack, routed=True)
+        self.net["nat"].sysctl(net__netfilter__nf_conntrack_udp_timeout=3600)  # who returns does so by the same ports, to 500 too
+
+    def connect(self, name, host, dialect="rfc3947", user="alice"):
+        """As first_try(), from the L2TP port that all clients of that time have."""
+        client = self.first_try(name, host, dialect=dialect, user=user, l2tp_port=1701, **self.ports)
+        if client:
+            client.lively = True
+            client.address = NEAR if host == "near" else self.alias(client) or NAT
+        else:
+            tap.diag(self.kernel())
+        return client
+
+    def kernel(self):
+        return "\n".join(self.srv.run(*command, check=False).stdout for command in (
+            ("nft", "list", "table", "inet", "natshim_alias"), ("conntrack", "-L", "-p", "udp"), ("ip", "xfrm", "state"),
+            ("ip", "xfrm", "policy")))
+
+    def policies(self, client):
+        """Those for the address that the server knows the client by, since all have one port."""
+        return re.findall(rf"^src .*{re.escape(client.address)}/32 .*$", self.srv.ip("xfrm", "policy"), re.M)
+
+    def session(self, client):
+        return self.newest_session(client) or super().session(client)
 
     def alias(self, client):
         line = self.session(client)
