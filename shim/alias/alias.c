@@ -910,13 +910,15 @@ bool alias_ike_flow(const struct alias_table *table, const struct endpoint *seen
 	return true;
 }
 
-/* Of several without an alias that may be the one: what all of them offer. */
+/* Of several without an alias that may be the one: what all of them offer. A port that nobody is known by is not another client's: the
+ * server may have followed one to there, which natshim does not see if that was by IKE. */
 static enum alias_offer offer_at(const struct alias_table *table, const struct endpoint *seen, uint8_t *offer)
 {
 	const struct client *first = clients_first(table, clients_host(seen)), *one = NULL;
+	const struct client *const known = seen->port ? client_at(table, seen) : NULL;
 
 	for (const struct client *c = first; c; c = clients_next(table, c)) {
-		if (c->number || (seen->port && c->known && c->known != seen->port))
+		if (c->number || (known && c->known && c != known))
 			continue;
 		if (!clients_has_offer(c) || (one && one->offer != c->offer))
 			return ALIAS_OFFER_UNKNOWN;

@@ -1663,6 +1663,20 @@ static void two_without_an_alias_are_told_apart_by_their_ports(void **state)
 	assert_int_equal(offer_of(X4500), OFFER_UNKNOWN);
 }
 
+/* By IKE from the new port, of which natshim sees nothing where the client has no alias. */
+static void offer_of_one_that_the_server_has_followed(void **state)
+{
+	(void)state;
+	three_with_an_offer_each();
+	assert_true(heard(V4500, NEW4500, true).moved);
+	assert_int_equal(offer_of(NEW4500), 1);
+	session_ends(V4500);
+	session_at(NEWER4500);
+	assert_int_equal(offer_of(NEWER4500), 1);
+	restart();
+	assert_int_equal(offer_of(NEWER4500), 1);
+}
+
 static void without_a_nat_a_host_has_its_offer(void **state)
 {
 	(void)state;
@@ -1954,6 +1968,7 @@ int main(void)
 		TEST(what_changes_is_written),
 		TEST(after_a_restart_an_offer_is_learned_with_a_rekey),
 		TEST(two_without_an_alias_are_told_apart_by_their_ports),
+		TEST(offer_of_one_that_the_server_has_followed),
 		TEST(without_a_nat_a_host_has_its_offer),
 		TEST(port_changes_and_the_server_does_not_follow),
 		TEST(port_changes_and_the_server_follows),
