@@ -88,7 +88,8 @@ rules_nft_set_refused(const struct rules_nft *nft); /* of these, those that the 
 typedef void rules_element_fn(void *ctx, const void *key, size_t key_length, uint64_t expires_ms);
 int rules_nft_set_get(struct rules_nft *nft, enum rules_set set, const void *keys, size_t count,
 		      rules_element_fn *fn, void *ctx);
-/* The name of a set that the ruleset has in natshim_queue and the kernel has not; NULL: none. Static text. */
+/* The name of a set that the ruleset has in natshim_queue and the kernel has not; NULL: none. Static text. Those that are there can be
+ * filled at once, also where they were not a moment ago. */
 const char *rules_nft_missing_set(struct rules_nft *nft, const struct ruleset *ruleset);
 /* Packets counted by each rule that has a name (its comment, see rules/ruleset.h): "clear-l2tp". */
 typedef void rules_counter_fn(void *ctx, const char *rule, uint64_t packets, uint64_t bytes);

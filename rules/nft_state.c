@@ -398,16 +398,22 @@ static bool has_set(const struct rules_table *table, const char *name)
 
 const char *rules_nft_missing_set(struct rules_nft *nft, const struct ruleset *ruleset)
 {
-	for (size_t i = 0; i < RULES_SETS; i++) {
-		const enum rules_set set = (enum rules_set)i;
-		const struct rules_set_place *place = ruleset_set_place(set);
+	const char *missing = NULL;
 
-		if (!strcmp(place->table, RULES_QUEUE_TABLE) &&
-		    has_set(&ruleset->tables[RULES_TABLE_QUEUE], place->name) &&
-		    rules_nft_set_get(nft, set, NULL, 0, NULL, NULL) == -ENOENT)
-			return place->name;
+	for (size_t i = 0; i < RULES_SETS; i++) {
+		const struct rules_set_place *place = ruleset_set_place((enum rules_set)i);
+		int result;
+
+		if (strcmp(place->table, RULES_QUEUE_TABLE) != 0 ||
+		    !has_set(&ruleset->tables[RULES_TABLE_QUEUE], place->name))
+			continue;
+		result = rules_nft_set_get(nft, (enum rules_set)i, NULL, 0, NULL, NULL);
+		if (result == -ENOENT && !missing)
+			missing = place->name;
+		if (!result && nft->missing[i])
+			nft->refused_until_ms[i] = 0;
 	}
-	return NULL;
+	return missing;
 }
 
 static void ignore_element(void *ctx, const void *key, size_t key_length, uint64_t expires_ms)

@@ -430,6 +430,35 @@ static void elements_come_and_go(void **state)
 	rules_nft_close(nft);
 }
 
+/* natshim has just been refused by a set that was not there, and the admin loads it: it is filled as soon as it is found, also
+ * where another one is still missing. */
+static void a_set_that_is_found_is_filled(void **state)
+{
+	struct rules_features features;
+	struct rules_options options;
+	struct ruleset *ruleset;
+	struct rules_nft *nft;
+
+	(void)state;
+	enter_new_netns();
+	nft = open_nft(&features);
+	options = full_options(&features);
+	ruleset = ruleset_build(&options);
+	assert_non_null(ruleset);
+	assert_string_equal(rules_nft_missing_set(nft, ruleset), "exchanges");
+	assert_int_equal(rules_nft_set_add(nft, RULES_SET_PEERS4, key, 4, 5), -ENOENT);
+	run(format_text("nft 'add table inet natshim_queue; add set inet natshim_queue peers4 "
+			"{ type ipv4_addr; flags timeout; }'"));
+	assert_string_equal(rules_nft_missing_set(nft, ruleset), "exchanges");
+	assert_int_equal(rules_nft_set_add(nft, RULES_SET_PEERS4, key, 4, 5), 0);
+	assert_int_equal(rules_nft_set_add(nft, RULES_SET_PEERS6, key, 16, 5), -ENOENT);
+	load_text(&options, features.native_queue);
+	assert_null(rules_nft_missing_set(nft, ruleset));
+	assert_int_equal(rules_nft_set_add(nft, RULES_SET_PEERS6, key, 16, 5), 0);
+	ruleset_free(ruleset);
+	rules_nft_close(nft);
+}
+
 static void a_full_set_is_an_error_that_costs_nothing(void **state)
 {
 	struct rules_features features;
@@ -640,6 +669,7 @@ int main(void)
 		cmocka_unit_test(an_element_of_a_map_can_get_another_value),
 		cmocka_unit_test(what_others_remove_is_noticed),
 		cmocka_unit_test(elements_come_and_go),
+		cmocka_unit_test(a_set_that_is_found_is_filled),
 		cmocka_unit_test(a_full_set_is_an_error_that_costs_nothing),
 		cmocka_unit_test(sets_of_sessions_hold_their_keys),
 		cmocka_unit_test(many_keys_are_asked_for_at_once),
