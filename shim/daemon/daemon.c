@@ -37,7 +37,7 @@
 #define DRAIN_MS 2000     /* at most, for what still waits in the queue at the end; silence ends it sooner */
 #define DRAIN_ENDS_MS 100 /* likewise between two lots of bridged sessions that are ended */
 #define ENDS_AT_ONCE 50
-#define DRAIN_RELOAD_MS 200 /* likewise before the rules are replaced */
+#define DRAIN_RELOAD_MS 200 /* likewise before rules are replaced, or those of the aliases removed */
 #define TICK_MS 1000
 #define METRICS_EVERY 15 /* ticks */
 
@@ -86,6 +86,20 @@ static void on_before_verdicts(void *ctx)
 
 	if (d->packets)
 		packets_before_verdicts(d->packets);
+}
+
+static void allow_waiting(struct daemon *d, bool allowed)
+{
+	packets_allow_waiting(d->packets, allowed);
+	bridge_mode_allow_waiting(d->bridge_mode, allowed);
+}
+
+/* Before base chains go: with them goes all that waits in the queues, also what natshim lets wait. Then nothing may, until
+ * allow_waiting(). */
+static void empty_queues(struct daemon *d)
+{
+	allow_waiting(d, false);
+	queues_drain(d->queues, DRAIN_RELOAD_MS);
 }
 
 /* Rules */
@@ -386,8 +400,9 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	ruleset_upkeep_tick(&d->upkeep);
 	journal_tick(packets_journal(d->packets));
 	if (aliases_tick(d->aliases)) {
-		queues_drain(d->queues, DRAIN_RELOAD_MS); /* what waits is lost when the chains go */
+		empty_queues(d);
 		aliases_unload(d->aliases);
+		allow_waiting(d, true);
 	}
 	write_metrics(d);
 	d->ticks++;
@@ -408,12 +423,9 @@ static bool adopt(struct daemon *d, struct config *fresh, char error[static CONF
 	}
 	d->ruleset = ruleset;
 	d->upkeep.ruleset = ruleset;
-	packets_allow_waiting(d->packets, false);
-	bridge_mode_allow_waiting(d->bridge_mode, false);
-	queues_drain(d->queues, DRAIN_RELOAD_MS); /* what waits is lost when the old chains go */
+	empty_queues(d);
 	rc = ruleset_upkeep_install(&d->upkeep, error);
-	packets_allow_waiting(d->packets, true);
-	bridge_mode_allow_waiting(d->bridge_mode, true);
+	allow_waiting(d, true);
 	if (rc) {
 		d->ruleset = old;
 		d->upkeep.ruleset = old;
