@@ -93,6 +93,7 @@ $B/san/test_l2tp_message: TEST_LIBS := -lpcap
 $B/san/test_bridge_wiped: TEST_LIBS := -Wl,--wrap=free
 $B/san/test_daemon_tick: TEST_LIBS := -Wl,--wrap=packets_allow_waiting,--wrap=bridge_mode_allow_waiting,--wrap=aliases_tick,--wrap=aliases_unload,--wrap=queues_drain \
 	-Wl,--wrap=ruleset_upkeep_tick,--wrap=journal_tick,--wrap=packets_journal,--wrap=parent_tell
+$B/san/test_packets_l2tp: TEST_LIBS := -Wl,--wrap=nfq_inject,--wrap=l2tp_wait_put,--wrap=sessions_l2tp
 $B/san/test_%: $B/san/tests/unit/test_%.o $B/san/libnatshim.a
 	$(say) LINK $@
 	$(Q)$(CC) $(SAN) -o $@ $^ -lcmocka $(TEST_LIBS) $(PKG_LIBS)

@@ -215,20 +215,24 @@ static bool tell_lns(struct packets *t, const struct endpoint *client, const str
 	uint8_t packet[ANSWER_MAX];
 	const size_t size = packet_build_udp(packet, sizeof packet, client, lns, message, length);
 
-	return size && !nfq_inject(t->injector, packet, size);
+	return size && t->injector && !nfq_inject(t->injector, packet, size);
 }
 
 /* The LNS hears the request by the socket of the tunnel that ends, and loses it with that. The client sends it again in a second, or it
- * waits here (L2TP_ACT_WAIT). */
-static void stop_left(struct packets *t, const struct filter_outcome *o)
+ * waits here (L2TP_ACT_WAIT). False: the LNS is told of none, and acknowledges none. */
+static bool stop_left(struct packets *t, const struct filter_outcome *o)
 {
+	bool some_told = false;
+
 	for (size_t i = 0; i < o->l2tp.stop_count; i++) {
 		const bool told = tell_lns(t, &o->src, &o->dst, o->l2tp.stops[i], L2TP_STOP_LEN);
 
 		log_event(t->log, LOG_TUNNEL_LEFT, &o->src,
 			  "asks for an L2TP tunnel by a new SA; the one that it left behind %s",
 			  told ? "is ended at the LNS" : "stays at the LNS: natshim has no raw socket");
+		some_told |= told;
 	}
+	return some_told;
 }
 
 /* Reports to the session table what the client does with its tunnel. */
@@ -255,6 +259,7 @@ static enum nfq_verdict on_l2tp(struct packets *t, const struct nfq_packet *pack
 				const struct filter_outcome *o, bool to_lns)
 {
 	const struct l2tp_result *r = &o->l2tp;
+	bool stops_told;
 
 	if (r->edits)
 		log_event(t->log, LOG_L2TP_REPAIRED, to_lns ? &o->src : &o->dst,
@@ -267,7 +272,7 @@ static enum nfq_verdict on_l2tp(struct packets *t, const struct nfq_packet *pack
 		journal_tunnels_changed(t->journal);
 	if (t->filter.absorb_hello)
 		journal_save_tunnels(t->journal);
-	stop_left(t, o);
+	stops_told = stop_left(t, o);
 	if (to_lns)
 		tell_sessions(t, o);
 	if (r->actions & L2TP_ACT_HELLO_UNANSWERED)
@@ -280,7 +285,7 @@ static enum nfq_verdict on_l2tp(struct packets *t, const struct nfq_packet *pack
 		t->unanswered_hellos++;
 	if (r->actions & L2TP_ACT_DROP)
 		return NFQ_DROP;
-	if ((r->actions & L2TP_ACT_WAIT) && t->waiting_allowed && packet->queue == t->queue &&
+	if ((r->actions & L2TP_ACT_WAIT) && stops_told && t->waiting_allowed && packet->queue == t->queue &&
 	    l2tp_wait_put(t->l2tp_wait, packet, o->changed))
 		return NFQ_HELD;
 	return o->changed ? NFQ_CHANGED : NFQ_AS_IT_WAS;
