@@ -144,13 +144,25 @@ static struct alias_life life_of(const struct alias_table *table, const struct c
 
 static bool is_half_open(const struct client *c, uint64_t now)
 {
-	return c->floated ? now - c->floated_ms < ALIAS_FLOATED_MS : now - c->began_ms < ALIAS_HALF_OPEN_MS;
+	return (c->floated && now - c->floated_ms < ALIAS_FLOATED_MS) ||
+	       now - c->began_ms < ALIAS_HALF_OPEN_MS;
 }
 
 /* Nobody else may have its flow. */
 static bool is_busy(struct alias_life life)
 {
 	return life.lives && life.quiet_ms < ALIAS_QUIET_MS;
+}
+
+/* The list of half-open clients is in the order of these times: room is made at its head. */
+static void set_began(struct alias_table *table, struct client *c, uint64_t now)
+{
+	const bool listed = c->listed;
+
+	clients_unlist(table, c);
+	c->began_ms = now;
+	if (listed)
+		clients_list(table, c);
 }
 
 /* A new message 1 from the flow of a known client is that client's, not another one's. */
@@ -315,10 +327,12 @@ static bool is_usable(const struct alias_table *table, const struct endpoint *fr
 static void begin(struct alias_result *out, struct alias_table *table, uint64_t now, struct client *c,
 		  uint16_t server_port, const uint8_t *cookie)
 {
-	const bool lives = life_of(table, c).lives;
+	const bool lives = life_of(table, c).lives,
+		   anew = !is_half_open(c, now) || (c->lived && !lives);
 
-	if (!is_half_open(c, now) || (c->lived && !lives)) {
-		c->began_ms = now;
+	if (anew || !lives)
+		set_began(table, c, now);
+	if (anew) {
 		c->floated = false;
 		table->text_changed |= c->lived != lives;
 		c->lived = lives;
@@ -530,8 +544,8 @@ static struct alias_life life_behind(const struct alias_table *table, const stru
 /* Both its flows are those of one client with a session, too young to be rekeyed on 500: that client has most likely begun anew, and its
  * session is silent from now on. The message is dropped until it has been for long enough; the client repeats it. False: that takes too
  * long, or it is not so. */
-static bool wait_for_silence(struct client *c, const struct client *owner, const struct endpoint *from,
-			     uint64_t now)
+static bool wait_for_silence(struct alias_table *table, struct client *c, const struct client *owner,
+			     const struct endpoint *from, uint64_t now)
 {
 	if (!c->took_ms || now - c->took_ms >= ALIAS_REKEY_MS)
 		return false;
@@ -541,7 +555,7 @@ static bool wait_for_silence(struct client *c, const struct client *owner, const
 		c->waits_ms = now;
 	if (now - c->waits_ms >= WAIT_MS)
 		return false;
-	c->began_ms = now;
+	set_began(table, c, now);
 	return true;
 }
 
@@ -569,7 +583,7 @@ struct alias_result alias_float(struct alias_table *table, uint64_t now_ms, cons
 	owner = clients_of_flow(table, c->host, NATT_PORT, from->port);
 	life = life_behind(table, owner, from);
 	if (owner != c && (owner || c->number) && is_busy(life)) {
-		out.drop = wait_for_silence(c, owner, from, now_ms);
+		out.drop = wait_for_silence(table, c, owner, from, now_ms);
 		if (!out.drop)
 			rekeys(&out, table, now_ms, c, exchange, owner);
 	} else if (owner == c || c->number || (!owner && (life.lives || !life_of(table, c).lives)))

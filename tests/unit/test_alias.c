@@ -721,6 +721,43 @@ static void who_begins_anew_keeps_the_address(void **state)
 	assert_string_equal(seen_as(V500, 500), V500);
 }
 
+/* Its second try begins just before the first one is over. */
+static void who_tries_again_keeps_its_alias(void **state)
+{
+	struct exchange e;
+
+	(void)state;
+	connect_from(V500, V4500);
+	message1(W500);
+	wait(ALIAS_HALF_OPEN_MS - 1000, true);
+	e = begun(W500);
+	assert_int_equal(e.result.change_count, 0);
+	wait(5000, true);
+	assert_true(message5(&e, W4500).settled);
+	assert_string_equal(seen_as(W4500, 4500), "198.18.0.1:24500");
+	wait(2 * MINUTE, true);
+	assert_int_equal(alias_stats(table).aliases, 0);
+}
+
+/* Of two that are half-open, room is made by the one that has tried for longest, not by who had an alias first. */
+static void who_tries_again_is_not_the_oldest(void **state)
+{
+	struct exchange w, x;
+
+	(void)state;
+	open_table(30);
+	connect_from(V500, V4500);
+	message1(W500);
+	now += 1000;
+	x = begun(X500);
+	now += 10000;
+	w = begun(W500);
+	assert_int_equal(message1("192.0.2.7:40500").result.change_count, 2);
+	assert_string_equal(seen_as(X500, 500), X500);
+	assert_false(message5(&x, X4500).settled);
+	assert_true(message5(&w, W4500).settled);
+}
+
 /* Attackers */
 
 static void no_float_without_the_servers_cookie(void **state)
@@ -1942,6 +1979,8 @@ int main(void)
 		TEST(flows_of_two_clients_are_no_return),
 		TEST(address_that_changed_hands_is_not_shared),
 		TEST(who_begins_anew_keeps_the_address),
+		TEST(who_tries_again_keeps_its_alias),
+		TEST(who_tries_again_is_not_the_oldest),
 		TEST(alias_is_kept_while_a_session_is_at_it),
 		TEST(failed_phase1_gives_it_back),
 		TEST(who_was_free_for_longest_is_given_first),
