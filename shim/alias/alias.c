@@ -296,7 +296,7 @@ static bool is_free(const struct alias_table *table, uint32_t host, uint64_t now
 	const struct client real = {.host = host};
 
 	for (const struct client *c = clients_first(table, host); c; c = clients_next(table, c))
-		if (c->number || (!c->lived && is_half_open(c, now)))
+		if (c->number || c->restored || (!c->lived && is_half_open(c, now)))
 			return false;
 	return !life_of(table, &real).lives;
 }
@@ -327,7 +327,7 @@ static bool is_usable(const struct alias_table *table, const struct endpoint *fr
 static void begin(struct alias_result *out, struct alias_table *table, uint64_t now, struct client *c,
 		  uint16_t server_port, const uint8_t *cookie)
 {
-	const bool lives = life_of(table, c).lives,
+	const bool lives = c->restored || life_of(table, c).lives,
 		   anew = !is_half_open(c, now) || (c->lived && !lives);
 
 	if (anew || !lives)
@@ -832,6 +832,7 @@ bool alias_expire(struct alias_table *table, uint64_t now_ms, struct alias_resul
 			table->cursor--;
 			return true;
 		}
+		c->restored = false;
 		if (life_of(table, c).lives) {
 			if (!c->lived)
 				c->since_ms = now_ms;

@@ -50,7 +50,8 @@ struct client {
 	uint16_t known;        /* the port that the server knows esp by; another one since its NAT moved it */
 	uint16_t number;       /* of its alias in the range; 0: it keeps its own address */
 	bool used, listed;
-	bool lived; /* a session was seen at its address */
+	bool lived;    /* a session was seen at its address */
+	bool restored; /* from before a restart; nobody has looked for its session since */
 	bool floated;
 	/* Of its first exchange: its flow on 500 was that of a client with a session, which had this flow on 4500 (0: not known, of one
 	 * without an alias), since took_ms; 0: it was nobody's. waits_ms: see wait_for_silence(). */

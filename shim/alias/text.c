@@ -141,7 +141,7 @@ static bool put_back(struct alias_table *table, uint64_t now_ms, const struct re
 	c->esp = r->esp.port;
 	c->known = r->known;
 	table->stats.moved_now += !c->number && c->known != c->esp;
-	c->lived = true;
+	c->lived = c->restored = true;
 	c->lived_ms = now_ms;
 	c->since_ms = age_ms < now_ms ? now_ms - age_ms : 0;
 	c->began_ms = c->since_ms;

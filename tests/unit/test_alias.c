@@ -1047,6 +1047,28 @@ static void restart_changes_nothing(void **state)
 	assert_string_equal(seen_as(W4500, 4500), W4500);
 }
 
+/* Nor does a message that comes before the kernel's SAs are known. */
+static void restart_makes_no_address_free(void **state)
+{
+	size_t before;
+
+	(void)state;
+	connect_from(V500, V4500);
+	next_cookie = 1000;
+	restart();
+	next_cookie = 2000;
+	before = session_count;
+	session_count = 0;
+	assert_int_equal(message1(W500).result.change_count, 1);
+	session_count = before;
+	expire();
+	assert_string_equal(seen_as(W500, 500), "198.18.0.1:20500");
+	assert_int_equal(alias_stats(table).clients, 2);
+	session_ends(V4500);
+	wait(2 * MINUTE, true);
+	assert_int_equal(alias_stats(table).clients, 0);
+}
+
 static void damaged_lines_are_refused(void **state)
 {
 	static const char *const bad[] = {
@@ -1995,6 +2017,7 @@ int main(void)
 		TEST(one_address_cannot_have_all_of_them),
 		TEST(each_has_two_names),
 		TEST(restart_changes_nothing),
+		TEST(restart_makes_no_address_free),
 		TEST(damaged_lines_are_refused),
 		TEST(each_has_its_own_offer),
 		TEST(forged_offers_change_nobodys),
