@@ -296,7 +296,7 @@ static bool is_free(const struct alias_table *table, uint32_t host, uint64_t now
 	const struct client real = {.host = host};
 
 	for (const struct client *c = clients_first(table, host); c; c = clients_next(table, c))
-		if (c->number || c->restored || (!c->lived && is_half_open(c, now)))
+		if (c->number || c->restored || ((!c->lived || c->renews) && is_half_open(c, now)))
 			return false;
 	return !life_of(table, &real).lives;
 }
@@ -330,6 +330,7 @@ static void begin(struct alias_result *out, struct alias_table *table, uint64_t 
 	const bool lives = c->restored || life_of(table, c).lives,
 		   anew = !is_half_open(c, now) || (c->lived && !lives);
 
+	c->renews = lives;
 	if (anew || !lives)
 		set_began(table, c, now);
 	if (anew) {

@@ -52,6 +52,7 @@ struct client {
 	bool used, listed;
 	bool lived;    /* a session was seen at its address */
 	bool restored; /* from before a restart; nobody has looked for its session since */
+	bool renews;   /* its last phase 1 began while it had a session */
 	bool floated;
 	/* Of its first exchange: its flow on 500 was that of a client with a session, which had this flow on 4500 (0: not known, of one
 	 * without an alias), since took_ms; 0: it was nobody's. waits_ms: see wait_for_silence(). */

@@ -721,6 +721,20 @@ static void who_begins_anew_keeps_the_address(void **state)
 	assert_string_equal(seen_as(V500, 500), V500);
 }
 
+/* A begins anew, and the server ends its session before there is another one: the address is A's. */
+static void who_renews_keeps_the_address(void **state)
+{
+	(void)state;
+	connect_from(V500, V4500);
+	wait(ALIAS_REKEY_MS, true);
+	assert_int_equal(begun(V500).result.change_count, 0);
+	session_ends(V4500);
+	assert_int_equal(message1(W500).result.change_count, 1);
+	assert_string_equal(seen_as(W500, 500), "198.18.0.1:20500");
+	wait(2 * MINUTE, true);
+	assert_int_equal(alias_stats(table).clients, 0);
+}
+
 /* Its second try begins just before the first one is over. */
 static void who_tries_again_keeps_its_alias(void **state)
 {
@@ -2001,6 +2015,7 @@ int main(void)
 		TEST(flows_of_two_clients_are_no_return),
 		TEST(address_that_changed_hands_is_not_shared),
 		TEST(who_begins_anew_keeps_the_address),
+		TEST(who_renews_keeps_the_address),
 		TEST(who_tries_again_keeps_its_alias),
 		TEST(who_tries_again_is_not_the_oldest),
 		TEST(alias_is_kept_while_a_session_is_at_it),
