@@ -694,9 +694,13 @@ static void move(struct alias_result *out, struct alias_table *table, struct cli
 {
 	const struct endpoint before = clients_real(c, c->esp),
 			      known_before = clients_alias(table, c, c->known);
-	struct client *owner = clients_of_flow(table, c->host, NATT_PORT, port);
+	struct client *owner = clients_of_flow(table, c->host, NATT_PORT, port), *tried;
+	struct trial *trial;
 
 	end_trials(out, table, c);
+	trials_of(table, c->host, port, &tried, &trial);
+	if (trial)
+		end_trial(out, table, tried, trial);
 	if (owner && owner != c)
 		set_flow(out, table, owner, NATT_PORT, 0);
 	if (c->esp && !is_mapped(c))

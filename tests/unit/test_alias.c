@@ -1395,6 +1395,21 @@ static void port_of_a_live_one_is_not_taken(void **state)
 	assert_string_equal(seen_as(X4500, 4500), "198.18.0.1:24500");
 }
 
+/* One without an alias that was moved had it on trial, and the other's packets, that came by it, were taken for its. */
+static void port_on_trial_for_another_one_is_on_trial_no_more(void **state)
+{
+	(void)state;
+	connect_from(V500, V4500);
+	connect_from(W500, W4500);
+	assert_true(heard(V4500, NEW4500, false).moved);
+	assert_int_equal(stray(NEWER4500, V4500).change_count, 1);
+	assert_true(heard("198.18.0.1:24500", NEWER4500, false).moved);
+	assert_string_equal(seen_as(NEWER4500, 4500), "198.18.0.1:24500");
+	assert_string_equal(seen_as(NEW4500, 4500), V4500);
+	wait(2 * ALIAS_TRIAL_MS, true);
+	assert_string_equal(seen_as(NEWER4500, 4500), "198.18.0.1:24500");
+}
+
 static void moves_are_bounded(void **state)
 {
 	(void)state;
@@ -2057,6 +2072,7 @@ int main(void)
 		TEST(guessed_spi_moves_nobody),
 		TEST(trials_are_bounded),
 		TEST(port_of_a_live_one_is_not_taken),
+		TEST(port_on_trial_for_another_one_is_on_trial_no_more),
 		TEST(moves_are_bounded),
 		TEST(cookies_show_whose_new_port_it_is),
 		TEST(moved_ones_outlive_a_restart),
