@@ -735,6 +735,24 @@ static void release(struct daemon *d)
 	config_free(&d->config);
 }
 
+/* That it is ready comes last: who waits for it finds the warnings before it. */
+static void tell_started(struct daemon *d)
+{
+	tell_absent(d);
+	if (d->config.allow_clear)
+		log_event(&d->log, LOG_CLEAR_ALLOWED, NULL,
+			  "allow-clear: unencrypted L2TP reaches the server on every interface");
+	if (!d->features.defrag)
+		log_event(&d->log, LOG_FRAGMENTS_PASS, NULL,
+			  "rules: this kernel has no tproxy expression (nft_tproxy), so IKE in IP "
+			  "fragments is translated only where connection tracking is on");
+	log_event(&d->log, LOG_READY, NULL, "ready: %s%s, queues %u and %u%s, %s", d->config.interfaces[0],
+		  d->config.interface_count > 1 ? " and others" : "", d->config.queue_number,
+		  RULES_QUEUE_KNOWN(d->config.queue_number), d->features.native_queue ? "" : " (x_tables)",
+		  d->config.rules == CONFIG_RULES_INSTALL ? "rules installed"
+							  : "rules not installed (--rules external)");
+}
+
 /* natshim-packets. */
 static int serve(struct config *config, int argc, char *const argv[], const struct log *log,
 		 struct parent *parent)
@@ -744,21 +762,7 @@ static int serve(struct config *config, int argc, char *const argv[], const stru
 
 	d.started_ms = clock_now_ms();
 	if (start(&d)) {
-		log_event(&d.log, LOG_READY, NULL, "ready: %s%s, queues %u and %u%s, %s",
-			  d.config.interfaces[0], d.config.interface_count > 1 ? " and others" : "",
-			  d.config.queue_number, RULES_QUEUE_KNOWN(d.config.queue_number),
-			  d.features.native_queue ? "" : " (x_tables)",
-			  d.config.rules == CONFIG_RULES_INSTALL ? "rules installed"
-								 : "rules not installed (--rules external)");
-		tell_absent(&d);
-		if (d.config.allow_clear)
-			log_event(&d.log, LOG_CLEAR_ALLOWED, NULL,
-				  "allow-clear: unencrypted L2TP reaches the server on every interface");
-		if (!d.features.defrag)
-			log_event(&d.log, LOG_FRAGMENTS_PASS, NULL,
-				  "rules: this kernel has no tproxy expression (nft_tproxy), so IKE in IP "
-				  "fragments is "
-				  "translated only where connection tracking is on");
+		tell_started(&d);
 		parent_tell(d.parent, PARENT_READY);
 		event_base_dispatch(d.loop);
 		log_event(&d.log, LOG_STOPPING, NULL, "stopping");
