@@ -142,6 +142,12 @@ static struct alias_life life_of(const struct alias_table *table, const struct c
 	return life_at(table, &at);
 }
 
+/* From before a restart, and whether it has a session is not known yet. */
+static bool is_unread(const struct alias_table *table, const struct client *c)
+{
+	return c->restored && !table->sas_known;
+}
+
 static bool is_half_open(const struct client *c, uint64_t now)
 {
 	return (c->floated && now - c->floated_ms < ALIAS_FLOATED_MS) ||
@@ -296,7 +302,7 @@ static bool is_free(const struct alias_table *table, uint32_t host, uint64_t now
 	const struct client real = {.host = host};
 
 	for (const struct client *c = clients_first(table, host); c; c = clients_next(table, c))
-		if (c->number || c->restored || ((!c->lived || c->renews) && is_half_open(c, now)))
+		if (c->number || is_unread(table, c) || ((!c->lived || c->renews) && is_half_open(c, now)))
 			return false;
 	return !life_of(table, &real).lives;
 }
@@ -327,7 +333,7 @@ static bool is_usable(const struct alias_table *table, const struct endpoint *fr
 static void begin(struct alias_result *out, struct alias_table *table, uint64_t now, struct client *c,
 		  uint16_t server_port, const uint8_t *cookie)
 {
-	const bool lives = c->restored || life_of(table, c).lives,
+	const bool lives = is_unread(table, c) || life_of(table, c).lives,
 		   anew = !is_half_open(c, now) || (c->lived && !lives);
 
 	c->renews = lives;
@@ -825,9 +831,15 @@ static bool expire_trials(struct alias_result *out, struct alias_table *table, u
 	return out->change_count;
 }
 
+void alias_sas_known(struct alias_table *table)
+{
+	table->sas_known = true;
+}
+
 bool alias_expire(struct alias_table *table, uint64_t now_ms, struct alias_result *out)
 {
 	*out = (struct alias_result){.drop = false};
+	alias_sas_known(table);
 	while (table->cursor < table->used_clients) {
 		struct client *c = &table->clients[++table->cursor];
 
@@ -837,7 +849,6 @@ bool alias_expire(struct alias_table *table, uint64_t now_ms, struct alias_resul
 			table->cursor--;
 			return true;
 		}
-		c->restored = false;
 		if (life_of(table, c).lives) {
 			if (!c->lived)
 				c->since_ms = now_ms;

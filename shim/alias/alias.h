@@ -131,6 +131,8 @@ struct alias_result alias_followed(struct alias_table *table, uint64_t now_ms, c
 /* Whether a client of that public address is in the kernel's maps. */
 bool alias_is_mapped(const struct alias_table *table, const struct endpoint *host);
 
+/* All SAs of the kernel are known: what "life" says of clients from before a restart is true from now on. */
+void alias_sas_known(struct alias_table *table);
 /* Gives back what nobody uses any more. To be called every few seconds, but not before all SAs of the kernel are known; again as
  * long as it returns true, each time after *out was carried out. */
 bool alias_expire(struct alias_table *table, uint64_t now_ms, struct alias_result *out);

@@ -51,7 +51,7 @@ struct client {
 	uint16_t number;       /* of its alias in the range; 0: it keeps its own address */
 	bool used, listed;
 	bool lived;    /* a session was seen at its address */
-	bool restored; /* from before a restart; nobody has looked for its session since */
+	bool restored; /* from before a restart */
 	bool renews;   /* its last phase 1 began while it had a session */
 	bool floated;
 	/* Of its first exchange: its flow on 500 was that of a client with a session, which had this flow on 4500 (0: not known, of one
@@ -84,6 +84,7 @@ struct alias_table {
 	uint32_t cursor; /* of alias_expire() */
 	size_t trials;
 	bool text_changed;
+	bool sas_known;
 	struct alias_stats stats;
 };
 

@@ -336,6 +336,8 @@ static struct alias_result ask(struct aliases *a, const struct filter_outcome *o
 	if (!to_server || m->reason == IKE_SHORT || m->reason == IKE_OTHER_VERSION ||
 	    m->reason == IKE_BAD_LENGTH)
 		return nothing;
+	if (a->sessions->complete(a->sessions_ctx))
+		alias_sas_known(a->table);
 	if (m->message_number == 1 && !m->server_initiated) {
 		r = alias_first(a->table, now, &o->src, &o->dst, m->cookie);
 		alias_offers(a->table, &o->src, &o->dst, m->cookie, (uint8_t)m->dialect);

@@ -1575,6 +1575,22 @@ static void of_two_offers_before_the_session_none_is_believed(void **state)
 	assert_int_equal(offer_of("198.18.0.1"), 2);
 }
 
+/* Once the SAs are known, as soon as that: who had the flow before has no session any more. */
+static void offer_after_a_restart_is_the_new_ones(void **state)
+{
+	(void)state;
+	offering = 1;
+	connect_from(V500, V4500);
+	session_ends(V4500);
+	next_cookie = 1000;
+	restart();
+	next_cookie = 2000;
+	alias_sas_known(table);
+	offers(2, V500);
+	session_at(V4500);
+	assert_int_equal(offer_of(V4500), 2);
+}
+
 /* A cookie is its exchange's: neither a repeat with another offer counts, nor one from another flow. */
 static void offer_of_an_exchange_is_its_first(void **state)
 {
@@ -2052,6 +2068,7 @@ int main(void)
 		TEST(each_has_its_own_offer),
 		TEST(forged_offers_change_nobodys),
 		TEST(of_two_offers_before_the_session_none_is_believed),
+		TEST(offer_after_a_restart_is_the_new_ones),
 		TEST(offer_of_an_exchange_is_its_first),
 		TEST(who_comes_by_the_same_flow_has_an_offer_of_its_own),
 		TEST(offer_on_a_reused_port_is_not_that_of_who_had_it),
