@@ -4,6 +4,7 @@
 Vpn puts the parts together and carries packets between them. serve() runs one or more of them for a while; nobody is
 served in between, so a client that must stay awake is served by the test, or by a program of its own (vpnclient).
 """
+import itertools
 import os
 import re
 import select
@@ -20,6 +21,8 @@ from .quick import OFFER, Phase2, wire
 KEEPALIVE = 20.0  # seconds (RFC 3948 section 4)
 ESP_PROTOCOL = 50
 STAGES = ("phase 1", "phase 2", "tunnel", "session", "ppp")
+# The floating L2TP ports, from anywhere on: no two clients of a test have one, since a server refuses the second one at the same address.
+floating = itertools.count(int.from_bytes(os.urandom(2), "big"))
 
 
 class Failed(Exception):
@@ -43,7 +46,7 @@ class Vpn:
         self.endpoint = self.ike.endpoint
         self.endpoint.on_esp = self._esp_input
         self.ike.on_quick = self._quick_input
-        self.l2tp_port = l2tp_port or 49152 + int.from_bytes(os.urandom(2), "big") % 16384
+        self.l2tp_port = l2tp_port or 49152 + next(floating) % 16384
         self.phase2 = Phase2(self.endpoint.local, server, self.l2tp_port, offer, pfs)
         drawn, session = (int.from_bytes(os.urandom(2), "big") % 65535 + 1 for _ in range(2))
         self.lac = Lac(self._l2tp_output, lambda frame: self.ppp.input(frame, time.monotonic()), host_name, tunnel or drawn, session, junk)
