@@ -20,6 +20,8 @@
  *    packet of its SA that came by that port, and only to a port that no live session has. The server goes on to know the flow by its
  *    old port, unless it has followed by itself. Until then the new port is on trial: packets from there reach the server as of the
  *    client's alias, from a port that the server does not know, which moves nothing.
+ *  - What a client offers is what its own exchange offered: proven at the float; of one without an alias, which has none, what its flow on
+ *    500 offered before it had a session, and nothing where that may be another client's.
  *  - Half-open clients are bounded for each public address and in all, and make room only for half-open ones.
  *
  * IPv4 only. Times are ms of any monotonic clock, ports host order, cookies as on the wire. */
@@ -36,6 +38,8 @@
 #define ALIAS_HALF_OPEN_MS 30000       /* a phase 1 that has not floated is over then */
 #define ALIAS_FLOATED_MS 60000         /* likewise, one that has, but no session has come of it */
 #define ALIAS_LINGER_MS 30000          /* an alias is kept that long after its session has gone */
+#define ALIAS_OFFER_KEPT_MS                                                                                  \
+	300000 /* over a restart, of a client without an alias: later, another one may be at its address */
 /* A client with a session that begins a phase 1 on port 500 earlier is another one behind a reused port of the NAT, or has lost that
  * session: RFC 3947 section 4 has it rekey on 4500, and phase 1 lives for an hour at least in all clients that are known. */
 #define ALIAS_REKEY_MS 2400000
@@ -167,8 +171,6 @@ typedef void alias_text_fn(void *ctx, const char *line);
 void alias_each_text(const struct alias_table *table, uint64_t now_ms, alias_text_fn *fn, void *ctx);
 /* Whether a line may have become another one since this was last asked, or with what a result tells to change. */
 bool alias_text_changed(struct alias_table *table);
-#define ALIAS_OFFER_KEPT_MS                                                                                  \
-	300000 /* of a client without an alias: later, another one may be at its address */
 /* Puts one back, more_ms older than the line says. False: the line makes no sense, or somebody has that flow or alias already, or
  * there is no room. */
 bool alias_restore(struct alias_table *table, uint64_t now_ms, const char *line, uint64_t more_ms);

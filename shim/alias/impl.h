@@ -83,8 +83,8 @@ struct alias_table {
 	size_t free_head, free_count;
 	uint32_t cursor; /* of alias_expire() */
 	size_t trials;
-	bool text_changed;
-	bool sas_known;
+	bool text_changed; /* see alias_text_changed() */
+	bool sas_known;    /* see alias_sas_known() */
 	struct alias_stats stats;
 };
 

@@ -5,15 +5,12 @@
 
 #include "nfq/packet.h"
 #include "tests/unit/checksum.h"
+#include "tests/unit/one_timer.h"
 
-#include <event2/event.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
@@ -29,55 +26,12 @@ static size_t esp_length;
 
 /* What the module under test is given in place of the real thing. */
 
-static uint64_t now_ms;
-static event_callback_fn tick;
-static void *tick_ctx;
-static bool ticking;
 static unsigned in_set, released_count;
 static struct {
 	uint32_t id;
 	enum nfq_verdict verdict;
 	uint8_t data[ESP_MAX + AROUND];
 } released[RELEASED_MAX];
-
-int clock_gettime(clockid_t clock, struct timespec *out)
-{
-	(void)clock;
-	*out = (struct timespec){.tv_sec = (time_t)(now_ms / 1000),
-				 .tv_nsec = (long)(now_ms % 1000) * 1000000};
-	return 0;
-}
-
-struct event *event_new(struct event_base *base, evutil_socket_t fd, short what, event_callback_fn fn,
-			void *ctx)
-{
-	(void)base;
-	(void)fd;
-	(void)what;
-	tick = fn;
-	tick_ctx = ctx;
-	return (struct event *)(uintptr_t)1;
-}
-
-int event_add(struct event *event, const struct timeval *period)
-{
-	(void)event;
-	assert_non_null(period);
-	ticking = true;
-	return 0;
-}
-
-int event_del(struct event *event)
-{
-	(void)event;
-	ticking = false;
-	return 0;
-}
-
-void event_free(struct event *event)
-{
-	(void)event;
-}
 
 void nfq_queue_release(struct nfq_queue *queue, uint32_t id, enum nfq_verdict verdict, const uint8_t *data,
 		       size_t length)
@@ -178,9 +132,9 @@ static int begin(void **state)
 
 static void pass(unsigned ms)
 {
-	for (unsigned i = 0; i < ms && ticking; i += 20) {
+	for (unsigned i = 0; i < ms && timer.pending; i += 20) {
 		now_ms += 20;
-		tick(-1, 0, tick_ctx);
+		timer.call(-1, 0, timer.ctx);
 	}
 }
 
@@ -189,7 +143,7 @@ static int end(void **state)
 	(void)state;
 	pass(20000);
 	assert_int_equal(in_set, 0);
-	assert_false(ticking);
+	assert_false(timer.pending);
 	assert_null(pending_sas_next(pending, NULL));
 	esp_hold_free(esp_hold);
 	pending_sas_free(pending);
@@ -262,7 +216,7 @@ static void in_order(void **state)
 	assert_int_equal(send_to(&client, resealed, 7, NULL), NFQ_AS_IT_WAS);
 	pass(1500);
 	assert_int_equal(in_set, 0);
-	assert_false(ticking);
+	assert_false(timer.pending);
 	assert_int_equal(send_to(&client, sealed, 8, NULL), NFQ_AS_IT_WAS);
 	assert_int_equal(esp_hold_stats(esp_hold).held, 3);
 	assert_int_equal(esp_hold_stats(esp_hold).resealed, 3);

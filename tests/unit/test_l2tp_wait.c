@@ -4,15 +4,10 @@
 #include "shim/daemon/l2tp_wait.h"
 
 #include "shim/l2tp/quirks.h"
+#include "tests/unit/one_timer.h"
 
-#include <event2/event.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
@@ -21,10 +16,7 @@ static uint8_t bytes[L2TP_WAIT_PACKET_MAX + 1];
 
 /* What the module under test is given in place of the real thing. */
 
-static uint64_t now_ms, due_ms;
-static event_callback_fn turn;
-static void *turn_ctx;
-static bool pending, sent;
+static bool sent;
 static size_t released_count;
 static struct {
 	uint32_t id;
@@ -32,45 +24,6 @@ static struct {
 	size_t length;
 	uint8_t first;
 } released[L2TP_WAIT_PLACES + 1];
-
-int clock_gettime(clockid_t clock, struct timespec *out)
-{
-	(void)clock;
-	*out = (struct timespec){.tv_sec = (time_t)(now_ms / 1000),
-				 .tv_nsec = (long)(now_ms % 1000) * 1000000};
-	return 0;
-}
-
-struct event *event_new(struct event_base *base, evutil_socket_t fd, short what, event_callback_fn fn,
-			void *ctx)
-{
-	(void)base;
-	(void)fd;
-	(void)what;
-	turn = fn;
-	turn_ctx = ctx;
-	return (struct event *)(uintptr_t)1;
-}
-
-int event_add(struct event *event, const struct timeval *period)
-{
-	(void)event;
-	due_ms = now_ms + (uint64_t)period->tv_sec * 1000 + (uint64_t)period->tv_usec / 1000;
-	pending = true;
-	return 0;
-}
-
-int event_del(struct event *event)
-{
-	(void)event;
-	pending = false;
-	return 0;
-}
-
-void event_free(struct event *event)
-{
-	(void)event;
-}
 
 void nfq_queue_release(struct nfq_queue *queue, uint32_t id, enum nfq_verdict verdict, const uint8_t *data,
 		       size_t length)
@@ -95,10 +48,10 @@ static void pass(uint64_t ms)
 {
 	const uint64_t end = now_ms + ms;
 
-	while (pending && due_ms <= end) {
-		now_ms = due_ms;
-		pending = false;
-		turn(-1, 0, turn_ctx);
+	while (timer.pending && timer.due_ms <= end) {
+		now_ms = timer.due_ms;
+		timer.pending = false;
+		timer.call(-1, 0, timer.ctx);
 	}
 	now_ms = end;
 }
@@ -114,7 +67,7 @@ static int open_wait(void **state)
 {
 	(void)state;
 	now_ms = 5000;
-	pending = sent = false;
+	timer.pending = sent = false;
 	released_count = 0;
 	l2tp_wait = l2tp_wait_new(NULL, NULL);
 	return l2tp_wait ? 0 : -1;
@@ -150,7 +103,7 @@ static void goes_on_when_its_time_is_over(void **state)
 	assert_int_equal(released[1].length, 120);
 	assert_int_equal(released[1].first, 8);
 	assert_true(sent);
-	assert_false(pending);
+	assert_false(timer.pending);
 }
 
 /* Who finds no room goes on at once; a place is free again after its packet. */
@@ -183,7 +136,7 @@ static void all_go_on_at_the_end(void **state)
 	l2tp_wait_finish(l2tp_wait);
 	assert_int_equal(released_count, 2);
 	assert_true(sent);
-	assert_false(pending);
+	assert_false(timer.pending);
 	assert_true(put(3, 100, false)); /* after a reload */
 	pass(L2TP_WAIT_MS);
 	assert_int_equal(released_count, 3);
